@@ -1,0 +1,4 @@
+//! Bulk recovery of HighLevel Marketplace app installations whose OAuth tokens died.
+
+pub mod installation;
+pub mod secret;

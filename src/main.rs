@@ -1,0 +1,2 @@
+//! `ghl-reconnect`: arguments in, exit code out.
+fn main() {}
