@@ -1,2 +1,20 @@
 //! `ghl-reconnect`: arguments in, exit code out.
-fn main() {}
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use ghl_reconnect::{cli::Cli, commands, exit::Fault};
+
+fn main() -> ExitCode {
+    match commands::dispatch(&Cli::parse()) {
+        Ok(exit) => exit.into(),
+        Err(Fault { exit, error }) => {
+            // Standard error may be closed; the exit code tells all the same.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            exit.into()
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! All installations: the canary alone, then so many at a time, until the list or the run ends.
+
+pub mod breaker;
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
+
+use futures::{Stream, StreamExt};
+
+use self::breaker::{Breaker, Reach};
+use crate::{
+    clock,
+    event::{Event, Failed, Halted},
+    highlevel::failure::{Class, Failure, Stage},
+    installation::Installation,
+    journal::writer::CustodyLost,
+    recover::{Ending, Tools, recover},
+    stop::Cause,
+    text::SafeText,
+};
+
+/// An installation to recover.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Number of the record in the list.
+    pub row: u32,
+    /// What to recover.
+    pub installation: Installation,
+}
+
+/// How many installations are in flight, for whoever wants to show it.
+#[derive(Clone, Debug, Default)]
+pub struct Gauge(Arc<AtomicU32>);
+
+impl Gauge {
+    /// How many are in flight now.
+    pub fn read(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Everything that the installations of a run share.
+pub struct Batch {
+    tools: Tools,
+    breaker: Mutex<Breaker>,
+    in_flight: Gauge,
+    lost: Mutex<Option<CustodyLost>>,
+}
+
+impl Batch {
+    /// Sets a batch up.
+    pub fn new(tools: Tools, in_flight: Gauge) -> Self {
+        Self { tools, breaker: Mutex::default(), in_flight, lost: Mutex::default() }
+    }
+
+    /// Works until the jobs are done or the run is to end. The error is the disk's.
+    ///
+    /// Each installation is a task of its own that awaits its own place on disk, so that a slow
+    /// sync holds up no other.
+    pub async fn run(
+        self: Arc<Self>,
+        mut jobs: impl Stream<Item = Job> + Unpin,
+        concurrency: usize,
+    ) -> Result<(), CustodyLost> {
+        while !self.is_over()
+            && !self.is_proven()
+            && let Some(canary) = jobs.next().await
+        {
+            self.clone().work(canary).await;
+        }
+        let over = self.tools.stop.clone();
+        jobs.take_until(async move { over.requested().await })
+            .map(|job| self.clone().work(job))
+            .buffer_unordered(concurrency)
+            .for_each(|()| async {})
+            .await;
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+    }
+
+    fn is_over(&self) -> bool {
+        self.tools.stop.cause().is_some()
+    }
+
+    fn is_proven(&self) -> bool {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).is_proven()
+    }
+
+    async fn work(self: Arc<Self>, job: Job) {
+        let (batch, working) = (self.clone(), job.clone());
+        let task = tokio::spawn(async move {
+            batch.in_flight.0.fetch_add(1, Ordering::Relaxed);
+            let ending = recover(&batch.tools, working.row, &working.installation).await;
+            batch.in_flight.0.fetch_sub(1, Ordering::Relaxed);
+            ending
+        });
+        let ending = match task.await {
+            Ok(ending) => ending,
+            Err(_) => self.broke_off(job).await,
+        };
+        self.take_note(ending).await;
+    }
+
+    /// The work on one installation panicked: a bug, which must not take the others down.
+    async fn broke_off(&self, job: Job) -> Ending {
+        let why = "the work on this installation broke off: a bug, please report it";
+        let failure = Failure::without_answer(Stage::Store, Class::Unrecognised, why);
+        let now = clock::now();
+        let failed = Failed {
+            row: job.row,
+            id: job.installation.id,
+            attempts: 0,
+            started_at: now,
+            at: now,
+            failure: failure.clone(),
+            call: None,
+            reconnect_trace_id: None,
+            token_trace_id: None,
+            trace_ids: Vec::new(),
+        };
+        match self.tools.recorder.tell(Event::Failed(Box::new(failed))).await {
+            Ok(()) => Ending::Failed(failure),
+            Err(lost) => Ending::CustodyLost(lost),
+        }
+    }
+
+    async fn take_note(&self, ending: Ending) {
+        match ending {
+            Ending::Recovered => self.with_breaker(Breaker::recovered),
+            Ending::Failed(failure) => {
+                if self.with_breaker(|breaker| breaker.failed(&failure)) == Reach::All {
+                    self.halt(&failure).await;
+                }
+            }
+            Ending::Abandoned => {}
+            Ending::CustodyLost(lost) => self.lose(lost),
+        }
+    }
+
+    async fn halt(&self, failure: &Failure) {
+        if self.is_over() {
+            return;
+        }
+        self.tools.stop.request(Cause::Halted);
+        let message = SafeText::new(&failure.to_string());
+        let halted = Halted { at: clock::now(), class: failure.class, message };
+        if let Err(lost) = self.tools.recorder.tell(Event::Halted(halted)).await {
+            self.lose(lost);
+        }
+    }
+
+    fn lose(&self, lost: CustodyLost) {
+        self.tools.stop.request(Cause::CustodyLost);
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(lost);
+    }
+
+    fn with_breaker<T>(&self, judge: impl FnOnce(&mut Breaker) -> T) -> T {
+        judge(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,254 @@
+//! Every flag and its help: what was typed.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::{
+    highlevel::endpoint::{HIGHLEVEL, RECONNECT_PATH},
+    input::ScopeChoice,
+    pace::Rate,
+};
+
+/// Bulk recovery of HighLevel Marketplace app installations whose OAuth tokens died.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    long_about = "Gives every installation in a list a fresh token pair: asks HighLevel's Reconnect \
+                  API for an authorization code, exchanges it at once, and keeps the tokens in a \
+                  run folder with results, failures and trace ids.",
+    after_help = "Exit codes: 0 all recovered, 1 some not recovered, 2 wrong usage or input (nothing \
+                  sent), 3 halted, 4 local fault (disk, lock, journal), 5 a bug, 130/143 interrupted.",
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    /// What to do.
+    pub command: Command,
+    #[command(flatten)]
+    /// How much to say.
+    pub talk: TalkArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Recover every installation in the list
+    Run(Box<RunArgs>),
+    /// Read and judge the list and show the plan; no network, nothing written
+    Check(Box<RunArgs>),
+    /// Write the files of a run again from its journal
+    Report(ReportArgs),
+    /// Serve the stand-in API on loopback
+    Sandbox(SandboxArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page (troff)
+    Man,
+}
+
+/// How much to say.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct TalkArgs {
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say what happens to each installation
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// When to use colors; NO_COLOR is respected
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
+}
+
+/// When to use colors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// In a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Arguments of `run` and `check`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The list: CSV, JSON or JSON lines, told from its content; - reads standard input
+    pub installations: PathBuf,
+    #[command(flatten)]
+    /// Which rows.
+    pub list: ListArgs,
+    #[command(flatten)]
+    /// Which app.
+    pub app: AppArgs,
+    #[command(flatten)]
+    /// How fast and how often.
+    pub pace: PaceArgs,
+    #[command(flatten)]
+    /// Rehearsal.
+    pub rehearsal: RehearsalArgs,
+    /// The run folder, which must not exist yet [default: ghl-reconnect-<UTC time>]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// Show the plan only: no network, nothing written
+    #[arg(long, help_heading = "Output")]
+    pub dry_run: bool,
+    /// Do not ask before the first call (without a terminal nothing is asked)
+    #[arg(short, long, help_heading = "Output")]
+    pub yes: bool,
+    /// Print the summary (or, with check, the plan) as JSON
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+/// Which rows of the list.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "List")]
+pub struct ListArgs {
+    /// What a row is: auto takes a row with a location id for a sub-account, else for an agency
+    #[arg(long, value_enum, default_value_t = ScopeChoice::Auto)]
+    pub scope: ScopeChoice,
+    /// Take only the installations whose ids FILE names (any list format)
+    #[arg(long, value_name = "FILE")]
+    pub only: Option<PathBuf>,
+    /// Take only the first N installations
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+}
+
+/// Which app, and where HighLevel is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "App")]
+pub struct AppArgs {
+    /// The app's client id ("clientKey") [env: GHL_CLIENT_ID]
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// File with the client secret; - reads standard input [env: GHL_CLIENT_SECRET]
+    #[arg(long, value_name = "FILE")]
+    pub client_secret_file: Option<PathBuf>,
+    /// File of KEY=VALUE lines with the GHL_… variables; goes before the environment
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// Sent with the exchange when given [env: GHL_REDIRECT_URI]
+    #[arg(long, value_name = "URI")]
+    pub redirect_uri: Option<String>,
+    #[arg(long, value_name = "URL", help = format!("Where HighLevel is: https, or http on loopback [env: GHL_BASE_URL] [default: {HIGHLEVEL}]"))]
+    /// Where HighLevel is.
+    pub base_url: Option<String>,
+    /// Path of the Reconnect API, should it move
+    #[arg(long, value_name = "PATH", default_value = RECONNECT_PATH)]
+    pub reconnect_path: String,
+}
+
+/// How fast and how often.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pace")]
+pub struct PaceArgs {
+    /// Request starts per time: 10/s, 100/10s, 600/min or unlimited
+    #[arg(long, default_value = "10/s")]
+    pub rate: Rate,
+    /// Installations in flight
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub concurrency: u32,
+    /// Conversations tried for one installation
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub attempts: u32,
+    /// One request, connect to last byte
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    pub timeout: std::time::Duration,
+}
+
+/// Rehearsal against the embedded stand-in.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rehearsal")]
+pub struct RehearsalArgs {
+    /// Run against the embedded stand-in API: nothing leaves the machine, no credentials needed
+    #[arg(long)]
+    pub sandbox: bool,
+    /// Faults of the stand-in by share, such as rate_limited=5%,server_error=2%
+    #[arg(long, value_name = "SHARES", requires = "sandbox")]
+    pub sandbox_faults: Option<String>,
+    /// Faults of the stand-in by installation: a JSON file, id → list of faults
+    #[arg(long, value_name = "FILE", requires = "sandbox")]
+    pub sandbox_fault_file: Option<PathBuf>,
+    /// Seed of the stand-in's faults: the same seed gives the same faults
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "sandbox")]
+    pub sandbox_seed: u64,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The run folder
+    pub run_dir: PathBuf,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `sandbox`.
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// Loopback address to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Faults by share, such as rate_limited=5%,exchange:reset=1%
+    #[arg(long, value_name = "SHARES")]
+    pub faults: Option<String>,
+    /// Faults by installation: a JSON file, id → list of faults
+    #[arg(long, value_name = "FILE")]
+    pub fault_file: Option<PathBuf>,
+    /// The same seed gives the same faults
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// How long a code lives
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time)]
+    pub code_life: std::time::Duration,
+    /// How long an answer takes
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_time)]
+    pub latency: std::time::Duration,
+    /// List the faults that there are
+    #[arg(long)]
+    pub list_faults: bool,
+}
+
+/// Reads a time such as `30s`, `500ms`, `2m` or `1h 30m`, at most a day.
+fn parse_time(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || "not a time: write 500ms, 30s, 2m or 1h".to_owned();
+    let time: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+    let time = std::time::Duration::try_from(time).map_err(|_| wrong())?;
+    if time > std::time::Duration::from_secs(86_400) { Err(wrong()) } else { Ok(time) }
+}
+
+impl RunArgs {
+    /// The options that another run of the rest needs too, as they were typed: all but those that
+    /// pick rows and name the folder.
+    pub fn options_again(&self) -> Vec<OsString> {
+        let mut words = Vec::new();
+        let mut add = |flag: &str, value: Option<OsString>| {
+            if let Some(value) = value {
+                words.extend([flag.into(), value]);
+            }
+        };
+        add("--client-id", self.app.client_id.clone().map(Into::into));
+        add("--client-secret-file", self.app.client_secret_file.clone().map(Into::into));
+        add("--env-file", self.app.env_file.clone().map(Into::into));
+        add("--redirect-uri", self.app.redirect_uri.clone().map(Into::into));
+        add("--base-url", self.app.base_url.clone().map(Into::into));
+        let path = Some(&self.app.reconnect_path).filter(|path| *path != RECONNECT_PATH);
+        add("--reconnect-path", path.map(Into::into));
+        let rate = Some(self.pace.rate.to_string()).filter(|rate| rate != "10/s");
+        add("--rate", rate.map(Into::into));
+        if self.rehearsal.sandbox {
+            words.push("--sandbox".into());
+        }
+        words
+    }
+}

@@ -1,0 +1,135 @@
+//! What is said at the end of a run: the books, the causes, the files, the next command.
+
+use std::{ffi::OsString, fmt::Write};
+
+use crate::{
+    highlevel::failure::Class,
+    journal::folder::RunFolder,
+    plan::counted,
+    views::summary::{State, Summary},
+};
+
+/// The summary as JSON, as `summary.json` has it.
+pub fn as_json(summary: &Summary) -> String {
+    serde_json::to_string_pretty(summary).map(|text| text + "\n").unwrap_or_default()
+}
+
+/// The summary for a person. `options` are those that the next command needs again.
+pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> String {
+    let books = &summary.books;
+    let installations = books.recovered + books.failed + books.not_attempted + books.skipped;
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{} of {} recovered", books.recovered, counted(installations, "installation"));
+    for (count, what) in [
+        (books.skipped, "skipped (recovered before)"),
+        (books.failed, "failed"),
+        (books.not_attempted, "not attempted"),
+        (books.duplicate, "duplicate rows"),
+        (books.rejected, "rejected rows (see rejected.csv)"),
+    ] {
+        if count > 0 {
+            let _ = writeln!(text, "{count:>7} {what}");
+        }
+    }
+    add_causes(&mut text, summary);
+    add_ways_on(&mut text, summary);
+    let path = |name: &str| folder.file(name).display().to_string();
+    let _ = writeln!(text, "\nRun folder  {}", folder.path().display());
+    if books.recovered > 0 {
+        let _ = writeln!(text, "Tokens      {}  (secret: do not attach)", path("tokens.jsonl"));
+    }
+    if folder.quarantine().exists() {
+        let _ = writeln!(text, "Quarantine  {}  (secret: do not use, do not attach)", path("quarantine.jsonl"));
+    }
+    if books.failed + books.not_attempted > 0 {
+        let _ = writeln!(text, "Next        {}", next_command(folder, options));
+    }
+    text
+}
+
+fn add_causes(text: &mut String, summary: &Summary) {
+    for cause in &summary.causes {
+        let status = cause.http_status.map(|s| format!(", HTTP {s}")).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "\n{:>7} {} at {}{status}: {}\n        retry: {}{}",
+            cause.installations,
+            cause.class,
+            cause.stage,
+            cause.message,
+            cause.retry,
+            cause
+                .sample_trace_ids
+                .first()
+                .map(|id| format!("; trace id for support: {id}"))
+                .unwrap_or_default(),
+        );
+    }
+}
+
+fn add_ways_on(text: &mut String, summary: &Summary) {
+    if summary.state == State::Interrupted {
+        let _ = writeln!(text, "\nThe run was interrupted; every code in hand was exchanged.");
+    }
+    if let Some(halted) = &summary.halted {
+        let _ = writeln!(
+            text,
+            "\nHALTED: {}\n{}",
+            halted.message,
+            ways_on(halted.class)
+        );
+    }
+}
+
+/// What a halt means and what to do about it.
+pub fn ways_on(class: Class) -> &'static str {
+    match class {
+        Class::EndpointRemoved => {
+            "HighLevel answers that the endpoint is gone. Since July 2026 the Reconnect API has answered\n\
+             so to everybody who reported it (GoHighLevel/highlevel-api-docs, issue 333); it has come and\n\
+             gone before. Ways on: ask HighLevel's support (https://developers.gohighlevel.com/) whether it\n\
+             is open for this incident; give --reconnect-path if it has moved; use refresh tokens that\n\
+             are still good; or have the app installed again."
+        }
+        Class::ClientRefused => {
+            "HighLevel does not accept the client id and secret. One text has four causes: a wrong secret;\n\
+             the pair of another app; another key pair of the same app than the one it was installed with;\n\
+             or the authorization was revoked. Compare both with the app's settings in the Marketplace."
+        }
+        Class::Blocked => {
+            "The gateway before HighLevel refuses this machine or program, whatever is asked for. Try from\n\
+             another network, and give HighLevel's support the time, your address and the message."
+        }
+        Class::Redirected => {
+            "The answer points elsewhere, and no secret follows a redirect. Check --base-url and whether a\n\
+             proxy or a captive portal stands in between."
+        }
+        Class::Network => {
+            "Nobody answers. Check --base-url, the network, DNS and proxy of this machine, then run it again."
+        }
+        Class::WrongTenant | Class::WrongKind => {
+            "Tokens came for other installations than those asked for. They are in quarantine.jsonl and must\n\
+             not be used. Check the list (are location and company ids mixed up? see --scope), then ask\n\
+             HighLevel's support with the trace ids."
+        }
+        _ => "Look into run.log, then ask HighLevel's support with the trace ids.",
+    }
+}
+
+/// The command that takes the rest up, ready to paste.
+pub fn next_command(folder: &RunFolder, options: &[OsString]) -> String {
+    let words = ["ghl-reconnect".into(), "run".into(), folder.file("failures.csv").into_os_string()];
+    let words = words.iter().chain(options).map(|word| quoted(&word.to_string_lossy()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(not(windows))]
+fn quoted(word: &str) -> String {
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
+}
+
+#[cfg(windows)]
+fn quoted(word: &str) -> String {
+    if word.contains([' ', '&', '(', ')', '^', ';', ',']) { format!("\"{word}\"") } else { word.to_owned() }
+}

@@ -1,0 +1,95 @@
+//! The commands: each a short story told with the other modules.
+
+pub mod ending;
+pub mod report;
+pub mod run;
+pub mod stand_in;
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::CommandFactory;
+
+use crate::{
+    cli::{Cli, ColorChoice, Command, TalkArgs},
+    exit::{Exit, Fault, OrExit},
+    progress::{Colors, Talk},
+};
+
+/// Does what was asked for.
+pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
+    match &cli.command {
+        Command::Run(args) => run::run(args, Voice::of(cli.talk)),
+        Command::Check(args) => run::check(args),
+        Command::Report(args) => report::report(args, Voice::of(cli.talk)),
+        Command::Sandbox(args) => stand_in::serve(args),
+        Command::Completions { shell } => completions(*shell),
+        Command::Man => man(),
+    }
+}
+
+/// How the program talks.
+#[derive(Clone, Copy, Debug)]
+pub struct Voice {
+    /// How much.
+    pub talk: Talk,
+    /// In colors or not.
+    pub colors: Colors,
+}
+
+impl Voice {
+    fn of(args: TalkArgs) -> Self {
+        let talk = match (args.quiet, args.verbose) {
+            (true, _) => Talk::Quiet,
+            (_, true) => Talk::Verbose,
+            _ => Talk::Normal,
+        };
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let colors = match args.color {
+            ColorChoice::Always => Colors::On,
+            ColorChoice::Auto if !no_color && io::stderr().is_terminal() => Colors::On,
+            ColorChoice::Auto | ColorChoice::Never => Colors::Off,
+        };
+        Self { talk, colors }
+    }
+
+    /// Says something to the person; a closed standard error stops nothing.
+    pub fn say(self, text: &str) {
+        if self.talk != Talk::Quiet {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+}
+
+/// Writes data to standard output; a closed one stops nothing.
+pub fn print(text: &str) {
+    let mut out = io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Fault> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), env!("CARGO_PKG_NAME"), &mut script);
+    print(&String::from_utf8_lossy(&script));
+    Ok(Exit::Recovered)
+}
+
+fn man() -> Result<Exit, Fault> {
+    let mut page = Vec::new();
+    render_man(&mut page).or_exit(Exit::Local)?;
+    print(&String::from_utf8_lossy(&page));
+    Ok(Exit::Recovered)
+}
+
+/// One page for the program and all of its commands.
+fn render_man(page: &mut Vec<u8>) -> io::Result<()> {
+    let mut command = Cli::command();
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(page)?;
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        let man = clap_mangen::Man::new(sub.clone());
+        writeln!(page, ".SH \"COMMAND {}\"", sub.get_name().to_uppercase())?;
+        man.render_synopsis_section(page)?;
+        man.render_options_section(page)?;
+    }
+    Ok(())
+}

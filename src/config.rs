@@ -1,0 +1,287 @@
+//! What was meant: arguments, files and environment put together and checked, once.
+
+use std::{
+    collections::HashMap,
+    env, fs, io,
+    io::Read,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::{
+    cli::{AppArgs, RehearsalArgs, RunArgs, SandboxArgs},
+    env_file,
+    highlevel::{
+        client::Credentials,
+        endpoint::{Endpoint, HIGHLEVEL},
+    },
+    pace::Rate,
+    sandbox::{self, FaultPlan},
+    secret::{ClientSecret, Secret},
+};
+
+const CLIENT_ID: &str = "GHL_CLIENT_ID";
+const CLIENT_SECRET: &str = "GHL_CLIENT_SECRET";
+const REDIRECT_URI: &str = "GHL_REDIRECT_URI";
+const BASE_URL: &str = "GHL_BASE_URL";
+
+/// The variables that matter, as the environment and `--env-file` give them.
+#[derive(Default)]
+pub struct Variables {
+    environment: HashMap<String, String>,
+    file: HashMap<String, String>,
+}
+
+impl Variables {
+    /// Reads the environment, and the file if there is one.
+    pub fn read(file: Option<&Path>) -> anyhow::Result<Self> {
+        let environment = [CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, BASE_URL]
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), env::var(name).ok()?)))
+            .collect();
+        let file = file.map(env_file::read).transpose()?.unwrap_or_default();
+        Ok(Self { environment, file })
+    }
+
+    /// The file, which somebody named just now, goes before the environment.
+    fn get(&self, name: &str) -> Option<String> {
+        let set = |variables: &HashMap<String, String>| {
+            variables.get(name).filter(|value| !value.is_empty()).cloned()
+        };
+        set(&self.file).or_else(|| set(&self.environment))
+    }
+}
+
+/// Who is calling and where, as far as it is known.
+#[derive(Debug)]
+pub struct App {
+    /// Where the calls go.
+    pub endpoint: Endpoint,
+    /// The client id, when one was given.
+    pub client_id: Option<String>,
+    client_secret: Option<ClientSecret>,
+    redirect_uri: Option<String>,
+    /// What looks odd and is used all the same.
+    pub warnings: Vec<String>,
+}
+
+impl App {
+    /// Puts the app together. What is there is checked; what is missing is missing.
+    pub fn of(args: &AppArgs, list: &Path) -> anyhow::Result<Self> {
+        let variables = Variables::read(args.env_file.as_deref())?;
+        let base_url = args.base_url.clone().or_else(|| variables.get(BASE_URL));
+        let endpoint =
+            Endpoint::new(base_url.as_deref().unwrap_or(HIGHLEVEL), &args.reconnect_path)?;
+        let client_id = args.client_id.clone().or_else(|| variables.get(CLIENT_ID));
+        let client_secret = match &args.client_secret_file {
+            Some(file) => Some(secret_in(file, list)?),
+            None => variables.get(CLIENT_SECRET),
+        };
+        let redirect_uri = args.redirect_uri.clone().or_else(|| variables.get(REDIRECT_URI));
+        for (name, value) in [
+            ("the client id", &client_id),
+            ("the client secret", &client_secret),
+            ("the redirect URI", &redirect_uri),
+        ] {
+            value.as_deref().map_or(Ok(()), |value| check_value(name, value))?;
+        }
+        Ok(Self {
+            endpoint,
+            warnings: client_id.iter().filter_map(|id| odd_client_id(id)).collect(),
+            client_id,
+            client_secret: client_secret.map(|text| ClientSecret(Secret::new(text))),
+            redirect_uri,
+        })
+    }
+
+    /// The app that the embedded stand-in knows.
+    pub fn of_sandbox(base_url: &str, reconnect_path: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            endpoint: Endpoint::new(base_url, reconnect_path)?,
+            client_id: Some(sandbox::CLIENT_ID.to_owned()),
+            client_secret: Some(ClientSecret(Secret::new(sandbox::CLIENT_SECRET.to_owned()))),
+            redirect_uri: None,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The credentials; an error when some are missing.
+    pub fn credentials(&self) -> anyhow::Result<Credentials> {
+        let client_id = self.client_id.clone().context(
+            "no client id: give --client-id, or set GHL_CLIENT_ID in the environment or in an --env-file",
+        )?;
+        let client_secret = self.client_secret.clone().context(
+            "no client secret: set GHL_CLIENT_SECRET in the environment or in an --env-file, or give --client-secret-file",
+        )?;
+        Ok(Credentials { client_id, client_secret, redirect_uri: self.redirect_uri.clone() })
+    }
+}
+
+fn secret_in(file: &Path, list: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    if file == Path::new("-") {
+        ensure!(
+            list != Path::new("-"),
+            "the list and the client secret cannot both come from standard input"
+        );
+        io::stdin()
+            .read_to_string(&mut text)
+            .context("--client-secret-file: cannot read standard input")?;
+    } else {
+        text = fs::read_to_string(file)
+            .with_context(|| format!("--client-secret-file: cannot read {}", file.display()))?;
+    }
+    let text = text.trim_start_matches('\u{feff}');
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+}
+
+/// Names what was pasted along with a value; the value itself is never shown.
+fn check_value(name: &str, value: &str) -> anyhow::Result<()> {
+    ensure!(!value.is_empty(), "{name} is empty");
+    for (end, where_) in [(value.chars().next(), "begins"), (value.chars().last(), "ends")] {
+        let what = match end {
+            Some(',') => "a comma",
+            Some(';') => "a semicolon",
+            Some('"' | '\'' | '`' | '“' | '”' | '‘' | '’') => "a quote",
+            Some(c) if c.is_whitespace() => "a blank",
+            _ => continue,
+        };
+        bail!("{name} {where_} with {what}: remove it where {name} is set");
+    }
+    let odd = value.chars().any(|c| c.is_whitespace() || c.is_control());
+    ensure!(!odd, "{name} has a blank or a line break within: only the value itself may stand there");
+    Ok(())
+}
+
+/// A client id is 24 hexadecimal digits, a dash, and 8 of `[0-9a-z]`, in all that were seen.
+fn odd_client_id(id: &str) -> Option<String> {
+    let usual = id.split_once('-').is_some_and(|(app, key)| {
+        app.len() == 24
+            && app.bytes().all(|b| b.is_ascii_hexdigit())
+            && key.len() == 8
+            && key.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+    });
+    (!usual).then(|| {
+        format!("client id {id} does not look like one (24 hexadecimal digits, a dash, 8 characters)")
+    })
+}
+
+/// What a run is made of besides its list and its app.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Request starts.
+    pub rate: Rate,
+    /// Installations in flight.
+    pub concurrency: u32,
+    /// Conversations for one installation.
+    pub attempts: u32,
+    /// One request.
+    pub timeout: Duration,
+}
+
+impl Limits {
+    /// Takes the limits from the arguments.
+    pub fn of(args: &RunArgs) -> anyhow::Result<Self> {
+        let pace = &args.pace;
+        ensure!(pace.timeout >= Duration::from_millis(10), "--timeout: must be at least 10ms");
+        Ok(Self {
+            rate: pace.rate,
+            concurrency: pace.concurrency,
+            attempts: pace.attempts,
+            timeout: pace.timeout,
+        })
+    }
+}
+
+/// The run folder that was named, or one named after the time that is not taken yet.
+pub fn run_folder(out: Option<&Path>) -> PathBuf {
+    if let Some(out) = out {
+        return out.to_owned();
+    }
+    let name = crate::clock::now().strftime("ghl-reconnect-%Y%m%dT%H%M%SZ").to_string();
+    let later = (2..).map(|n| format!("{name}-{n}"));
+    std::iter::once(name.clone())
+        .chain(later)
+        .map(PathBuf::from)
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| name.into())
+}
+
+/// What the stand-in of a rehearsal does.
+pub fn rehearsal(args: &RehearsalArgs) -> anyhow::Result<sandbox::Options> {
+    Ok(sandbox::Options {
+        faults: faults(args.sandbox_faults.as_deref(), args.sandbox_fault_file.as_deref())?,
+        seed: args.sandbox_seed,
+        ..sandbox::Options::default()
+    })
+}
+
+/// What the stand-in of the `sandbox` command does.
+pub fn stand_in(args: &SandboxArgs) -> anyhow::Result<sandbox::Options> {
+    ensure!(
+        args.listen.ip().is_loopback(),
+        "--listen: {} is not a loopback address; the stand-in serves this machine only",
+        args.listen.ip()
+    );
+    Ok(sandbox::Options {
+        faults: faults(args.faults.as_deref(), args.fault_file.as_deref())?,
+        seed: args.seed,
+        code_life: args.code_life,
+        latency: args.latency,
+        ..sandbox::Options::default()
+    })
+}
+
+fn faults(shares: Option<&str>, file: Option<&Path>) -> anyhow::Result<FaultPlan> {
+    let shares: FaultPlan = shares.map(str::parse).transpose()?.unwrap_or_default();
+    let file = file.map(FaultPlan::from_file).transpose()?.unwrap_or_default();
+    Ok(shares.merge(file)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_pasted_along_is_named_and_the_value_is_not_shown() {
+        for (value, named) in [
+            ("abc,", "ends with a comma"),
+            ("\"abc", "begins with a quote"),
+            ("abc'", "ends with a quote"),
+            (" abc", "begins with a blank"),
+            ("abc\n", "ends with a blank"),
+            ("abc;", "ends with a semicolon"),
+            ("a bc", "has a blank"),
+        ] {
+            let error = check_value("the client secret", value).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+            assert!(!error.contains("abc"), "{error}");
+        }
+        assert!(check_value("the client secret", "6d3c5a52-6f5e-4a8e-9f3e-1c2b3a4d5e6f").is_ok());
+    }
+
+    #[test]
+    fn a_client_id_of_another_shape_is_odd() {
+        assert_eq!(odd_client_id("66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef"), None);
+        for odd in ["66c1a6f5e4b0a1b2c3d4e5f6", "x", "66c1a6f5e4b0a1b2c3d4e5f6-M1ABCDEF"] {
+            assert!(odd_client_id(odd).is_some(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_file_goes_before_the_environment_and_an_empty_value_is_none() {
+        let map = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        };
+        let variables = Variables {
+            environment: map(&[("A", "environment"), ("B", "environment")]),
+            file: map(&[("A", "file"), ("B", "")]),
+        };
+        assert_eq!(variables.get("A").as_deref(), Some("file"));
+        assert_eq!(variables.get("B").as_deref(), Some("environment"));
+        assert_eq!(variables.get("C"), None);
+    }
+}

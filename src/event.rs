@@ -1,0 +1,295 @@
+//! The vocabulary between work, journal and progress: everything that can happen in a run.
+//!
+//! The journal is these events, one a line; every other file of a run is derived from them. No
+//! event has room for a secret.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    highlevel::failure::{Class, Failure},
+    installation::{Id, Installation},
+    text::SafeText,
+};
+
+/// Version of the journal's format. A journal of a newer one is refused.
+pub const FORMAT: u32 = 1;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The run began: always the first event.
+    Started(Box<Started>),
+    /// An installation of the list that is to be recovered.
+    Listed(Listed),
+    /// A row that repeats an earlier one.
+    Duplicate(Duplicate),
+    /// A row that could not be read.
+    Rejected(Rejected),
+    /// The list is in the journal as a whole; calls begin after this.
+    Ready(Ready),
+    /// A code came and is about to be presented.
+    Exchanging(Exchanging),
+    /// An attempt failed and another one follows.
+    Retrying(Retrying),
+    /// The token pair is on disk.
+    Recovered(Box<Recovered>),
+    /// The installation is given up in this run.
+    Failed(Box<Failed>),
+    /// Something that concerns all installations stopped the run.
+    Halted(Halted),
+    /// The run ended in order.
+    Finished(Finished),
+}
+
+/// See [`Event::Started`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// [`FORMAT`] of the writer.
+    pub format: u32,
+    /// Names this run in every file and ticket: 32 hexadecimal digits.
+    pub run_id: String,
+    /// Version of the program.
+    pub version: String,
+    /// When.
+    pub at: Timestamp,
+    /// The app.
+    pub client_id: String,
+    /// Scheme and host that were called.
+    pub base_url: String,
+    /// Path of the Reconnect API.
+    pub reconnect_path: String,
+    /// Whether the embedded stand-in was called, so that nothing left the machine.
+    pub sandbox: bool,
+    /// The rate asked for, as `--rate` takes it.
+    pub rate: String,
+    /// Installations in flight at most.
+    pub concurrency: u32,
+    /// Conversations for one installation at most.
+    pub attempts: u32,
+    /// The list.
+    pub list: List,
+}
+
+/// The list as it was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct List {
+    /// Path as typed, or "standard input".
+    pub name: String,
+    /// Format, separator and encoding in words.
+    pub shape: String,
+    /// The columns that are carried along, in the list's own spelling.
+    pub columns: Vec<String>,
+}
+
+/// See [`Event::Listed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Number of the record in the list; 1 is the first after the header.
+    pub row: u32,
+    /// Line of the list at which the record begins; the header is line 1.
+    pub line: u64,
+    /// What to recover.
+    pub installation: Installation,
+    /// The carried cells, aligned with [`List::columns`]; missing ones at the end are empty.
+    pub values: Vec<String>,
+    /// What earlier runs tried, when the list is the `failures.csv` of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
+}
+
+/// What earlier runs tried for an installation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// Conversations so far.
+    pub attempts_total: u32,
+    /// When it first failed, as that run wrote it.
+    pub first_failed_at: Option<String>,
+    /// Trace ids of all runs, oldest first.
+    pub trace_ids: Vec<SafeText>,
+}
+
+/// See [`Event::Duplicate`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Duplicate {
+    /// Number of the record.
+    pub row: u32,
+    /// Line at which it begins.
+    pub line: u64,
+    /// Number of the record that it repeats.
+    pub first_row: u32,
+    /// The id that both have.
+    pub id: Id,
+}
+
+/// See [`Event::Rejected`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// Number of the record.
+    pub row: u32,
+    /// Line at which it begins.
+    pub line: u64,
+    /// The column that could not be read.
+    pub column: SafeText,
+    /// Why, and what to do.
+    pub reason: SafeText,
+    /// What the value looks like; never a token.
+    pub raw: SafeText,
+}
+
+/// See [`Event::Ready`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ready {
+    /// When.
+    pub at: Timestamp,
+    /// Records read: the sum that the books must give.
+    pub input: u32,
+    /// SHA-256 of the list's bytes, in hexadecimal.
+    pub digest: String,
+}
+
+/// One request and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// When the request was handed to the connection.
+    pub at: Timestamp,
+    /// Milliseconds from then until the last byte of the answer, or until it was given up.
+    pub ms: u32,
+    /// Status of the answer; `None` when none came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// HighLevel's trace id, when the answer had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<SafeText>,
+}
+
+/// See [`Event::Exchanging`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exchanging {
+    /// Number of the record.
+    pub row: u32,
+    /// Which installation it is.
+    pub id: Id,
+    /// Which conversation of this run it is; 1 is the first.
+    pub attempt: u32,
+    /// When.
+    pub at: Timestamp,
+    /// The reconnect that gave the code.
+    pub reconnect: Call,
+    /// `expiresAt` of the code, by the server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_expires_at: Option<Timestamp>,
+}
+
+/// See [`Event::Retrying`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Retrying {
+    /// Number of the record.
+    pub row: u32,
+    /// Which installation it is.
+    pub id: Id,
+    /// The conversation that failed.
+    pub attempt: u32,
+    /// When.
+    pub at: Timestamp,
+    /// What went wrong.
+    pub failure: Failure,
+    /// The request that failed; `None` when none was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Call>,
+    /// Milliseconds until the next one.
+    pub wait_ms: u32,
+}
+
+/// See [`Event::Recovered`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recovered {
+    /// Number of the record.
+    pub row: u32,
+    /// Which installation it is.
+    pub id: Id,
+    /// Conversations that it took.
+    pub attempts: u32,
+    /// When the first request of this installation was about to go out.
+    pub started_at: Timestamp,
+    /// When the token pair was granted; it is on disk once this event is.
+    pub at: Timestamp,
+    /// Trace id of the reconnect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconnect_trace_id: Option<SafeText>,
+    /// The exchange.
+    pub exchange: Call,
+    /// How old the code was when it was presented.
+    pub code_age_ms: u32,
+    /// How much of its life was left then.
+    pub code_margin_ms: u32,
+    /// When the access token dies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_expires_at: Option<Timestamp>,
+}
+
+/// See [`Event::Failed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Number of the record.
+    pub row: u32,
+    /// Which installation it is.
+    pub id: Id,
+    /// Conversations that were tried.
+    pub attempts: u32,
+    /// When the first request of this installation was about to go out.
+    pub started_at: Timestamp,
+    /// When it was given up.
+    pub at: Timestamp,
+    /// What went wrong at last.
+    pub failure: Failure,
+    /// The request that failed; `None` when none was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Call>,
+    /// Trace id of the last reconnect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconnect_trace_id: Option<SafeText>,
+    /// Trace id of the last exchange.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_trace_id: Option<SafeText>,
+    /// Every trace id that this run saw for it, oldest first.
+    pub trace_ids: Vec<SafeText>,
+}
+
+/// See [`Event::Halted`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Halted {
+    /// When.
+    pub at: Timestamp,
+    /// The kind of fault.
+    pub class: Class,
+    /// What happened, for the person on call.
+    pub message: SafeText,
+}
+
+/// See [`Event::Finished`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finished {
+    /// When.
+    pub at: Timestamp,
+    /// The signal that ended it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted_by: Option<Interrupt>,
+}
+
+/// A signal that asks the run to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interrupt {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM, or the console being closed.
+    Terminate,
+}
+
+/// Hears what happens, and does not answer.
+pub trait Listener: Send + Sync {
+    /// Takes note of an event.
+    fn hear(&self, event: &Event);
+}

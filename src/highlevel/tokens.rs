@@ -1,0 +1,324 @@
+//! What `/oauth/token` gives: a token pair, whose it is, and its shape on disk.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{
+    answer,
+    client::Reply,
+    failure::{Class, Failure, Stage},
+};
+use crate::{
+    installation::{Installation, Scope},
+    secret::Secret,
+    text::SafeText,
+};
+
+/// The fields of the official SDK's session document that an answer gives, under their names there
+/// and the other casing under which an answer may have them.
+const SESSION_FIELDS: [(&str, &str); 9] = [
+    ("access_token", "accessToken"),
+    ("refresh_token", "refreshToken"),
+    ("token_type", "tokenType"),
+    ("expires_in", "expiresIn"),
+    ("scope", "scope"),
+    ("userType", "user_type"),
+    ("companyId", "company_id"),
+    ("locationId", "location_id"),
+    ("userId", "user_id"),
+];
+
+/// A granted token pair with everything that came along.
+pub struct TokenPair {
+    fields: Map<String, Value>,
+    access_token: Secret,
+    refresh_token: Option<Secret>,
+    received_at: Timestamp,
+    /// HighLevel's trace id of the exchange.
+    pub trace_id: Option<SafeText>,
+}
+
+impl fmt::Debug for TokenPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenPair").field("trace_id", &self.trace_id).finish_non_exhaustive()
+    }
+}
+
+/// Tokens that came for somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// [`Class::WrongTenant`] or [`Class::WrongKind`].
+    pub class: Class,
+    /// What was asked for and what came.
+    pub message: String,
+}
+
+/// Reads an answer of the token endpoint.
+pub fn tokens_of(reply: &Reply) -> Result<TokenPair, Failure> {
+    let mut answer = answer::object_of(Stage::Exchange, reply)?;
+    let trace_id = answer::trace_id(reply);
+    let mut fields = Map::new();
+    for (name, other) in SESSION_FIELDS {
+        let other = answer.shift_remove(other).filter(|_| name != other);
+        if let Some(value) = answer.shift_remove(name).or(other) {
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    fields.append(&mut answer);
+    let Some(access_token) = secret(&fields, "access_token") else {
+        let why = "the answer has no access_token";
+        return Err(answer::bad_answer(Stage::Exchange, reply, why));
+    };
+    let refresh_token = secret(&fields, "refresh_token");
+    let received_at = reply.received.day();
+    Ok(TokenPair { fields, access_token, refresh_token, received_at, trace_id })
+}
+
+impl TokenPair {
+    /// Every secret value in it.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.access_token).chain(&self.refresh_token)
+    }
+
+    /// Whether a refresh token came along.
+    pub fn has_refresh_token(&self) -> bool {
+        self.refresh_token.is_some()
+    }
+
+    /// When the access token dies: `expires_in` from now on, else the token's own `exp`.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        let by_answer = || {
+            let value = self.fields.get("expires_in")?;
+            let seconds = value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())?;
+            let ms = self.received_at.as_millisecond().checked_add(seconds.checked_mul(1000)?)?;
+            Timestamp::from_millisecond(ms).ok()
+        };
+        by_answer().or_else(|| {
+            let exp = claims(self.access_token.expose())?.get("exp")?.as_i64()?;
+            Timestamp::from_second(exp).ok()
+        })
+    }
+
+    /// Whether the pair is for this installation. What the answer says decides; where it is
+    /// silent, the claims in the access token; where both are, the pair is not accepted. A location
+    /// token carries a `companyId` too, so that alone proves nothing.
+    pub fn belongs_to(&self, installation: &Installation) -> Result<(), Mismatch> {
+        let claims = claims(self.access_token.expose()).unwrap_or_default();
+        let Some(kind) = self.kind(&claims) else {
+            return Err(tenant("the answer does not say what kind of token it is"));
+        };
+        if kind != installation.scope {
+            let message = format!("asked for a {} token, got one for a {kind}", installation.scope);
+            return Err(Mismatch { class: Class::WrongKind, message });
+        }
+        let field = match kind {
+            Scope::Location => "locationId",
+            Scope::Company => "companyId",
+        };
+        let claimed = || claims.get("authClassId").and_then(Value::as_str);
+        match self.text(field).or_else(claimed) {
+            Some(id) if id == installation.id.as_str() => Ok(()),
+            Some(id) => Err(tenant(&format!(
+                "asked for {kind} {}, the tokens are for {kind} {}",
+                installation.id,
+                SafeText::identifier(id)
+            ))),
+            None => Err(tenant(&format!("the answer does not say for which {kind} it is"))),
+        }
+    }
+
+    fn kind(&self, claims: &Map<String, Value>) -> Option<Scope> {
+        let said = self.text("userType").and_then(Scope::from_user_type);
+        let claimed = || claims.get("authClass")?.as_str().and_then(Scope::from_user_type);
+        let implied = || match (self.text("locationId"), self.text("companyId")) {
+            (Some(_), _) => Some(Scope::Location),
+            (None, Some(_)) => Some(Scope::Company),
+            (None, None) => None,
+        };
+        said.or_else(claimed).or_else(implied)
+    }
+
+    fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// The pair as the official SDK keeps a session: `applicationId` is the client id before the
+    /// dash, `expire_at` is in epoch milliseconds. Secret: for `tokens.jsonl` only.
+    pub fn session_document(
+        &self,
+        client_id: &str,
+        installation: &Installation,
+    ) -> Map<String, Value> {
+        let application = client_id.split('-').next().unwrap_or(client_id);
+        let mut document = Map::new();
+        document.insert("applicationId".into(), application.into());
+        document.insert("resourceId".into(), installation.id.as_str().into());
+        for (name, value) in &self.fields {
+            document.insert(name.clone(), value.clone());
+            if name == "expires_in" {
+                self.insert_expire_at(&mut document);
+            }
+        }
+        self.insert_expire_at(&mut document);
+        document
+    }
+
+    fn insert_expire_at(&self, document: &mut Map<String, Value>) {
+        if let Some(at) = self.expires_at() {
+            document.insert("expire_at".into(), at.as_millisecond().into());
+        }
+    }
+}
+
+fn tenant(message: &str) -> Mismatch {
+    Mismatch { class: Class::WrongTenant, message: message.to_owned() }
+}
+
+fn secret(fields: &Map<String, Value>, name: &str) -> Option<Secret> {
+    let text = fields.get(name)?.as_str()?;
+    (!text.trim().is_empty()).then(|| Secret::new(text.to_owned()))
+}
+
+/// The claims of a JWT, decoded and not verified: hints, never proof.
+fn claims(token: &str) -> Option<Map<String, Value>> {
+    let payload = token.split('.').nth(1)?;
+    let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{clock::Moment, installation::Id};
+
+    const ID: &str = "ve9EPM428h8vShlRW1KT";
+    const OTHER: &str = "tDtDnQdgm2LXpyiqYvZ6";
+
+    fn reply(body: &Value) -> Reply {
+        Reply {
+            status: 200,
+            body: body.to_string().into_bytes(),
+            date: None,
+            retry_after: None,
+            trace_header: None,
+            redirect_host: None,
+            sent: Moment::now(),
+            received: Moment::now(),
+        }
+    }
+
+    fn jwt(claims: &Value) -> String {
+        format!("eyJhbGciOiJub25lIn0.{}.sig", URL_SAFE_NO_PAD.encode(claims.to_string()))
+    }
+
+    fn installation(scope: Scope) -> Installation {
+        Installation { scope, id: Id::new(ID).unwrap(), company: None }
+    }
+
+    #[test]
+    fn the_right_tenant_or_nothing() {
+        let located = jwt(&json!({"authClass": "Location", "authClassId": ID}));
+        for (scope, answer, expected) in [
+            (
+                Scope::Location,
+                json!({"userType": "Location", "locationId": ID, "companyId": OTHER}),
+                None,
+            ),
+            (Scope::Location, json!({"user_type": "Location", "location_id": ID}), None),
+            (Scope::Location, json!({"locationId": ID}), None),
+            (Scope::Location, json!({"access_token": located}), None),
+            (Scope::Company, json!({"userType": "Company", "companyId": ID}), None),
+            (Scope::Company, json!({"companyId": ID}), None),
+            (
+                Scope::Location,
+                json!({"userType": "Location", "locationId": OTHER}),
+                Some(Class::WrongTenant),
+            ),
+            (
+                Scope::Location,
+                json!({"userType": "Location", "companyId": ID}),
+                Some(Class::WrongTenant),
+            ),
+            (
+                Scope::Location,
+                json!({"userType": "Company", "companyId": OTHER}),
+                Some(Class::WrongKind),
+            ),
+            (
+                Scope::Company,
+                json!({"userType": "Location", "locationId": OTHER, "companyId": ID}),
+                Some(Class::WrongKind),
+            ),
+            (
+                Scope::Company,
+                json!({"userType": "Company", "companyId": OTHER}),
+                Some(Class::WrongTenant),
+            ),
+            (Scope::Company, json!({"locationId": OTHER, "companyId": ID}), Some(Class::WrongKind)),
+            (Scope::Location, json!({}), Some(Class::WrongTenant)),
+        ] {
+            let mut body = json!({"access_token": "opaque"});
+            body.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
+            let pair = tokens_of(&reply(&body)).unwrap();
+            let class = pair.belongs_to(&installation(scope)).err().map(|m| m.class);
+            assert_eq!(class, expected, "{scope} {answer}");
+        }
+    }
+
+    #[test]
+    fn a_session_document_is_the_same_from_either_casing() {
+        let snake = json!({
+            "access_token": "a", "token_type": "Bearer", "expires_in": 86399, "refresh_token": "r",
+            "scope": "s", "userType": "Location", "locationId": ID, "companyId": OTHER,
+            "userId": "u", "planId": "p",
+        });
+        let camel = json!({
+            "accessToken": "a", "tokenType": "Bearer", "expiresIn": 86399, "refreshToken": "r",
+            "scope": "s", "userType": "Location", "locationId": ID, "companyId": OTHER,
+            "userId": "u", "planId": "p",
+        });
+        let mut documents = [snake, camel].map(|body| {
+            let pair = tokens_of(&reply(&body)).unwrap();
+            pair.session_document(
+                "66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef",
+                &installation(Scope::Location),
+            )
+        });
+        let names: Vec<_> = documents[0].keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "applicationId",
+                "resourceId",
+                "access_token",
+                "refresh_token",
+                "token_type",
+                "expires_in",
+                "expire_at",
+                "scope",
+                "userType",
+                "companyId",
+                "locationId",
+                "userId",
+                "planId"
+            ]
+        );
+        assert_eq!(documents[0]["applicationId"], "66c1a6f5e4b0a1b2c3d4e5f6");
+        for document in &mut documents {
+            assert!(document.remove("expire_at").is_some_and(|at| at.is_i64()));
+        }
+        assert_eq!(documents[0], documents[1]);
+    }
+
+    #[test]
+    fn an_answer_without_an_access_token_is_a_bad_answer() {
+        for body in [json!({}), json!({"access_token": ""}), json!({"access_token": 7})] {
+            assert_eq!(tokens_of(&reply(&body)).unwrap_err().class, Class::BadAnswer, "{body}");
+        }
+    }
+}

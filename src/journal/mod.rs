@@ -1,0 +1,8 @@
+//! The journal: the run as a file of events, from which everything else is derived, and the custody
+//! of the tokens that were granted.
+
+pub mod disk;
+pub mod folder;
+pub mod ledger;
+pub mod reader;
+pub mod writer;

@@ -1,0 +1,372 @@
+//! What will be done, how long it takes at least, what is left out and why.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use crate::{
+    event::{Duplicate, History, List, Listed, Rejected},
+    input::{self, InputError, Record, ScopeChoice, Source},
+    installation::{Id, Installation, Scope},
+    pace::Rate,
+    text::SafeText,
+};
+
+/// Calls that one installation takes when all goes well: reconnect and exchange.
+const CALLS_EACH: u64 = 2;
+
+/// Rows of a kind that the plan names; the rest is counted.
+const NAMED: usize = 5;
+
+/// Which rows of the list are taken.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Only these ids; `None` takes all.
+    pub only: Option<HashSet<Id>>,
+    /// The first so many installations; `None` takes all.
+    pub limit: Option<u32>,
+}
+
+/// What a row of the list is taken for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Row {
+    /// An installation to recover.
+    Take(Listed),
+    /// It repeats an earlier row.
+    Duplicate(Duplicate),
+    /// It could not be read.
+    Rejected(Rejected),
+    /// `--only` or `--limit` leaves it out.
+    LeftOut,
+}
+
+/// Reads a list row by row, finds duplicates and applies the selection. Besides one record it
+/// holds 16 bytes for each installation.
+pub struct Rows {
+    list: input::List,
+    selection: Selection,
+    taken: u32,
+    seen: HashMap<[u8; 12], u32>,
+    hashers: [RandomState; 2],
+}
+
+impl Rows {
+    /// Stands before the first row.
+    pub fn of(source: &Source, scope: ScopeChoice, selection: Selection) -> Result<Self, InputError> {
+        Ok(Self {
+            list: source.read(scope)?,
+            selection,
+            taken: 0,
+            seen: HashMap::new(),
+            hashers: [RandomState::new(), RandomState::new()],
+        })
+    }
+
+    /// The list that is being read.
+    pub fn list(&self) -> &input::List {
+        &self.list
+    }
+
+    fn sort(&mut self, record: Record) -> Row {
+        if self.selection.limit.is_some_and(|limit| self.taken >= limit) {
+            return Row::LeftOut;
+        }
+        match record {
+            Record::Rejected(_) if self.selection.only.is_some() => Row::LeftOut,
+            Record::Rejected(rejected) => Row::Rejected(rejected_event(&rejected)),
+            Record::Installation(listed) => self.sort_installation(listed),
+        }
+    }
+
+    fn sort_installation(&mut self, listed: input::Listed) -> Row {
+        let only = self.selection.only.as_ref();
+        if only.is_some_and(|only| !only.contains(&listed.installation.id)) {
+            return Row::LeftOut;
+        }
+        let first_row = *self.seen.entry(self.key(&listed.installation)).or_insert(listed.row);
+        if first_row != listed.row {
+            let Installation { id, .. } = listed.installation;
+            return Row::Duplicate(Duplicate { row: listed.row, line: listed.line, first_row, id });
+        }
+        self.taken += 1;
+        Row::Take(listed_event(listed))
+    }
+
+    /// 96 bits of keyed hash: two of a million installations share one with odds of 1 in 10^17.
+    fn key(&self, installation: &Installation) -> [u8; 12] {
+        let who = (installation.scope, &installation.id);
+        let [high, low] = [0, 1].map(|i: usize| self.hashers[i].hash_one(who).to_le_bytes());
+        let mut key = [0; 12];
+        key[..8].copy_from_slice(&high);
+        key[8..].copy_from_slice(&low[..4]);
+        key
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<Row, InputError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.list.next()?;
+        Some(record.map(|record| self.sort(record)))
+    }
+}
+
+fn listed_event(listed: input::Listed) -> Listed {
+    Listed {
+        row: listed.row,
+        line: listed.line,
+        installation: listed.installation,
+        values: listed.values,
+        history: listed.history.map(|history| History {
+            attempts_total: history.attempts_total,
+            first_failed_at: history.first_failed_at,
+            trace_ids: history.trace_ids.iter().map(|id| SafeText::identifier(id)).collect(),
+        }),
+    }
+}
+
+fn rejected_event(rejected: &input::Rejected) -> Rejected {
+    Rejected {
+        row: rejected.row,
+        line: rejected.line,
+        column: SafeText::new(&rejected.column),
+        reason: SafeText::new(&rejected.reason.to_string()),
+        raw: SafeText::new(&rejected.raw),
+    }
+}
+
+/// The ids that a file names, in any of the formats that a list may have.
+pub fn ids_in(source: &Source) -> Result<HashSet<Id>, InputError> {
+    let mut ids = HashSet::new();
+    for record in source.read(ScopeChoice::Auto)? {
+        if let Record::Installation(listed) = record? {
+            ids.insert(listed.installation.id);
+        }
+    }
+    Ok(ids)
+}
+
+/// What a list amounts to, before anything is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Survey {
+    /// The list, for the journal.
+    pub list: List,
+    /// SHA-256 of its bytes.
+    pub digest: String,
+    /// Every column that it has.
+    pub columns_found: Vec<String>,
+    /// Columns that hold tokens and are not carried along.
+    pub token_columns: Vec<String>,
+    /// Records that count: neither left out by `--only` nor by `--limit`.
+    pub input: u32,
+    /// Sub-account connections to recover.
+    pub locations: u32,
+    /// Agency connections to recover.
+    pub companies: u32,
+    /// Rows that repeat an earlier one.
+    pub duplicates: Named,
+    /// Rows that could not be read.
+    pub rejected: Named,
+    /// Ids that are not 20 letters and digits.
+    pub unusual: Named,
+    /// Rows that `--only` or `--limit` leaves out.
+    pub left_out: u32,
+}
+
+/// A number of rows, the first of them by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// How many.
+    pub count: u32,
+    /// What is said of the first few.
+    pub first: Vec<String>,
+}
+
+impl Named {
+    fn add(&mut self, name: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(name());
+        }
+    }
+}
+
+/// Reads a list to its end and says what it amounts to.
+pub fn survey(
+    source: &Source,
+    scope: ScopeChoice,
+    selection: Selection,
+) -> Result<Survey, InputError> {
+    let mut rows = Rows::of(source, scope, selection)?;
+    let mut survey = Survey::of(source);
+    for row in &mut rows {
+        survey.count(&row?);
+    }
+    let shape = rows.list().shape();
+    survey.list.shape = shape.to_string();
+    survey.list.columns.clone_from(&shape.columns);
+    survey.columns_found.clone_from(&shape.found);
+    survey.token_columns.clone_from(&shape.left_out);
+    survey.digest = rows.list().digest();
+    Ok(survey)
+}
+
+impl Survey {
+    fn of(source: &Source) -> Self {
+        Self {
+            list: List {
+                name: source.name().to_owned(),
+                shape: String::new(),
+                columns: Vec::new(),
+            },
+            digest: String::new(),
+            columns_found: Vec::new(),
+            token_columns: Vec::new(),
+            input: 0,
+            locations: 0,
+            companies: 0,
+            duplicates: Named::default(),
+            rejected: Named::default(),
+            unusual: Named::default(),
+            left_out: 0,
+        }
+    }
+
+    fn count(&mut self, row: &Row) {
+        match row {
+            Row::Take(listed) => {
+                self.input += 1;
+                self.count_installation(listed);
+            }
+            Row::Duplicate(duplicate) => {
+                self.input += 1;
+                self.duplicates.add(|| {
+                    let Duplicate { line, first_row, id, .. } = duplicate;
+                    format!("line {line} repeats row {first_row} ({id})")
+                });
+            }
+            Row::Rejected(rejected) => {
+                self.input += 1;
+                self.rejected.add(|| {
+                    let Rejected { line, column, reason, raw, .. } = rejected;
+                    format!("line {line}, {column}: {reason} ({raw})")
+                });
+            }
+            Row::LeftOut => self.left_out += 1,
+        }
+    }
+
+    fn count_installation(&mut self, listed: &Listed) {
+        match listed.installation.scope {
+            Scope::Location => self.locations += 1,
+            Scope::Company => self.companies += 1,
+        }
+        let id = &listed.installation.id;
+        if !id.is_usual() {
+            self.unusual.add(|| format!("line {}: {id}", listed.line));
+        }
+    }
+
+    /// How many installations are to be recovered.
+    pub fn installations(&self) -> u32 {
+        self.locations + self.companies
+    }
+}
+
+/// The survey with what surrounds it: what the person on call sees before the first call.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The list.
+    pub survey: Survey,
+    /// Request starts allowed.
+    pub rate: Rate,
+    /// Installations in flight at most.
+    pub concurrency: u32,
+    /// Where the calls go.
+    pub endpoint: String,
+    /// The app; `None` when it was not given.
+    pub client_id: Option<String>,
+    /// The folder that will be made; `None` when nothing will be written.
+    pub out: Option<String>,
+}
+
+impl Plan {
+    /// Calls when all goes well.
+    pub fn calls(&self) -> u64 {
+        u64::from(self.survey.installations()) * CALLS_EACH
+    }
+
+    /// The least time that they take at the rate.
+    pub fn least_time(&self) -> Duration {
+        self.rate.least_time_for(self.calls())
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let survey = &self.survey;
+        writeln!(f, "List           {} ({})", survey.list.name, survey.list.shape)?;
+        writeln!(
+            f,
+            "To recover     {}: {} and {}",
+            counted(survey.installations(), "installation"),
+            counted(survey.locations, "sub-account"),
+            if survey.companies == 1 { "1 agency".into() } else { format!("{} agencies", survey.companies) },
+        )?;
+        named(f, "Duplicates", &survey.duplicates)?;
+        named(f, "Rejected", &survey.rejected)?;
+        named(f, "Unusual ids", &survey.unusual)?;
+        if survey.left_out > 0 {
+            writeln!(f, "Left out       {} by --only or --limit", counted(survey.left_out, "row"))?;
+        }
+        if !survey.token_columns.is_empty() {
+            let columns = survey.token_columns.join(", ");
+            writeln!(f, "Not carried    {columns}: may hold secrets, so no output has it")?;
+        }
+        let calls = self.calls();
+        writeln!(
+            f,
+            "Calls          {calls} at {}, {} in flight: {} at least",
+            self.rate,
+            self.concurrency,
+            in_words(self.least_time())
+        )?;
+        writeln!(f, "Endpoint       {}", self.endpoint)?;
+        writeln!(f, "Client id      {}", self.client_id.as_deref().unwrap_or("not given"))?;
+        write!(f, "Run folder     {}", self.out.as_deref().unwrap_or("none: nothing is written"))
+    }
+}
+
+fn named(f: &mut fmt::Formatter<'_>, title: &str, rows: &Named) -> fmt::Result {
+    if rows.count == 0 {
+        return Ok(());
+    }
+    writeln!(f, "{title:<14} {}", counted(rows.count, "row"))?;
+    for name in &rows.first {
+        writeln!(f, "                 {name}")?;
+    }
+    let more = rows.count as usize - rows.first.len();
+    if more > 0 {
+        writeln!(f, "                 and {more} more")?;
+    }
+    Ok(())
+}
+
+/// `1 row`, `2 rows`.
+pub fn counted(count: u32, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// A time as people say it: `0s`, `42s`, `3m 20s`, `2h 5m`.
+pub fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs_f64().ceil() as u64;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}

@@ -1,0 +1,47 @@
+//! Tells each event to the journal and to everybody who listens, in that order of trust: what
+//! has to be durable is durable before anybody hears of it.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    event::{Event, Listener},
+    journal::writer::{Custody, CustodyLost, Journal},
+};
+
+/// The one way by which work speaks.
+pub struct Recorder {
+    journal: Journal,
+    listeners: Vec<Box<dyn Listener>>,
+}
+
+impl Recorder {
+    /// Speaks to a journal and to listeners.
+    pub fn new(journal: Journal, listeners: Vec<Box<dyn Listener>>) -> Self {
+        Self { journal, listeners }
+    }
+
+    /// Records what happened.
+    pub async fn tell(&self, event: Event) -> Result<(), CustodyLost> {
+        self.journal.record(&event).await?;
+        self.hear(&event);
+        Ok(())
+    }
+
+    /// Takes tokens into custody with the event that says so; returns when both are durable.
+    pub async fn keep(
+        &self,
+        custody: Custody,
+        document: &Map<String, Value>,
+        event: Event,
+    ) -> Result<(), CustodyLost> {
+        self.journal.keep(custody, document, &event).await?;
+        self.hear(&event);
+        Ok(())
+    }
+
+    fn hear(&self, event: &Event) {
+        for listener in &self.listeners {
+            listener.hear(event);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What follows a failure of one installation: a pure decision.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use crate::highlevel::failure::{Class, Failure};
+
+/// The first wait before another conversation; each later one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+
+/// The longest wait of ours.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another conversation, with a new code, after this wait.
+    Again(Duration),
+    /// The installation is given up.
+    GiveUp,
+}
+
+/// Decides what follows a failure of the `attempt`-th of at most `attempts` conversations.
+/// `seed` makes the jitter.
+pub fn next(failure: &Failure, attempt: u32, attempts: u32, seed: u64) -> Next {
+    if attempt >= attempts || !can_pass_by_itself(failure.class) {
+        return Next::GiveUp;
+    }
+    let asked =
+        failure.retry_after_ms.map_or(Duration::ZERO, |ms| Duration::from_millis(ms.into()));
+    Next::Again(backoff(attempt, seed).max(asked))
+}
+
+/// Whether the same request, or a new code, has a chance without anybody doing anything.
+fn can_pass_by_itself(class: Class) -> bool {
+    match class {
+        Class::GrantRefused
+        | Class::CodeExpired
+        | Class::RateLimited
+        | Class::ServerError
+        | Class::Network
+        | Class::BadAnswer
+        | Class::OutcomeUnknown => true,
+        Class::EndpointRemoved
+        | Class::ClientRefused
+        | Class::NotInstalled
+        | Class::LocationInactive
+        | Class::UnknownId
+        | Class::InvalidRequest
+        | Class::Blocked
+        | Class::Redirected
+        | Class::WrongTenant
+        | Class::WrongKind
+        | Class::Interrupted
+        | Class::Halted
+        | Class::Unrecognised => false,
+    }
+}
+
+/// The wait after the `attempt`-th conversation: doubling, with up to as much again of jitter, so
+/// that installations which failed together do not come back together.
+pub fn backoff(attempt: u32, seed: u64) -> Duration {
+    ExponentialBuilder::default()
+        .with_min_delay(FIRST_WAIT)
+        .with_max_delay(LONGEST_WAIT)
+        .with_factor(2.0)
+        .with_jitter()
+        .with_jitter_seed(seed)
+        .without_max_times()
+        .build()
+        .nth(attempt.saturating_sub(1).min(16) as usize)
+        .unwrap_or(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::highlevel::failure::Stage;
+
+    fn failure(class: Class) -> Failure {
+        Failure::without_answer(Stage::Reconnect, class, "")
+    }
+
+    #[test]
+    fn what_can_pass_by_itself_is_tried_again_and_nothing_else() {
+        let again = |class| matches!(next(&failure(class), 1, 5, 0), Next::Again(_));
+        for class in [
+            Class::Network,
+            Class::RateLimited,
+            Class::ServerError,
+            Class::BadAnswer,
+            Class::GrantRefused,
+            Class::CodeExpired,
+            Class::OutcomeUnknown,
+        ] {
+            assert!(again(class), "{class}");
+        }
+        for class in [
+            Class::EndpointRemoved,
+            Class::ClientRefused,
+            Class::NotInstalled,
+            Class::LocationInactive,
+            Class::UnknownId,
+            Class::InvalidRequest,
+            Class::Blocked,
+            Class::Redirected,
+            Class::WrongTenant,
+            Class::WrongKind,
+            Class::Unrecognised,
+        ] {
+            assert!(!again(class), "{class}");
+        }
+    }
+
+    #[test]
+    fn attempts_are_bounded() {
+        assert!(matches!(next(&failure(Class::Network), 4, 5, 0), Next::Again(_)));
+        assert_eq!(next(&failure(Class::Network), 5, 5, 0), Next::GiveUp);
+        assert_eq!(next(&failure(Class::Network), 1, 1, 0), Next::GiveUp);
+    }
+
+    #[test]
+    fn waits_double_with_jitter_up_to_a_bound() {
+        for (attempt, least_ms) in [(1, 250), (2, 500), (3, 1000), (4, 2000), (100, 20_000)] {
+            for seed in 0..20 {
+                let wait = backoff(attempt, seed);
+                let least = Duration::from_millis(least_ms);
+                assert!(wait >= least && wait <= least * 2 + FIRST_WAIT, "{attempt}: {wait:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_server_wish_is_a_lower_bound() {
+        let wish = Failure { retry_after_ms: Some(7000), ..failure(Class::RateLimited) };
+        assert_eq!(next(&wish, 1, 5, 0), Next::Again(Duration::from_secs(7)));
+    }
+}

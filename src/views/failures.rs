@@ -1,0 +1,132 @@
+//! `failures.csv`: what is not recovered, as a list for the next run.
+
+use std::io::Write;
+
+use super::cell;
+use crate::{
+    event::{Failed, History, Listed},
+    highlevel::failure::{Advice, Class},
+    journal::ledger::{Ledger, Outcome, Tried},
+    text::SafeText,
+};
+
+/// The columns that follow the list's own. The reader of lists knows them by these names.
+pub const COLUMNS: [&str; 10] = [
+    "status",
+    "error_class",
+    "stage",
+    "http_status",
+    "message",
+    "retry",
+    "attempts_total",
+    "first_failed_at",
+    "failed_at",
+    "trace_ids",
+];
+
+/// Writes `failures.csv`.
+pub struct Failures<W: Write> {
+    out: csv::Writer<W>,
+    columns: usize,
+    not_attempted: NotAttempted,
+}
+
+/// What is said of installations that were never asked for.
+struct NotAttempted {
+    class: Class,
+    message: String,
+    advice: Advice,
+}
+
+impl<W: Write> Failures<W> {
+    /// Writes the header: the list's own columns, then ours.
+    pub fn begin(out: W, ledger: &Ledger) -> csv::Result<Self> {
+        let mut out = csv::Writer::from_writer(out);
+        let own = &ledger.started.list.columns;
+        out.write_record(own.iter().map(String::as_str).chain(COLUMNS))?;
+        Ok(Self { out, columns: own.len(), not_attempted: NotAttempted::of(ledger) })
+    }
+
+    /// Writes the line of one installation, if it is not recovered.
+    pub fn installation(&mut self, listed: &Listed, outcome: &Outcome) -> csv::Result<()> {
+        let ours = match outcome {
+            Outcome::Recovered(_) => return Ok(()),
+            Outcome::Failed(failed) => failed_cells(failed, listed.history.as_ref()),
+            Outcome::NotAttempted(tried) => {
+                self.not_attempted.cells(tried, listed.history.as_ref())
+            }
+        };
+        let missing = self.columns.saturating_sub(listed.values.len());
+        let empty = std::iter::repeat_n(String::new(), missing);
+        self.out.write_record(listed.values.iter().cloned().chain(empty).chain(ours))
+    }
+
+    /// Writes what is left.
+    pub fn end(mut self) -> csv::Result<()> {
+        Ok(self.out.flush()?)
+    }
+}
+
+impl NotAttempted {
+    fn of(ledger: &Ledger) -> Self {
+        let interrupted = ledger.finished.and_then(|end| end.interrupted_by);
+        match (&ledger.halted, interrupted) {
+            (Some(halted), _) => Self {
+                class: Class::Halted,
+                message: format!("the run was halted: {}", halted.message),
+                advice: halted.class.advice(),
+            },
+            (None, Some(_)) => Self {
+                class: Class::Interrupted,
+                message: "the run was interrupted".into(),
+                advice: Advice::Now,
+            },
+            (None, None) => Self {
+                class: Class::Interrupted,
+                message: "the run ended before its turn".into(),
+                advice: Advice::Now,
+            },
+        }
+    }
+
+    fn cells(&self, tried: &Tried, history: Option<&History>) -> [String; 10] {
+        [
+            "not_attempted".into(),
+            self.class.to_string(),
+            String::new(),
+            String::new(),
+            cell::foreign(&self.message),
+            self.advice.name().into(),
+            attempts_total(tried.attempts, history).to_string(),
+            history.and_then(|h| h.first_failed_at.clone()).unwrap_or_default(),
+            String::new(),
+            trace_ids(&tried.trace_ids, history),
+        ]
+    }
+}
+
+fn failed_cells(failed: &Failed, history: Option<&History>) -> [String; 10] {
+    let failure = &failed.failure;
+    let failed_at = failed.at.to_string();
+    [
+        "failed".into(),
+        failure.class.to_string(),
+        failure.stage.to_string(),
+        cell::or_empty(failure.http_status),
+        cell::foreign(failure.message.as_str()),
+        failure.class.advice().name().into(),
+        attempts_total(failed.attempts, history).to_string(),
+        history.and_then(|h| h.first_failed_at.clone()).unwrap_or_else(|| failed_at.clone()),
+        failed_at,
+        trace_ids(&failed.trace_ids, history),
+    ]
+}
+
+fn attempts_total(attempts: u32, history: Option<&History>) -> u32 {
+    history.map_or(0, |h| h.attempts_total).saturating_add(attempts)
+}
+
+fn trace_ids(these: &[SafeText], history: Option<&History>) -> String {
+    let earlier = history.map_or(&[][..], |h| &h.trace_ids);
+    earlier.iter().chain(these).map(SafeText::as_str).collect::<Vec<_>>().join(" ")
+}

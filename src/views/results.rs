@@ -1,0 +1,107 @@
+//! `results.csv`: a line an installation, whatever became of it.
+
+use std::io::Write;
+
+use super::cell;
+use crate::{
+    event::{Failed, Listed, Recovered},
+    journal::ledger::{Outcome, Tried},
+};
+
+const COLUMNS: [&str; 17] = [
+    "row",
+    "scope",
+    "id",
+    "status",
+    "via",
+    "stage",
+    "error_class",
+    "http_status",
+    "message",
+    "reconnect_trace_id",
+    "token_trace_id",
+    "attempts",
+    "code_age_ms",
+    "code_margin_ms",
+    "started_at",
+    "finished_at",
+    "token_expires_at",
+];
+
+/// Writes `results.csv`.
+pub struct Results<W: Write> {
+    out: csv::Writer<W>,
+}
+
+impl<W: Write> Results<W> {
+    /// Writes the header.
+    pub fn begin(out: W) -> csv::Result<Self> {
+        let mut out = csv::Writer::from_writer(out);
+        out.write_record(COLUMNS)?;
+        Ok(Self { out })
+    }
+
+    /// Writes the line of one installation.
+    pub fn installation(&mut self, listed: &Listed, outcome: &Outcome) -> csv::Result<()> {
+        let rest = match outcome {
+            Outcome::Recovered(recovered) => recovered_cells(recovered),
+            Outcome::Failed(failed) => failed_cells(failed),
+            Outcome::NotAttempted(tried) => not_attempted_cells(tried),
+        };
+        let installation = &listed.installation;
+        let first =
+            [listed.row.to_string(), installation.scope.to_string(), installation.id.to_string()];
+        self.out.write_record(first.iter().chain(&rest))
+    }
+
+    /// Writes what is left.
+    pub fn end(mut self) -> csv::Result<()> {
+        Ok(self.out.flush()?)
+    }
+}
+
+fn recovered_cells(recovered: &Recovered) -> [String; 14] {
+    [
+        "recovered".into(),
+        "reconnect".into(),
+        String::new(),
+        String::new(),
+        cell::or_empty(recovered.exchange.http_status),
+        String::new(),
+        cell::or_empty(recovered.reconnect_trace_id.as_ref()),
+        cell::or_empty(recovered.exchange.trace_id.as_ref()),
+        recovered.attempts.to_string(),
+        recovered.code_age_ms.to_string(),
+        recovered.code_margin_ms.to_string(),
+        recovered.started_at.to_string(),
+        recovered.at.to_string(),
+        cell::or_empty(recovered.token_expires_at),
+    ]
+}
+
+fn failed_cells(failed: &Failed) -> [String; 14] {
+    let failure = &failed.failure;
+    [
+        "failed".into(),
+        "reconnect".into(),
+        failure.stage.to_string(),
+        failure.class.to_string(),
+        cell::or_empty(failure.http_status),
+        cell::foreign(failure.message.as_str()),
+        cell::or_empty(failed.reconnect_trace_id.as_ref()),
+        cell::or_empty(failed.token_trace_id.as_ref()),
+        failed.attempts.to_string(),
+        String::new(),
+        String::new(),
+        failed.started_at.to_string(),
+        failed.at.to_string(),
+        String::new(),
+    ]
+}
+
+fn not_attempted_cells(tried: &Tried) -> [String; 14] {
+    let mut cells: [String; 14] = Default::default();
+    cells[0] = "not_attempted".into();
+    cells[8] = tried.attempts.to_string();
+    cells
+}

@@ -1,0 +1,170 @@
+//! `summary.json`, and the few lines that the person on call sees at the end.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::stats::{Calls, Cause, Causes, Stats, Timings};
+use crate::{
+    clock,
+    event::{Halted, Interrupt},
+    exit::Exit,
+    journal::ledger::{Books, Ledger},
+    pace::Rate,
+};
+
+/// Format of `summary.json`; it grows only when a field changes its meaning.
+const FORMAT: u32 = 1;
+
+/// A run in figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    format: u32,
+    program: &'static str,
+    version: String,
+    run_id: String,
+    /// How it ended.
+    pub state: State,
+    exit_code: u8,
+    /// What the program returns for it.
+    #[serde(skip)]
+    pub exit: Exit,
+    started_at: Timestamp,
+    finished_at: Option<Timestamp>,
+    duration_ms: Option<i64>,
+    endpoint: Endpoint,
+    client_id: String,
+    list: ListInWords,
+    /// Every row in one state.
+    pub books: Books,
+    books_balance: bool,
+    /// What stopped the run, if something that concerns all did.
+    pub halted: Option<Halted>,
+    interrupted_by: Option<Interrupt>,
+    calls: Calls,
+    rate: RateReached,
+    timings: Timings,
+    /// Failures by cause, the most frequent first.
+    pub causes: Vec<Cause>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It went through.
+    Complete,
+    /// A fault that concerns all stopped it.
+    Halted,
+    /// A person or the system stopped it.
+    Interrupted,
+    /// It has not ended, or broke off.
+    Unfinished,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Endpoint {
+    base_url: String,
+    reconnect_path: String,
+    sandbox: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct ListInWords {
+    name: String,
+    shape: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct RateReached {
+    asked: String,
+    reached_per_second: f64,
+    busiest_window: BusiestWindow,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct BusiestWindow {
+    window_ms: u32,
+    starts: u64,
+    allowed: Option<u32>,
+}
+
+impl Summary {
+    /// Puts a run's figures together.
+    pub fn of(ledger: &Ledger, mut stats: Stats, causes: Causes) -> Self {
+        let started = &ledger.started;
+        let finished_at = ledger.finished.map(|end| end.at);
+        let books = ledger.books();
+        Self {
+            format: FORMAT,
+            program: env!("CARGO_PKG_NAME"),
+            version: started.version.clone(),
+            run_id: started.run_id.clone(),
+            state: state_of(ledger),
+            exit_code: exit_of(ledger).code(),
+            exit: exit_of(ledger),
+            started_at: started.at,
+            finished_at,
+            duration_ms: finished_at.map(|end| clock::millis_between(started.at, end)),
+            endpoint: Endpoint {
+                base_url: started.base_url.clone(),
+                reconnect_path: started.reconnect_path.clone(),
+                sandbox: started.sandbox,
+            },
+            client_id: started.client_id.clone(),
+            list: ListInWords {
+                name: started.list.name.clone(),
+                shape: started.list.shape.clone(),
+            },
+            books,
+            books_balance: books.balance(),
+            halted: ledger.halted.clone(),
+            interrupted_by: ledger.finished.and_then(|end| end.interrupted_by),
+            calls: stats.calls(),
+            rate: rate_reached(&started.rate, &mut stats),
+            timings: stats.timings(),
+            causes: causes.by_frequency(),
+        }
+    }
+}
+
+fn rate_reached(asked: &str, stats: &mut Stats) -> RateReached {
+    let (window, allowed) = match asked.parse() {
+        Ok(Rate::Limited { starts, window }) => (window, Some(starts.get())),
+        _ => (Duration::from_secs(1), None),
+    };
+    RateReached {
+        asked: asked.to_owned(),
+        reached_per_second: stats.reached_per_second(),
+        busiest_window: BusiestWindow {
+            window_ms: clock::millis(window),
+            starts: stats.busiest(window),
+            allowed,
+        },
+    }
+}
+
+fn state_of(ledger: &Ledger) -> State {
+    match (&ledger.finished, &ledger.halted) {
+        (None, _) => State::Unfinished,
+        (Some(_), Some(_)) => State::Halted,
+        (Some(end), None) if end.interrupted_by.is_some() => State::Interrupted,
+        (Some(_), None) => State::Complete,
+    }
+}
+
+/// The exit code that a run's journal stands for.
+pub fn exit_of(ledger: &Ledger) -> Exit {
+    let books = ledger.books();
+    if !books.balance() {
+        return Exit::Bug;
+    }
+    match (state_of(ledger), ledger.finished.and_then(|end| end.interrupted_by)) {
+        (State::Halted, _) => Exit::Halted,
+        (State::Interrupted, Some(Interrupt::Terminate)) => Exit::Terminated,
+        (State::Interrupted, _) => Exit::Interrupted,
+        (State::Complete, _) if books.are_clear() => Exit::Recovered,
+        (State::Complete | State::Unfinished, _) => Exit::NotAllRecovered,
+    }
+}
