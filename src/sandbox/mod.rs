@@ -28,6 +28,9 @@ mod symbols;
 mod token;
 mod tokens;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
