@@ -1,5 +1,7 @@
 //! Every flag and its help: what was typed.
 
+#![expect(clippy::doc_markdown, reason = "doc comments here are help texts, where backticks show")]
+
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -14,6 +14,11 @@ pub fn to_millisecond(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
+/// A time as the files show it: `2026-11-22T10:00:00.000Z`.
+pub fn stamp(time: Timestamp) -> String {
+    format!("{time:.3}")
+}
+
 /// Milliseconds of a duration, at most `u32::MAX` (49 days).
 pub fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)

@@ -152,7 +152,10 @@ fn check_value(name: &str, value: &str) -> anyhow::Result<()> {
         bail!("{name} {where_} with {what}: remove it where {name} is set");
     }
     let odd = value.chars().any(|c| c.is_whitespace() || c.is_control());
-    ensure!(!odd, "{name} has a blank or a line break within: only the value itself may stand there");
+    ensure!(
+        !odd,
+        "{name} has a blank or a line break within: only the value itself may stand there"
+    );
     Ok(())
 }
 
@@ -165,7 +168,9 @@ fn odd_client_id(id: &str) -> Option<String> {
             && key.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
     });
     (!usual).then(|| {
-        format!("client id {id} does not look like one (24 hexadecimal digits, a dash, 8 characters)")
+        format!(
+            "client id {id} does not look like one (24 hexadecimal digits, a dash, 8 characters)"
+        )
     })
 }
 

@@ -50,7 +50,8 @@ fn parse(text: &str) -> Result<HashMap<String, String>, usize> {
         let line = line.strip_prefix("export ").unwrap_or(line);
         let (key, value) = line.split_once('=').ok_or(index + 1)?;
         let key = key.trim();
-        let is_name = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let is_name =
+            !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !is_name {
             return Err(index + 1);
         }

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
+
 use crate::{
+    clock,
     event::{Duplicate, History, List, Listed, Rejected},
     input::{self, InputError, Record, ScopeChoice, Source},
     installation::{Id, Installation, Scope},
@@ -55,7 +58,11 @@ pub struct Rows {
 
 impl Rows {
     /// Stands before the first row.
-    pub fn of(source: &Source, scope: ScopeChoice, selection: Selection) -> Result<Self, InputError> {
+    pub fn of(
+        source: &Source,
+        scope: ScopeChoice,
+        selection: Selection,
+    ) -> Result<Self, InputError> {
         Ok(Self {
             list: source.read(scope)?,
             selection,
@@ -286,6 +293,8 @@ pub struct Plan {
     pub rate: Rate,
     /// Installations in flight at most.
     pub concurrency: u32,
+    /// Conversations for one installation at most.
+    pub attempts: u32,
     /// Where the calls go.
     pub endpoint: String,
     /// The app; `None` when it was not given.
@@ -304,6 +313,31 @@ impl Plan {
     pub fn least_time(&self) -> Duration {
         self.rate.least_time_for(self.calls())
     }
+
+    /// The plan for a program.
+    pub fn as_json(&self) -> serde_json::Value {
+        let survey = &self.survey;
+        json!({
+            "list": survey.list.name,
+            "shape": survey.list.shape,
+            "columns": survey.columns_found,
+            "columns_not_carried": survey.token_columns,
+            "input": survey.input,
+            "installations": survey.installations(),
+            "locations": survey.locations,
+            "companies": survey.companies,
+            "duplicate": survey.duplicates.count,
+            "rejected": survey.rejected.count,
+            "unusual_ids": survey.unusual.count,
+            "left_out": survey.left_out,
+            "calls": self.calls(),
+            "rate": self.rate.to_string(),
+            "concurrency": self.concurrency,
+            "least_time_ms": clock::millis(self.least_time()),
+            "endpoint": self.endpoint,
+            "client_id": self.client_id,
+        })
+    }
 }
 
 impl fmt::Display for Plan {
@@ -315,7 +349,11 @@ impl fmt::Display for Plan {
             "To recover     {}: {} and {}",
             counted(survey.installations(), "installation"),
             counted(survey.locations, "sub-account"),
-            if survey.companies == 1 { "1 agency".into() } else { format!("{} agencies", survey.companies) },
+            if survey.companies == 1 {
+                "1 agency".into()
+            } else {
+                format!("{} agencies", survey.companies)
+            },
         )?;
         named(f, "Duplicates", &survey.duplicates)?;
         named(f, "Rejected", &survey.rejected)?;
@@ -363,7 +401,7 @@ pub fn counted(count: u32, what: &str) -> String {
 
 /// A time as people say it: `0s`, `42s`, `3m 20s`, `2h 5m`.
 pub fn in_words(time: Duration) -> String {
-    let seconds = time.as_secs_f64().ceil() as u64;
+    let seconds = time.as_millis().div_ceil(1000);
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),

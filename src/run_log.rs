@@ -29,7 +29,7 @@ impl RunLog {
     fn line(&self, line: &str) {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         // A log that cannot be written must not stop a recovery.
-        let _ = writeln!(out, "{} {line}", clock::now());
+        let _ = writeln!(out, "{} {line}", clock::stamp(clock::now()));
     }
 }
 
@@ -46,32 +46,55 @@ pub fn line_of(event: &Event) -> Option<String> {
     match event {
         Event::Started(e) => Some(format!(
             "run {} of ghl-reconnect {} begins: list {} ({}), endpoint {}{}, client id {}, rate {}, {} in flight",
-            e.run_id, e.version, e.list.name, e.list.shape, e.base_url, e.reconnect_path, e.client_id,
-            e.rate, e.concurrency
+            e.run_id,
+            e.version,
+            e.list.name,
+            e.list.shape,
+            e.base_url,
+            e.reconnect_path,
+            e.client_id,
+            e.rate,
+            e.concurrency
         )),
         Event::Listed(_) => None,
         Event::Duplicate(e) => {
             Some(format!("row {} (line {}) repeats row {}: {}", e.row, e.line, e.first_row, e.id))
         }
-        Event::Rejected(e) => {
-            Some(format!("row {} (line {}) rejected: {}: {} ({})", e.row, e.line, e.column, e.reason, e.raw))
-        }
+        Event::Rejected(e) => Some(format!(
+            "row {} (line {}) rejected: {}: {} ({})",
+            e.row, e.line, e.column, e.reason, e.raw
+        )),
         Event::Ready(e) => Some(format!("{} rows read; calls begin", e.input)),
         Event::Exchanging(e) => Some(format!(
             "row {} {}: code received in attempt {}{}; exchanging",
-            e.row, e.id, e.attempt, trace(e.reconnect.trace_id.as_ref())
+            e.row,
+            e.id,
+            e.attempt,
+            trace(e.reconnect.trace_id.as_ref())
         )),
         Event::Retrying(e) => Some(format!(
             "row {} {}: attempt {}: {}{}; again in {} ms",
-            e.row, e.id, e.attempt, e.failure, trace(e.failure.trace_id.as_ref()), e.wait_ms
+            e.row,
+            e.id,
+            e.attempt,
+            e.failure,
+            trace(e.failure.trace_id.as_ref()),
+            e.wait_ms
         )),
         Event::Recovered(e) => Some(format!(
             "row {} {}: recovered in attempt {}{}",
-            e.row, e.id, e.attempts, trace(e.exchange.trace_id.as_ref())
+            e.row,
+            e.id,
+            e.attempts,
+            trace(e.exchange.trace_id.as_ref())
         )),
         Event::Failed(e) => Some(format!(
             "row {} {}: failed after {} attempts: {}{}",
-            e.row, e.id, e.attempts, e.failure, trace(e.failure.trace_id.as_ref())
+            e.row,
+            e.id,
+            e.attempts,
+            e.failure,
+            trace(e.failure.trace_id.as_ref())
         )),
         Event::Halted(e) => Some(format!("halted: {}", e.message)),
         Event::Finished(_) => Some("finished".to_owned()),

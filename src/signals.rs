@@ -41,7 +41,8 @@ async fn next() -> Interrupt {
 #[cfg(windows)]
 async fn next() -> Interrupt {
     use tokio::signal::windows;
-    let (Ok(mut close), Ok(mut shutdown)) = (windows::ctrl_close(), windows::ctrl_shutdown()) else {
+    let (Ok(mut close), Ok(mut shutdown)) = (windows::ctrl_close(), windows::ctrl_shutdown())
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

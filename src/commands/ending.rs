@@ -20,7 +20,12 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
     let installations = books.recovered + books.failed + books.not_attempted + books.skipped;
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{} of {} recovered", books.recovered, counted(installations, "installation"));
+    let _ = writeln!(
+        text,
+        "{} of {} recovered",
+        books.recovered,
+        counted(installations, "installation")
+    );
     for (count, what) in [
         (books.skipped, "skipped (recovered before)"),
         (books.failed, "failed"),
@@ -40,7 +45,11 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
         let _ = writeln!(text, "Tokens      {}  (secret: do not attach)", path("tokens.jsonl"));
     }
     if folder.quarantine().exists() {
-        let _ = writeln!(text, "Quarantine  {}  (secret: do not use, do not attach)", path("quarantine.jsonl"));
+        let _ = writeln!(
+            text,
+            "Quarantine  {}  (secret: do not use, do not attach)",
+            path("quarantine.jsonl")
+        );
     }
     if books.failed + books.not_attempted > 0 {
         let _ = writeln!(text, "Next        {}", next_command(folder, options));
@@ -73,12 +82,7 @@ fn add_ways_on(text: &mut String, summary: &Summary) {
         let _ = writeln!(text, "\nThe run was interrupted; every code in hand was exchanged.");
     }
     if let Some(halted) = &summary.halted {
-        let _ = writeln!(
-            text,
-            "\nHALTED: {}\n{}",
-            halted.message,
-            ways_on(halted.class)
-        );
+        let _ = writeln!(text, "\nHALTED: {}\n{}", halted.message, ways_on(halted.class));
     }
 }
 
@@ -119,7 +123,8 @@ pub fn ways_on(class: Class) -> &'static str {
 
 /// The command that takes the rest up, ready to paste.
 pub fn next_command(folder: &RunFolder, options: &[OsString]) -> String {
-    let words = ["ghl-reconnect".into(), "run".into(), folder.file("failures.csv").into_os_string()];
+    let words =
+        ["ghl-reconnect".into(), "run".into(), folder.file("failures.csv").into_os_string()];
     let words = words.iter().chain(options).map(|word| quoted(&word.to_string_lossy()));
     words.collect::<Vec<_>>().join(" ")
 }
@@ -131,5 +136,9 @@ fn quoted(word: &str) -> String {
 
 #[cfg(windows)]
 fn quoted(word: &str) -> String {
-    if word.contains([' ', '&', '(', ')', '^', ';', ',']) { format!("\"{word}\"") } else { word.to_owned() }
+    if word.contains([' ', '&', '(', ')', '^', ';', ',']) {
+        format!("\"{word}\"")
+    } else {
+        word.to_owned()
+    }
 }

@@ -46,7 +46,7 @@ pub fn check(args: &RunArgs) -> Result<Exit, Fault> {
     let survey = list.survey()?;
     let plan = plan_of(survey, limits, &app, None);
     if args.json {
-        print(&plan.to_json());
+        print(&format!("{:#}\n", plan.as_json()));
     } else {
         print(&format!("{plan}\n"));
     }
@@ -134,7 +134,11 @@ fn nothing_usable(survey: &Survey) -> anyhow::Error {
          resourceId, or a company id in company_id or companyId{rejected}",
         survey.list.name,
         survey.list.shape,
-        if survey.columns_found.is_empty() { "none".into() } else { survey.columns_found.join(", ") },
+        if survey.columns_found.is_empty() {
+            "none".into()
+        } else {
+            survey.columns_found.join(", ")
+        },
     )
 }
 
@@ -143,6 +147,7 @@ fn plan_of(survey: Survey, limits: Limits, app: &App, out: Option<&Path>) -> Pla
         survey,
         rate: limits.rate,
         concurrency: limits.concurrency,
+        attempts: limits.attempts,
         endpoint: app.endpoint.to_string(),
         client_id: app.client_id.clone(),
         out: out.map(|path| path.display().to_string()),
@@ -159,7 +164,9 @@ fn start_sandbox(
     }
     let options = config::rehearsal(&args.rehearsal).or_exit(Exit::Usage)?;
     let sandbox = runtime.block_on(Sandbox::start(options)).or_exit(Exit::Local)?;
-    voice.say("SANDBOX: this is a rehearsal against the embedded stand-in; nothing leaves this machine.");
+    voice.say(
+        "SANDBOX: this is a rehearsal against the embedded stand-in; nothing leaves this machine.",
+    );
     Ok(Some(sandbox))
 }
 
@@ -227,13 +234,8 @@ impl Prepared {
         let client = client.or_exit(Exit::Local)?;
         let gauge = Gauge::default();
         let total = ledger.books().not_attempted;
-        let progress = Progress::begin(
-            voice.talk,
-            voice.colors,
-            total,
-            limits.rate.interval(),
-            gauge.clone(),
-        );
+        let progress =
+            Progress::begin(voice.talk, voice.colors, total, limits.rate.interval(), gauge.clone());
         let stop = Stop::default();
         let (journal, writing) = writer.spawn().or_exit(Exit::Local)?;
         let tools = Tools {
@@ -264,7 +266,10 @@ impl Prepared {
 }
 
 fn cut_short(exit: Exit) -> Fault {
-    Fault { exit, error: anyhow!("ended at once by a second signal; the journal has all that was done") }
+    Fault {
+        exit,
+        error: anyhow!("ended at once by a second signal; the journal has all that was done"),
+    }
 }
 
 fn started(plan: &Plan, app: &App, sandbox: bool) -> Started {
@@ -279,7 +284,7 @@ fn started(plan: &Plan, app: &App, sandbox: bool) -> Started {
         sandbox,
         rate: plan.rate.to_string(),
         concurrency: plan.concurrency,
-        attempts: 0,
+        attempts: plan.attempts,
         list: plan.survey.list.clone(),
     }
 }
@@ -306,7 +311,10 @@ fn journal_list(
     }
     let digest = rows.list().digest();
     if digest != survey.digest {
-        let error = anyhow!("{} changed while it was being read; nothing was sent, run it again", survey.list.name);
+        let error = anyhow!(
+            "{} changed while it was being read; nothing was sent, run it again",
+            survey.list.name
+        );
         return Err(Fault { exit: Exit::Usage, error });
     }
     let ready = Event::Ready(Ready { at: clock::now(), input, digest });
@@ -344,10 +352,10 @@ fn finish(args: &RunArgs, folder: &RunFolder, voice: Voice) -> Result<Exit, Faul
     } else if voice.talk != Talk::Quiet {
         print(&ending::in_words(&summary, folder, &args.options_again()));
     }
-    if let Some(halted) = summary.halted.as_ref().filter(|_| voice.talk == Talk::Quiet || args.json) {
+    if let Some(halted) = summary.halted.as_ref().filter(|_| voice.talk == Talk::Quiet || args.json)
+    {
         let ways_on = ending::ways_on(halted.class);
         let _ = writeln!(io::stderr(), "error: halted: {}\n{ways_on}", halted.message);
     }
     Ok(summary.exit)
 }
-

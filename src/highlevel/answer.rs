@@ -12,8 +12,11 @@ use super::{
 };
 use crate::{clock, text::SafeText};
 
-/// The longest wait that a server is believed to mean.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+/// The longest that one `Retry-After` holds the run; the server can say it again.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// A longer wait than this is a mistake of the server's, and no wish.
+const ABSURD_RETRY_AFTER: Duration = Duration::from_secs(86_400);
 
 /// A success answer's JSON object, or the failure that the answer is.
 pub fn object_of(stage: Stage, reply: &Reply) -> Result<Map<String, Value>, Failure> {
@@ -90,13 +93,12 @@ fn evidence(stage: Stage, class: Class, reply: &Reply) -> Failure {
 /// Reads `Retry-After`: seconds or a date, capped at [`MAX_RETRY_AFTER`]; nonsense is `None`.
 fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        let seconds = value.parse().unwrap_or(u64::MAX);
-        return Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
-    }
-    let until = http_date(value)?;
-    let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-    Some(wait.min(MAX_RETRY_AFTER))
+    let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        Duration::from_secs(value.parse().ok()?)
+    } else {
+        Duration::try_from(http_date(value)?.duration_since(now)).unwrap_or_default()
+    };
+    (wait <= ABSURD_RETRY_AFTER).then_some(wait.min(MAX_RETRY_AFTER))
 }
 
 /// Reads an HTTP date such as `Tue, 08 Oct 2024 13:35:43 GMT` (RFC 9110 §5.6.7).
@@ -190,10 +192,13 @@ mod tests {
         for (value, wait) in [
             ("2", Some(2)),
             (" 0 ", Some(0)),
-            ("999999999999999999999999", Some(300)),
+            ("3600", Some(60)),
+            ("999999999", None),
+            ("999999999999999999999999", None),
             ("Sun, 22 Nov 2026 10:00:07 GMT", Some(7)),
             ("Sun, 22 Nov 2026 09:00:00 GMT", Some(0)),
-            ("Fri, 22 Nov 2030 09:00:00 GMT", Some(300)),
+            ("Sun, 22 Nov 2026 11:00:00 GMT", Some(60)),
+            ("Fri, 22 Nov 2030 09:00:00 GMT", None),
             ("-1", None),
             ("soon", None),
             ("", None),

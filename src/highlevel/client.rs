@@ -216,12 +216,13 @@ fn redirect_host(response: &Response) -> Option<String> {
 
 fn unanswered(error: reqwest::Error) -> Unanswered {
     let never_left = error.is_connect() || error.is_builder();
-    let why = chain(&error.without_url());
+    let why = innermost(&error.without_url());
     if never_left { Unanswered::NeverLeft(why) } else { Unanswered::InDoubt(why) }
 }
 
-/// The innermost causes say what happened ("connection refused"); the outer ones only where.
-fn chain(error: &reqwest::Error) -> String {
+/// The two innermost causes: they say what happened ("connection refused"), the outer ones only
+/// that something did.
+fn innermost(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut next: Option<&dyn std::error::Error> = Some(error);
     while let Some(cause) = next {
@@ -231,7 +232,8 @@ fn chain(error: &reqwest::Error) -> String {
         }
         next = cause.source();
     }
-    texts.join(": ")
+    let outer = texts.len().saturating_sub(2);
+    texts.split_off(outer).join(": ")
 }
 
 /// Whether a host name is this machine's own: an address of 127.0.0.0/8, `::1` or `localhost`.

@@ -73,7 +73,10 @@ impl Endpoint {
 
     /// Path of the Reconnect API, below the base.
     pub fn reconnect_path(&self) -> &str {
-        self.reconnect.path().strip_prefix(self.base.path().trim_end_matches('/')).unwrap_or_default()
+        self.reconnect
+            .path()
+            .strip_prefix(self.base.path().trim_end_matches('/'))
+            .unwrap_or_default()
     }
 
     /// Address of the token endpoint.

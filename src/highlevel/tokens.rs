@@ -62,8 +62,8 @@ pub fn tokens_of(reply: &Reply) -> Result<TokenPair, Failure> {
     let trace_id = answer::trace_id(reply);
     let mut fields = Map::new();
     for (name, other) in SESSION_FIELDS {
-        let other = answer.shift_remove(other).filter(|_| name != other);
-        if let Some(value) = answer.shift_remove(name).or(other) {
+        let (value, under_other) = (answer.shift_remove(name), answer.shift_remove(other));
+        if let Some(value) = value.or(under_other) {
             fields.insert(name.to_owned(), value);
         }
     }

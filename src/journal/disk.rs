@@ -23,14 +23,21 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
 
 /// Makes a new file that only its owner can read, to append to.
 pub fn create_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).create_new(true);
+    private(OpenOptions::new().append(true).create_new(true)).open(path)
+}
+
+/// Opens a file to read and write, and makes it if it is not there, for its owner only.
+pub fn open_or_create(path: &Path) -> io::Result<File> {
+    private(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    options.open(path)
+    options
 }
 
 /// Makes the entries of a folder durable. Windows does that with the files themselves.

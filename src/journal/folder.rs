@@ -9,6 +9,7 @@ use std::{
 use thiserror::Error;
 
 use super::disk;
+use crate::clock;
 
 /// Why a run folder cannot be used.
 #[derive(Debug, Error)]
@@ -70,17 +71,11 @@ impl RunFolder {
     pub fn lock(&self) -> Result<Lock, FolderError> {
         let path = self.file(".lock");
         let create = |source| FolderError::Create { path: self.path.clone(), source };
-        let mut file = fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(create)?;
+        let mut file = disk::open_or_create(&path).map_err(create)?;
         match file.try_lock() {
             Ok(()) => {
                 let holder =
-                    format!("process {}, since {}", std::process::id(), crate::clock::now());
+                    format!("process {}, since {}", std::process::id(), clock::stamp(clock::now()));
                 file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(create)?;
                 Ok(Lock { _file: file })
             }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::cell;
 use crate::{
+    clock::stamp,
     event::{Failed, History, Listed},
     highlevel::failure::{Advice, Class},
     journal::ledger::{Ledger, Outcome, Tried},
@@ -107,7 +108,7 @@ impl NotAttempted {
 
 fn failed_cells(failed: &Failed, history: Option<&History>) -> [String; 10] {
     let failure = &failed.failure;
-    let failed_at = failed.at.to_string();
+    let failed_at = stamp(failed.at);
     [
         "failed".into(),
         failure.class.to_string(),

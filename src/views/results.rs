@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::cell;
 use crate::{
+    clock::stamp,
     event::{Failed, Listed, Recovered},
     journal::ledger::{Outcome, Tried},
 };
@@ -73,9 +74,9 @@ fn recovered_cells(recovered: &Recovered) -> [String; 14] {
         recovered.attempts.to_string(),
         recovered.code_age_ms.to_string(),
         recovered.code_margin_ms.to_string(),
-        recovered.started_at.to_string(),
-        recovered.at.to_string(),
-        cell::or_empty(recovered.token_expires_at),
+        stamp(recovered.started_at),
+        stamp(recovered.at),
+        cell::or_empty(recovered.token_expires_at.map(stamp)),
     ]
 }
 
@@ -93,8 +94,8 @@ fn failed_cells(failed: &Failed) -> [String; 14] {
         failed.attempts.to_string(),
         String::new(),
         String::new(),
-        failed.started_at.to_string(),
-        failed.at.to_string(),
+        stamp(failed.started_at),
+        stamp(failed.at),
         String::new(),
     ]
 }
