@@ -1,0 +1,323 @@
+//! Tables: records cut out of the text one at a time.
+//!
+//! The cutting is done here rather than by a parser crate since two things have to be known that
+//! those do not tell: the physical line of a record after blank lines and bare CRs, and whether a
+//! quote that nobody closed has swallowed the rows after it. What is well-formed is read as the
+//! `csv` crate reads it, which a test makes sure of.
+
+use std::borrow::Cow;
+
+use super::columns::Layout;
+use super::format::{Delimiter, Format, Header};
+use super::judge::Reason;
+use super::redact::is_suspicious;
+use super::row::{self, Cells, Position};
+use super::text::{Text, decode};
+use super::{Fault, RECORD_LIMIT, Record, Rejected, ScopeChoice};
+
+/// Whether more text may follow what is at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// More may come.
+    Perhaps,
+    /// It is the end of the list.
+    Nothing,
+}
+
+/// Where one cell stands in its record, its quotes included.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell {
+    start: usize,
+    end: usize,
+    /// Where the closing quote stands, if the cell is quoted.
+    quote: Option<usize>,
+}
+
+impl Cell {
+    /// The cell's text, quotes taken off.
+    pub(super) fn text<'a>(&self, record: &'a str) -> Cow<'a, str> {
+        let Some(quote) = self.quote else {
+            return Cow::Borrowed(record.get(self.start..self.end).unwrap_or_default());
+        };
+        let inner = record.get(self.start + 1..quote).unwrap_or_default();
+        let after = record.get(quote + 1..self.end).unwrap_or_default();
+        match (inner.contains('"'), after.is_empty()) {
+            (false, true) => Cow::Borrowed(inner),
+            _ => Cow::Owned(inner.replace("\"\"", "\"") + after),
+        }
+    }
+}
+
+/// What cutting one record gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// A whole record of this many bytes, its line end included.
+    Record(usize),
+    /// The record goes on past the text at hand.
+    More,
+    /// A quote swallows what follows.
+    OpenQuote,
+}
+
+/// How many bytes of line ends stand at the beginning.
+pub(super) fn blank_lines(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|b| matches!(b, b'\n' | b'\r')).count()
+}
+
+/// Cuts one record off the beginning, and finds its cells.
+pub(super) fn cut(bytes: &[u8], delimiter: u8, rest: Rest, cells: &mut Vec<Cell>) -> Cut {
+    cells.clear();
+    let mut at = 0;
+    loop {
+        let cell = match cell(bytes, at, delimiter, rest) {
+            Ok(cell) => cell,
+            Err(cut) => return cut,
+        };
+        cells.push(cell);
+        match bytes.get(cell.end) {
+            Some(byte) if *byte == delimiter => at = cell.end + 1,
+            Some(b'\r') if bytes.get(cell.end + 1) == Some(&b'\n') => {
+                return Cut::Record(cell.end + 2);
+            }
+            Some(_) => return Cut::Record(cell.end + 1),
+            None if rest == Rest::Nothing => return Cut::Record(cell.end),
+            None => return Cut::More,
+        }
+    }
+}
+
+fn cell(bytes: &[u8], start: usize, delimiter: u8, rest: Rest) -> Result<Cell, Cut> {
+    if bytes.get(start) != Some(&b'"') {
+        return Ok(Cell { start, end: plain_end(bytes, start, delimiter), quote: None });
+    }
+    let quote = match closing_quote(bytes, start + 1) {
+        None if rest == Rest::Nothing => return Err(Cut::OpenQuote),
+        None => return Err(Cut::More),
+        Some(quote) if quote + 1 == bytes.len() && rest == Rest::Perhaps => return Err(Cut::More),
+        Some(quote) => quote,
+    };
+    let end = plain_end(bytes, quote + 1, delimiter);
+    let stray = !bytes[quote + 1..end].trim_ascii().is_empty();
+    let lines = bytes[start..quote].iter().any(|b| matches!(b, b'\n' | b'\r'));
+    // Text after the closing quote: harmless on one line, but over several the quote is likelier
+    // the opening one of another cell, and the rows between the two are swallowed.
+    if stray && lines { Err(Cut::OpenQuote) } else { Ok(Cell { start, end, quote: Some(quote) }) }
+}
+
+fn plain_end(bytes: &[u8], start: usize, delimiter: u8) -> usize {
+    let stops = |b: &u8| *b == delimiter || matches!(*b, b'\n' | b'\r');
+    bytes[start..].iter().position(stops).map_or(bytes.len(), |length| start + length)
+}
+
+fn closing_quote(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += bytes.get(at..)?.iter().position(|b| *b == b'"')?;
+        if bytes.get(at + 1) != Some(&b'"') {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
+/// A table that is being read.
+pub(super) struct Rows {
+    delimiter: u8,
+    cells: Vec<Cell>,
+}
+
+/// A record's cells with the text that they stand in.
+struct Row<'a> {
+    text: &'a str,
+    cells: &'a [Cell],
+}
+
+impl Cells for Row<'_> {
+    fn cell(&self, column: usize) -> Cow<'_, str> {
+        self.cells.get(column).map_or(Cow::Borrowed(""), |cell| cell.text(self.text))
+    }
+
+    fn may_hold_secrets(&self) -> bool {
+        is_suspicious(self.text)
+    }
+}
+
+impl Rows {
+    /// Reads the header, and says what the columns are.
+    pub(super) fn open(text: &mut Text) -> Result<(Self, Layout), Fault> {
+        let declared = declared(text);
+        let rest = if text.ended() { Rest::Nothing } else { Rest::Perhaps };
+        let delimiter = declared.unwrap_or_else(|| Delimiter::sniff(text.window(), rest));
+        let mut rows = Self { delimiter: delimiter.byte(), cells: Vec::new() };
+        let (length, line) = rows.find(text)?.ok_or(Fault::Empty)?;
+        let header = rows.header(&text.window()[..length]);
+        let layout = match Header::of(&header) {
+            Header::Ids => return Err(Fault::NoHeader { line }),
+            Header::BareId => {
+                let id = ["id".to_owned()];
+                return Ok((rows, Layout::of_header(Format::BareIds, text.encoding(), &id)));
+            }
+            Header::Names if header.len() > super::columns::MOST_COLUMNS => {
+                return Err(Fault::TooManyColumns { line });
+            }
+            Header::Names => Layout::of_header(Format::Csv(delimiter), text.encoding(), &header),
+        };
+        text.consume(length);
+        if !layout.has_id_column() {
+            return Err(Fault::NoIdColumn { line, found: layout.shape.found });
+        }
+        Ok((rows, layout))
+    }
+
+    /// The next record.
+    pub(super) fn next(
+        &mut self,
+        text: &mut Text,
+        layout: &Layout,
+        choice: ScopeChoice,
+        row: u32,
+    ) -> Result<Option<Record>, Fault> {
+        let Some((length, line)) = self.find(text)? else { return Ok(None) };
+        let position = Position { row, line };
+        let record = self.record(&text.window()[..length], layout, choice, position);
+        text.consume(length);
+        Ok(Some(record))
+    }
+
+    fn record(
+        &mut self,
+        bytes: &[u8],
+        layout: &Layout,
+        choice: ScopeChoice,
+        at: Position,
+    ) -> Record {
+        let text = decode(bytes);
+        if matches!(text, Cow::Owned(_)) {
+            cut(text.as_bytes(), self.delimiter, Rest::Nothing, &mut self.cells);
+        }
+        let row = Row { text: &text, cells: &self.cells };
+        let extra = self.cells.get(layout.len()..).unwrap_or_default();
+        if extra.iter().any(|cell| !cell.text(&text).trim().is_empty()) {
+            return Record::Rejected(too_long(self.cells.len(), layout, at));
+        }
+        row::judge(layout, &row, choice, at)
+    }
+
+    fn header(&mut self, bytes: &[u8]) -> Vec<String> {
+        let text = decode(bytes);
+        cut(text.as_bytes(), self.delimiter, Rest::Nothing, &mut self.cells);
+        self.cells.iter().map(|cell| cell.text(&text).into_owned()).collect()
+    }
+
+    /// Moves to the next record that is not blank, and cuts it: its length and its line.
+    fn find(&mut self, text: &mut Text) -> Result<Option<(usize, u64)>, Fault> {
+        loop {
+            text.consume(blank_lines(text.window()));
+            let rest = if text.ended() { Rest::Nothing } else { Rest::Perhaps };
+            if text.window().is_empty() && rest == Rest::Nothing {
+                return Ok(None);
+            }
+            let line = text.line();
+            match cut(text.window(), self.delimiter, rest, &mut self.cells) {
+                Cut::Record(length) if length > RECORD_LIMIT => {
+                    return Err(Fault::TooLarge { line });
+                }
+                Cut::Record(length) if is_blank(&text.window()[..length], self.delimiter) => {
+                    text.consume(length);
+                }
+                Cut::Record(length) => return Ok(Some((length, line))),
+                Cut::OpenQuote => return Err(Fault::OpenQuote { line }),
+                Cut::More if text.window().len() > RECORD_LIMIT => {
+                    return Err(Fault::TooLarge { line });
+                }
+                Cut::More => text.more().map_err(|source| Fault::Io { line, source })?,
+            }
+        }
+    }
+}
+
+/// Whether a row has no cell with anything in it: spreadsheets leave such rows at the end.
+fn is_blank(record: &[u8], delimiter: u8) -> bool {
+    record.iter().all(|b| *b == delimiter || b.is_ascii_whitespace())
+}
+
+/// Takes Excel's `sep=;` off the beginning.
+fn declared(text: &mut Text) -> Option<Delimiter> {
+    let head = text.window();
+    let end = head.iter().position(|b| matches!(b, b'\n' | b'\r'))?;
+    let delimiter = Delimiter::declared(std::str::from_utf8(&head[..end]).ok()?)?;
+    text.consume(end);
+    Some(delimiter)
+}
+
+fn too_long(cells: usize, layout: &Layout, at: Position) -> Rejected {
+    Rejected {
+        row: at.row,
+        line: at.line,
+        column: layout.location_name(),
+        reason: Reason::TooManyCells { cells, columns: layout.len() },
+        raw: format!("[{cells} cells]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// All records of a text, cut in pieces of any size.
+    fn cut_all(text: &str) -> Result<Vec<Vec<String>>, Cut> {
+        let (mut at, mut cells, mut rows) = (0, Vec::new(), Vec::new());
+        loop {
+            at += blank_lines(&text.as_bytes()[at..]);
+            if at == text.len() {
+                return Ok(rows);
+            }
+            match cut(&text.as_bytes()[at..], b',', Rest::Nothing, &mut cells) {
+                Cut::Record(length) => {
+                    let record = &text[at..at + length];
+                    rows.push(cells.iter().map(|cell| cell.text(record).into_owned()).collect());
+                    at += length;
+                }
+                other => return Err(other),
+            }
+        }
+    }
+
+    #[test]
+    fn records_and_cells_are_cut() {
+        for (text, expected) in [
+            ("a,b\nc,d", vec![vec!["a", "b"], vec!["c", "d"]]),
+            ("a,b\r\nc,d\r\n", vec![vec!["a", "b"], vec!["c", "d"]]),
+            ("a\rb\r", vec![vec!["a"], vec!["b"]]),
+            ("\n\n\"a,1\",\"b\"\"c\"\n\n", vec![vec!["a,1", "b\"c"]]),
+            ("\"a\nb\",c", vec![vec!["a\nb", "c"]]),
+            ("a,\n,b", vec![vec!["a", ""], vec!["", "b"]]),
+            ("\"a\" ,b", vec![vec!["a ", "b"]]),
+            ("\"a\"b,c", vec![vec!["ab", "c"]]),
+            ("=\"a\",b\"c", vec![vec!["=\"a\"", "b\"c"]]),
+        ] {
+            assert_eq!(cut_all(text).unwrap(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_swallows_rows_is_found() {
+        assert_eq!(cut_all("a,\"b\nc,d\n"), Err(Cut::OpenQuote));
+        assert_eq!(cut_all("a,\"b\nc,\"d\"\n"), Err(Cut::OpenQuote));
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_csv_crate_writes_is_read_back_exactly(
+            rows in prop::collection::vec(prop::collection::vec(".{0,12}|[\",;\n\r\t x]{0,6}", 2..5), 1..6)
+        ) {
+            let mut writer = ::csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+            for row in &rows {
+                writer.write_record(row).unwrap();
+            }
+            let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+            prop_assert_eq!(cut_all(&text).unwrap(), rows);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! One record judged: which installation it names, or why it names none.
+
+use std::borrow::Cow;
+
+use crate::installation::{Id, Installation, Scope};
+
+use super::columns::{HistoryColumns, Layout, normalise};
+use super::judge::{Reason, clean, is_object_id, judge as judge_id};
+use super::redact::{carry, look};
+use super::{History, Listed, Record, Rejected, ScopeChoice};
+
+/// A record's cells, by column.
+pub(super) trait Cells {
+    /// The text of a cell; empty where the record has none.
+    fn cell(&self, column: usize) -> Cow<'_, str>;
+
+    /// Whether a closer look for tokens is worth it.
+    fn may_hold_secrets(&self) -> bool;
+
+    /// The column of a record that is nothing but an id.
+    fn bare_id(&self) -> Option<usize> {
+        None
+    }
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Position {
+    pub(super) row: u32,
+    pub(super) line: u64,
+}
+
+/// A cell that is not empty.
+struct Filled<'a> {
+    column: usize,
+    text: Cow<'a, str>,
+}
+
+impl Filled<'_> {
+    fn id(&self) -> &str {
+        clean(&self.text)
+    }
+}
+
+fn filled(row: &impl Cells, column: usize) -> Option<Filled<'_>> {
+    let text = row.cell(column);
+    (!clean(&text).is_empty()).then_some(Filled { column, text })
+}
+
+/// What decides about a record: its id cells and its own word on its kind.
+struct Facts<'a> {
+    location: Option<Filled<'a>>,
+    resource: Option<Filled<'a>>,
+    company: Option<Filled<'a>>,
+    fallback: Option<Filled<'a>>,
+    own: Option<(usize, Scope)>,
+}
+
+/// Judges a record.
+pub(super) fn judge(
+    layout: &Layout,
+    row: &impl Cells,
+    choice: ScopeChoice,
+    at: Position,
+) -> Record {
+    let rejected = |column: String, reason: Reason, raw: &str| {
+        Record::Rejected(Rejected { row: at.row, line: at.line, column, reason, raw: look(raw) })
+    };
+    if let Some(event) = uninstalled(layout, row) {
+        return rejected(layout.name(event).to_owned(), Reason::Uninstalled, &row.cell(event));
+    }
+    let facts = Facts::of(layout, row);
+    let (scope, cell) = match facts.decide(layout, choice) {
+        Ok(decided) => decided,
+        Err((column, reason)) => return rejected(column, reason, ""),
+    };
+    match facts.judge(cell) {
+        Err(reason) => rejected(layout.name(cell.column).to_owned(), reason, &cell.text),
+        Ok(id) => {
+            let company = facts.company_beside(scope, &id);
+            Record::Installation(listed(at, layout, row, Installation { scope, id, company }))
+        }
+    }
+}
+
+fn listed(at: Position, layout: &Layout, row: &impl Cells, installation: Installation) -> Listed {
+    Listed {
+        row: at.row,
+        line: at.line,
+        unusual: !installation.id.is_usual(),
+        installation,
+        values: values(layout, row),
+        history: layout.history().and_then(|columns| history(columns, row)),
+    }
+}
+
+fn values(layout: &Layout, row: &impl Cells) -> Vec<String> {
+    let cells = layout.carried().iter().map(|column| row.cell(*column));
+    if row.may_hold_secrets() {
+        cells.map(carry).collect()
+    } else {
+        cells.map(Cow::into_owned).collect()
+    }
+}
+
+fn uninstalled(layout: &Layout, row: &impl Cells) -> Option<usize> {
+    layout.event().find(|column| {
+        let event = normalise(&row.cell(*column));
+        matches!(event.as_str(), "uninstall" | "appuninstall" | "uninstalled" | "appuninstalled")
+    })
+}
+
+impl<'a> Facts<'a> {
+    fn of(layout: &Layout, row: &'a impl Cells) -> Self {
+        Self {
+            location: layout.location().find_map(|column| filled(row, column)),
+            resource: layout.resource().find_map(|column| filled(row, column)),
+            company: layout.company().find_map(|column| filled(row, column)),
+            fallback: fallback(layout, row),
+            own: layout.kind().find_map(|column| {
+                Scope::from_user_type(&row.cell(column)).map(|scope| (column, scope))
+            }),
+        }
+    }
+
+    /// The kind, and the cell that should hold the id; or the column that lacks it, and why.
+    fn decide(
+        &self,
+        layout: &Layout,
+        choice: ScopeChoice,
+    ) -> Result<(Scope, &Filled<'a>), (String, Reason)> {
+        let said_by = || match (choice, self.own) {
+            (ScopeChoice::Auto, Some((column, _))) => layout.name(column).to_owned(),
+            _ => "--scope".to_owned(),
+        };
+        match self.scope(choice) {
+            Some(Scope::Location) => {
+                let missing =
+                    || (layout.location_name(), Reason::NoLocationId { said_by: said_by() });
+                self.location_cell().map(|cell| (Scope::Location, cell)).ok_or_else(missing)
+            }
+            Some(Scope::Company) => {
+                let missing =
+                    || (layout.company_name(), Reason::NoCompanyId { said_by: said_by() });
+                self.company_cell(layout).map(|cell| (Scope::Company, cell)).ok_or_else(missing)
+            }
+            None => Err((layout.location_name(), Reason::NoId)),
+        }
+    }
+
+    /// The kind: what is forced, what the record says, or what its ids tell.
+    fn scope(&self, choice: ScopeChoice) -> Option<Scope> {
+        match choice {
+            ScopeChoice::Location => Some(Scope::Location),
+            ScopeChoice::Company => Some(Scope::Company),
+            ScopeChoice::Auto => self.own.map(|(_, scope)| scope).or_else(|| self.told_by_ids()),
+        }
+    }
+
+    fn told_by_ids(&self) -> Option<Scope> {
+        let company = self.company.as_ref().map(Filled::id);
+        if self.location_cell().is_some() {
+            return Some(Scope::Location);
+        }
+        let any = company.is_some() || self.resource.is_some();
+        any.then_some(Scope::Company)
+    }
+
+    /// The cell that holds a sub-account's id.
+    fn location_cell(&self) -> Option<&Filled<'a>> {
+        let company = self.company.as_ref().map(Filled::id);
+        let is_other = |cell: &&Filled<'a>| company != Some(cell.id());
+        // Beside a company id, a general column may just as well hold a row number.
+        let serves = |cell: &&Filled<'a>| {
+            company.is_none() || judge_id(cell.id()).is_ok_and(|id| id.is_usual())
+        };
+        let general = self.fallback.as_ref().filter(is_other).filter(serves);
+        let is_agency = self.own.is_some_and(|(_, scope)| scope == Scope::Company);
+        let resource = self.resource.as_ref().filter(|cell| !is_agency && is_other(cell));
+        self.location.as_ref().or(resource).or(general)
+    }
+
+    /// The cell that holds an agency's id.
+    fn company_cell(&self, layout: &Layout) -> Option<&Filled<'a>> {
+        let is_agency = self.own.is_none_or(|(_, scope)| scope == Scope::Company);
+        let location = self.location.as_ref().map(Filled::id);
+        let resource = self.resource.as_ref().filter(|c| is_agency && location != Some(c.id()));
+        let general = self.fallback.as_ref().filter(|c| layout.may_hold_company(c.column));
+        self.company.as_ref().or(resource).or(general)
+    }
+
+    fn judge(&self, cell: &Filled<'a>) -> Result<Id, Reason> {
+        let general = self.fallback.as_ref().is_some_and(|f| f.column == cell.column);
+        if general && is_object_id(cell.id()) {
+            return Err(Reason::ObjectId);
+        }
+        judge_id(cell.id())
+    }
+
+    /// The agency of a sub-account, if the record names one.
+    fn company_beside(&self, scope: Scope, id: &Id) -> Option<Id> {
+        let company = self.company.as_ref().filter(|_| scope == Scope::Location)?;
+        judge_id(company.id()).ok().filter(|company| company != id)
+    }
+}
+
+/// Of several general columns, the one that holds what looks like an id.
+fn fallback<'a>(layout: &Layout, row: &'a impl Cells) -> Option<Filled<'a>> {
+    let plain = |cell: &Filled<'_>| !cell.id().starts_with(['{', '[']);
+    let quality = |cell: &Filled<'_>| match judge_id(cell.id()) {
+        Ok(id) if id.is_usual() => 0,
+        Ok(_) if !is_object_id(cell.id()) => 1,
+        _ => 2,
+    };
+    layout
+        .fallback()
+        .chain(row.bare_id())
+        .filter_map(|c| filled(row, c))
+        .filter(plain)
+        .min_by_key(quality)
+}
+
+/// The earlier run's counts. What cannot be read counts as absent.
+fn history(columns: HistoryColumns, row: &impl Cells) -> Option<History> {
+    let attempts = clean(&row.cell(columns.attempts_total)).parse::<u32>().ok();
+    let failed_at = row.cell(columns.first_failed_at);
+    let first_failed_at = Some(clean(&failed_at))
+        .filter(|time| time.parse::<jiff::Timestamp>().is_ok())
+        .map(str::to_owned);
+    let trace_ids: Vec<_> = trace_ids(&row.cell(columns.trace_ids));
+    let nothing = attempts.is_none() && first_failed_at.is_none() && trace_ids.is_empty();
+    (!nothing).then(|| History {
+        attempts_total: attempts.unwrap_or(0),
+        first_failed_at,
+        trace_ids,
+    })
+}
+
+fn trace_ids(cell: &str) -> Vec<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    let words = clean(cell).split_whitespace();
+    words
+        .filter(|word| word.len() <= 128 && word.chars().all(plain))
+        .filter(|word| !super::redact::holds_secret(word))
+        .map(str::to_owned)
+        .collect()
+}

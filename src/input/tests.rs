@@ -1,0 +1,547 @@
+//! Lists of every kind, read from outside.
+
+use std::io::Cursor;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::installation::Scope;
+
+const A: &str = "ve9EPM428h8vShlRW1KT";
+const B: &str = "tDtDnQdgm2LXpyiqYvZ6";
+const C: &str = "Qm4hT8xWc1ZrN0pLs7Yd";
+const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJhdXRoQ2xhc3MiOiJMb2NhdGlvbiJ9.c2lnbmF0dXJl";
+
+fn open_as(bytes: impl AsRef<[u8]>, choice: ScopeChoice) -> Result<List, InputError> {
+    List::open("list", Box::new(Cursor::new(bytes.as_ref().to_vec())), choice)
+}
+
+fn open(bytes: impl AsRef<[u8]>) -> List {
+    open_as(bytes, ScopeChoice::Auto).unwrap()
+}
+
+fn fault(bytes: impl AsRef<[u8]>) -> InputError {
+    match open_as(bytes, ScopeChoice::Auto) {
+        Err(error) => error,
+        Ok(mut list) => list.find_map(Result::err).unwrap(),
+    }
+}
+
+/// A record in short: `L id company`, `C id`, or `! column: reason`.
+fn short(record: &Record) -> String {
+    match record {
+        Record::Rejected(rejected) => format!("! {}: {}", rejected.column, rejected.reason),
+        Record::Installation(Listed { installation: it, .. }) => {
+            let kind = if it.scope == Scope::Location { "L" } else { "C" };
+            let company = it.company.as_ref().map(|c| format!(" {c}")).unwrap_or_default();
+            format!("{kind} {}{company}", it.id)
+        }
+    }
+}
+
+fn records(bytes: impl AsRef<[u8]>) -> Vec<Record> {
+    open(bytes).map(Result::unwrap).collect()
+}
+
+fn shorts_as(bytes: impl AsRef<[u8]>, choice: ScopeChoice) -> Vec<String> {
+    open_as(bytes, choice).unwrap().map(|record| short(&record.unwrap())).collect()
+}
+
+fn shorts(bytes: impl AsRef<[u8]>) -> Vec<String> {
+    shorts_as(bytes, ScopeChoice::Auto)
+}
+
+fn listed(bytes: impl AsRef<[u8]>) -> Vec<Listed> {
+    let keep = |record| match record {
+        Record::Installation(listed) => Some(listed),
+        Record::Rejected(_) => None,
+    };
+    records(bytes).into_iter().filter_map(keep).collect()
+}
+
+fn rejected(bytes: impl AsRef<[u8]>) -> Rejected {
+    let keep = |record| match record {
+        Record::Rejected(rejected) => Some(rejected),
+        Record::Installation(_) => None,
+    };
+    records(bytes).into_iter().find_map(keep).unwrap()
+}
+
+/// Three records in every format: a sub-account with its agency, an agency, a sub-account alone.
+fn formats() -> Vec<(&'static str, String)> {
+    let objects = [
+        format!(r#"{{"locationId":"{A}","companyId":"{C}","name":"Café Zürich"}}"#),
+        format!(r#"{{"locationId":null,"companyId":"{C}","name":"a, b; c"}}"#),
+        format!(r#"{{"locationId":"{B}","companyId":"","name":"x"}}"#),
+    ];
+    let table = |d: &str| {
+        format!(
+            "location_id{d}company_id{d}name\n{A}{d}{C}{d}Café Zürich\n{d}{C}{d}\"a, b; c\"\n{B}{d}{d}x\n"
+        )
+    };
+    let pretty: Vec<_> =
+        objects.iter().map(|o| o.replace(",\"", ",\n  \"").replace('{', "{\n  ")).collect();
+    vec![
+        ("comma", table(",")),
+        ("semicolon", table(";")),
+        ("tab", table("\t")),
+        ("pipe", table("|")),
+        ("array", format!("[{}]", objects.join(",\n"))),
+        ("lines", objects.join("\n")),
+        ("pretty", pretty.join("\n")),
+        ("one line", objects.join("")),
+        (
+            "locations",
+            format!("{{\"count\":3,\"locations\":[{}],\"traceId\":\"x\"}}", objects.join(",")),
+        ),
+        ("items", format!("{{\"items\":[{}],\"pagination\":{{\"a\":[1]}}}}", objects.join(","))),
+        ("nested", format!("{{\"data\":{{\"results\":[{}]}},\"ok\":true}}", objects.join(","))),
+        ("pages", objects.map(|o| format!("{{\"items\":[{o}]}}")).join("\n")),
+    ]
+}
+
+/// A text's bytes in an encoding.
+type Encode = fn(&str) -> Vec<u8>;
+
+fn encodings() -> Vec<(Encoding, Encode)> {
+    vec![
+        (Encoding::Utf8, |text| text.as_bytes().to_vec()),
+        (Encoding::Utf8Bom, |text| [b"\xEF\xBB\xBF", text.as_bytes()].concat()),
+        (Encoding::Utf16Le, |text| {
+            [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+        }),
+        (Encoding::Utf16Be, |text| {
+            [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect()
+        }),
+        (Encoding::Windows1252, |text| encoding_rs::WINDOWS_1252.encode(text).0.into_owned()),
+    ]
+}
+
+#[test]
+fn every_format_reads_alike_in_every_encoding_with_every_line_end() {
+    let expected = [format!("L {A} {C}"), format!("C {C}"), format!("L {B}")];
+    for (format, text) in formats() {
+        for (encoding, encode) in encodings() {
+            for end in ["\n", "\r\n", "\r", "\n\n"] {
+                let list = open(encode(&text.replace('\n', end)));
+                assert_eq!(list.shape().encoding, encoding, "{format}");
+                let records: Vec<_> = list.map(Result::unwrap).collect();
+                let names: Vec<_> = records.iter().map(short).collect();
+                assert_eq!(names, expected, "{format} {encoding} {end:?}");
+                let Record::Installation(first) = &records[0] else { panic!() };
+                assert_eq!(first.values, [A, C, "Café Zürich"], "{format} {encoding}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_of_ids_and_maps_of_ids_are_read() {
+    let both = [format!("L {A}"), format!("L {B}")];
+    for text in [
+        format!("{A}\n{B}\n"),
+        format!("\"{A}\"\r\n\"{B}\""),
+        format!("location_id\n{A}\n{B}\n"),
+        format!("[\"{A}\",\n\"{B}\"]"),
+        format!("{{\"locations\":[\"{A}\",\"{B}\"]}}"),
+        format!("{{\"{A}\":{{\"name\":\"x\"}},\"{B}\":{{}}}}"),
+        format!("{{\"__collections__\":{{\"apps\":{{\"{A}\":{{\"a\":1}},\"{B}\":{{}}}}}}}}"),
+        format!("{{\"_id\":\"{A}\"}}\n{{\"_id\":\"{B}\"}}"),
+        format!("__id__,name\n{A},x\n{B},y\n"),
+        format!("Document ID\n{A}\n{B}\n"),
+        format!("id\n{A}\n{B}\n"),
+        format!("sep=;\nname;Location ID\nx;{A}\ny;{B}\n"),
+        format!("location_id,name,,\n=\"{A}\",x,,\n \u{a0}{B}\u{200b},y,,\n,,,\n"),
+    ] {
+        assert_eq!(shorts(&text), both, "{text}");
+    }
+    assert_eq!(open(format!("{A}\n{B}\n")).shape().format, Format::BareIds);
+    let agencies = shorts_as(format!("{A}\n{B}\n"), ScopeChoice::Company);
+    assert_eq!(agencies, [format!("C {A}"), format!("C {B}")]);
+}
+
+#[test]
+fn one_object_is_a_list_of_one() {
+    assert_eq!(shorts(format!("{{\"locationId\":\"{A}\"}}")), [format!("L {A}")]);
+    assert_eq!(shorts(format!("{{\n  \"locationId\": \"{A}\"\n}}\n")), [format!("L {A}")]);
+}
+
+#[test]
+fn a_record_says_its_own_kind() {
+    for (object, expected) in [
+        (format!(r#"{{"userType":"Company","locationId":"{A}","companyId":"{C}"}}"#), format!("C {C}")),
+        (format!(r#"{{"user_type":"agency","companyId":"{C}"}}"#), format!("C {C}")),
+        (format!(r#"{{"userType":"Location","resourceId":"{A}"}}"#), format!("L {A}")),
+        (format!(r#"{{"user_type":"Company","resource_id":"{C}"}}"#), format!("C {C}")),
+        (format!(r#"{{"resourceId":"{A}"}}"#), format!("L {A}")),
+        (format!(r#"{{"resourceId":"{C}","companyId":"{C}"}}"#), format!("C {C}")),
+        (format!(r#"{{"resourceId":"{A}","companyId":"{C}"}}"#), format!("L {A} {C}")),
+        (
+            format!(r#"{{"_id":{{"$oid":"5f9a1b2c3d4e5f6a7b8c9d0e"}},"resourceId":"{A}"}}"#),
+            format!("L {A}"),
+        ),
+        (
+            format!(r#"{{"_id":"5f9a1b2c3d4e5f6a7b8c9d0e","companyId":"{C}"}}"#),
+            format!("C {C}"),
+        ),
+        (format!(r#"{{"id":7,"companyId":"{C}"}}"#), format!("C {C}")),
+        (format!(r#"{{"__id__":"{A}","companyId":"{C}"}}"#), format!("L {A} {C}")),
+        (format!(r#"{{"scope":"company","id":"{C}"}}"#), format!("C {C}")),
+        (format!(r#"{{"scope":"contacts.readonly","locationId":"{A}"}}"#), format!("L {A}")),
+        (
+            format!(r#"{{"type":"INSTALL","installType":"Location","locationId":"{A}","companyId":"{C}"}}"#),
+            format!("L {A} {C}"),
+        ),
+        (
+            format!(r#"{{"userType":"Location","companyId":"{C}"}}"#),
+            "! location_id: no location id, though userType makes it a sub-account".into(),
+        ),
+        (
+            format!(r#"{{"userType":"Company","locationId":"{A}"}}"#),
+            "! company_id: no company id, though userType makes it an agency".into(),
+        ),
+        (
+            format!(r#"{{"type":"UNINSTALL","locationId":"{A}"}}"#),
+            "! type: an UNINSTALL event: the app was removed there, so there is nothing to reconnect".into(),
+        ),
+        (
+            r#"{"locationId":"","companyId":"N/A"}"#.into(),
+            "! locationId: no id: fill in a location id or a company id".into(),
+        ),
+    ] {
+        assert_eq!(shorts(&object), [expected], "{object}");
+    }
+}
+
+#[test]
+fn a_forced_kind_needs_its_own_id() {
+    let table = format!("location_id,company_id\n{A},{C}\n,{C}\n{B},\n");
+    let forced = |choice| shorts_as(&table, choice);
+    let no_location = "! location_id: no location id, though --scope makes it a sub-account";
+    let no_company = "! company_id: no company id, though --scope makes it an agency";
+    assert_eq!(
+        forced(ScopeChoice::Location),
+        [format!("L {A} {C}"), no_location.into(), format!("L {B}")]
+    );
+    assert_eq!(
+        forced(ScopeChoice::Company),
+        [format!("C {C}"), format!("C {C}"), no_company.into()]
+    );
+    let agency = format!(r#"{{"userType":"Company","resourceId":"{C}"}}"#);
+    assert!(shorts_as(agency, ScopeChoice::Location)[0].starts_with('!'));
+}
+
+#[test]
+fn a_general_id_is_not_taken_where_a_better_one_exists() {
+    let text = format!(r#"[{{"id":"{B}","companyId":"{C}"}},{{"id":"{B}","locationId":"{A}"}}]"#);
+    assert_eq!(shorts(text), [format!("C {C}"), format!("L {A}")]);
+    assert_eq!(shorts(format!("id,location_id,company_id\n{B},,{C}\n")), [format!("C {C}")]);
+    assert_eq!(shorts(format!("id,location\n7,{A}\n")), [format!("L {A}")]);
+    assert_eq!(shorts(format!("id,location\n{A},Riverside\n")), [format!("L {A}")]);
+}
+
+#[test]
+fn an_unusual_id_is_taken_with_a_warning() {
+    let unusual: Vec<_> =
+        listed(format!("location_id\n{A}\nacme-17-b\n")).iter().map(|l| l.unusual).collect();
+    assert_eq!(unusual, [false, true]);
+}
+
+#[test]
+fn rows_and_lines_count_from_one() {
+    let text = format!("\n\nlocation_id,name\n\n{A},\"two\nlines\"\n\nbad id,x\n{B},y\n");
+    let places: Vec<_> = records(text)
+        .into_iter()
+        .map(|record| match record {
+            Record::Installation(it) => (it.row, it.line),
+            Record::Rejected(it) => (it.row, it.line),
+        })
+        .collect();
+    assert_eq!(places, [(1, 5), (2, 8), (3, 9)]);
+    let lines: Vec<_> = listed(format!("[\n{{\"id\":\"{A}\"}},\n\n{{\n\"id\":\"{B}\"}}]"))
+        .iter()
+        .map(|l| l.line)
+        .collect();
+    assert_eq!(lines, [2, 4]);
+}
+
+#[test]
+fn short_rows_are_filled_and_long_ones_rejected() {
+    let text = format!("location_id,company_id,name\n{A}\n{B},,x,,\n{B},,Acme, Inc\n");
+    let all = shorts(&text);
+    assert_eq!(all[..2], [format!("L {A}"), format!("L {B}")]);
+    assert!(all[2].contains("4 cells, but the header has 3"), "{}", all[2]);
+    assert_eq!(listed(&text)[0].values, [A, "", ""]);
+}
+
+#[test]
+fn carried_cells_are_exact_and_tokens_stay_behind() {
+    let text = format!(
+        "location_id,access_token,note,token_expires_at\n\" {A} \",{JWT}, padded ,2026\n{B},x,see {JWT} here,\"{{\"\"a\"\":{{\"\"refresh_token\"\":\"\"r\"\"}}}}\"\n"
+    );
+    let list = open(&text);
+    assert_eq!(list.shape().left_out, ["access_token"]);
+    assert_eq!(list.shape().columns, ["location_id", "note", "token_expires_at"]);
+    let rows = listed(&text);
+    assert_eq!(rows[0].values, [&format!(" {A} "), " padded ", "2026"]);
+    assert_eq!(rows[1].values, [B, "[token left out]", "[token left out]"]);
+}
+
+#[test]
+fn json_values_are_carried_as_text() {
+    let text = format!(
+        r#"[{{"locationId":"{A}","n":1.50,"b":true,"z":null,"o":{{ "a": [1, 2] }},"t":{{"access_token":"x"}}}},{{"locationId":"{B}","new":"é"}}]"#
+    );
+    let mut list = open(&text);
+    let rows: Vec<_> = list.by_ref().map(|record| record.unwrap()).collect();
+    assert_eq!(list.shape().columns, ["locationId", "n", "b", "z", "o", "t", "new"]);
+    let Record::Installation(first) = &rows[0] else { panic!() };
+    assert_eq!(first.values, [A, "1.50", "true", "", r#"{"a":[1,2]}"#, "[token left out]"]);
+    let Record::Installation(second) = &rows[1] else { panic!() };
+    assert_eq!(second.values, [B, "", "", "", "", "", "é"]);
+}
+
+#[test]
+fn an_earlier_runs_failures_are_taken_up() {
+    let ours = "status,error_class,stage,http_status,message,retry,attempts_total,first_failed_at,failed_at,trace_ids";
+    let row = "failed,server_error,reconnect,502,bad gateway,now,7,2026-10-08T13:35:43.887Z,2026-10-08T13:40:00Z,t-1 t-2";
+    let plain = format!(
+        "location_id,status,{ours}\n{A},live,{row}\n{B},live,failed,,,,,,many,once,,{JWT}\n"
+    );
+    let excel = format!("\u{feff}{}", plain.replace(',', ";").replace('\n', "\r\n"));
+    for text in [plain, excel] {
+        let list = open(&text);
+        assert_eq!(list.shape().columns, ["location_id", "status"]);
+        assert_eq!(list.shape().continues, Continues::EarlierRun);
+        let rows = listed(&text);
+        assert_eq!(rows[0].values, [A, "live"]);
+        let history = rows[0].history.as_ref().unwrap();
+        assert_eq!(history.attempts_total, 7);
+        assert_eq!(history.first_failed_at.as_deref(), Some("2026-10-08T13:35:43.887Z"));
+        assert_eq!(history.trace_ids, ["t-1", "t-2"]);
+        assert_eq!(rows[1].history, None);
+    }
+}
+
+#[test]
+fn no_message_shows_a_token() {
+    let secret = "opaque-secret-value-0123456789";
+    for text in [
+        format!("location_id,name\n{JWT},x\n"),
+        format!("location_id,name\nhttps://x.example/{JWT}?code={secret},x\n"),
+        "location_id,name\npit-1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed,x\n".to_owned(),
+        format!("location_id\nBearer {JWT}\n"),
+        format!("{{\"locationId\":\"{A}\"}}\n{{\"access_token\":\"{secret}\", oops}}\n"),
+        format!("{{\"locationId\":{{\"access_token\":\"{secret}\"}}}}"),
+        format!("{{\"locationId\":\"{A}\"}}\n\"{JWT}\"\n"),
+    ] {
+        let shown = format!("{:?}", rejected(&text));
+        for hidden in ["eyJ", secret, "bbfd-4b2d"] {
+            assert!(!shown.contains(hidden), "{shown}");
+        }
+    }
+    for text in
+        [format!("{JWT},{A}\n"), format!("{JWT},x\n1,2\n"), format!("[{{\"a\":\"{JWT}\" oops}}]")]
+    {
+        let shown = fault(&text);
+        assert!(!format!("{shown} {shown:?}").contains("eyJ"), "{shown}");
+    }
+}
+
+#[test]
+fn a_broken_line_is_rejected_and_the_others_go_on() {
+    let text =
+        format!("{{\"locationId\":\"{A}\"}}\n{{\"locationId\":\n42\n{{\"locationId\":\"{B}\"}}\n");
+    let all = shorts(&text);
+    assert_eq!(all.len(), 4);
+    assert!(all[1].contains("not valid JSON"), "{}", all[1]);
+    assert!(all[2].contains("a number"), "{}", all[2]);
+    assert_eq!(all[3], format!("L {B}"));
+    let first_broken = format!("{{\"locationId\":\n{{\"locationId\":\"{B}\"}}\n");
+    assert_eq!(shorts(first_broken).len(), 2);
+}
+
+#[test]
+fn lists_that_cannot_serve_are_named_with_their_line() {
+    let big = "x".repeat(RECORD_LIMIT + 10);
+    let keys: Vec<_> = (0..=1000).map(|n| format!("\"k{n}\":1")).collect();
+    for (bytes, expected) in [
+        (Vec::new(), "list: empty"),
+        (b"\xEF\xBB\xBF \r\n\n".to_vec(), "list: empty"),
+        (b"location_id,name\n".to_vec(), "list: no record after line"),
+        (b"[]".to_vec(), "list: no record after line"),
+        (b"{\"locations\":[]}".to_vec(), "list: no record after line"),
+        (b"name,phone\nx,y\n".to_vec(), "list: line 1: no column holds ids (found: name, phone)"),
+        (b"[{\"name\":\"x\"}]".to_vec(), "list: line 1: no column holds ids (found: name)"),
+        (format!("{A},Acme\n{B},Beta\n").into_bytes(), "list: line 1: holds an id where"),
+        (b"PK\x03\x04\x14\0xl/workbook.xml".to_vec(), "list: an Excel workbook"),
+        (b"\x1F\x8B\x08\0".to_vec(), "list: a compressed file"),
+        (b"location_id\nab\0c\n".to_vec(), "list: a binary file"),
+        (format!("location_id,name\n{A},\"x\n{B},y\n").into_bytes(), "list: line 2: a quote"),
+        (format!("location_id,name\n{A},{big}\n").into_bytes(), "list: line 2: a record of more"),
+        (
+            format!("[\n{{\"locationId\":\"{A}\",\"x\":\"{big}\"}}]").into_bytes(),
+            "list: line 2: a record of more",
+        ),
+        (
+            format!("[{{\"id\":\"{A}\"}},\n{{\"id\" \"{B}\"}}]").into_bytes(),
+            "list: line 2: not valid JSON",
+        ),
+        (
+            format!("[{{\"id\":\"{A}\"}},\n{{\"id\":\"{B}\"}}").into_bytes(),
+            "list: line 2: ends in the middle",
+        ),
+        (format!("[{{\"id\":\"{A}\"}}}}").into_bytes(), "list: line 1: not valid JSON"),
+        (
+            format!("[{{\"id\":\"{A}\",{}}}]", keys.join(",")).into_bytes(),
+            "list: line 1: more than 1000",
+        ),
+    ] {
+        let told = fault(&bytes).to_string();
+        assert!(told.starts_with(expected), "{told}");
+    }
+}
+
+/// Installations and rejected records of a fixture, or the beginning of its error.
+fn tally(name: &str) -> Result<(usize, usize), String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    let text = |error: InputError| error.to_string().replace(&*path.to_string_lossy(), "");
+    let list = Source::open(&path).and_then(|s| s.read(ScopeChoice::Auto)).map_err(text)?;
+    let mut tally = (0, 0);
+    for record in list {
+        match record.map_err(text)? {
+            Record::Installation(_) => tally.0 += 1,
+            Record::Rejected(_) => tally.1 += 1,
+        }
+    }
+    Ok(tally)
+}
+
+#[test]
+fn every_fixture_reads_as_its_name_says() {
+    for (name, expected) in [
+        ("installations.csv", (25, 0)),
+        ("array-of-ids.json", (6, 0)),
+        ("array.json", (7, 0)),
+        ("bare-ids.txt", (9, 0)),
+        ("excel-semicolons-utf8-bom.csv", (6, 0)),
+        ("excel-unicode-text-utf16le-tabs.txt", (7, 0)),
+        ("failures-of-an-earlier-run.csv", (6, 0)),
+        ("failures-saved-by-excel.csv", (6, 0)),
+        ("firestore-collections.json", (5, 0)),
+        ("firestore-documents-by-id.json", (6, 0)),
+        ("install-webhooks.jsonl", (6, 0)),
+        ("installed-locations-v2.json", (7, 0)),
+        ("installed-locations-v3.json", (6, 0)),
+        ("lines.jsonl", (7, 0)),
+        ("mixed.csv", (9, 16)),
+        ("mixed.jsonl", (4, 5)),
+        ("objects-as-jq-prints-them.json", (7, 0)),
+        ("old-mac-line-ends.csv", (5, 0)),
+        ("one-column.csv", (8, 0)),
+        ("own-kinds-user-type.csv", (7, 0)),
+        ("sdk-sessions-node.json", (6, 0)),
+        ("sdk-sessions-python.jsonl", (6, 0)),
+        ("tokens-are-left-out.csv", (5, 0)),
+        ("utf16be-commas.csv", (5, 0)),
+        ("vertical-bars.csv", (5, 0)),
+        ("windows-1252-semicolons.csv", (6, 0)),
+    ] {
+        assert_eq!(tally(name), Ok(expected), "{name}");
+    }
+    for (name, expected) in [
+        ("binary.csv", ": a binary file"),
+        ("compressed.csv.gz", ": a compressed file"),
+        ("cut-off.json", ": line 3: ends in the middle"),
+        ("document.pdf", ": a PDF"),
+        ("empty-array.json", ": no record"),
+        ("empty.csv", ": empty"),
+        ("header-only.csv", ": no record after line"),
+        ("missing-colon.json", ": line 3: not valid JSON"),
+        ("no-header.csv", ": line 1: holds an id"),
+        ("no-id-column.csv", ": line 1: no column holds ids"),
+        ("no-id-key.json", ": line 1: no column holds ids"),
+        ("unclosed-quote.csv", ": line 2: a quote"),
+        ("web-page.html", ": a web page"),
+        ("workbook.xlsx", ": an Excel workbook"),
+    ] {
+        let told = tally(&format!("unusable/{name}")).unwrap_err();
+        assert!(told.starts_with(expected), "{name}: {told}");
+    }
+}
+
+#[test]
+fn deep_nesting_and_doubled_keys_are_survived() {
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    let text = format!(
+        "[{{\"locationId\":\"{A}\",\"deep\":{deep}}},{{\"locationId\":\"{B}\",\"locationId\":\"{A}\"}}]"
+    );
+    assert_eq!(shorts(text), [format!("L {A}"), format!("L {A}")]);
+    assert_eq!(records(deep).len(), 1);
+}
+
+#[test]
+#[ignore = "a measurement: run it in release with --ignored"]
+fn a_million_rows_are_read_in_time() {
+    use std::io::Write as _;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let mut writer = io::BufWriter::new(file.as_file_mut());
+    writeln!(
+        writer,
+        "location_id,company_id,location_name,company_name,installed_at,token_expires_at"
+    )
+    .unwrap();
+    for n in 0..1_000_000 {
+        writeln!(
+            writer,
+            "ve9EPM428h8vS{n:07},{C},Dental {n},Acme,2026-01-01T00:00:00Z,2026-01-02T00:00:00Z"
+        )
+        .unwrap();
+    }
+    drop(writer);
+    let start = std::time::Instant::now();
+    let list = Source::open(file.path()).unwrap().read(ScopeChoice::Auto).unwrap();
+    let count = list.filter(|r| matches!(r, Ok(Record::Installation(_)))).count();
+    assert_eq!(count, 1_000_000);
+    let peak = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = peak.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default().to_owned();
+    assert!(start.elapsed().as_secs() < 2, "{:?} {peak}", start.elapsed());
+}
+
+proptest! {
+    #[test]
+    fn reading_never_panics_on_arbitrary_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        if let Ok(list) = open_as(&bytes, ScopeChoice::Auto) {
+            list.for_each(drop);
+        }
+    }
+
+    #[test]
+    fn reading_never_panics_on_what_is_nearly_a_list(
+        text in "(\\[|\\{\"locations\":\\[|location_id,a\n|\\{)([\\[\\]{}\",:;\\\\ \n\réx0]|\"id\":|ve9EPM428h8vShlRW1KT|\"){0,60}"
+    ) {
+        for (_, encode) in encodings() {
+            if let Ok(list) = open_as(encode(&text), ScopeChoice::Auto) {
+                list.for_each(drop);
+            }
+        }
+    }
+
+    #[test]
+    fn carried_cells_come_out_exactly_as_they_went_in(
+        cells in prop::collection::vec("[^e\u{0}-\u{8}\u{e}-\u{1f}=\\[{p]{0,20}", 1..6)
+    ) {
+        let mut writer = ::csv::Writer::from_writer(Vec::new());
+        let names: Vec<_> = (0..cells.len()).map(|n| format!("c{n}")).collect();
+        writer.write_record(std::iter::once("location_id").chain(names.iter().map(String::as_str))).unwrap();
+        writer.write_record(std::iter::once(A).chain(cells.iter().map(String::as_str))).unwrap();
+        let text = writer.into_inner().unwrap();
+        for text in [text.clone(), [b"\xEF\xBB\xBF".to_vec(), text].concat()] {
+            prop_assert_eq!(&listed(&text)[0].values[1..], &cells[..]);
+        }
+        let object: serde_json::Map<_, _> = names.iter().cloned().zip(cells.iter().cloned().map(Into::into)).chain([("locationId".to_owned(), A.into())]).collect();
+        let json = serde_json::to_string(&object).unwrap();
+        let last = cells.len();
+        prop_assert_eq!(&listed(&json)[0].values[..last], &cells[..]);
+    }
+}
