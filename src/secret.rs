@@ -55,21 +55,17 @@ pub fn cut_out(text: &str, secrets: &[&str]) -> String {
 const TOKEN_CHARS: usize = 24;
 
 fn without_tokens(text: &str, start: &str) -> String {
-    let mut pieces = text.split(start);
-    let mut clean = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let end = piece
-            .find(|c: char| !(c.is_ascii_alphanumeric() || "-_.=+/".contains(c)))
-            .unwrap_or(piece.len());
-        if end >= TOKEN_CHARS {
-            clean.push_str("[token]");
-            clean.push_str(&piece[end..]);
-        } else {
-            clean.push_str(start);
-            clean.push_str(piece);
-        }
+    let mut clean = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(start) {
+        let (before, from) = rest.split_at(at);
+        let is_outside = |c: char| !(c.is_ascii_alphanumeric() || "-_.=+/".contains(c));
+        let (run, after) = from.split_at(from.find(is_outside).unwrap_or(from.len()));
+        clean.push_str(before);
+        clean.push_str(if run.len() >= TOKEN_CHARS { "[token]" } else { run });
+        rest = after;
     }
-    clean
+    clean + rest
 }
 
 #[cfg(test)]
