@@ -252,15 +252,15 @@ impl Survey {
             Row::Duplicate(duplicate) => {
                 self.input += 1;
                 self.duplicates.add(|| {
-                    let Duplicate { line, first_row, id, .. } = duplicate;
-                    format!("line {line} repeats row {first_row} ({id})")
+                    let Duplicate { row, line, first_row, id } = duplicate;
+                    format!("row {row} (line {line}) repeats row {first_row}: {id}")
                 });
             }
             Row::Rejected(rejected) => {
                 self.input += 1;
                 self.rejected.add(|| {
-                    let Rejected { line, column, reason, raw, .. } = rejected;
-                    format!("line {line}, {column}: {reason} ({raw})")
+                    let Rejected { row, line, column, reason, raw } = rejected;
+                    format!("row {row} (line {line}), {column}: {reason} ({raw})")
                 });
             }
             Row::LeftOut => self.left_out += 1,
@@ -274,7 +274,7 @@ impl Survey {
         }
         let id = &listed.installation.id;
         if !id.is_usual() {
-            self.unusual.add(|| format!("line {}: {id}", listed.line));
+            self.unusual.add(|| format!("row {} (line {}): {id}", listed.row, listed.line));
         }
     }
 

@@ -244,9 +244,10 @@ impl Shared {
 /// What the rest takes at the pace so far, and never less than the rate allows.
 fn time_left(done: u32, left: u32, elapsed: Duration, interval: Duration) -> Option<Duration> {
     let floor = interval.saturating_mul(left.saturating_mul(CALLS_EACH));
-    match done {
-        0 => (!floor.is_zero()).then_some(floor),
-        _ => Some((elapsed.mul_f64(f64::from(left) / f64::from(done))).max(floor)),
+    match (done, left) {
+        (_, 0) => None,
+        (0, _) => (!floor.is_zero()).then_some(floor),
+        (done, left) => Some((elapsed.mul_f64(f64::from(left) / f64::from(done))).max(floor)),
     }
 }
 
@@ -292,6 +293,7 @@ mod tests {
             (0, 10, 0, 100, Some(seconds(2))),
             (10, 10, 1, 100, Some(seconds(2))),
             (10, 10, 5, 100, Some(seconds(5))),
+            (10, 0, 5, 100, None),
         ] {
             let interval = Duration::from_millis(interval_ms);
             assert_eq!(time_left(done, left, seconds(elapsed), interval), expected);
