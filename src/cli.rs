@@ -39,6 +39,8 @@ pub struct Cli {
 pub enum Command {
     /// Recover every installation in the list
     Run(Box<RunArgs>),
+    /// Go on with an interrupted run
+    Resume(Box<ResumeArgs>),
     /// Read and judge the list and show the plan; no network, nothing written
     Check(Box<RunArgs>),
     /// Write the files of a run again from its journal
@@ -144,45 +146,70 @@ pub struct AppArgs {
     #[arg(long, value_name = "URL", help = format!("Where HighLevel is: https, or http on loopback [env: GHL_BASE_URL] [default: {HIGHLEVEL}]"))]
     /// Where HighLevel is.
     pub base_url: Option<String>,
-    /// Path of the Reconnect API, should it move
-    #[arg(long, value_name = "PATH", default_value = RECONNECT_PATH)]
-    pub reconnect_path: String,
+    #[arg(long, value_name = "PATH", help = format!("Path of the Reconnect API, should it move [default: {RECONNECT_PATH}]"))]
+    /// Path of the Reconnect API.
+    pub reconnect_path: Option<String>,
 }
 
-/// How fast and how often.
-#[derive(Debug, Args)]
+/// How fast and how often. What is not given has its default, or, with `resume`, is as before.
+#[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Pace")]
 pub struct PaceArgs {
-    /// Request starts per time: 10/s, 100/10s, 600/min or unlimited
-    #[arg(long, default_value = "10/s")]
-    pub rate: Rate,
-    /// Installations in flight
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub concurrency: u32,
-    /// Conversations tried for one installation
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub attempts: u32,
-    /// One request, connect to last byte
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
-    pub timeout: std::time::Duration,
+    /// Request starts per time: 10/s, 100/10s, 600/min or unlimited [default: 10/s]
+    #[arg(long)]
+    pub rate: Option<Rate>,
+    /// Installations in flight, 1 to 1024 [default: 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub concurrency: Option<u32>,
+    /// Conversations tried for one installation, 1 to 100 [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub attempts: Option<u32>,
+    /// One request, connect to last byte [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub timeout: Option<std::time::Duration>,
 }
 
 /// Rehearsal against the embedded stand-in.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Rehearsal")]
 pub struct RehearsalArgs {
     /// Run against the embedded stand-in API: nothing leaves the machine, no credentials needed
     #[arg(long)]
     pub sandbox: bool,
     /// Faults of the stand-in by share, such as rate_limited=5%,server_error=2%
-    #[arg(long, value_name = "SHARES", requires = "sandbox")]
+    #[arg(long, value_name = "SHARES")]
     pub sandbox_faults: Option<String>,
     /// Faults of the stand-in by installation: a JSON file, id → list of faults
-    #[arg(long, value_name = "FILE", requires = "sandbox")]
+    #[arg(long, value_name = "FILE")]
     pub sandbox_fault_file: Option<PathBuf>,
     /// Seed of the stand-in's faults: the same seed gives the same faults
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "sandbox")]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub sandbox_seed: u64,
+}
+
+/// Arguments of `resume`. What is not given is as the run has it.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// The run folder
+    pub run_dir: PathBuf,
+    /// Take the failed installations too, not only the open ones
+    #[arg(long)]
+    pub retry_failed: bool,
+    #[command(flatten)]
+    /// Which app.
+    pub app: AppArgs,
+    #[command(flatten)]
+    /// How fast and how often.
+    pub pace: PaceArgs,
+    #[command(flatten)]
+    /// Rehearsal.
+    pub rehearsal: RehearsalArgs,
+    /// Do not ask before the first call (without a terminal nothing is asked)
+    #[arg(short, long, help_heading = "Output")]
+    pub yes: bool,
+    /// Print the summary as JSON
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
 }
 
 /// Arguments of `report`.
@@ -229,28 +256,27 @@ fn parse_time(text: &str) -> Result<std::time::Duration, String> {
     if time > std::time::Duration::from_secs(86_400) { Err(wrong()) } else { Ok(time) }
 }
 
-impl RunArgs {
-    /// The options that another run of the rest needs too, as they were typed: all but those that
-    /// pick rows and name the folder.
-    pub fn options_again(&self) -> Vec<OsString> {
-        let mut words = Vec::new();
-        let mut add = |flag: &str, value: Option<OsString>| {
-            if let Some(value) = value {
-                words.extend([flag.into(), value]);
-            }
-        };
-        add("--client-id", self.app.client_id.clone().map(Into::into));
-        add("--client-secret-file", self.app.client_secret_file.clone().map(Into::into));
-        add("--env-file", self.app.env_file.clone().map(Into::into));
-        add("--redirect-uri", self.app.redirect_uri.clone().map(Into::into));
-        add("--base-url", self.app.base_url.clone().map(Into::into));
-        let path = Some(&self.app.reconnect_path).filter(|path| *path != RECONNECT_PATH);
-        add("--reconnect-path", path.map(Into::into));
-        let rate = Some(self.pace.rate.to_string()).filter(|rate| rate != "10/s");
-        add("--rate", rate.map(Into::into));
-        if self.rehearsal.sandbox {
-            words.push("--sandbox".into());
+/// The options that another command for the same run needs too, as they were typed: all but those
+/// that pick rows and name the folder.
+pub fn options_again(app: &AppArgs, pace: &PaceArgs, rehearsal: &RehearsalArgs) -> Vec<OsString> {
+    let mut words = Vec::new();
+    let mut add = |flag: &str, value: Option<OsString>| {
+        if let Some(value) = value {
+            words.extend([flag.into(), value]);
         }
-        words
+    };
+    let number = |number: Option<u32>| number.map(|number| number.to_string().into());
+    add("--client-id", app.client_id.clone().map(Into::into));
+    add("--client-secret-file", app.client_secret_file.clone().map(Into::into));
+    add("--env-file", app.env_file.clone().map(Into::into));
+    add("--redirect-uri", app.redirect_uri.clone().map(Into::into));
+    add("--base-url", app.base_url.clone().map(Into::into));
+    add("--reconnect-path", app.reconnect_path.clone().map(Into::into));
+    add("--rate", pace.rate.map(|rate| rate.to_string().into()));
+    add("--concurrency", number(pace.concurrency));
+    add("--attempts", number(pace.attempts));
+    if rehearsal.sandbox {
+        words.push("--sandbox".into());
     }
+    words
 }

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     env, fs, io,
     io::Read,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,11 +12,11 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
-    cli::{AppArgs, RehearsalArgs, RunArgs, SandboxArgs},
+    cli::{AppArgs, PaceArgs, RehearsalArgs, SandboxArgs},
     env_file,
     highlevel::{
         client::Credentials,
-        endpoint::{Endpoint, HIGHLEVEL},
+        endpoint::{Endpoint, HIGHLEVEL, RECONNECT_PATH},
     },
     pace::Rate,
     sandbox::{self, FaultPlan},
@@ -67,16 +68,29 @@ pub struct App {
     pub warnings: Vec<String>,
 }
 
+/// Where the calls go and for which app, unless somebody says otherwise now.
+#[derive(Clone, Debug, Default)]
+pub struct AppBefore {
+    /// Scheme and host.
+    pub base_url: Option<String>,
+    /// Path of the Reconnect API.
+    pub reconnect_path: Option<String>,
+    /// The app.
+    pub client_id: Option<String>,
+}
+
 impl App {
     /// Puts the app together. What is there is checked; what is missing is missing.
-    pub fn of(args: &AppArgs, list: &Path) -> anyhow::Result<Self> {
+    pub fn of(args: &AppArgs, before: AppBefore, stdin: Stdin) -> anyhow::Result<Self> {
         let variables = Variables::read(args.env_file.as_deref())?;
         let base_url = args.base_url.clone().or_else(|| variables.get(BASE_URL));
-        let endpoint =
-            Endpoint::new(base_url.as_deref().unwrap_or(HIGHLEVEL), &args.reconnect_path)?;
+        let base_url = base_url.or(before.base_url).unwrap_or_else(|| HIGHLEVEL.to_owned());
+        let path = args.reconnect_path.clone().or(before.reconnect_path);
+        let endpoint = Endpoint::new(&base_url, path.as_deref().unwrap_or(RECONNECT_PATH))?;
         let client_id = args.client_id.clone().or_else(|| variables.get(CLIENT_ID));
+        let client_id = client_id.or(before.client_id);
         let client_secret = match &args.client_secret_file {
-            Some(file) => Some(secret_in(file, list)?),
+            Some(file) => Some(secret_in(file, stdin)?),
             None => variables.get(CLIENT_SECRET),
         };
         let redirect_uri = args.redirect_uri.clone().or_else(|| variables.get(REDIRECT_URI));
@@ -97,9 +111,9 @@ impl App {
     }
 
     /// The app that the embedded stand-in knows.
-    pub fn of_sandbox(base_url: &str, reconnect_path: &str) -> anyhow::Result<Self> {
+    pub fn of_sandbox(base_url: &str, reconnect_path: Option<&str>) -> anyhow::Result<Self> {
         Ok(Self {
-            endpoint: Endpoint::new(base_url, reconnect_path)?,
+            endpoint: Endpoint::new(base_url, reconnect_path.unwrap_or(RECONNECT_PATH))?,
             client_id: Some(sandbox::CLIENT_ID.to_owned()),
             client_secret: Some(ClientSecret(Secret::new(sandbox::CLIENT_SECRET.to_owned()))),
             redirect_uri: None,
@@ -119,11 +133,20 @@ impl App {
     }
 }
 
-fn secret_in(file: &Path, list: &Path) -> anyhow::Result<String> {
+/// Whether standard input is still to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdin {
+    /// Nobody needs it.
+    Free,
+    /// The list comes from it.
+    IsTheList,
+}
+
+fn secret_in(file: &Path, stdin: Stdin) -> anyhow::Result<String> {
     let mut text = String::new();
     if file == Path::new("-") {
         ensure!(
-            list != Path::new("-"),
+            stdin == Stdin::Free,
             "the list and the client secret cannot both come from standard input"
         );
         io::stdin()
@@ -187,16 +210,30 @@ pub struct Limits {
     pub timeout: Duration,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rate: Rate::Limited {
+                starts: NonZeroU32::MIN.saturating_add(9),
+                window: Duration::from_secs(1),
+            },
+            concurrency: 16,
+            attempts: 5,
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
 impl Limits {
-    /// Takes the limits from the arguments.
-    pub fn of(args: &RunArgs) -> anyhow::Result<Self> {
-        let pace = &args.pace;
-        ensure!(pace.timeout >= Duration::from_millis(10), "--timeout: must be at least 10ms");
+    /// Takes the limits from the arguments; what they leave open is as `before`.
+    pub fn of(args: &PaceArgs, before: Self) -> anyhow::Result<Self> {
+        let timeout = args.timeout.unwrap_or(before.timeout);
+        ensure!(timeout >= Duration::from_millis(10), "--timeout: must be at least 10ms");
         Ok(Self {
-            rate: pace.rate,
-            concurrency: pace.concurrency,
-            attempts: pace.attempts,
-            timeout: pace.timeout,
+            rate: args.rate.unwrap_or(before.rate),
+            concurrency: args.concurrency.unwrap_or(before.concurrency),
+            attempts: args.attempts.unwrap_or(before.attempts),
+            timeout,
         })
     }
 }

@@ -3,11 +3,14 @@
 //! The journal is these events, one a line; every other file of a run is derived from them. No
 //! event has room for a secret.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     highlevel::failure::{Class, Failure},
+    input::ScopeChoice,
     installation::{Id, Installation},
     text::SafeText,
 };
@@ -41,6 +44,14 @@ pub enum Event {
     Halted(Halted),
     /// The run ended in order.
     Finished(Finished),
+    /// The run is gone on with: another leg begins.
+    Resumed(Resumed),
+    /// Tokens were found on disk whose event had not been written.
+    Reclaimed(Reclaimed),
+    /// Tokens that the journal speaks of are not on disk: the installation is open again.
+    Missed(Missed),
+    /// A secret was found in a file that must not have any.
+    Leaked(Leaked),
 }
 
 /// See [`Event::Started`].
@@ -70,6 +81,21 @@ pub struct Started {
     pub attempts: u32,
     /// The list.
     pub list: List,
+    /// Which of its rows.
+    pub selection: Selected,
+}
+
+/// Which rows of the list were taken, so that it can be read again in the same way.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Selected {
+    /// `--scope`.
+    pub scope: ScopeChoice,
+    /// `--only`, as a full path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<PathBuf>,
+    /// `--limit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
 }
 
 /// The list as it was found.
@@ -77,6 +103,9 @@ pub struct Started {
 pub struct List {
     /// Path as typed, or "standard input".
     pub name: String,
+    /// Full path, where the list is a file that can be read again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
     /// Format, separator and encoding in words.
     pub shape: String,
     /// The columns that are carried along, in the list's own spelling.
@@ -276,6 +305,56 @@ pub struct Finished {
     /// The signal that ended it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interrupted_by: Option<Interrupt>,
+}
+
+/// See [`Event::Resumed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// When.
+    pub at: Timestamp,
+    /// Version of the program.
+    pub version: String,
+    /// Scheme and host that are called now.
+    pub base_url: String,
+    /// Path of the Reconnect API now.
+    pub reconnect_path: String,
+    /// The rate asked for now.
+    pub rate: String,
+    /// Installations in flight at most now.
+    pub concurrency: u32,
+    /// Conversations for one installation at most in this leg.
+    pub attempts: u32,
+}
+
+/// See [`Event::Reclaimed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reclaimed {
+    /// Number of the record.
+    pub row: u32,
+    /// Which installation it is.
+    pub id: Id,
+    /// When the tokens were found.
+    pub at: Timestamp,
+}
+
+/// See [`Event::Missed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Missed {
+    /// Number of the record.
+    pub row: u32,
+    /// Which installation it is.
+    pub id: Id,
+    /// When it was noticed.
+    pub at: Timestamp,
+}
+
+/// See [`Event::Leaked`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Leaked {
+    /// When it was found.
+    pub at: Timestamp,
+    /// The file, which was given another name.
+    pub file: String,
 }
 
 /// A signal that asks the run to end.

@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt,
-    hash::{BuildHasher, RandomState},
     time::Duration,
 };
 
@@ -12,6 +11,7 @@ use serde_json::json;
 use crate::{
     clock,
     event::{Duplicate, History, List, Listed, Rejected},
+    fingerprint::{Fingerprint, Fingerprints},
     input::{self, InputError, Record, ScopeChoice, Source},
     installation::{Id, Installation, Scope},
     pace::Rate,
@@ -52,8 +52,8 @@ pub struct Rows {
     list: input::List,
     selection: Selection,
     taken: u32,
-    seen: HashMap<[u8; 12], u32>,
-    hashers: [RandomState; 2],
+    seen: HashMap<Fingerprint, u32>,
+    prints: Fingerprints,
 }
 
 impl Rows {
@@ -68,7 +68,7 @@ impl Rows {
             selection,
             taken: 0,
             seen: HashMap::new(),
-            hashers: [RandomState::new(), RandomState::new()],
+            prints: Fingerprints::default(),
         })
     }
 
@@ -93,23 +93,15 @@ impl Rows {
         if only.is_some_and(|only| !only.contains(&listed.installation.id)) {
             return Row::LeftOut;
         }
-        let first_row = *self.seen.entry(self.key(&listed.installation)).or_insert(listed.row);
+        let Installation { scope, id, .. } = &listed.installation;
+        let print = self.prints.of(*scope, id.as_str());
+        let first_row = *self.seen.entry(print).or_insert(listed.row);
         if first_row != listed.row {
             let Installation { id, .. } = listed.installation;
             return Row::Duplicate(Duplicate { row: listed.row, line: listed.line, first_row, id });
         }
         self.taken += 1;
         Row::Take(listed_event(listed))
-    }
-
-    /// 96 bits of keyed hash: two of a million installations share one with odds of 1 in 10^17.
-    fn key(&self, installation: &Installation) -> [u8; 12] {
-        let who = (installation.scope, &installation.id);
-        let [high, low] = [0, 1].map(|i: usize| self.hashers[i].hash_one(who).to_le_bytes());
-        let mut key = [0; 12];
-        key[..8].copy_from_slice(&high);
-        key[8..].copy_from_slice(&low[..4]);
-        key
     }
 }
 
@@ -227,6 +219,7 @@ impl Survey {
         Self {
             list: List {
                 name: source.name().to_owned(),
+                path: source.path(),
                 shape: String::new(),
                 columns: Vec::new(),
             },

@@ -3,14 +3,15 @@
 use std::{
     fs::File,
     io::{LineWriter, Write},
-    path::Path,
     sync::{Mutex, PoisonError},
 };
+
+use anyhow::Context;
 
 use crate::{
     clock,
     event::{Event, Listener},
-    journal::disk,
+    journal::folder::RunFolder,
     text::SafeText,
 };
 
@@ -21,9 +22,12 @@ pub struct RunLog {
 }
 
 impl RunLog {
-    /// Makes the file.
-    pub fn create(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { out: Mutex::new(LineWriter::new(disk::create_file(path)?)) })
+    /// Opens the log of a run folder, or makes it.
+    pub fn open(folder: &RunFolder) -> anyhow::Result<Self> {
+        let path = folder.file("run.log");
+        let file = folder.disk().open_or_create(&path);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { out: Mutex::new(LineWriter::new(file.into_handle())) })
     }
 
     fn line(&self, line: &str) {
@@ -98,6 +102,17 @@ pub fn line_of(event: &Event) -> Option<String> {
         )),
         Event::Halted(e) => Some(format!("halted: {}", e.message)),
         Event::Finished(_) => Some("finished".to_owned()),
+        Event::Resumed(e) => Some(format!(
+            "resumed by ghl-reconnect {}: endpoint {}{}, rate {}, {} in flight",
+            e.version, e.base_url, e.reconnect_path, e.rate, e.concurrency
+        )),
+        Event::Reclaimed(e) => {
+            Some(format!("row {} {}: tokens found on disk, recovered", e.row, e.id))
+        }
+        Event::Missed(e) => {
+            Some(format!("row {} {}: no tokens on disk, to be asked for anew", e.row, e.id))
+        }
+        Event::Leaked(e) => Some(format!("a secret was found in {}, which was set aside", e.file)),
     }
 }
 

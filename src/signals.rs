@@ -1,53 +1,98 @@
 //! Ctrl-C and its kin: the first asks the run to end, the second ends it at once.
 
-use crate::{
-    event::Interrupt,
-    exit::Exit,
-    progress::Progress,
-    stop::{Cause, Stop},
-};
+use std::io;
 
-/// Listens until the second signal; returns the exit code that it means.
-pub async fn listen(stop: Stop, progress: Progress) -> Exit {
-    let first = next().await;
-    stop.request(Cause::Interrupted(first));
-    progress.say(
-        "Interrupted: no new code is asked for, codes in hand are exchanged. Once more ends at once.",
-    );
-    match next().await {
+use crate::{event::Interrupt, exit::Exit};
+
+/// Listens to signals, and remembers that there was one.
+#[derive(Debug)]
+pub struct Signals {
+    streams: Streams,
+    first: Option<Interrupt>,
+}
+
+impl Signals {
+    /// Takes the signals over from the system, which would end the process.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self { streams: Streams::open()?, first: None })
+    }
+
+    /// Returns at the second signal, with the exit code that it means; `on_first` is told of the
+    /// first one.
+    pub async fn second(&mut self, on_first: impl Fn(Interrupt)) -> Exit {
+        loop {
+            let signal = self.streams.next().await;
+            if self.first.is_some() {
+                return exit_of(signal);
+            }
+            self.first = Some(signal);
+            on_first(signal);
+        }
+    }
+}
+
+fn exit_of(signal: Interrupt) -> Exit {
+    match signal {
         Interrupt::Interrupt => Exit::Interrupted,
         Interrupt::Terminate => Exit::Terminated,
     }
 }
 
 #[cfg(unix)]
-async fn next() -> Interrupt {
-    use tokio::signal::unix::{SignalKind, signal};
-    let streams = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    );
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = streams else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => Interrupt::Interrupt,
-        _ = terminate.recv() => Interrupt::Terminate,
-        _ = hangup.recv() => Interrupt::Terminate,
+#[derive(Debug)]
+struct Streams {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Streams {
+    fn open() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Interrupt {
+        tokio::select! {
+            _ = self.interrupt.recv() => Interrupt::Interrupt,
+            _ = self.terminate.recv() => Interrupt::Terminate,
+            _ = self.hangup.recv() => Interrupt::Terminate,
+        }
     }
 }
 
 #[cfg(windows)]
-async fn next() -> Interrupt {
-    use tokio::signal::windows;
-    let (Ok(mut close), Ok(mut shutdown)) = (windows::ctrl_close(), windows::ctrl_shutdown())
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => Interrupt::Interrupt,
-        _ = close.recv() => Interrupt::Terminate,
-        _ = shutdown.recv() => Interrupt::Terminate,
+#[derive(Debug)]
+struct Streams {
+    interrupt: tokio::signal::windows::CtrlC,
+    stop: tokio::signal::windows::CtrlBreak,
+    close: tokio::signal::windows::CtrlClose,
+    shutdown: tokio::signal::windows::CtrlShutdown,
+}
+
+#[cfg(windows)]
+impl Streams {
+    fn open() -> io::Result<Self> {
+        use tokio::signal::windows;
+        Ok(Self {
+            interrupt: windows::ctrl_c()?,
+            stop: windows::ctrl_break()?,
+            close: windows::ctrl_close()?,
+            shutdown: windows::ctrl_shutdown()?,
+        })
+    }
+
+    async fn next(&mut self) -> Interrupt {
+        tokio::select! {
+            _ = self.interrupt.recv() => Interrupt::Interrupt,
+            _ = self.stop.recv() => Interrupt::Interrupt,
+            _ = self.close.recv() => Interrupt::Terminate,
+            _ = self.shutdown.recv() => Interrupt::Terminate,
+        }
     }
 }

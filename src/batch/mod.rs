@@ -15,7 +15,7 @@ use crate::{
     event::{Event, Failed, Halted},
     highlevel::failure::{Class, Failure, Stage},
     installation::Installation,
-    journal::writer::CustodyLost,
+    journal::{ledger::Tried, writer::CustodyLost},
     recover::{Ending, Tools, recover},
     stop::Cause,
     text::SafeText,
@@ -28,6 +28,8 @@ pub struct Job {
     pub row: u32,
     /// What to recover.
     pub installation: Installation,
+    /// What earlier legs of the run have tried.
+    pub before: Tried,
 }
 
 /// How many installations are in flight, for whoever wants to show it.
@@ -61,9 +63,11 @@ impl Batch {
     /// sync holds up no other.
     pub async fn run(
         self: Arc<Self>,
-        mut jobs: impl Stream<Item = Job> + Unpin,
+        jobs: impl Stream<Item = Job> + Unpin,
         concurrency: usize,
     ) -> Result<(), CustodyLost> {
+        // The canaries may be all there are, and the stream is asked once more after its end.
+        let mut jobs = jobs.fuse();
         while !self.is_over()
             && !self.is_proven()
             && let Some(canary) = jobs.next().await
@@ -91,7 +95,8 @@ impl Batch {
         let (batch, working) = (self.clone(), job.clone());
         let task = tokio::spawn(async move {
             batch.in_flight.0.fetch_add(1, Ordering::Relaxed);
-            let ending = recover(&batch.tools, working.row, &working.installation).await;
+            let Job { row, installation, before } = &working;
+            let ending = recover(&batch.tools, *row, installation, before).await;
             batch.in_flight.0.fetch_sub(1, Ordering::Relaxed);
             ending
         });
@@ -110,14 +115,14 @@ impl Batch {
         let failed = Failed {
             row: job.row,
             id: job.installation.id,
-            attempts: 0,
+            attempts: job.before.attempts,
             started_at: now,
             at: now,
             failure: failure.clone(),
             call: None,
             reconnect_trace_id: None,
             token_trace_id: None,
-            trace_ids: Vec::new(),
+            trace_ids: job.before.trace_ids,
         };
         match self.tools.recorder.tell(Event::Failed(Box::new(failed))).await {
             Ok(()) => Ending::Failed(failure),

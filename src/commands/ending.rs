@@ -1,13 +1,73 @@
 //! What is said at the end of a run: the books, the causes, the files, the next command.
 
-use std::{ffi::OsString, fmt::Write};
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use super::{Voice, leg::Done, print};
 
 use crate::{
+    exit::Exit,
     highlevel::failure::Class,
-    journal::folder::RunFolder,
+    journal::{folder::RunFolder, rescue::Rescued},
     plan::counted,
+    progress::Talk,
     views::summary::{State, Summary},
 };
+
+/// Tells how a leg ended; the exit code is the run's.
+pub fn tell(done: &Done, json: bool, voice: Voice) -> Exit {
+    show(&done.summary, &done.folder, &done.options, json, voice);
+    done.summary.exit
+}
+
+/// Shows a summary: as JSON, in words, or, where nothing else is said, what halted the run.
+pub fn show(summary: &Summary, folder: &RunFolder, options: &[OsString], json: bool, voice: Voice) {
+    let quiet = voice.talk == Talk::Quiet;
+    if json {
+        print(&as_json(summary));
+    } else if !quiet {
+        print(&in_words(summary, folder, options));
+    }
+    if let Some(halted) = summary.halted.as_ref().filter(|_| quiet || json) {
+        let _ =
+            writeln!(io::stderr(), "error: halted: {}\n{}", halted.message, ways_on(halted.class));
+    }
+    if !summary.leaks.is_empty() {
+        let _ = writeln!(io::stderr(), "error: {}", leaked(summary.leaks.iter().map(Path::new)));
+    }
+}
+
+/// What to do about files in which a secret was found.
+pub fn leaked<'a>(files: impl Iterator<Item = &'a Path>) -> String {
+    let names: Vec<_> = files.map(|file| file.display().to_string()).collect();
+    format!(
+        "a secret was found in {}; set aside as *.leaked. Do not attach it, and please report this bug",
+        names.join(", ")
+    )
+}
+
+/// What became of tokens in hand when the disk failed.
+pub fn rescued(rescued: &Rescued) -> String {
+    let mut text = String::new();
+    if let Some(place) = &rescued.place {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "\n{} saved in {} (secret); resume takes them over.",
+            counted(rescued.kept, "token pair"),
+            place.display()
+        );
+    }
+    if rescued.lost > 0 {
+        let pairs = counted(rescued.lost, "token pair");
+        let _ = write!(text, "\n{pairs} could be saved nowhere; resume asks for new ones.");
+    }
+    text
+}
 
 /// The summary as JSON, as `summary.json` has it.
 pub fn as_json(summary: &Summary) -> String {
@@ -51,8 +111,8 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
             path("quarantine.jsonl")
         );
     }
-    if books.failed + books.not_attempted > 0 {
-        let _ = writeln!(text, "Next        {}", next_command(folder, options));
+    if let Some(next) = next_command(summary, folder, options) {
+        let _ = writeln!(text, "Next        {next}");
     }
     text
 }
@@ -79,7 +139,15 @@ fn add_causes(text: &mut String, summary: &Summary) {
 
 fn add_ways_on(text: &mut String, summary: &Summary) {
     if summary.state == State::Interrupted {
-        let _ = writeln!(text, "\nThe run was interrupted; every code in hand was exchanged.");
+        let _ = writeln!(text, "\nThe run was interrupted; no code was left in hand.");
+    }
+    if summary.lost_grants.count > 0 {
+        let count = summary.lost_grants.count;
+        let _ = writeln!(
+            text,
+            "\n{count} exchanges had no whole answer: HighLevel may have granted tokens that nobody holds\n\
+             (lost_grants in summary.json, for support)."
+        );
     }
     if let Some(halted) = &summary.halted {
         let _ = writeln!(text, "\nHALTED: {}\n{}", halted.message, ways_on(halted.class));
@@ -121,12 +189,31 @@ pub fn ways_on(class: Class) -> &'static str {
     }
 }
 
-/// The command that takes the rest up, ready to paste.
-pub fn next_command(folder: &RunFolder, options: &[OsString]) -> String {
-    let words =
-        ["ghl-reconnect".into(), "run".into(), folder.file("failures.csv").into_os_string()];
-    let words = words.iter().chain(options).map(|word| quoted(&word.to_string_lossy()));
-    words.collect::<Vec<_>>().join(" ")
+/// The command that takes the rest up, ready to paste: the run itself when it was stopped, its
+/// failures when it went through.
+fn next_command(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> Option<String> {
+    let books = &summary.books;
+    match summary.state {
+        _ if books.failed + books.not_attempted == 0 => None,
+        State::Complete => {
+            let failures = folder.file("failures.csv").into_os_string();
+            Some(command(&["run".into(), failures], options))
+        }
+        State::Halted | State::Interrupted | State::Unfinished => {
+            Some(resume_command(folder.path(), options))
+        }
+    }
+}
+
+/// The command that goes on with a run, ready to paste.
+pub fn resume_command(folder: &Path, options: &[OsString]) -> String {
+    command(&["resume".into(), folder.as_os_str().to_owned()], options)
+}
+
+fn command(words: &[OsString], options: &[OsString]) -> String {
+    let program = OsString::from("ghl-reconnect");
+    let words = std::iter::once(&program).chain(words).chain(options);
+    words.map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(not(windows))]

@@ -1,7 +1,10 @@
 //! The commands: each a short story told with the other modules.
 
 pub mod ending;
+pub mod leg;
+pub mod list;
 pub mod report;
+pub mod resume;
 pub mod run;
 pub mod stand_in;
 
@@ -12,13 +15,15 @@ use clap::CommandFactory;
 use crate::{
     cli::{Cli, ColorChoice, Command, TalkArgs},
     exit::{Exit, Fault, OrExit},
+    journal::disk::Disk,
     progress::{Colors, Talk},
 };
 
 /// Does what was asked for.
 pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
     match &cli.command {
-        Command::Run(args) => run::run(args, Voice::of(cli.talk)),
+        Command::Run(args) => run::run(args, Voice::of(cli.talk), Disk::default()),
+        Command::Resume(args) => resume::resume(args, Voice::of(cli.talk), Disk::default()),
         Command::Check(args) => run::check(args),
         Command::Report(args) => report::report(args, Voice::of(cli.talk)),
         Command::Sandbox(args) => stand_in::serve(args),

@@ -163,6 +163,8 @@ impl TokenPair {
             }
         }
         self.insert_expire_at(&mut document);
+        let kind = || installation.scope.user_type().into();
+        document.entry("userType").or_insert_with(kind);
         document
     }
 

@@ -37,7 +37,18 @@ use self::text::Text;
 pub const RECORD_LIMIT: usize = 1 << 20;
 
 /// What every record is taken for: the option `--scope`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    clap::ValueEnum,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum ScopeChoice {
     /// A record with a location id is a sub-account, else it is an agency, unless it says its kind.
     #[default]

@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::{InputError, List, ScopeChoice};
 
 /// Where a list comes from. It can be read more than once: a regular file is opened again, anything
@@ -45,6 +47,29 @@ impl Source {
     /// What messages call it: the path as typed, or "standard input".
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The full path of a list that can be read again later; `None` for what flowed in.
+    pub fn path(&self) -> Option<PathBuf> {
+        match &self.place {
+            Place::File(path) => std::path::absolute(path).ok(),
+            Place::Spool(_) => None,
+        }
+    }
+
+    /// SHA-256 of the list's bytes, in hex, as [`List::digest`] gives it after the end.
+    pub fn digest(&self) -> Result<String, InputError> {
+        let mut hasher = Sha256::new();
+        let mut bytes = self.bytes()?;
+        let mut chunk = vec![0; 1 << 16];
+        loop {
+            match bytes.read(&mut chunk) {
+                Ok(0) => return Ok(super::text::hex(&hasher.finalize())),
+                Ok(count) => hasher.update(&chunk[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(unopened(self.name.clone(), error)),
+            }
+        }
     }
 
     /// Tells what the list is and stands before its first record.

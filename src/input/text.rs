@@ -171,11 +171,7 @@ impl Text {
 
     /// The SHA-256 of the bytes read so far, in hex.
     pub(super) fn digest(&self) -> String {
-        use fmt::Write as _;
-        self.digest.clone().finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(&self.digest.clone().finalize())
     }
 
     fn take_in(&mut self, raw: &[u8]) {
@@ -189,6 +185,16 @@ impl Text {
         let (_, _, written, _) = decoder.decode_to_utf8(raw, &mut self.window[old..], self.ended);
         self.window.truncate(old + written);
     }
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 fn read_some(source: &mut dyn Read, chunk: &mut [u8]) -> io::Result<usize> {

@@ -1,52 +1,187 @@
 //! What the disk is asked to do, in the order in which it makes things durable.
 
 use std::{
+    fmt,
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
-/// Makes a folder that only its owner can enter (on Windows: with the permissions that the parent
-/// folder hands down). It must not exist yet.
-pub fn create_folder(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
+/// How names of files begin that are written aside and not in place yet.
+pub const ASIDE: &str = ".aside-";
+
+/// A change to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A file or folder is made.
+    Create,
+    /// Bytes are written.
+    Write,
+    /// A file, or a folder's entries, are made durable.
+    Sync,
+    /// A file takes the place of another one.
+    Rename,
+}
+
+/// Asked before each operation; an error takes its place.
+type Veto = Arc<dyn Fn(Operation) -> io::Result<()> + Send + Sync>;
+
+/// The disk. Every change that a run makes goes through here, so that each can be made to fail.
+#[derive(Clone, Default)]
+pub struct Disk {
+    veto: Option<Veto>,
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").field("fails", &self.veto.is_some()).finish()
     }
-    builder.create(path)
 }
 
-/// Makes a new file that only its owner can read, to append to.
-pub fn create_file(path: &Path) -> io::Result<File> {
-    private(OpenOptions::new().append(true).create_new(true)).open(path)
-}
-
-/// Opens a file to read and write, and makes it if it is not there, for its owner only.
-pub fn open_or_create(path: &Path) -> io::Result<File> {
-    private(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)
-}
-
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+impl Disk {
+    /// A disk whose operations fail when `veto` says so: for rehearsing what a full or broken one
+    /// does to a run.
+    pub fn failing(veto: impl Fn(Operation) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self { veto: Some(Arc::new(veto)) }
     }
-    options
+
+    fn permit(&self, operation: Operation) -> io::Result<()> {
+        self.veto.as_ref().map_or(Ok(()), |veto| veto(operation))
+    }
+
+    /// Makes a folder that only its owner can enter (on Windows: with the permissions that the
+    /// parent folder hands down). It must not exist yet.
+    pub fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.permit(Operation::Create)?;
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::DirBuilderExt;
+            builder.mode(0o700);
+        }
+        builder.create(path)?;
+        self.sync_folder(folder_of(path))
+    }
+
+    /// Makes a new file that only its owner can read.
+    pub fn create(&self, path: &Path) -> io::Result<DiskFile> {
+        self.open_with(OpenOptions::new().create_new(true), path)
+    }
+
+    /// Opens a file to append to; makes it, for its owner only, when it is not there.
+    pub fn open_or_create(&self, path: &Path) -> io::Result<DiskFile> {
+        self.open_with(OpenOptions::new().create(true), path)
+    }
+
+    fn open_with(&self, options: &mut OpenOptions, path: &Path) -> io::Result<DiskFile> {
+        self.permit(Operation::Create)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        let file = options.read(true).append(true).open(path)?;
+        Ok(DiskFile { disk: self.clone(), file })
+    }
+
+    /// Makes the entries of a folder durable. Windows does that with the files themselves.
+    pub fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.permit(Operation::Sync)?;
+        #[cfg(unix)]
+        File::open(path)?.sync_all()?;
+        #[cfg(not(unix))]
+        let _ = path;
+        Ok(())
+    }
+
+    /// Gives a file another name in its folder, durably.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.permit(Operation::Rename)?;
+        fs::rename(from, to)?;
+        self.sync_folder(folder_of(to))
+    }
+
+    /// Begins to replace a file as a whole; until it is put in place the old one stands.
+    pub fn replace(&self, path: &Path) -> anyhow::Result<Replacement> {
+        let aside = self
+            .permit(Operation::Create)
+            .and_then(|()| tempfile::Builder::new().prefix(ASIDE).tempfile_in(folder_of(path)))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let aside = Aside { disk: self.clone(), file: aside };
+        Ok(Replacement {
+            path: path.to_owned(),
+            aside: io::BufWriter::with_capacity(1 << 16, aside),
+        })
+    }
 }
 
-/// Makes the entries of a folder durable. Windows does that with the files themselves.
-pub fn sync_folder(path: &Path) -> io::Result<()> {
+/// An open file that is only appended to.
+#[derive(Debug)]
+pub struct DiskFile {
+    disk: Disk,
+    file: File,
+}
+
+impl DiskFile {
+    /// Appends bytes.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.disk.permit(Operation::Write)?;
+        self.file.write_all(bytes)
+    }
+
+    /// Makes what was appended durable. A file that has no name any more would not outlive the
+    /// run, so that is an error.
+    pub fn sync(&self) -> io::Result<()> {
+        self.disk.permit(Operation::Sync)?;
+        self.file.sync_data()?;
+        if self.has_name()? { Ok(()) } else { Err(io::Error::other("the file was deleted")) }
+    }
+
+    /// Whether any folder still has the file.
     #[cfg(unix)]
-    File::open(path)?.sync_all()?;
+    pub fn has_name(&self) -> io::Result<bool> {
+        use std::os::unix::fs::MetadataExt;
+        Ok(self.file.metadata()?.nlink() > 0)
+    }
+
+    /// Windows does not let an open file be deleted.
     #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Unix")]
+    pub fn has_name(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// Its length in bytes.
+    pub fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// Cuts it to a length.
+    pub fn cut(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+
+    /// The bytes from `start` to `end`, even when the file has no name any more.
+    pub fn piece(&mut self, start: u64, end: u64) -> io::Result<Vec<u8>> {
+        let mut piece = Vec::new();
+        self.file.seek(SeekFrom::Start(start))?;
+        (&self.file).take(end.saturating_sub(start)).read_to_end(&mut piece)?;
+        Ok(piece)
+    }
+
+    /// The open file itself, for what need not be durable.
+    pub fn into_handle(self) -> File {
+        self.file
+    }
+
+    /// The open file, to lock it.
+    pub fn handle(&self) -> &File {
+        &self.file
+    }
 }
 
 /// A file that replaces another one as a whole: written aside, synced, renamed. A crash leaves the
@@ -54,24 +189,26 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 #[derive(Debug)]
 pub struct Replacement {
     path: PathBuf,
-    aside: io::BufWriter<NamedTempFile>,
+    aside: io::BufWriter<Aside>,
+}
+
+#[derive(Debug)]
+struct Aside {
+    disk: Disk,
+    file: NamedTempFile,
 }
 
 impl Replacement {
-    /// Begins a replacement; until it is put in place the old file stands.
-    pub fn of(path: &Path) -> anyhow::Result<Self> {
-        let aside = NamedTempFile::new_in(folder_of(path))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { path: path.to_owned(), aside: io::BufWriter::with_capacity(1 << 16, aside) })
-    }
-
     /// Makes the new file durable under its name.
     pub fn put_in_place(self) -> anyhow::Result<()> {
         let Self { path, aside } = self;
         let placed = aside.into_inner().map_err(io::IntoInnerError::into_error).and_then(|aside| {
-            aside.as_file().sync_all()?;
-            aside.persist(&path).map_err(|error| error.error)?;
-            sync_folder(folder_of(&path))
+            let Aside { disk, file } = aside;
+            disk.permit(Operation::Sync)?;
+            file.as_file().sync_all()?;
+            disk.permit(Operation::Rename)?;
+            file.persist(&path).map_err(|error| error.error)?;
+            disk.sync_folder(folder_of(&path))
         });
         placed.with_context(|| format!("cannot write {}", path.display()))
     }
@@ -87,6 +224,18 @@ impl Write for Replacement {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
+impl Write for Aside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.disk.permit(Operation::Write)?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// The folder that a path is in.
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

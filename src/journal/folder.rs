@@ -1,25 +1,25 @@
 //! The run folder: its files, its modes, and who holds it.
 
 use std::{
-    fs::{self, File, TryLockError},
-    io::{self, Write},
+    fs::{self, TryLockError},
+    io,
     path::{Path, PathBuf},
 };
 
 use thiserror::Error;
 
-use super::disk;
-use crate::clock;
+use super::disk::{Disk, DiskFile};
+use crate::{clock, exit::Exit};
 
 /// Why a run folder cannot be used.
 #[derive(Debug, Error)]
 pub enum FolderError {
     /// It is there already, and a run folder is never written over.
-    #[error("{} exists already and a run folder is never written over; name another one with --out", .0.display())]
+    #[error("{} exists already and a run folder is never written over; name another one with --out, or go on with that run: ghl-reconnect resume {}", .0.display(), .0.display())]
     Exists(PathBuf),
-    /// It cannot be made.
-    #[error("cannot make the run folder {}; name another place with --out", path.display())]
-    Create {
+    /// It cannot be made or used.
+    #[error("cannot use {} as run folder; name another place with --out", path.display())]
+    Unusable {
         /// The folder.
         path: PathBuf,
         /// What the system said.
@@ -33,9 +33,22 @@ pub enum FolderError {
         /// Process id and start of the holder.
         holder: String,
     },
-    /// It has no journal.
+    /// It is not there.
+    #[error("{}: no such folder", .0.display())]
+    Missing(PathBuf),
+    /// It has neither journal nor lock.
     #[error("{} is no run folder: it has no journal.jsonl", .0.display())]
     NoJournal(PathBuf),
+}
+
+impl FolderError {
+    /// The exit code that it means.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Exists(_) | Self::Missing(_) | Self::NoJournal(_) => Exit::Usage,
+            Self::Unusable { .. } | Self::Held { .. } => Exit::Local,
+        }
+    }
 }
 
 /// A run folder. Only its owner can enter it; on Windows it has the permissions of the folder that
@@ -43,56 +56,66 @@ pub enum FolderError {
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    disk: Disk,
 }
 
 impl RunFolder {
     /// Makes a new folder.
-    pub fn create(path: &Path) -> Result<Self, FolderError> {
-        match disk::create_folder(path) {
-            Ok(()) => Ok(Self { path: path.to_owned() }),
+    pub fn create(path: &Path, disk: Disk) -> Result<Self, FolderError> {
+        match disk.create_folder(path) {
+            Ok(()) => Ok(Self { path: path.to_owned(), disk }),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(FolderError::Exists(path.to_owned()))
             }
-            Err(source) => Err(FolderError::Create { path: path.to_owned(), source }),
+            Err(source) => Err(FolderError::Unusable { path: path.to_owned(), source }),
         }
     }
 
     /// Opens the folder of an earlier run.
-    pub fn open(path: &Path) -> Result<Self, FolderError> {
-        let folder = Self { path: path.to_owned() };
-        if folder.journal().is_file() {
-            Ok(folder)
-        } else {
-            Err(FolderError::NoJournal(path.to_owned()))
+    pub fn open(path: &Path, disk: Disk) -> Result<Self, FolderError> {
+        let folder = Self { path: path.to_owned(), disk };
+        match (path.is_dir(), folder.journal().is_file() || folder.lock_file().is_file()) {
+            (false, _) => Err(FolderError::Missing(path.to_owned())),
+            (true, false) => Err(FolderError::NoJournal(path.to_owned())),
+            (true, true) => Ok(folder),
         }
     }
 
     /// Holds the folder for as long as the lock lives.
     pub fn lock(&self) -> Result<Lock, FolderError> {
-        let path = self.file(".lock");
-        let create = |source| FolderError::Create { path: self.path.clone(), source };
-        let mut file = disk::open_or_create(&path).map_err(create)?;
-        match file.try_lock() {
-            Ok(()) => {
-                let holder =
-                    format!("process {}, since {}", std::process::id(), clock::stamp(clock::now()));
-                file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(create)?;
-                Ok(Lock { _file: file })
-            }
+        let path = self.lock_file();
+        let unusable = |source| FolderError::Unusable { path: self.path.clone(), source };
+        let file = self.disk.open_or_create(&path).map_err(unusable)?;
+        match file.handle().try_lock() {
+            Ok(()) => Ok(Lock { file }),
             Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path)
-                    .ok()
-                    .filter(|text| !text.is_empty())
-                    .unwrap_or_else(|| "another process".to_owned());
+                let text = fs::read_to_string(&path).unwrap_or_default();
+                let holder = text.lines().next().unwrap_or("another process").to_owned();
                 Err(FolderError::Held { path: self.path.clone(), holder })
             }
-            Err(TryLockError::Error(source)) => Err(create(source)),
+            Err(TryLockError::Error(source)) => Err(unusable(source)),
+        }
+    }
+
+    /// Removes what a crash left half written aside.
+    pub fn sweep(&self) {
+        let Ok(entries) = fs::read_dir(&self.path) else { return };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(super::disk::ASIDE) {
+                // What stays is only in the way of nobody.
+                let _ = fs::remove_file(entry.path());
+            }
         }
     }
 
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The disk that it is on.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// A file in it.
@@ -114,10 +137,39 @@ impl RunFolder {
     pub fn quarantine(&self) -> PathBuf {
         self.file("quarantine.jsonl")
     }
+
+    fn lock_file(&self) -> PathBuf {
+        self.file(".lock")
+    }
 }
 
 /// The folder is held while this lives.
+///
+/// The file says who holds it, and on its second line how the run began: should a crash tear the
+/// journal's first line, the run can still be gone on with.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: DiskFile,
+}
+
+impl Lock {
+    /// Says who holds the folder, and for which run.
+    pub fn sign(&mut self, first_event: &[u8]) -> io::Result<()> {
+        let holder =
+            format!("process {}, since {}\n", std::process::id(), clock::stamp(clock::now()));
+        self.file.cut(0)?;
+        self.file.append(&[holder.as_bytes(), first_event, b"\n"].concat())?;
+        self.file.sync()
+    }
+
+    /// The run's first event as it was signed, if it was.
+    pub fn first_event(&mut self) -> Option<Vec<u8>> {
+        let length = self.file.length().ok()?;
+        let content = self.file.piece(0, length).ok()?;
+        content
+            .split(|byte| *byte == b'\n')
+            .nth(1)
+            .filter(|line| !line.is_empty())
+            .map(<[u8]>::to_vec)
+    }
 }

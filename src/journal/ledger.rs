@@ -1,12 +1,22 @@
 //! The state of a run, told from its journal alone.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::reader::{JournalError, Reader};
 use crate::{
-    event::{Event, Failed, Finished, Halted, Listed, Ready, Recovered, Started},
+    event::{
+        Event, Exchanging, Failed, Finished, Halted, Leaked, Listed, Ready, Reclaimed, Recovered,
+        Resumed, Started,
+    },
+    fingerprint::{Fingerprint, Fingerprints},
+    highlevel::failure::{Class, Failure},
+    installation::Id,
     text::SafeText,
 };
 
@@ -17,22 +27,35 @@ pub struct Ledger {
     pub started: Started,
     /// The list, when it is in the journal as a whole.
     pub ready: Option<Ready>,
-    /// What stopped the run, if something that concerns all did.
+    /// How the last leg began, when the run was gone on with.
+    pub resumed: Option<Resumed>,
+    /// What stopped the last leg, if something that concerns all did.
     pub halted: Option<Halted>,
-    /// How it ended, if it ended in order.
+    /// How the last leg ended, if it ended in order.
     pub finished: Option<Finished>,
+    /// Files in which a secret was found.
+    pub leaks: Vec<Leaked>,
+    /// Exchanges whose answer never came whole: tokens may have been granted that nobody holds.
+    pub lost_grants: Vec<LostGrant>,
     /// Rows that repeat an earlier one.
     pub duplicates: u32,
     /// Rows that could not be read.
     pub rejected: u32,
+    /// Where the last whole event ends in the journal.
+    pub end: u64,
+    /// Where the first event ends in the journal.
+    pub list_begins: u64,
+    prints: Fingerprints,
     rows: Vec<Row>,
     tried: HashMap<u32, Tried>,
+    in_doubt: HashMap<u32, LostGrant>,
 }
 
 /// Where a row stands; its last outcome is at a place in the journal.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Row {
     state: State,
+    print: Fingerprint,
     outcome_at: u64,
 }
 
@@ -43,6 +66,8 @@ enum State {
     Pending,
     Recovered,
     Failed,
+    /// Failed only because the run ended while it was being worked on.
+    LeftOff,
 }
 
 /// What is known of an installation that was begun and has no outcome.
@@ -54,11 +79,26 @@ pub struct Tried {
     pub trace_ids: Vec<SafeText>,
 }
 
+/// An exchange whose answer never came whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LostGrant {
+    /// The installation.
+    pub id: Id,
+    /// When its code was asked for.
+    pub reconnected_at: Timestamp,
+    /// Trace id of the reconnect.
+    pub reconnect_trace_id: Option<SafeText>,
+    /// When the code was presented.
+    pub exchanged_at: Timestamp,
+}
+
 /// How an installation stands at the end of the journal.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Its token pair is on disk.
     Recovered(Box<Recovered>),
+    /// Its token pair is on disk; the event with the details was lost in a crash.
+    Reclaimed(Reclaimed),
     /// It was given up.
     Failed(Box<Failed>),
     /// It has no outcome.
@@ -104,62 +144,132 @@ impl Books {
     }
 }
 
+/// Which installations a leg takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// Those without an outcome, and those that the end of a leg left off.
+    Open,
+    /// The failed ones too.
+    OpenAndFailed,
+}
+
+/// How journal and tokens disagree after a crash, or after somebody's hand.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Disagreement {
+    /// Rows whose tokens are on disk though the journal does not say so.
+    pub reclaimed: HashSet<u32>,
+    /// Rows that the journal calls recovered whose tokens are not on disk.
+    pub missed: HashSet<u32>,
+}
+
 impl Ledger {
     /// Reads a journal; `listener` hears every event on the way.
     pub fn read(journal: &Path, mut listener: impl FnMut(&Event)) -> Result<Self, JournalError> {
-        let not_begun = || JournalError::NotBegun(journal.to_owned());
         let mut events = Reader::open(journal)?;
         let Some((_, Event::Started(started))) = events.next().transpose()? else {
-            return Err(not_begun());
+            return Err(JournalError::NotBegun(journal.to_owned()));
         };
-        let mut ledger = Self::new(*started.clone());
+        let mut ledger = Self::new(*started.clone(), events.position());
         listener(&Event::Started(started));
-        for event in events {
-            let (offset, event) = event?;
+        while let Some((offset, event)) = events.next().transpose()? {
             listener(&event);
             ledger.apply(offset, event);
+            ledger.end = events.position();
         }
         Ok(ledger)
     }
 
-    fn new(started: Started) -> Self {
+    fn new(started: Started, list_begins: u64) -> Self {
         Self {
             started,
             ready: None,
+            resumed: None,
             halted: None,
             finished: None,
+            leaks: Vec::new(),
+            lost_grants: Vec::new(),
             duplicates: 0,
             rejected: 0,
+            end: list_begins,
+            list_begins,
+            prints: Fingerprints::default(),
             rows: Vec::new(),
             tried: HashMap::new(),
+            in_doubt: HashMap::new(),
         }
     }
 
-    fn apply(&mut self, offset: u64, event: Event) {
+    /// Takes an event of the journal into account.
+    pub fn apply(&mut self, offset: u64, event: Event) {
         match event {
-            Event::Listed(listed) => self.set(listed.row, State::Pending, offset),
+            Event::Listed(listed) => self.list(&listed),
             Event::Duplicate(_) => self.duplicates += 1,
             Event::Rejected(_) => self.rejected += 1,
             Event::Ready(ready) => self.ready = Some(ready),
-            Event::Exchanging(e) => {
-                self.try_again(e.row, e.attempt, e.reconnect.trace_id);
+            Event::Exchanging(e) => self.exchanging(e),
+            Event::Retrying(e) => {
+                self.end_doubt(e.row, &e.failure);
+                self.try_again(e.row, e.attempt, e.failure.trace_id);
             }
-            Event::Retrying(e) => self.try_again(e.row, e.attempt, e.failure.trace_id),
-            Event::Recovered(e) => self.set(e.row, State::Recovered, offset),
-            Event::Failed(e) => self.set(e.row, State::Failed, offset),
+            Event::Recovered(e) => self.settle(e.row, State::Recovered, offset),
+            Event::Reclaimed(e) => self.settle(e.row, State::Recovered, offset),
+            Event::Failed(e) => self.fail(&e, offset),
+            Event::Missed(e) => self.settle(e.row, State::Pending, offset),
             Event::Halted(halted) => self.halted = Some(halted),
             Event::Finished(finished) => self.finished = Some(finished),
+            Event::Leaked(leaked) => self.leaks.push(leaked),
+            Event::Resumed(resumed) => self.resume(resumed),
             Event::Started(_) => {}
         }
     }
 
-    fn set(&mut self, row: u32, state: State, outcome_at: u64) {
-        let index = row as usize;
+    fn list(&mut self, listed: &Listed) {
+        let index = listed.row as usize;
         if self.rows.len() <= index {
             self.rows.resize(index + 1, Row::default());
         }
-        self.rows[index] = Row { state, outcome_at };
+        let print = self.prints.of(listed.installation.scope, listed.installation.id.as_str());
+        self.rows[index] = Row { state: State::Pending, print, outcome_at: 0 };
+    }
+
+    fn exchanging(&mut self, exchanging: Exchanging) {
+        let Exchanging { row, id, attempt, at, reconnect, .. } = exchanging;
+        let grant = LostGrant {
+            id,
+            reconnected_at: reconnect.at,
+            reconnect_trace_id: reconnect.trace_id.clone(),
+            exchanged_at: at,
+        };
+        self.in_doubt.insert(row, grant);
+        self.try_again(row, attempt, reconnect.trace_id);
+    }
+
+    /// An answer, or the certainty that nothing was sent, ends the doubt about an exchange.
+    fn end_doubt(&mut self, row: u32, failure: &Failure) {
+        let Some(grant) = self.in_doubt.remove(&row) else { return };
+        match failure.class {
+            Class::OutcomeUnknown => self.lost_grants.push(grant),
+            // The code never left and is about to be presented again.
+            Class::Network => drop(self.in_doubt.insert(row, grant)),
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self, failed: &Failed, offset: u64) {
+        self.end_doubt(failed.row, &failed.failure);
+        let state = match failed.failure.class {
+            Class::Interrupted | Class::Halted => State::LeftOff,
+            _ => State::Failed,
+        };
+        self.settle(failed.row, state, offset);
+    }
+
+    fn settle(&mut self, row: u32, state: State, outcome_at: u64) {
+        if let Some(entry) = self.rows.get_mut(row as usize) {
+            *entry = Row { state, outcome_at, ..*entry };
+        }
         self.tried.remove(&row);
+        self.in_doubt.remove(&row);
     }
 
     fn try_again(&mut self, row: u32, attempt: u32, trace_id: Option<SafeText>) {
@@ -168,14 +278,36 @@ impl Ledger {
         tried.trace_ids.extend(trace_id);
     }
 
+    /// What was in doubt when the last leg broke off stays in doubt for ever.
+    fn resume(&mut self, resumed: Resumed) {
+        self.settle_doubts();
+        self.resumed = Some(resumed);
+        self.halted = None;
+        self.finished = None;
+    }
+
+    fn settle_doubts(&mut self) {
+        let mut doubts: Vec<_> = self.in_doubt.drain().collect();
+        doubts.sort_unstable_by_key(|(row, _)| *row);
+        self.lost_grants.extend(doubts.into_iter().map(|(_, grant)| grant));
+    }
+
+    /// The lost grants, those of a leg that broke off included.
+    pub fn all_lost_grants(&self) -> Vec<LostGrant> {
+        let mut doubts: Vec<_> = self.in_doubt.iter().collect();
+        doubts.sort_unstable_by_key(|(row, _)| **row);
+        self.lost_grants.iter().chain(doubts.into_iter().map(|(_, grant)| grant)).cloned().collect()
+    }
+
     /// The books as they stand.
     pub fn books(&self) -> Books {
-        let count = |state| {
-            let rows = self.rows.iter().filter(|row| row.state == state).count();
+        let count = |states: &[State]| {
+            let rows = self.rows.iter().filter(|row| states.contains(&row.state)).count();
             u32::try_from(rows).unwrap_or(u32::MAX)
         };
-        let (recovered, failed) = (count(State::Recovered), count(State::Failed));
-        let not_attempted = count(State::Pending);
+        let recovered = count(&[State::Recovered]);
+        let failed = count(&[State::Failed, State::LeftOff]);
+        let not_attempted = count(&[State::Pending]);
         let read = recovered + failed + not_attempted + self.duplicates + self.rejected;
         Books {
             input: self.ready.as_ref().map_or(read, |ready| ready.input),
@@ -188,57 +320,113 @@ impl Ledger {
         }
     }
 
-    /// The installations that have no outcome yet, in the order of the list.
+    /// How many installations a leg has to take.
+    pub fn to_take(&self, take: Take) -> u32 {
+        let rows = self.rows.iter().filter(|row| row.state.is_taken(take)).count();
+        u32::try_from(rows).unwrap_or(u32::MAX)
+    }
+
+    /// Makes fingerprints that can be compared with this ledger's rows.
+    pub fn prints(&self) -> &Fingerprints {
+        &self.prints
+    }
+
+    /// Compares the journal with the token pairs that are on disk.
+    pub fn compare(&self, on_disk: &HashSet<Fingerprint>) -> Disagreement {
+        let mut disagreement = Disagreement::default();
+        for (row, entry) in (0_u32..).zip(&self.rows) {
+            match (entry.state, on_disk.contains(&entry.print)) {
+                (State::NotListed, _) | (State::Recovered, true) => {}
+                (State::Recovered, false) => drop(disagreement.missed.insert(row)),
+                (_, true) => drop(disagreement.reclaimed.insert(row)),
+                (_, false) => {}
+            }
+        }
+        disagreement
+    }
+
+    /// The installations that a leg takes, in the order of the list, with what was tried before.
     pub fn pending(
         &self,
         journal: &Path,
-    ) -> Result<impl Iterator<Item = Result<Listed, JournalError>>, JournalError> {
-        let pending =
-            |row: u32| self.rows.get(row as usize).is_some_and(|row| row.state == State::Pending);
-        let listed = Reader::open(journal)?.filter_map(move |event| match event {
-            Ok((_, Event::Listed(listed))) => pending(listed.row).then_some(Ok(listed)),
-            Ok(_) => None,
-            Err(error) => Some(Err(error)),
-        });
-        Ok(listed)
+        take: Take,
+    ) -> Result<impl Iterator<Item = Result<(Listed, Tried), JournalError>>, JournalError> {
+        let taken =
+            move |row: u32| self.rows.get(row as usize).is_some_and(|r| r.state.is_taken(take));
+        let outcomes = Outcomes {
+            ledger: self,
+            list: Reader::open(journal)?,
+            ends: Reader::open(journal)?,
+            taken,
+        };
+        Ok(outcomes.map(|item| {
+            let (listed, outcome) = item?;
+            let tried = match outcome {
+                Outcome::Failed(failed) => {
+                    Tried { attempts: failed.attempts, trace_ids: failed.trace_ids }
+                }
+                Outcome::NotAttempted(tried) => tried,
+                Outcome::Recovered(_) | Outcome::Reclaimed(_) => Tried::default(),
+            };
+            Ok((listed, tried))
+        }))
     }
 
     /// Every listed installation in the order of the list, with how it stands.
-    pub fn outcomes(&self, journal: &Path) -> Result<Outcomes<'_>, JournalError> {
-        Ok(Outcomes { ledger: self, list: Reader::open(journal)?, ends: Reader::open(journal)? })
+    pub fn outcomes(
+        &self,
+        journal: &Path,
+    ) -> Result<impl Iterator<Item = Result<(Listed, Outcome), JournalError>>, JournalError> {
+        Ok(Outcomes {
+            ledger: self,
+            list: Reader::open(journal)?,
+            ends: Reader::open(journal)?,
+            taken: |_| true,
+        })
     }
 }
 
-/// See [`Ledger::outcomes`].
-#[derive(Debug)]
-pub struct Outcomes<'a> {
+impl State {
+    fn is_taken(self, take: Take) -> bool {
+        match self {
+            Self::Pending | Self::LeftOff => true,
+            Self::Failed => take == Take::OpenAndFailed,
+            Self::NotListed | Self::Recovered => false,
+        }
+    }
+}
+
+/// Reads the list once more and looks each outcome up where it stands in the journal.
+struct Outcomes<'a, F> {
     ledger: &'a Ledger,
     list: Reader,
     ends: Reader,
+    taken: F,
 }
 
-impl Outcomes<'_> {
+impl<F> Outcomes<'_, F> {
     fn outcome_of(&mut self, row: u32) -> Result<Outcome, JournalError> {
         let state = self.ledger.rows.get(row as usize).copied().unwrap_or_default();
-        if !matches!(state.state, State::Recovered | State::Failed) {
+        if matches!(state.state, State::NotListed | State::Pending) {
             let tried = self.ledger.tried.get(&row).cloned().unwrap_or_default();
             return Ok(Outcome::NotAttempted(tried));
         }
         match self.ends.event_at(state.outcome_at)? {
             Event::Recovered(recovered) => Ok(Outcome::Recovered(recovered)),
+            Event::Reclaimed(reclaimed) => Ok(Outcome::Reclaimed(reclaimed)),
             Event::Failed(failed) => Ok(Outcome::Failed(failed)),
             _ => Ok(Outcome::NotAttempted(Tried::default())),
         }
     }
 }
 
-impl Iterator for Outcomes<'_> {
+impl<F: Fn(u32) -> bool> Iterator for Outcomes<'_, F> {
     type Item = Result<(Listed, Outcome), JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             match self.list.next()? {
-                Ok((_, Event::Listed(listed))) => {
+                Ok((_, Event::Listed(listed))) if (self.taken)(listed.row) => {
                     let outcome = self.outcome_of(listed.row);
                     return Some(outcome.map(|outcome| (listed, outcome)));
                 }

@@ -4,5 +4,8 @@
 pub mod disk;
 pub mod folder;
 pub mod ledger;
+pub mod line_file;
 pub mod reader;
+pub mod rescue;
+pub mod tokens;
 pub mod writer;

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Deserialize;
 use thiserror::Error;
 
 use crate::event::{Event, FORMAT};
@@ -40,6 +41,16 @@ pub enum JournalError {
         /// Its format.
         format: u32,
     },
+}
+
+#[derive(Deserialize)]
+struct Head {
+    started: Format,
+}
+
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
 }
 
 /// The events of a journal with their places in the file. A last line without its end, as a crash
@@ -81,18 +92,30 @@ impl Reader {
         }
     }
 
+    /// Where the last event that was read ends.
+    pub fn position(&self) -> u64 {
+        self.offset
+    }
+
     fn unreadable(&self, source: io::Error) -> JournalError {
         JournalError::Unreadable { path: self.path.clone(), source }
     }
 
     fn parse(&self) -> Result<Event, JournalError> {
-        let damaged = || JournalError::Damaged { path: self.path.clone(), line: self.line };
-        let event: Event = serde_json::from_slice(&self.buffer).map_err(|_| damaged())?;
-        match &event {
-            Event::Started(started) if started.format > FORMAT => {
-                Err(JournalError::Newer { path: self.path.clone(), format: started.format })
+        if self.line == 1 {
+            self.check_format()?;
+        }
+        serde_json::from_slice(&self.buffer)
+            .map_err(|_| JournalError::Damaged { path: self.path.clone(), line: self.line })
+    }
+
+    /// A newer format may have other fields, so the format is looked at before anything else.
+    fn check_format(&self) -> Result<(), JournalError> {
+        match serde_json::from_slice(&self.buffer) {
+            Ok(Head { started: Format { format } }) if format > FORMAT => {
+                Err(JournalError::Newer { path: self.path.clone(), format })
             }
-            _ => Ok(event),
+            _ => Ok(()),
         }
     }
 }
@@ -103,14 +126,15 @@ impl Iterator for Reader {
     fn next(&mut self) -> Option<Self::Item> {
         self.buffer.clear();
         let start = self.offset;
-        match self.input.read_until(b'\n', &mut self.buffer) {
-            Ok(read) => self.offset += read as u64,
+        let read = match self.input.read_until(b'\n', &mut self.buffer) {
+            Ok(read) => read as u64,
             Err(source) => return Some(Err(self.unreadable(source))),
-        }
-        self.line += 1;
+        };
         if self.buffer.last() != Some(&b'\n') {
             return None;
         }
+        self.offset += read;
+        self.line += 1;
         Some(self.parse().map(|event| (start, event)))
     }
 }

@@ -1,37 +1,37 @@
 //! Durable events and custody of tokens: one owner of the files.
 //!
 //! Order is everything here. A token pair is written and synced before the event that says so, and
-//! the event is synced before anybody is told; many installations share one sync.
+//! the event is synced before anybody is told; many installations share one sync. When the disk
+//! fails, nothing more is asked for, and the tokens in hand are brought to safety one by one.
 
 use std::{
-    fs::File,
-    io::{self, BufWriter, Write},
+    io,
     path::Path,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     thread,
 };
 
 use anyhow::Context;
 use serde_json::{Map, Value};
-use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{disk, folder::RunFolder};
-use crate::{event::Event, secret::Secret};
+pub use super::line_file::CustodyLost;
+use super::{
+    folder::RunFolder,
+    line_file::LineFile,
+    rescue::{Rescue, Rescued},
+};
+use crate::{
+    event::Event,
+    secret::Secret,
+    stop::{Cause, Stop},
+};
 
 /// Commands that may wait for the disk; enough that work goes on through a slow sync.
 const QUEUE: usize = 4096;
 
 /// Commands that one sync covers at most.
 const GROUP: usize = 1024;
-
-/// The disk no longer takes what it is given: nothing more may be asked for.
-#[derive(Clone, Debug, Error)]
-#[error("cannot write {file}: {error}")]
-pub struct CustodyLost {
-    file: Arc<str>,
-    error: Arc<io::Error>,
-}
 
 /// Which file takes a token pair into custody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,34 +54,139 @@ pub struct Writer {
 impl Writer {
     /// Makes the files in a new run folder.
     pub fn create(folder: &RunFolder) -> Result<Self, CustodyLost> {
-        let journal = LineFile::create(&folder.journal())?;
-        let tokens = LineFile::create(&folder.tokens())?;
-        disk::sync_folder(folder.path()).map_err(|e| lost("the run folder", e))?;
+        let journal = LineFile::create(folder.disk(), &folder.journal())?;
+        let tokens = LineFile::create(folder.disk(), &folder.tokens())?;
+        sync_folder(folder)?;
         Ok(Self { journal, tokens, quarantine: None, folder: folder.clone() })
+    }
+
+    /// Opens the files of an earlier leg. The journal is cut after its last whole event, the others
+    /// after their last whole line.
+    pub fn open(folder: &RunFolder, journal_end: u64) -> Result<Self, CustodyLost> {
+        let journal = LineFile::open(folder.disk(), &folder.journal(), Some(journal_end))?;
+        let tokens = LineFile::open(folder.disk(), &folder.tokens(), None)?;
+        let quarantine = folder.quarantine().exists();
+        let quarantine = quarantine
+            .then(|| LineFile::open(folder.disk(), &folder.quarantine(), None))
+            .transpose()?;
+        sync_folder(folder)?;
+        Ok(Self { journal, tokens, quarantine, folder: folder.clone() })
     }
 
     /// Appends an event; durable only after [`Writer::sync`].
     pub fn append(&mut self, event: &Event) -> Result<(), CustodyLost> {
-        self.journal.line(&line_of(event)?)
+        self.journal.line(&self.line_of(event)?)
     }
 
-    /// Makes everything that was appended durable.
+    /// Appends a document as it stands; durable only after [`Writer::sync`].
+    pub fn append_document(&mut self, custody: Custody, line: &[u8]) -> Result<(), CustodyLost> {
+        self.custody(custody)?.line(line)
+    }
+
+    /// Makes everything that was appended durable, tokens before events.
     pub fn sync(&mut self) -> Result<(), CustodyLost> {
+        self.tokens.sync()?;
+        self.quarantine.as_mut().map_or(Ok(()), LineFile::sync)?;
         self.journal.sync()
     }
 
-    /// Hands the files to a thread of their own.
-    pub fn spawn(self) -> anyhow::Result<(Journal, Writing)> {
-        let (queue, commands) = mpsc::channel(QUEUE);
-        let thread = thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || self.serve(commands))
-            .context("cannot start the journal's thread")?;
-        Ok((Journal { queue }, Writing { thread }))
+    fn line_of(&self, event: &Event) -> Result<Vec<u8>, CustodyLost> {
+        serde_json::to_vec(event).map_err(|e| CustodyLost::new(&self.folder.journal(), e.into()))
     }
 
-    fn serve(mut self, mut commands: mpsc::Receiver<Command>) -> (Self, Option<CustodyLost>) {
-        let mut failed = None;
+    /// Hands the files to a thread of their own, which asks for a stop when the disk fails.
+    pub fn spawn(self, run_id: &str, stop: Stop) -> anyhow::Result<(Journal, Writing)> {
+        let (queue, commands) = mpsc::channel(QUEUE);
+        let lost = Arc::new(OnceLock::new());
+        let service = Service {
+            path: self.folder.journal().into(),
+            rescue: Rescue::new(self.folder.path(), run_id),
+            writer: self,
+            lost: lost.clone(),
+            stop,
+        };
+        let journal = Journal { queue, path: service.path.clone(), lost };
+        let thread = thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || service.run(commands))
+            .context("cannot start the journal's thread")?;
+        Ok((journal, Writing { thread }))
+    }
+
+    /// Writes a group: tokens first, synced; then the events, synced where somebody waits.
+    fn commit(&mut self, group: &[Command]) -> Result<(), Broken> {
+        self.commit_documents(group).map_err(Broken::Documents)?;
+        self.commit_events(group).map_err(Broken::Events)
+    }
+
+    fn commit_documents(&mut self, group: &[Command]) -> Result<(), CustodyLost> {
+        for (custody, document) in group.iter().filter_map(|command| command.document.as_ref()) {
+            self.custody(*custody)?.line(document.expose().as_bytes())?;
+        }
+        for custody in [Custody::Tokens, Custody::Quarantine] {
+            if group.iter().any(|command| command.is_for(custody)) {
+                self.custody(custody)?.sync()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn commit_events(&mut self, group: &[Command]) -> Result<(), CustodyLost> {
+        for command in group {
+            self.journal.line(&command.event)?;
+        }
+        if group.iter().any(|command| command.done.is_some()) {
+            self.journal.sync()
+        } else {
+            self.journal.write()
+        }
+    }
+
+    fn custody(&mut self, custody: Custody) -> Result<&mut LineFile, CustodyLost> {
+        match custody {
+            Custody::Tokens => Ok(&mut self.tokens),
+            Custody::Quarantine => {
+                let folder = &self.folder;
+                let file = match self.quarantine.take() {
+                    Some(file) => file,
+                    None => LineFile::open(folder.disk(), &folder.quarantine(), None)
+                        .and_then(|file| sync_folder(folder).map(|()| file))?,
+                };
+                Ok(self.quarantine.insert(file))
+            }
+        }
+    }
+
+    /// Keeps one document in its own file, or says that this does not work any more.
+    fn keep_alone(&mut self, custody: Custody, document: &[u8]) -> Result<(), CustodyLost> {
+        let file = self.custody(custody)?;
+        let kept = file.line(document).and_then(|()| file.sync());
+        if kept.is_err() {
+            file.retreat_to_durable();
+        }
+        kept
+    }
+}
+
+/// What a failed group left undone.
+enum Broken {
+    /// The documents are not safe.
+    Documents(CustodyLost),
+    /// The documents are safe, the events are not.
+    Events(CustodyLost),
+}
+
+/// The journal's thread.
+struct Service {
+    writer: Writer,
+    path: Arc<Path>,
+    rescue: Rescue,
+    lost: Arc<OnceLock<CustodyLost>>,
+    stop: Stop,
+}
+
+impl Service {
+    fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Ended {
         let mut group = Vec::with_capacity(GROUP);
         while let Some(first) = commands.blocking_recv() {
             group.push(first);
@@ -90,50 +195,59 @@ impl Writer {
             {
                 group.push(next);
             }
-            if failed.is_none() {
-                failed = self.commit(&group).err();
-            }
+            self.serve(&group);
             for done in group.drain(..).filter_map(|command| command.done) {
                 // The one who asked may be gone; what was written stays written.
-                let _ = done.send(failed.clone().map_or(Ok(()), Err));
+                let _ = done.send(self.lost.get().cloned().map_or(Ok(()), Err));
             }
         }
-        (self, failed)
+        Ended { writer: self.writer, lost: self.lost.get().cloned(), rescued: self.rescue.result() }
     }
 
-    /// Writes a group: tokens first, synced; then the events, synced where somebody waits.
-    fn commit(&mut self, group: &[Command]) -> Result<(), CustodyLost> {
-        let mut touched = [false, false];
-        for (custody, document) in group.iter().filter_map(|command| command.document.as_ref()) {
-            touched[*custody as usize] = true;
-            self.custody(*custody)?.line(document.expose().as_bytes())?;
+    fn serve(&mut self, group: &[Command]) {
+        if self.lost.get().is_some() {
+            return self.save(group);
         }
-        for custody in [Custody::Tokens, Custody::Quarantine] {
-            if touched[custody as usize] {
-                self.custody(custody)?.sync()?;
+        match self.writer.commit(group) {
+            Ok(()) => {}
+            Err(Broken::Events(lost)) => {
+                self.give_up(lost);
+                self.writer.journal.retreat_to_written();
             }
-        }
-        for command in group {
-            self.journal.line(&command.event)?;
-        }
-        if group.iter().any(|command| command.done.is_some()) {
-            self.journal.sync()
-        } else {
-            self.journal.flush()
-        }
-    }
-
-    fn custody(&mut self, custody: Custody) -> Result<&mut LineFile, CustodyLost> {
-        match custody {
-            Custody::Tokens => Ok(&mut self.tokens),
-            Custody::Quarantine => {
-                if self.quarantine.is_none() {
-                    self.quarantine = Some(LineFile::create(&self.folder.quarantine())?);
-                    disk::sync_folder(self.folder.path()).map_err(|e| lost("the run folder", e))?;
+            Err(Broken::Documents(lost)) => {
+                self.give_up(lost);
+                self.writer.tokens.retreat_to_durable();
+                if let Some(quarantine) = &mut self.writer.quarantine {
+                    quarantine.retreat_to_durable();
                 }
-                self.quarantine
-                    .as_mut()
-                    .ok_or_else(|| lost("quarantine.jsonl", io::ErrorKind::NotFound.into()))
+                self.save_orphans();
+                self.save(group);
+            }
+        }
+    }
+
+    fn give_up(&self, lost: CustodyLost) {
+        // Only the first fault is told; the others follow from it.
+        let _ = self.lost.set(lost);
+        self.stop.request(Cause::CustodyLost);
+    }
+
+    /// When the folder was deleted under the run, the tokens of the whole run are saved.
+    fn save_orphans(&mut self) {
+        if let Some(lines) = self.writer.tokens.orphaned() {
+            for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                self.rescue.keep(line);
+            }
+        }
+    }
+
+    /// Saves the documents of a group one by one, where they belong or in a second place. What
+    /// lands where it belongs is found there by the next leg.
+    fn save(&mut self, group: &[Command]) {
+        for (custody, document) in group.iter().filter_map(|command| command.document.as_ref()) {
+            let bytes = document.expose().as_bytes();
+            if self.writer.keep_alone(*custody, bytes).is_err() {
+                self.rescue.keep(bytes);
             }
         }
     }
@@ -143,12 +257,18 @@ impl Writer {
 #[derive(Clone, Debug)]
 pub struct Journal {
     queue: mpsc::Sender<Command>,
+    path: Arc<Path>,
+    lost: Arc<OnceLock<CustodyLost>>,
 }
 
 impl Journal {
     /// Appends an event. It is durable with the next sync; nobody waits for it.
     pub async fn record(&self, event: &Event) -> Result<(), CustodyLost> {
-        self.send(Command { document: None, event: line_of(event)?, done: None }).await
+        if let Some(lost) = self.lost.get() {
+            return Err(lost.clone());
+        }
+        let event = self.line_of(event)?;
+        self.send(Command { document: None, event, done: None }).await
     }
 
     /// Takes a token pair into custody and returns when it, and the event that says so, can be
@@ -160,31 +280,48 @@ impl Journal {
         event: &Event,
     ) -> Result<(), CustodyLost> {
         let (done, kept) = oneshot::channel();
-        let text = serde_json::to_string(document).map_err(|e| lost("tokens.jsonl", e.into()))?;
+        let text =
+            serde_json::to_string(document).map_err(|e| CustodyLost::new(&self.path, e.into()))?;
         let document = Some((custody, Secret::new(text)));
-        self.send(Command { document, event: line_of(event)?, done: Some(done) }).await?;
-        kept.await.unwrap_or_else(|_| Err(thread_gone()))
+        let event = self.line_of(event)?;
+        self.send(Command { document, event, done: Some(done) }).await?;
+        kept.await.unwrap_or_else(|_| Err(self.thread_gone()))
     }
 
     async fn send(&self, command: Command) -> Result<(), CustodyLost> {
-        self.queue.send(command).await.map_err(|_| thread_gone())
+        self.queue.send(command).await.map_err(|_| self.thread_gone())
+    }
+
+    fn line_of(&self, event: &Event) -> Result<Vec<u8>, CustodyLost> {
+        serde_json::to_vec(event).map_err(|e| CustodyLost::new(&self.path, e.into()))
+    }
+
+    fn thread_gone(&self) -> CustodyLost {
+        CustodyLost::new(&self.path, io::Error::other("the journal's thread has ended"))
     }
 }
 
 /// The journal's thread at work.
 #[derive(Debug)]
 pub struct Writing {
-    thread: thread::JoinHandle<(Writer, Option<CustodyLost>)>,
+    thread: thread::JoinHandle<Ended>,
+}
+
+/// How the journal's thread ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The files, back again.
+    pub writer: Writer,
+    /// The fault, if the disk failed.
+    pub lost: Option<CustodyLost>,
+    /// What became of the tokens in hand then.
+    pub rescued: Rescued,
 }
 
 impl Writing {
     /// Waits until all is written, every [`Journal`] being dropped, and takes the files back.
-    pub fn finish(self) -> Result<Writer, CustodyLost> {
-        match self.thread.join() {
-            Ok((writer, None)) => Ok(writer),
-            Ok((_, Some(lost))) => Err(lost),
-            Err(_) => Err(thread_gone()),
-        }
+    pub fn finish(self) -> anyhow::Result<Ended> {
+        self.thread.join().map_err(|_| anyhow::anyhow!("the journal's thread broke off: a bug"))
     }
 }
 
@@ -195,43 +332,12 @@ struct Command {
     done: Option<oneshot::Sender<Result<(), CustodyLost>>>,
 }
 
-/// A file of lines that is only ever appended to.
-#[derive(Debug)]
-struct LineFile {
-    name: Arc<str>,
-    out: BufWriter<File>,
-}
-
-impl LineFile {
-    fn create(path: &Path) -> Result<Self, CustodyLost> {
-        let name: Arc<str> = path.display().to_string().into();
-        let file = disk::create_file(path).map_err(|e| lost(&name, e))?;
-        Ok(Self { name, out: BufWriter::with_capacity(1 << 16, file) })
-    }
-
-    fn line(&mut self, bytes: &[u8]) -> Result<(), CustodyLost> {
-        let written = self.out.write_all(bytes).and_then(|()| self.out.write_all(b"\n"));
-        written.map_err(|e| lost(&self.name, e))
-    }
-
-    fn flush(&mut self) -> Result<(), CustodyLost> {
-        self.out.flush().map_err(|e| lost(&self.name, e))
-    }
-
-    fn sync(&mut self) -> Result<(), CustodyLost> {
-        self.flush()?;
-        self.out.get_ref().sync_data().map_err(|e| lost(&self.name, e))
+impl Command {
+    fn is_for(&self, custody: Custody) -> bool {
+        self.document.as_ref().is_some_and(|(for_, _)| *for_ == custody)
     }
 }
 
-fn line_of(event: &Event) -> Result<Vec<u8>, CustodyLost> {
-    serde_json::to_vec(event).map_err(|e| lost("journal.jsonl", e.into()))
-}
-
-fn lost(file: &str, error: io::Error) -> CustodyLost {
-    CustodyLost { file: file.into(), error: Arc::new(error) }
-}
-
-fn thread_gone() -> CustodyLost {
-    lost("journal.jsonl", io::Error::other("the journal's thread has ended"))
+fn sync_folder(folder: &RunFolder) -> Result<(), CustodyLost> {
+    folder.disk().sync_folder(folder.path()).map_err(|e| CustodyLost::new(folder.path(), e))
 }

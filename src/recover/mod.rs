@@ -5,7 +5,7 @@ pub mod decide;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use self::decide::Next;
 use crate::{
@@ -18,7 +18,10 @@ use crate::{
         tokens::{self, Mismatch, TokenPair},
     },
     installation::Installation,
-    journal::writer::{Custody, CustodyLost},
+    journal::{
+        ledger::Tried,
+        writer::{Custody, CustodyLost},
+    },
     pace::{Lane, Pacer},
     record::Recorder,
     secret::AuthorizationCode,
@@ -59,17 +62,23 @@ pub enum Ending {
     CustodyLost(CustodyLost),
 }
 
-/// Recovers one installation.
-pub async fn recover(tools: &Tools, row: u32, installation: &Installation) -> Ending {
+/// Recovers one installation, for which earlier legs of the run have tried so much.
+pub async fn recover(
+    tools: &Tools,
+    row: u32,
+    installation: &Installation,
+    before: &Tried,
+) -> Ending {
     let recovery = Recovery {
         tools,
         row,
         installation,
         started_at: clock::now(),
+        attempts_before: before.attempts,
         attempt: 0,
         reconnect_trace_id: None,
         token_trace_id: None,
-        trace_ids: Vec::new(),
+        trace_ids: before.trace_ids.clone(),
         last: None,
     };
     recovery.run().await.unwrap_or_else(Ending::CustodyLost)
@@ -80,6 +89,7 @@ struct Recovery<'a> {
     row: u32,
     installation: &'a Installation,
     started_at: Timestamp,
+    attempts_before: u32,
     attempt: u32,
     reconnect_trace_id: Option<SafeText>,
     token_trace_id: Option<SafeText>,
@@ -140,13 +150,18 @@ impl Recovery<'_> {
         }
     }
 
+    /// Conversations in all legs.
+    fn attempts(&self) -> u32 {
+        self.attempts_before + self.attempt
+    }
+
     /// One code, one exchange.
     async fn converse(&mut self) -> Result<(), Setback> {
         let (grant, reconnect) = self.ask_for_code().await?;
         let exchanging = Exchanging {
             row: self.row,
             id: self.installation.id.clone(),
-            attempt: self.attempt,
+            attempt: self.attempts(),
             at: clock::now(),
             reconnect,
             code_expires_at: grant.expires_at.map(clock::to_millisecond),
@@ -227,16 +242,16 @@ impl Recovery<'_> {
         }
     }
 
-    /// Waits for a start in the lane for codes in hand and looks at the code again after it.
+    /// Waits for a start in the lane for codes in hand, no longer than the code lives, and looks at
+    /// the code again after it.
     async fn turn_to_exchange(&self, life: &CodeLife) -> Result<(Moment, Duration), Setback> {
-        self.tools.pacer.turn(Lane::Exchange).await;
+        let left = life.left(&Moment::now()).unwrap_or_default();
+        let turn = timeout(left, self.tools.pacer.turn(Lane::Exchange)).await;
         let now = Moment::now();
-        let Some(margin) = life.left(&now) else {
-            let why = "the code was past its life before it could be presented";
-            let failure = Failure::without_answer(Stage::Exchange, Class::CodeExpired, why);
-            return Err(Setback::Failed(failure, None));
-        };
-        Ok((now, margin))
+        match (turn, life.left(&now)) {
+            (Ok(()), Some(margin)) => Ok((now, margin)),
+            _ => Err(Setback::Failed(past_its_life(), None)),
+        }
     }
 
     async fn wait_with_code(
@@ -248,7 +263,7 @@ impl Recovery<'_> {
         let retrying = Retrying {
             row: self.row,
             id: self.installation.id.clone(),
-            attempt: self.attempt,
+            attempt: self.attempts(),
             at: clock::now(),
             failure: Failure::without_answer(Stage::Exchange, Class::Network, why),
             call: Some(call_without_answer(sent)),
@@ -265,7 +280,7 @@ impl Recovery<'_> {
         let recovered = Recovered {
             row: self.row,
             id: self.installation.id.clone(),
-            attempts: self.attempt,
+            attempts: self.attempts(),
             started_at: self.started_at,
             at: received.day(),
             reconnect_trace_id: self.reconnect_trace_id.clone(),
@@ -336,7 +351,7 @@ impl Recovery<'_> {
         let retrying = Retrying {
             row: self.row,
             id: self.installation.id.clone(),
-            attempt: self.attempt,
+            attempt: self.attempts(),
             at: clock::now(),
             failure: failure.clone(),
             call,
@@ -367,7 +382,7 @@ impl Recovery<'_> {
         Event::Failed(Box::new(Failed {
             row: self.row,
             id: self.installation.id.clone(),
-            attempts: self.attempt,
+            attempts: self.attempts(),
             started_at: self.started_at,
             at: clock::now(),
             failure,
@@ -377,6 +392,11 @@ impl Recovery<'_> {
             trace_ids: std::mem::take(&mut self.trace_ids),
         }))
     }
+}
+
+fn past_its_life() -> Failure {
+    let why = "the code was past its life before it could be presented";
+    Failure::without_answer(Stage::Exchange, Class::CodeExpired, why)
 }
 
 fn misdirected(mismatch: &Mismatch, exchanged: Exchanged) -> Setback {

@@ -21,9 +21,8 @@ use self::{
 use crate::{
     event::Event,
     journal::{
-        disk::Replacement,
         folder::RunFolder,
-        ledger::{Ledger, Outcome},
+        ledger::Ledger,
         reader::{JournalError, Reader},
     },
 };
@@ -41,17 +40,31 @@ pub fn write_all(folder: &RunFolder) -> anyhow::Result<Summary> {
     Ok(summary)
 }
 
+/// Writes `summary.json` alone.
+pub fn write_summary_again(folder: &RunFolder) -> anyhow::Result<Summary> {
+    let journal = folder.journal();
+    let mut stats = Stats::default();
+    let ledger = Ledger::read(&journal, |event| stats.hear(event))?;
+    let mut causes = Causes::default();
+    for installation in ledger.outcomes(&journal)? {
+        causes.installation(&installation?.1);
+    }
+    let summary = Summary::of(&ledger, stats, causes);
+    write_summary(folder, &summary)?;
+    Ok(summary)
+}
+
 fn write_installations(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<Causes> {
-    let mut results_file = Replacement::of(&folder.file("results.csv"))?;
-    let mut failures_file = Replacement::of(&folder.file("failures.csv"))?;
+    let mut results_file = folder.disk().replace(&folder.file("results.csv"))?;
+    let mut failures_file = folder.disk().replace(&folder.file("failures.csv"))?;
     let mut causes = Causes::default();
     let mut results = Results::begin(&mut results_file)?;
     let mut failures = Failures::begin(&mut failures_file, ledger)?;
     for installation in ledger.outcomes(&folder.journal())? {
-        let (listed, outcome): (_, Outcome) = installation?;
+        let (listed, outcome) = installation?;
         results.installation(&listed, &outcome)?;
         failures.installation(&listed, &outcome)?;
-        causes.installation(&listed, &outcome);
+        causes.installation(&outcome);
     }
     results.end()?;
     failures.end()?;
@@ -61,7 +74,7 @@ fn write_installations(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<Ca
 }
 
 fn write_rejected(folder: &RunFolder, journal: &Path) -> anyhow::Result<()> {
-    let mut file = Replacement::of(&folder.file("rejected.csv"))?;
+    let mut file = folder.disk().replace(&folder.file("rejected.csv"))?;
     let mut rows = RejectedRows::begin(&mut file)?;
     for event in list_events(journal)? {
         if let Event::Rejected(rejected) = event? {
@@ -81,7 +94,7 @@ fn list_events(
 }
 
 fn write_summary(folder: &RunFolder, summary: &Summary) -> anyhow::Result<()> {
-    let mut file = Replacement::of(&folder.file("summary.json"))?;
+    let mut file = folder.disk().replace(&folder.file("summary.json"))?;
     serde_json::to_writer_pretty(&mut file, summary).context("cannot write summary.json")?;
     file.write_all(b"\n")?;
     file.put_in_place()

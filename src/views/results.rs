@@ -5,7 +5,7 @@ use std::io::Write;
 use super::cell;
 use crate::{
     clock::stamp,
-    event::{Failed, Listed, Recovered},
+    event::{Failed, Listed, Reclaimed, Recovered},
     journal::ledger::{Outcome, Tried},
 };
 
@@ -46,6 +46,7 @@ impl<W: Write> Results<W> {
     pub fn installation(&mut self, listed: &Listed, outcome: &Outcome) -> csv::Result<()> {
         let rest = match outcome {
             Outcome::Recovered(recovered) => recovered_cells(recovered),
+            Outcome::Reclaimed(reclaimed) => reclaimed_cells(reclaimed),
             Outcome::Failed(failed) => failed_cells(failed),
             Outcome::NotAttempted(tried) => not_attempted_cells(tried),
         };
@@ -98,6 +99,16 @@ fn failed_cells(failed: &Failed) -> [String; 14] {
         stamp(failed.at),
         String::new(),
     ]
+}
+
+/// The details were lost in a crash; the tokens were not.
+fn reclaimed_cells(reclaimed: &Reclaimed) -> [String; 14] {
+    let mut cells: [String; 14] = Default::default();
+    cells[0] = "recovered".into();
+    cells[1] = "reconnect".into();
+    cells[5] = "tokens found on disk when the run was resumed".into();
+    cells[12] = stamp(reclaimed.at);
+    cells
 }
 
 fn not_attempted_cells(tried: &Tried) -> [String; 14] {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     clock,
-    event::{Call, Event, Failed, Listed},
+    event::{Call, Event, Failed},
     highlevel::failure::{Class, Stage},
     journal::ledger::Outcome,
     text::SafeText,
@@ -207,7 +207,7 @@ pub struct Cause {
 
 impl Causes {
     /// Takes the end of one installation into account.
-    pub fn installation(&mut self, _listed: &Listed, outcome: &Outcome) {
+    pub fn installation(&mut self, outcome: &Outcome) {
         if let Outcome::Failed(failed) = outcome {
             self.add(failed);
         }

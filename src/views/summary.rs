@@ -10,7 +10,7 @@ use crate::{
     clock,
     event::{Halted, Interrupt},
     exit::Exit,
-    journal::ledger::{Books, Ledger},
+    journal::ledger::{Books, Ledger, LostGrant},
     pace::Rate,
 };
 
@@ -47,6 +47,30 @@ pub struct Summary {
     timings: Timings,
     /// Failures by cause, the most frequent first.
     pub causes: Vec<Cause>,
+    /// Exchanges whose answer never came whole: HighLevel may have granted tokens that nobody holds.
+    pub lost_grants: LostGrants,
+    /// Files that were set aside because a secret was found in them.
+    pub leaks: Vec<String>,
+}
+
+/// Grants that may have been lost.
+#[derive(Clone, Debug, Serialize)]
+pub struct LostGrants {
+    /// How many.
+    pub count: usize,
+    /// The first thousand.
+    pub first: Vec<LostGrant>,
+}
+
+/// Lost grants that the summary shows; the journal has them all.
+const LOST_GRANTS_SHOWN: usize = 1000;
+
+impl LostGrants {
+    fn of(mut grants: Vec<LostGrant>) -> Self {
+        let count = grants.len();
+        grants.truncate(LOST_GRANTS_SHOWN);
+        Self { count, first: grants }
+    }
 }
 
 /// How a run ended.
@@ -122,9 +146,14 @@ impl Summary {
             halted: ledger.halted.clone(),
             interrupted_by: ledger.finished.and_then(|end| end.interrupted_by),
             calls: stats.calls(),
-            rate: rate_reached(&started.rate, &mut stats),
+            rate: rate_reached(
+                ledger.resumed.as_ref().map_or(&started.rate, |r| &r.rate),
+                &mut stats,
+            ),
             timings: stats.timings(),
             causes: causes.by_frequency(),
+            lost_grants: LostGrants::of(ledger.all_lost_grants()),
+            leaks: ledger.leaks.iter().map(|leak| leak.file.clone()).collect(),
         }
     }
 }
@@ -157,7 +186,7 @@ fn state_of(ledger: &Ledger) -> State {
 /// The exit code that a run's journal stands for.
 pub fn exit_of(ledger: &Ledger) -> Exit {
     let books = ledger.books();
-    if !books.balance() {
+    if !books.balance() || !ledger.leaks.is_empty() {
         return Exit::Bug;
     }
     match (state_of(ledger), ledger.finished.and_then(|end| end.interrupted_by)) {

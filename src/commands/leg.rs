@@ -1,0 +1,293 @@
+//! One leg of a run: from a prepared folder through all calls to the files and the exit code.
+
+use std::{ffi::OsString, io, path::Path, sync::Arc, thread};
+
+use anyhow::{Context, anyhow};
+use futures::{Stream, stream};
+use tokio::{
+    runtime::Runtime,
+    sync::mpsc,
+    task::{block_in_place, spawn_blocking},
+};
+
+use super::{Voice, ending};
+use crate::{
+    batch::{Batch, Gauge, Job},
+    clock,
+    config::{App, Limits},
+    event::{Event, Finished, Interrupt, Leaked},
+    exit::{Exit, Fault, OrExit},
+    highlevel::client::{Client, Credentials},
+    journal::{
+        folder::{Lock, RunFolder},
+        ledger::{Ledger, Take},
+        writer::{Ended, Journal, Writer},
+    },
+    leaks::{self, TokenFiles},
+    pace::Pacer,
+    progress::Progress,
+    record::Recorder,
+    recover::Tools,
+    run_log::RunLog,
+    secret::Secret,
+    signals::Signals,
+    stop::{Cause, Stop},
+    views::{self, summary::Summary},
+};
+
+/// Bytes that one installation takes in all files together, with some to spare: its events, its
+/// tokens (some 2,500 bytes in real ones), its lines in the views and the log.
+const BYTES_EACH: u64 = 4096;
+
+/// Bytes that a run takes besides.
+const BYTES_BESIDES: u64 = 1 << 16;
+
+/// A folder that is made, locked and written, and what is to be done in it.
+pub struct Leg {
+    /// The run folder.
+    pub folder: RunFolder,
+    /// It is held.
+    pub lock: Lock,
+    /// Its files.
+    pub writer: Writer,
+    /// Its log.
+    pub log: RunLog,
+    /// Its state, read back from the disk.
+    pub ledger: Ledger,
+    /// Which installations are taken.
+    pub take: Take,
+    /// Options that the next command needs again.
+    pub options: Vec<OsString>,
+}
+
+/// Who calls whom, and how.
+pub struct Calls {
+    /// The app and where it is.
+    pub app: App,
+    /// Its credentials.
+    pub credentials: Credentials,
+    /// How fast and how often.
+    pub limits: Limits,
+}
+
+/// What a leg came to.
+pub struct Done {
+    /// The run in figures, as `summary.json` has it.
+    pub summary: Summary,
+    /// The run folder.
+    pub folder: RunFolder,
+    /// Options that the next command needs again.
+    pub options: Vec<OsString>,
+}
+
+impl Leg {
+    /// Does the leg. An error means that the disk failed, or that a second signal ended it at once.
+    pub fn work(self, runtime: &Runtime, calls: Calls, voice: Voice) -> Result<Done, Fault> {
+        self.check_room()?;
+        let resume = ending::resume_command(self.folder.path(), &self.options);
+        let done = runtime.block_on(self.work_under_signals(calls, voice));
+        done.map_err(|fault| {
+            let error = anyhow!("{:#}\nGo on with:  {resume}", fault.error);
+            Fault { exit: fault.exit, error }
+        })
+    }
+
+    /// Compares the free space with what the leg will need.
+    fn check_room(&self) -> Result<(), Fault> {
+        let need = u64::from(self.ledger.to_take(self.take)) * BYTES_EACH + BYTES_BESIDES;
+        let path = self.folder.path();
+        match fs4::available_space(path) {
+            Ok(free) if free < need => {
+                let error = anyhow!(
+                    "{} has room for {} KiB, this run needs about {} KiB; nothing was sent. \
+                     Free some space and go on with:  {}",
+                    path.display(),
+                    free / 1024,
+                    need / 1024,
+                    ending::resume_command(path, &self.options)
+                );
+                Err(Fault { exit: Exit::Local, error })
+            }
+            // A file system that does not tell is taken at its word.
+            _ => Ok(()),
+        }
+    }
+
+    async fn work_under_signals(self, calls: Calls, voice: Voice) -> Result<Done, Fault> {
+        let mut signals =
+            Signals::listen().context("cannot listen to signals").or_exit(Exit::Local)?;
+        let Self { folder, lock, writer, log, ledger, take, options } = self;
+        let secret = calls.credentials.client_secret.0.clone();
+        let stop = Stop::default();
+        let run_id = ledger.started.run_id.clone();
+        let (journal, writing) = writer.spawn(&run_id, stop.clone()).or_exit(Exit::Local)?;
+        let team = Team { calls, journal, log, stop: stop.clone(), voice };
+        let worked = team.recover_all(ledger, take, &folder, &mut signals).await;
+        let ended = block_in_place(|| writing.finish()).or_exit(Exit::Local)?;
+        worked?;
+        let interrupted_by = match stop.cause() {
+            Some(Cause::Interrupted(signal)) => Some(signal),
+            _ => None,
+        };
+        let writer = finish_journal(ended, interrupted_by)?;
+        let closing = {
+            let folder = folder.clone();
+            spawn_blocking(move || close(&folder, writer, Some(&secret)))
+        };
+        let summary = tokio::select! {
+            closed = closing => closed.context("the work on the files broke off: a bug").or_exit(Exit::Bug)?,
+            exit = signals.second(|_| voice.say("Writing the files; once more ends at once.")) => Err(cut_short(exit)),
+        }?;
+        drop(lock);
+        Ok(Done { summary, folder, options })
+    }
+}
+
+/// Everything that works while calls go on.
+struct Team {
+    calls: Calls,
+    journal: Journal,
+    log: RunLog,
+    stop: Stop,
+    voice: Voice,
+}
+
+impl Team {
+    async fn recover_all(
+        self,
+        ledger: Ledger,
+        take: Take,
+        folder: &RunFolder,
+        signals: &mut Signals,
+    ) -> Result<(), Fault> {
+        let Self { calls: Calls { app, credentials, limits }, journal, log, stop, voice } = self;
+        let client = Client::new(app.endpoint, credentials, limits.timeout).or_exit(Exit::Local)?;
+        let gauge = Gauge::default();
+        let (total, interval) = (ledger.to_take(take), limits.rate.interval());
+        let progress = Progress::begin(voice.talk, voice.colors, total, interval, gauge.clone());
+        let tools = Tools {
+            client,
+            pacer: Pacer::start(limits.rate),
+            recorder: Recorder::new(journal, vec![Box::new(progress.clone()), Box::new(log)]),
+            stop: stop.clone(),
+            attempts: limits.attempts,
+        };
+        let jobs = jobs(ledger, take, folder).or_exit(Exit::Local)?;
+        let batch = Arc::new(Batch::new(tools, gauge));
+        let drain = |signal| {
+            stop.request(Cause::Interrupted(signal));
+            progress.say(
+                "Interrupted: no new code is asked for, codes in hand are exchanged. Once more ends at once.",
+            );
+        };
+        let worked = tokio::select! {
+            worked = batch.run(jobs, limits.concurrency as usize) => Ok(worked),
+            exit = signals.second(drain) => Err(cut_short(exit)),
+            () = progress.show() => Ok(Ok(())),
+        };
+        progress.end();
+        // What the disk lost is told by the journal's thread, which knows what was saved.
+        worked.map(drop)
+    }
+}
+
+fn cut_short(exit: Exit) -> Fault {
+    let error =
+        anyhow!("ended at once by a second signal; the journal has what was done until then");
+    Fault { exit, error }
+}
+
+/// The installations that the leg takes, read from the journal by a thread of its own.
+fn jobs(
+    ledger: Ledger,
+    take: Take,
+    folder: &RunFolder,
+) -> anyhow::Result<impl Stream<Item = Job> + Unpin + use<>> {
+    let (queue, jobs) = mpsc::channel(1024);
+    let journal = folder.journal();
+    let feed = move || {
+        let Ok(pending) = ledger.pending(&journal, take) else { return };
+        for (listed, before) in pending.map_while(Result::ok) {
+            let job = Job { row: listed.row, installation: listed.installation, before };
+            if queue.blocking_send(job).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("list".into()).spawn(feed).context("cannot start a thread")?;
+    Ok(Box::pin(stream::unfold(jobs, |mut jobs| async move {
+        jobs.recv().await.map(|job| (job, jobs))
+    })))
+}
+
+/// Writes the last event, unless the disk has failed.
+fn finish_journal(ended: Ended, interrupted_by: Option<Interrupt>) -> Result<Writer, Fault> {
+    let Ended { mut writer, lost, rescued } = ended;
+    if let Some(lost) = lost {
+        let error = anyhow!(
+            "{:#}. No new code was asked for after that.{}",
+            anyhow!(lost),
+            ending::rescued(&rescued)
+        );
+        return Err(Fault { exit: Exit::Local, error });
+    }
+    let finished = Event::Finished(Finished { at: clock::now(), interrupted_by });
+    writer.append(&finished).and_then(|()| writer.sync()).or_exit(Exit::Local)?;
+    Ok(writer)
+}
+
+/// Writes the views and looks for secrets in them.
+fn close(folder: &RunFolder, writer: Writer, secret: Option<&Secret>) -> Result<Summary, Fault> {
+    let summary = views::write_all(folder).or_exit(Exit::Local)?;
+    let leaks = find_leaks(folder, secret).context("cannot look for secrets in the run folder");
+    let leaks = leaks.or_exit(Exit::Local)?;
+    if leaks.is_empty() {
+        return Ok(summary);
+    }
+    quarantine(folder, writer, &leaks)
+}
+
+/// Writes the views of a run again and looks for tokens in them.
+pub fn rewrite_views(folder: &RunFolder) -> Result<Summary, Fault> {
+    let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
+    let writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
+    close(folder, writer, None)
+}
+
+fn find_leaks(folder: &RunFolder, secret: Option<&Secret>) -> io::Result<Vec<std::path::PathBuf>> {
+    let token_files = [folder.tokens(), folder.quarantine()];
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder.path())? {
+        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+        let is_set_aside = path.extension().is_some_and(|end| end == SET_ASIDE);
+        if kind.is_file() && !is_set_aside && !token_files.contains(&path) {
+            files.push(path);
+        }
+    }
+    leaks::find(secret, &TokenFiles { paths: &token_files }, &files)
+}
+
+/// Ending of the new name of a file in which a secret was found.
+const SET_ASIDE: &str = "leaked";
+
+/// Gives each leaking file another name, says so in the journal, and in the summary.
+fn quarantine(
+    folder: &RunFolder,
+    mut writer: Writer,
+    leaks: &[std::path::PathBuf],
+) -> Result<Summary, Fault> {
+    for path in leaks {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let leaked = Event::Leaked(Leaked { at: clock::now(), file: name.clone() });
+        writer.append(&leaked).and_then(|()| writer.sync()).or_exit(Exit::Local)?;
+        let aside = folder.file(&format!("{name}.{SET_ASIDE}"));
+        let moved = folder.disk().rename(path, &aside);
+        moved.with_context(|| format!("cannot set {} aside", path.display())).or_exit(Exit::Bug)?;
+    }
+    let is_hit = |path: &Path| leaks.iter().any(|leak| leak == path);
+    if is_hit(&folder.journal()) || is_hit(&folder.file("summary.json")) {
+        let error = anyhow!("{}", ending::leaked(leaks.iter().map(std::path::PathBuf::as_path)));
+        return Err(Fault { exit: Exit::Bug, error });
+    }
+    views::write_summary_again(folder).or_exit(Exit::Local)
+}

@@ -1,0 +1,122 @@
+//! The list of a run: read to make the plan, read again into the journal.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+
+use crate::{
+    clock,
+    event::{Event, Listener, Ready, Selected},
+    exit::{Exit, Fault, OrExit},
+    input::Source,
+    journal::writer::Writer,
+    plan::{self, Row, Rows, Selection, Survey},
+    run_log::RunLog,
+};
+
+/// A list with what picks its rows.
+pub struct InputList {
+    source: Source,
+    selected: Selected,
+    selection: Selection,
+}
+
+impl InputList {
+    /// Opens a list, and the list of `--only` if there is one.
+    pub fn open(path: &Path, selected: Selected) -> anyhow::Result<Self> {
+        let only = selected.only.as_deref().map(|file| {
+            let ids = Source::open(file).and_then(|source| plan::ids_in(&source));
+            ids.context("--only")
+        });
+        let selection = Selection { only: only.transpose()?, limit: selected.limit };
+        Ok(Self { source: Source::open(path)?, selected, selection })
+    }
+
+    /// Which of its rows.
+    pub fn selected(&self) -> &Selected {
+        &self.selected
+    }
+
+    /// Reads the list once; one with nothing to recover is an error that helps.
+    pub fn survey(&self) -> Result<Survey, Fault> {
+        let survey = plan::survey(&self.source, self.selected.scope, self.selection.clone());
+        let survey = survey.or_exit(Exit::Usage)?;
+        if survey.installations() > 0 {
+            return Ok(survey);
+        }
+        Err(Fault { exit: Exit::Usage, error: nothing_usable(&survey) })
+    }
+
+    /// Reads the list into the journal. It must be the one with these bytes.
+    pub fn record(&self, digest: &str, writer: &mut Writer, log: &RunLog) -> Result<(), Fault> {
+        let rows = Rows::of(&self.source, self.selected.scope, self.selection.clone());
+        let mut rows = rows.or_exit(Exit::Usage)?;
+        let mut input = 0;
+        for row in &mut rows {
+            let Some(event) = event_of(row.or_exit(Exit::Usage)?) else { continue };
+            input += 1;
+            log.hear(&event);
+            writer.append(&event).or_exit(Exit::Local)?;
+        }
+        if rows.list().digest() != digest {
+            let name = self.source.name();
+            let error =
+                anyhow!("{name} changed while it was being read; nothing was sent, run it again");
+            return Err(Fault { exit: Exit::Usage, error });
+        }
+        let ready = Event::Ready(Ready { at: clock::now(), input, digest: digest.to_owned() });
+        log.hear(&ready);
+        writer.append(&ready).and_then(|()| writer.sync()).or_exit(Exit::Local)
+    }
+}
+
+fn event_of(row: Row) -> Option<Event> {
+    match row {
+        Row::Take(listed) => Some(Event::Listed(listed)),
+        Row::Duplicate(duplicate) => Some(Event::Duplicate(duplicate)),
+        Row::Rejected(rejected) => Some(Event::Rejected(rejected)),
+        Row::LeftOut => None,
+    }
+}
+
+fn nothing_usable(survey: &Survey) -> anyhow::Error {
+    let rejected = survey.rejected.first.join("\n  ");
+    let rejected = if rejected.is_empty() { String::new() } else { format!("\n  {rejected}") };
+    let left_out = match survey.left_out {
+        0 => String::new(),
+        n => format!("; --only or --limit leaves {n} rows out"),
+    };
+    anyhow!(
+        "{}: no installation in it can be used{left_out} ({}; columns found: {}). \
+         A row needs a location id in a column such as location_id, locationId, ghl_location_id or \
+         resourceId, or a company id in company_id or companyId{rejected}",
+        survey.list.name,
+        survey.list.shape,
+        if survey.columns_found.is_empty() {
+            "none".into()
+        } else {
+            survey.columns_found.join(", ")
+        },
+    )
+}
+
+/// Whether the file that a run's list came from still is what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListNow {
+    /// It is.
+    Same,
+    /// It has other bytes.
+    Changed,
+    /// It cannot be read, or was no file.
+    Gone,
+}
+
+/// Looks at the file that a run's list came from.
+pub fn look_again(path: Option<&PathBuf>, digest: &str) -> ListNow {
+    let digest_now = path.and_then(|path| Source::open(path).ok()?.digest().ok());
+    match digest_now {
+        None => ListNow::Gone,
+        Some(now) if now == digest => ListNow::Same,
+        Some(_) => ListNow::Changed,
+    }
+}

@@ -1,0 +1,345 @@
+//! `resume`: goes on with a run from its folder, after any end.
+
+use anyhow::{Context, anyhow, ensure};
+use tokio::runtime::Runtime;
+
+use super::{
+    Voice, ending,
+    leg::{Calls, Leg, rewrite_views},
+    list::{InputList, ListNow, look_again},
+    run::{end_runtime, is_agreed, somebody_is_there, start_sandbox},
+};
+use crate::{
+    cli::{RehearsalArgs, ResumeArgs, options_again},
+    clock,
+    config::{App, AppBefore, Limits, Stdin},
+    event::{Event, Listener, Missed, Reclaimed, Resumed, Started},
+    exit::{Exit, Fault, OrExit},
+    journal::{
+        disk::Disk,
+        folder::{Lock, RunFolder},
+        ledger::{Books, Disagreement, Ledger, Take},
+        reader::JournalError,
+        rescue, tokens,
+        writer::{Custody, Writer},
+    },
+    plan::{counted, in_words},
+    run_log::RunLog,
+};
+
+/// Goes on with a run.
+pub fn resume(args: &ResumeArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
+    let folder = RunFolder::open(&args.run_dir, disk).or_exit(Exit::Usage)?;
+    let mut lock = folder.lock().or_exit(Exit::Local)?;
+    folder.sweep();
+    let log = RunLog::open(&folder).or_exit(Exit::Local)?;
+    let Restored { writer, ledger } = restore(&folder, &mut lock, &log, voice)?;
+    let take = if args.retry_failed { Take::OpenAndFailed } else { Take::Open };
+    if ledger.to_take(take) == 0 {
+        voice.say(&nothing_left(&ledger.books()));
+        drop(writer);
+        let summary = rewrite_views(&folder)?;
+        ending::show(&summary, &folder, &[], args.json, voice);
+        return Ok(summary.exit);
+    }
+    let options = options_again(&args.app, &args.pace, &args.rehearsal);
+    let leg = Leg { folder, lock, writer, log, ledger, take, options };
+    go_on(args, leg, voice)
+}
+
+fn nothing_left(books: &Books) -> String {
+    let hint = if books.failed > 0 { "; --retry-failed takes the failed ones again" } else { "" };
+    format!("Nothing is left to do{hint}. The files are written again.")
+}
+
+fn go_on(args: &ResumeArgs, mut leg: Leg, voice: Voice) -> Result<Exit, Fault> {
+    let before = leg.ledger.started.clone();
+    let limits = Limits::of(&args.pace, limits_before(&leg.ledger)).or_exit(Exit::Usage)?;
+    let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
+    let rehearsal = rehearsal(&args.rehearsal, &before).or_exit(Exit::Usage)?;
+    let sandbox = start_sandbox(&rehearsal, &runtime, voice)?;
+    let app = match &sandbox {
+        Some(sandbox) => App::of_sandbox(&sandbox.base_url(), Some(&before.reconnect_path)),
+        None => App::of(&args.app, app_before(&leg.ledger), Stdin::Free),
+    };
+    let app = app.or_exit(Exit::Usage)?;
+    check_client(&app, &before).or_exit(Exit::Usage)?;
+    let credentials = app.credentials().or_exit(Exit::Usage)?;
+    say_plan(&leg, &app, limits, voice);
+    say_list(&leg.ledger, voice);
+    if sandbox.is_none() && !args.yes && somebody_is_there() && !is_agreed() {
+        voice.say("Nothing was sent.");
+        return Ok(Exit::Usage);
+    }
+    let resumed = Event::Resumed(resumed(&app, limits));
+    leg.log.hear(&resumed);
+    let written = leg.writer.append(&resumed).and_then(|()| leg.writer.sync());
+    written.or_exit(Exit::Local)?;
+    let at = leg.ledger.end;
+    leg.ledger.apply(at, resumed);
+    let done = leg.work(&runtime, Calls { app, credentials, limits }, voice);
+    end_runtime(runtime, sandbox);
+    done.map(|done| ending::tell(&done, args.json, voice))
+}
+
+/// A run and its files as they stand on the disk, in agreement with each other.
+struct Restored {
+    writer: Writer,
+    ledger: Ledger,
+}
+
+fn restore(
+    folder: &RunFolder,
+    lock: &mut Lock,
+    log: &RunLog,
+    voice: Voice,
+) -> Result<Restored, Fault> {
+    let ledger = begun(folder, lock)?;
+    let signed = serde_json::to_vec(&Event::Started(Box::new(ledger.started.clone())));
+    let signed = signed.or_exit(Exit::Local)?;
+    lock.sign(&signed).context("cannot write into the run folder").or_exit(Exit::Local)?;
+    check_tokens_are_there(folder, &ledger).or_exit(Exit::Local)?;
+    let ledger = with_list(folder, ledger, log)?;
+    let mut writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
+    take_rescued_over(folder, &ledger, &mut writer, voice)?;
+    let differ = differences(folder, &ledger).or_exit(Exit::Local)?;
+    if differ != Disagreement::default() {
+        voice.say(&in_agreement(&differ));
+        record(folder, &ledger, &differ, &mut writer, log)?;
+    }
+    drop(writer);
+    let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
+    let writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
+    Ok(Restored { writer, ledger })
+}
+
+/// Reads the journal. Where a crash has torn its first line, that line is taken from the lock file.
+fn begun(folder: &RunFolder, lock: &mut Lock) -> Result<Ledger, Fault> {
+    let journal = folder.journal();
+    let first = match Ledger::read(&journal, |_| {}) {
+        Err(JournalError::NotBegun(_)) => lock.first_event(),
+        Err(JournalError::Unreadable { .. }) if !journal.exists() => lock.first_event(),
+        read => return read.or_exit(Exit::Local),
+    };
+    let never_began = || JournalError::NotBegun(journal.clone());
+    let first = first.ok_or_else(never_began).or_exit(Exit::Local)?;
+    let first: Event =
+        serde_json::from_slice(&first).map_err(|_| never_began()).or_exit(Exit::Local)?;
+    let mut writer = Writer::open(folder, 0).or_exit(Exit::Local)?;
+    writer.append(&first).and_then(|()| writer.sync()).or_exit(Exit::Local)?;
+    Ledger::read(&journal, |_| {}).or_exit(Exit::Local)
+}
+
+/// Without the token file nobody could say what is recovered.
+fn check_tokens_are_there(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<()> {
+    let recovered = ledger.books().recovered;
+    ensure!(
+        recovered == 0 || folder.tokens().exists(),
+        "{} is missing, and the journal says that it has the tokens of {}; nothing was sent. \
+         Put it back, or run what is left as a new run: ghl-reconnect run {}",
+        folder.tokens().display(),
+        counted(recovered, "installation"),
+        folder.file("failures.csv").display()
+    );
+    Ok(())
+}
+
+/// Where a crash came before the list was in the journal as a whole, it is read again.
+fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger, Fault> {
+    if ledger.ready.is_some() {
+        return Ok(ledger);
+    }
+    let Started { list, selection, .. } = &ledger.started;
+    let path = list.path.as_ref().with_context(|| {
+        format!(
+            "the run ended while its list ({}) was being read, nothing was sent, and it cannot be \
+             read again; start a new run",
+            list.name
+        )
+    });
+    let input = InputList::open(path.or_exit(Exit::Local)?, selection.clone());
+    let context = "the run ended while its list was being read, nothing was sent; \
+                   the list is needed to go on";
+    let input = input.context(context).or_exit(Exit::Local)?;
+    let survey = input.survey()?;
+    if survey.list.columns != list.columns {
+        let error =
+            anyhow!("{} has other columns than when the run began; start a new run", list.name);
+        return Err(Fault { exit: Exit::Local, error });
+    }
+    let mut writer = Writer::open(folder, ledger.list_begins).or_exit(Exit::Local)?;
+    input.record(&survey.digest, &mut writer, log)?;
+    Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)
+}
+
+/// Brings the tokens that an earlier leg had to save in a second place where they belong.
+fn take_rescued_over(
+    folder: &RunFolder,
+    ledger: &Ledger,
+    writer: &mut Writer,
+    voice: Voice,
+) -> Result<(), Fault> {
+    let found = rescue::found(folder.path(), &ledger.started.run_id)
+        .context("cannot read the tokens that were saved in a second place")
+        .or_exit(Exit::Local)?;
+    for (place, content) in found {
+        for line in content.split(|byte| *byte == b'\n').filter(|line| is_whole(line)) {
+            writer.append_document(custody_of(line), line).or_exit(Exit::Local)?;
+        }
+        writer.sync().or_exit(Exit::Local)?;
+        voice.say(&format!("Took the tokens over that were saved in {}.", place.display()));
+        // Should it stay, it is taken over once more, which changes nothing.
+        let _ = std::fs::remove_file(place);
+    }
+    Ok(())
+}
+
+fn is_whole(line: &[u8]) -> bool {
+    line.starts_with(b"{") && line.ends_with(b"}")
+}
+
+fn custody_of(line: &[u8]) -> Custody {
+    if line.starts_with(br#"{"quarantined_for""#) { Custody::Quarantine } else { Custody::Tokens }
+}
+
+/// Compares the journal with the tokens on disk.
+fn differences(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<Disagreement> {
+    let on_disk = tokens::on_disk(&folder.tokens(), ledger.prints())
+        .with_context(|| format!("cannot read {}", folder.tokens().display()))?;
+    Ok(ledger.compare(&on_disk))
+}
+
+fn in_agreement(differ: &Disagreement) -> String {
+    let count = |rows: usize| counted(u32::try_from(rows).unwrap_or(u32::MAX), "installation");
+    let mut texts = Vec::new();
+    if !differ.reclaimed.is_empty() {
+        let rows = count(differ.reclaimed.len());
+        texts.push(format!(
+            "{rows}: tokens are on disk though the journal does not say so; taken as recovered."
+        ));
+    }
+    if !differ.missed.is_empty() {
+        let rows = count(differ.missed.len());
+        texts.push(format!(
+            "{rows}: the journal says recovered, tokens.jsonl has no tokens; asked for anew."
+        ));
+    }
+    texts.join("\n")
+}
+
+fn record(
+    folder: &RunFolder,
+    ledger: &Ledger,
+    differ: &Disagreement,
+    writer: &mut Writer,
+    log: &RunLog,
+) -> Result<(), Fault> {
+    let at = clock::now();
+    for item in ledger.outcomes(&folder.journal()).or_exit(Exit::Local)? {
+        let (listed, _) = item.or_exit(Exit::Local)?;
+        let (row, id) = (listed.row, listed.installation.id);
+        let event = if differ.reclaimed.contains(&row) {
+            Event::Reclaimed(Reclaimed { row, id, at })
+        } else if differ.missed.contains(&row) {
+            Event::Missed(Missed { row, id, at })
+        } else {
+            continue;
+        };
+        log.hear(&event);
+        writer.append(&event).or_exit(Exit::Local)?;
+    }
+    writer.sync().or_exit(Exit::Local)
+}
+
+fn limits_before(ledger: &Ledger) -> Limits {
+    let Started { rate, concurrency, attempts, .. } = &ledger.started;
+    let (rate, concurrency, attempts) = match &ledger.resumed {
+        Some(last) => (&last.rate, last.concurrency, last.attempts),
+        None => (rate, *concurrency, *attempts),
+    };
+    let default = Limits::default();
+    Limits { rate: rate.parse().unwrap_or(default.rate), concurrency, attempts, ..default }
+}
+
+fn app_before(ledger: &Ledger) -> AppBefore {
+    let Started { base_url, reconnect_path, client_id, .. } = &ledger.started;
+    let (base_url, reconnect_path) = match &ledger.resumed {
+        Some(last) => (&last.base_url, &last.reconnect_path),
+        None => (base_url, reconnect_path),
+    };
+    AppBefore {
+        base_url: Some(base_url.clone()),
+        reconnect_path: Some(reconnect_path.clone()),
+        client_id: Some(client_id.clone()),
+    }
+}
+
+/// A rehearsal is gone on with as a rehearsal, and nothing else is.
+fn rehearsal(args: &RehearsalArgs, before: &Started) -> anyhow::Result<RehearsalArgs> {
+    ensure!(
+        before.sandbox || !args.sandbox,
+        "this run called {}; it cannot be gone on with in the sandbox",
+        before.base_url
+    );
+    Ok(RehearsalArgs { sandbox: before.sandbox, ..args.clone() })
+}
+
+fn check_client(app: &App, before: &Started) -> anyhow::Result<()> {
+    let now = app.client_id.as_deref().unwrap_or_default();
+    ensure!(
+        now == before.client_id,
+        "this run is for client id {}, and {now} was given; its tokens belong to the first",
+        before.client_id
+    );
+    Ok(())
+}
+
+fn resumed(app: &App, limits: Limits) -> Resumed {
+    Resumed {
+        at: clock::now(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        base_url: app.endpoint.base().to_owned(),
+        reconnect_path: app.endpoint.reconnect_path().to_owned(),
+        rate: limits.rate.to_string(),
+        concurrency: limits.concurrency,
+        attempts: limits.attempts,
+    }
+}
+
+fn say_plan(leg: &Leg, app: &App, limits: Limits, voice: Voice) {
+    let books = leg.ledger.books();
+    let to_take = leg.ledger.to_take(leg.take);
+    let calls = u64::from(to_take) * 2;
+    voice.say(&format!(
+        "Run            {} of {}\n\
+         So far         {} recovered, {} failed, {} not attempted\n\
+         To recover     {}\n\
+         Calls          {calls} at {}, {} in flight: {} at least\n\
+         Endpoint       {}\n\
+         Client id      {}\n\
+         Run folder     {}",
+        leg.ledger.started.run_id,
+        clock::stamp(leg.ledger.started.at),
+        books.recovered,
+        books.failed,
+        books.not_attempted,
+        counted(to_take, "installation"),
+        limits.rate,
+        limits.concurrency,
+        in_words(limits.rate.least_time_for(calls)),
+        app.endpoint,
+        leg.ledger.started.client_id,
+        leg.folder.path().display(),
+    ));
+}
+
+/// Says when the file that the list came from has changed.
+fn say_list(ledger: &Ledger, voice: Voice) {
+    let (Some(ready), list) = (&ledger.ready, &ledger.started.list) else { return };
+    if look_again(list.path.as_ref(), &ready.digest) == ListNow::Changed {
+        voice.say(&format!(
+            "note: {} has changed since the run began; the run goes on with the list as it was",
+            list.name
+        ));
+    }
+}
