@@ -61,9 +61,11 @@ impl Batch {
     /// sync holds up no other.
     pub async fn run(
         self: Arc<Self>,
-        mut jobs: impl Stream<Item = Job> + Unpin,
+        jobs: impl Stream<Item = Job> + Unpin,
         concurrency: usize,
     ) -> Result<(), CustodyLost> {
+        // The canaries may be all there are, and the stream is asked once more after its end.
+        let mut jobs = jobs.fuse();
         while !self.is_over()
             && !self.is_proven()
             && let Some(canary) = jobs.next().await
