@@ -78,6 +78,7 @@ type Script = dyn Fn(&Book, usize, &Seen) -> Reply + Send + Sync;
 #[derive(Default)]
 pub(crate) struct Book {
     state: Mutex<Ledger>,
+    mark: AtomicBool,
 }
 
 #[derive(Default)]
@@ -127,11 +128,18 @@ impl Book {
             "userId": "u1", "planId": "p1", "traceId": format!("trace-token-{serial}"),
         });
         let ids = match scope.as_str() {
-            "location" => json!({"userType": "Location", "locationId": id, "companyId": "Owner0000000000000000"}),
+            "location" => {
+                json!({"userType": "Location", "locationId": id, "companyId": "Owner0000000000000000"})
+            }
             _ => json!({"userType": "Company", "companyId": id}),
         };
         body.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
         body
+    }
+
+    /// Whether the test has set its mark: a word from the test to the script.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.mark.load(Ordering::SeqCst)
     }
 
     /// The usual answer to either call.
@@ -192,6 +200,11 @@ impl Recording {
 
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// Sets the mark that the script can see.
+    pub(crate) fn mark(&self) {
+        self.shared.book.mark.store(true, Ordering::SeqCst);
     }
 
     /// Stops listening: who connects from now on is refused.

@@ -74,8 +74,8 @@ fn three_hundred_installations_of_both_kinds_recover_at_another_stand_in() {
 #[test]
 fn a_line_of_tokens_is_a_session_document_of_the_official_sdk() {
     let (work, stand_in) = (Work::new(), Recording::good());
-    let list =
-        work.file("list.csv", format!("location_id,company_id\n{},\n,{}\n", location(1), company(2)));
+    let list = work
+        .file("list.csv", format!("location_id,company_id\n{},\n,{}\n", location(1), company(2)));
     let before = Timestamp::now().as_millisecond();
     let ran = work.run(list, &stand_in.url()).go().expect(0);
     let after = Timestamp::now().as_millisecond();

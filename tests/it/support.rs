@@ -517,9 +517,7 @@ impl Witness for StandIn {
             tokens: pairs.flatten().collect(),
             presented_twice: audit.codes_presented_twice().into_iter().map(Into::into).collect(),
             live,
-            arrived: Some(
-                [Step::Reconnect, Step::Exchange].map(|step| audit.calls(step) as u64),
-            ),
+            arrived: Some([Step::Reconnect, Step::Exchange].map(|step| audit.calls(step) as u64)),
             arrived_before: self.counted,
         }
     }
