@@ -4,19 +4,10 @@ use std::net::TcpListener;
 
 use serde_json::json;
 
-use crate::support::{Ran, StandIn, Testimony, Witness, Work, location, locations};
+use crate::support::{Nobody, Ran, StandIn, Work, location, locations};
 
 /// Installations in the list of each test here.
 const COUNT: usize = 30;
-
-/// Nobody who could tell anything.
-struct Nobody;
-
-impl Witness for Nobody {
-    fn testimony(&self) -> Testimony {
-        Testimony::default()
-    }
-}
 
 #[track_caller]
 fn assert_halted_at_the_first(ran: &Ran, class: &str, advice: &str) {

@@ -321,7 +321,7 @@ fn a_code_past_its_life_is_never_presented() {
     let options = Options { code_life: Duration::from_millis(200), ..Options::default() };
     let (work, stand_in) = (Work::new(), StandIn::with(options));
     let list = work.file("list.csv", locations(1));
-    let run = work.run(list, &stand_in.url()).args(["--rate", "5/2s", "--attempts", "2"]);
+    let run = work.run(list, &stand_in.url()).rate("5/2s").args(["--attempts", "2"]);
     let ran = run.go().expect(1);
     ran.assert_sound(&stand_in);
     let audit = stand_in.audit();

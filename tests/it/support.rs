@@ -160,6 +160,13 @@ impl Run {
         self
     }
 
+    /// Another rate than none.
+    pub(crate) fn rate(mut self, rate: &str) -> Self {
+        let place = self.args.iter().position(|arg| arg == "unlimited").unwrap();
+        self.args[place] = rate.into();
+        self
+    }
+
     pub(crate) fn credentials(self) -> Self {
         self.env("GHL_CLIENT_ID", CLIENT_ID).env("GHL_CLIENT_SECRET", CLIENT_SECRET)
     }
@@ -412,6 +419,32 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 /// Who knows from the other side what a run did.
 pub(crate) trait Witness {
     fn testimony(&self) -> Testimony;
+}
+
+/// Nobody: for runs that got no tokens.
+pub(crate) struct Nobody;
+
+impl Witness for Nobody {
+    fn testimony(&self) -> Testimony {
+        Testimony::default()
+    }
+}
+
+/// The run's own word on its tokens, where the stand-in was inside the program: leaks show, wrong
+/// tokens do not.
+pub(crate) struct OwnWord<'a>(pub(crate) &'a Ran);
+
+impl Witness for OwnWord<'_> {
+    fn testimony(&self) -> Testimony {
+        let mut testimony = Testimony::default();
+        for document in self.0.tokens() {
+            let text = |field: &str| document[field].as_str().unwrap().to_owned();
+            let pair = (text("access_token"), text("refresh_token"));
+            testimony.tokens.extend([pair.0.clone(), pair.1.clone()]);
+            testimony.live.insert((text("userType").to_lowercase(), text("resourceId")), pair);
+        }
+        testimony
+    }
 }
 
 /// What a stand-in saw and gave.
