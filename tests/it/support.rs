@@ -480,6 +480,11 @@ impl StandIn {
         Self::with(Options { faults: plan(faults), ..Options::default() })
     }
 
+    /// The same, with codes and tokens of its own.
+    pub(crate) fn seeded(faults: &Value, seed: u64) -> Self {
+        Self::with(Options { faults: plan(faults), seed, ..Options::default() })
+    }
+
     pub(crate) fn with(options: Options) -> Self {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build().unwrap();
