@@ -1,6 +1,6 @@
 //! What is said at the end of a run: the books, the causes, the files, the next command.
 
-use std::{ffi::OsString, fmt::Write};
+use std::{ffi::OsString, fmt::Write, path::Path};
 
 use crate::{
     highlevel::failure::Class,
@@ -123,8 +123,12 @@ pub fn ways_on(class: Class) -> &'static str {
 
 /// The command that takes the rest up, ready to paste.
 pub fn next_command(folder: &RunFolder, options: &[OsString]) -> String {
-    let words =
-        ["ghl-reconnect".into(), "run".into(), folder.file("failures.csv").into_os_string()];
+    let mut list = folder.file("failures.csv");
+    if list.as_os_str().as_encoded_bytes().starts_with(b"-") {
+        // Else it would be taken for an option.
+        list = Path::new(".").join(list);
+    }
+    let words = ["ghl-reconnect".into(), "run".into(), list.into_os_string()];
     let words = words.iter().chain(options).map(|word| quoted(&word.to_string_lossy()));
     words.collect::<Vec<_>>().join(" ")
 }
