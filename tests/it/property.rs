@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{Ran, StandIn, Work, location, locations};
 
 /// Cases: each is a handful of runs.
-const CASES: u32 = 10;
+const CASES: u32 = 24;
 
 /// Installations in a list.
 const COUNT: usize = 7;

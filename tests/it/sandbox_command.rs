@@ -87,11 +87,15 @@ fn it_says_where_it_is_and_serves_both_calls_and_the_audit() {
 #[test]
 fn a_run_works_against_it() {
     let work = Work::new();
-    let served = Served::start(&work, &["--faults", "server_error=30%", "--seed", "7"]);
+    let served = Served::start(&work, &["--faults", "exchange:server_error=10%", "--seed", "7"]);
     let list = work.file("list.csv", locations(20));
     let ran = work.run(list, &served.url()).go().expect(0);
     assert_eq!(ran.count("recovered"), 20);
-    assert_eq!(served.audit()["codes"].as_array().unwrap().len(), 20);
+    let audit = served.audit();
+    let met = audit["requests"].as_array().unwrap().iter().filter(|seen| seen["status"] == 500);
+    let codes = audit["codes"].as_array().unwrap();
+    assert_eq!(codes.len(), 20 + met.count(), "a new code after each fault");
+    assert!(codes.len() > 20, "there were faults");
 }
 
 #[test]

@@ -153,7 +153,9 @@ fn the_next_command_runs_as_it_is_printed() {
         let folder_of_program = std::path::Path::new(program()).parent().unwrap();
         let mut shell = Command::new("sh");
         shell.args(["-c", &next]).env_clear().current_dir(work.path("."));
-        shell.env("PATH", folder_of_program).env("HOME", work.path("."));
+        shell
+            .env("PATH", format!("{}:/usr/bin:/bin", folder_of_program.display()))
+            .env("HOME", work.path("."));
         shell.env("GHL_CLIENT_ID", CLIENT_ID);
         shell.env("GHL_CLIENT_SECRET", crate::support::CLIENT_SECRET);
         let output = shell.stdin(Stdio::null()).output().unwrap();
