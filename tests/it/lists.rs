@@ -10,7 +10,7 @@ use crate::support::{
 
 /// List, sub-accounts, agencies, duplicates, rejected rows.
 #[rustfmt::skip]
-const FIXTURES: &[(&str, u64, u64, u64, u64)] = &[
+const FIXTURES: &[(&str, usize, usize, usize, usize)] = &[
     ("array-of-ids.json", 6, 0, 0, 0),
     ("array.json", 6, 1, 0, 0),
     ("bare-ids.txt", 9, 0, 0, 0),
@@ -90,9 +90,9 @@ fn every_usable_list_is_read_to_its_last_row() {
         let ran = work.rehearse(fixture(name)).go().expect(code);
         ran.assert_sound(&OwnWord(&ran));
         let scopes = |scope: &str| ran.results().iter().filter(|r| r["scope"] == scope).count();
-        assert_eq!((scopes("location"), scopes("company")), (*subs as usize, *agencies as usize));
-        assert_eq!(ran.count("recovered") as u64, subs + agencies, "{name}");
-        assert_eq!(ran.rejected().len() as u64, *rejected, "{name}");
+        assert_eq!((scopes("location"), scopes("company")), (*subs, *agencies));
+        assert_eq!(ran.count("recovered"), subs + agencies, "{name}");
+        assert_eq!(ran.rejected().len(), *rejected, "{name}");
         let books = &ran.summary()["books"];
         assert_eq!(books["duplicate"], *duplicate, "{name}");
     }
