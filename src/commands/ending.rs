@@ -195,10 +195,7 @@ fn next_command(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
     let books = &summary.books;
     match summary.state {
         _ if books.failed + books.not_attempted == 0 => None,
-        State::Complete => {
-            let failures = folder.file("failures.csv").into_os_string();
-            Some(command(&["run".into(), failures], options))
-        }
+        State::Complete => Some(command("run", &folder.file("failures.csv"), options)),
         State::Halted | State::Interrupted | State::Unfinished => {
             Some(resume_command(folder.path(), options))
         }
@@ -207,13 +204,16 @@ fn next_command(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
 
 /// The command that goes on with a run, ready to paste.
 pub fn resume_command(folder: &Path, options: &[OsString]) -> String {
-    command(&["resume".into(), folder.as_os_str().to_owned()], options)
+    command("resume", folder, options)
 }
 
-fn command(words: &[OsString], options: &[OsString]) -> String {
-    let program = OsString::from("ghl-reconnect");
-    let words = std::iter::once(&program).chain(words).chain(options);
-    words.map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
+fn command(name: &str, path: &Path, options: &[OsString]) -> String {
+    // A path that begins with a dash would be taken for an option.
+    let is_like_an_option = path.as_os_str().as_encoded_bytes().starts_with(b"-");
+    let path = if is_like_an_option { Path::new(".").join(path) } else { path.to_owned() };
+    let words = ["ghl-reconnect".into(), name.into(), path.into_os_string()];
+    let words = words.iter().chain(options).map(|word| quoted(&word.to_string_lossy()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(not(windows))]

@@ -1,0 +1,284 @@
+//! The run folder: never written over, rebuilt from its journal, ready for the next run.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use ghl_reconnect::journal::folder::RunFolder;
+use serde_json::json;
+
+use crate::support::{Nobody, Ran, Row, StandIn, Work, entries, fixture, location, locations};
+
+const VIEWS: [&str; 4] = ["results.csv", "failures.csv", "rejected.csv", "summary.json"];
+
+/// Every file of a folder.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let names = entries(folder).into_iter();
+    names.map(|name| (name.clone(), fs::read(folder.join(name)).unwrap())).collect()
+}
+
+/// A run with every kind of end in it, and the stand-in it ran against.
+fn eventful_run(work: &Work) -> (Ran, StandIn) {
+    let faults = json!({
+        "mrZxa992Gqsd1jhdUXiX": ["unknown_id"],
+        "M6acVk0Jrp1eh6zjs4Cz": ["exchange:reset"],
+        "NK3lOnN9ddwgqLzDlORG": ["endpoint_removed"],
+    });
+    let stand_in = StandIn::faulty(&faults);
+    let run = work.run(fixture("mixed.csv"), &stand_in.url());
+    let ran = run.args(["--concurrency", "1"]).go().expect(3);
+    ran.assert_sound(&stand_in);
+    (ran, stand_in)
+}
+
+#[test]
+fn the_headers_are_the_documented_ones() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(2));
+    let ran = work.run(list, &stand_in.url()).go().expect(0);
+    ran.assert_sound(&stand_in);
+    assert_eq!(
+        ran.header("results.csv"),
+        "row,scope,id,status,via,stage,error_class,http_status,message,reconnect_trace_id,\
+         token_trace_id,attempts,code_age_ms,code_margin_ms,started_at,finished_at,token_expires_at"
+    );
+    assert_eq!(
+        ran.text("failures.csv"),
+        "location_id,status,error_class,stage,http_status,message,retry,attempts_total,\
+         first_failed_at,failed_at,trace_ids\n"
+    );
+    assert_eq!(ran.text("rejected.csv"), "line,column,reason,raw\n");
+}
+
+#[test]
+fn a_folder_that_exists_is_left_as_it_is() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(3));
+    work.run(&list, &stand_in.url()).go().expect(0).assert_sound(&stand_in);
+    let (before, calls) = (contents(&work.path("run")), stand_in.requests());
+    fs::create_dir(work.path("empty")).unwrap();
+    work.file("file", "precious");
+    for out in ["run", "empty", "file"] {
+        let ran = work.run_into(out, &list, &stand_in.url()).go().expect(2);
+        assert!(ran.stderr.contains("exists already"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("--out"), "{}", ran.stderr);
+    }
+    assert_eq!(contents(&work.path("run")), before);
+    assert_eq!(entries(&work.path("empty")).len(), 0);
+    assert_eq!(fs::read(work.path("file")).unwrap(), b"precious");
+    assert_eq!(stand_in.requests(), calls);
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_stops_the_run_before_the_first_call() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(3));
+    let ran = work.run_into("nowhere/run", list, &stand_in.url()).go().expect(2);
+    assert!(ran.stderr.contains("--out"), "{}", ran.stderr);
+    assert_eq!(stand_in.requests(), 0);
+}
+
+#[test]
+fn a_folder_without_a_name_is_named_after_the_time() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(1));
+    for count in 1..=3 {
+        let run = work.program(["run".as_ref(), list.as_os_str()]);
+        let run = run.args(["--base-url", &stand_in.url(), "--rate", "unlimited"]).credentials();
+        run.go().expect(0);
+        let made = work.entries().into_iter().filter(|name| name.starts_with("ghl-reconnect-2"));
+        assert_eq!(made.count(), count, "one more each time: {:?}", work.entries());
+    }
+}
+
+#[test]
+fn a_report_writes_every_view_again_to_the_byte() {
+    let work = Work::new();
+    let (ran, _) = eventful_run(&work);
+    let before = contents(&ran.folder);
+    let report = || work.program(["report".as_ref(), ran.folder.as_os_str()]).go().expect(0);
+    for name in VIEWS {
+        fs::remove_file(ran.file(name)).unwrap();
+    }
+    report();
+    let views = |folder: &Path| {
+        let mut contents = contents(folder);
+        contents.retain(|name, _| VIEWS.contains(&name.as_str()));
+        contents
+    };
+    let mut expected = before.clone();
+    expected.retain(|name, _| VIEWS.contains(&name.as_str()));
+    assert_eq!(views(&ran.folder), expected, "deleted");
+    for name in VIEWS {
+        fs::write(ran.file(name), "tampered with").unwrap();
+    }
+    report();
+    assert_eq!(views(&ran.folder), expected, "tampered with");
+    for (name, bytes) in before {
+        if name != ".lock" {
+            assert_eq!(fs::read(ran.file(&name)).unwrap(), bytes, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_report_prints_the_summary() {
+    let work = Work::new();
+    let (ran, _) = eventful_run(&work);
+    let report = |flag: &str| {
+        work.program(["report".as_ref(), ran.folder.as_os_str()]).arg(flag).go().expect(0).stdout
+    };
+    assert_eq!(report("--json"), ran.text("summary.json"));
+    assert_eq!(report("-q"), "");
+    let words = report("-v");
+    for part in ["recovered", "HALTED", "tokens.jsonl"] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+}
+
+#[test]
+fn a_report_of_what_is_no_run_folder_is_refused() {
+    let work = Work::new();
+    fs::create_dir(work.path("empty")).unwrap();
+    for folder in ["empty", "nowhere"] {
+        let ran = work.program(["report", folder]).go().expect(2);
+        assert!(ran.stderr.contains("no journal.jsonl"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_folder_in_use_is_left_alone_and_its_holder_is_named() {
+    let work = Work::new();
+    let (ran, _) = eventful_run(&work);
+    let _lock = RunFolder::open(&ran.folder).unwrap().lock().unwrap();
+    let before = contents(&ran.folder);
+    let report = work.program(["report".as_ref(), ran.folder.as_os_str()]).go().expect(4);
+    let holder = format!("process {}", std::process::id());
+    assert!(report.stderr.contains(&holder), "{holder}: {}", report.stderr);
+    assert_eq!(contents(&ran.folder), before);
+}
+
+/// Changes the journal of a run and reports it; the exit code and what was said.
+fn report_with(work: &Work, ran: &Ran, change: impl FnOnce(String) -> String) -> Ran {
+    let journal = ran.text("journal.jsonl");
+    fs::write(ran.file("journal.jsonl"), change(journal)).unwrap();
+    work.program(["report".as_ref(), ran.folder.as_os_str()]).go()
+}
+
+#[test]
+fn a_damaged_line_of_the_journal_is_named_and_no_view_is_touched() {
+    for line in [2, 7] {
+        let work = Work::new();
+        let (ran, _) = eventful_run(&work);
+        let views = VIEWS.map(|name| ran.text(name));
+        let report = report_with(&work, &ran, |journal| {
+            let damaged = journal.lines().enumerate().map(|(n, text)| {
+                if n + 1 == line { text[..text.len() / 2].to_owned() } else { text.to_owned() }
+            });
+            damaged.collect::<Vec<_>>().join("\n") + "\n"
+        });
+        let report = report.expect(4);
+        assert!(report.stderr.contains(&format!("line {line}")), "{}", report.stderr);
+        assert_eq!(VIEWS.map(|name| ran.text(name)), views);
+    }
+}
+
+#[test]
+fn a_journal_of_a_newer_format_is_refused() {
+    let work = Work::new();
+    let (ran, _) = eventful_run(&work);
+    let report = report_with(&work, &ran, |text| text.replacen("\"format\":1", "\"format\":99", 1));
+    let report = report.expect(4);
+    assert!(report.stderr.contains("format 99"), "{}", report.stderr);
+}
+
+#[test]
+fn a_torn_last_line_of_the_journal_is_passed_over() {
+    let work = Work::new();
+    let (ran, _) = eventful_run(&work);
+    let views = VIEWS.map(|name| ran.text(name));
+    report_with(&work, &ran, |text| text + "{\"recovered\":{\"row\":24,\"id\":\"NK3").expect(0);
+    assert_eq!(VIEWS.map(|name| ran.text(name)), views);
+}
+
+fn find<'a>(rows: &'a [Row], id: &str) -> &'a Row {
+    rows.iter().find(|row| row["location_id"] == id).unwrap()
+}
+
+#[test]
+fn a_run_over_the_failures_recovers_the_rest_and_carries_their_history_on() {
+    let (work, mut stand_in) = (
+        Work::new(),
+        StandIn::faulty(&json!({
+            location(1): ["server_error*"],
+            location(2): ["unknown_id*"],
+            location(3): ["exchange:location_inactive"],
+        })),
+    );
+    let list = work.file("list.csv", locations(6));
+    let run = work.run_into("first", list, &stand_in.url()).args(["--attempts", "2"]);
+    let first = run.go().expect(1);
+    first.assert_sound(&stand_in);
+    let before = first.failures();
+    assert_eq!(before.len(), 3);
+    assert_eq!(find(&before, &location(1))["attempts_total"], "2");
+    stand_in.set_faults(&json!({ location(2): ["unknown_id*"] }));
+    let calls = stand_in.requests();
+    stand_in.next_run();
+    let run = work.run_into("second", first.file("failures.csv"), &stand_in.url());
+    let second = run.args(["--attempts", "3"]).go().expect(1);
+    second.assert_sound(&stand_in);
+    assert_eq!((second.count("recovered"), second.count("failed")), (2, 1));
+    let touched: Vec<_> = stand_in.audit().requests[calls..].iter().map(|r| r.id.clone()).collect();
+    for id in [0, 4, 5].map(location) {
+        assert!(!touched.contains(&Some(id)), "a recovered one is not touched");
+    }
+    let after = second.failures();
+    let (old, new) = (find(&before, &location(2)), &after[0]);
+    assert_eq!(new["location_id"], location(2));
+    assert_eq!((&*old["attempts_total"], &*new["attempts_total"]), ("1", "2"));
+    assert_eq!(old["first_failed_at"], old["failed_at"]);
+    assert_eq!(new["first_failed_at"], old["failed_at"]);
+    assert!(new["failed_at"] > old["failed_at"]);
+    let trace = |row: &Row| row["trace_ids"].split(' ').map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!((trace(old).len(), trace(new).len()), (1, 2));
+    assert_eq!(trace(new)[0], trace(old)[0], "oldest first");
+    assert_eq!(trace(new)[1], second.result(&location(2))["reconnect_trace_id"]);
+    assert_eq!(first.header("failures.csv"), second.header("failures.csv"));
+    assert_third_run_recovers_the_last(&work, &mut stand_in, &second);
+}
+
+fn assert_third_run_recovers_the_last(work: &Work, stand_in: &mut StandIn, second: &Ran) {
+    stand_in.set_faults(&json!({}));
+    stand_in.next_run();
+    let third = work.run_into("third", second.file("failures.csv"), &stand_in.url()).go().expect(0);
+    third.assert_sound(stand_in);
+    let fourth = work.run_into("fourth", third.file("failures.csv"), &stand_in.url()).go();
+    let fourth = fourth.expect(2);
+    assert!(fourth.stderr.contains("no record"), "nothing is left: {}", fourth.stderr);
+}
+
+#[test]
+fn trace_ids_of_every_attempt_are_kept_in_order() {
+    let faults = json!({ location(1): ["exchange:location_inactive*"] });
+    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let list = work.file("list.csv", locations(2));
+    let ran = work.run(list, &stand_in.url()).go().expect(1);
+    ran.assert_sound(&stand_in);
+    let row = &ran.failures()[0];
+    let reconnect = ran.result(&location(1))["reconnect_trace_id"].clone();
+    assert!(!reconnect.is_empty(), "the way to the code is evidence, too");
+    assert!(row["trace_ids"].starts_with(&reconnect), "{row:?}");
+}
+
+#[test]
+fn what_was_not_attempted_is_in_the_failures_of_a_halted_run_and_recovers_in_the_next() {
+    let mut stand_in = StandIn::faulty(&json!({ location(0): ["endpoint_removed"] }));
+    let work = Work::new();
+    let list = work.file("list.csv", locations(5));
+    let first = work.run_into("first", list, &stand_in.url()).go().expect(3);
+    first.assert_sound(&Nobody);
+    stand_in.next_run();
+    let list = first.file("failures.csv");
+    let second = work.run_into("second", list, &stand_in.url()).go().expect(0);
+    second.assert_sound(&stand_in);
+    assert_eq!(second.count("recovered"), 5);
+}

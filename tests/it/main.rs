@@ -1,0 +1,23 @@
+//! The program from outside: the real binary against stand-ins for HighLevel's API.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod credentials;
+mod folder;
+mod halts;
+mod lists;
+mod outcomes;
+mod pace;
+mod property;
+mod recording;
+mod recovery;
+mod sandbox_command;
+mod support;
+mod talk;
+mod terminal;
+mod wire;

@@ -1,0 +1,279 @@
+//! What goes over the wire, to the byte, and what is accepted from it.
+
+use serde_json::json;
+
+use crate::{
+    recording::{Book, Recording, Reply, Seen, whole},
+    support::{CLIENT_ID, CLIENT_SECRET, Ran, Work, company, location, locations},
+};
+
+/// A run over a sub-account that has an agency and over an agency; the requests of each.
+fn run_both(stand_in: &Recording, args: &[&str], work: &Work) -> (Ran, Vec<Seen>) {
+    let text = format!("location_id,company_id\n{},{}\n,{}\n", location(1), company(1), company(2));
+    let list = work.file("list.csv", text);
+    let ran = work.run(list, &stand_in.url()).args(args).go().expect(0);
+    ran.assert_sound(stand_in);
+    (ran, stand_in.seen())
+}
+
+#[test]
+fn a_reconnect_names_the_pair_and_one_id_and_nothing_else() {
+    let (work, stand_in) = (Work::new(), Recording::good());
+    let (_, seen) = run_both(&stand_in, &[], &work);
+    let bodies = seen.iter().filter(|request| request.is_reconnect()).map(Seen::json);
+    let pair = json!({ "clientKey": CLIENT_ID, "clientSecret": CLIENT_SECRET });
+    let expected = [("locationId", location(1)), ("companyId", company(2))].map(|(field, id)| {
+        let mut body = pair.clone();
+        body[field] = id.into();
+        body
+    });
+    assert_eq!(bodies.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn an_exchange_is_a_form_of_five_fields() {
+    let (work, stand_in) = (Work::new(), Recording::good());
+    let (_, seen) = run_both(&stand_in, &[], &work);
+    let forms: Vec<_> =
+        seen.iter().filter(|request| !request.is_reconnect()).map(|seen| &seen.body).collect();
+    let form = |code: &str, kind: &str| {
+        format!(
+            "client_id={CLIENT_ID}&client_secret={CLIENT_SECRET}&grant_type=authorization_code\
+             &code={code}&user_type={kind}"
+        )
+    };
+    let codes = [0, 1].map(|serial| format!("c0de{serial:036x}"));
+    assert_eq!(forms, [&form(&codes[0], "Location"), &form(&codes[1], "Company")]);
+}
+
+#[test]
+fn a_redirect_uri_is_sent_when_it_is_configured() {
+    let odd_uri = "https://example.com/back?a=b&c=d";
+    for (args, env, expected) in
+        [(&["--redirect-uri", odd_uri][..], None, odd_uri), (&[], Some(odd_uri), odd_uri)]
+    {
+        let (work, stand_in) = (Work::new(), Recording::good());
+        let list = work.file("list.csv", locations(1));
+        let mut run = work.run(list, &stand_in.url()).args(args);
+        if let Some(value) = env {
+            run = run.env("GHL_REDIRECT_URI", value);
+        }
+        run.go().expect(0).assert_sound(&stand_in);
+        let exchange = &stand_in.seen()[1];
+        assert_eq!(exchange.field("redirect_uri").as_deref(), Some(expected));
+        assert!(exchange.body.contains("%3Fa%3Db%26c%3Dd"), "{}", exchange.body);
+        assert!(!stand_in.seen()[0].body.contains("example.com"));
+    }
+}
+
+#[test]
+fn odd_characters_of_a_secret_arrive_as_they_are() {
+    let secret = "a+b/c=d&e%f\"g\\h'é$#?";
+    let (work, stand_in) = (Work::new(), Recording::good());
+    let list = work.file("list.csv", locations(1));
+    let run = work.run(list, &stand_in.url()).env("GHL_CLIENT_SECRET", secret);
+    let ran = run.go().expect(0);
+    ran.assert_sound(&stand_in);
+    let seen = stand_in.seen();
+    assert_eq!(seen[0].json()["clientSecret"], secret);
+    assert_eq!(seen[1].field("client_secret").as_deref(), Some(secret));
+    assert!(seen[1].body.contains("a%2Bb%2Fc%3Dd%26e%25f"), "{}", seen[1].body);
+}
+
+#[test]
+fn headers_say_who_calls_and_what_is_sent_and_carry_no_credentials() {
+    let (work, stand_in) = (Work::new(), Recording::good());
+    let (_, seen) = run_both(&stand_in, &[], &work);
+    for request in seen {
+        assert_eq!(request.method, "POST");
+        let agent = concat!("ghl-reconnect/", env!("CARGO_PKG_VERSION"));
+        assert_eq!(request.header("user-agent"), agent);
+        assert_eq!(request.header("accept"), "application/json");
+        let (path, kind) = if request.is_reconnect() {
+            ("/oauth/reconnect", "application/json")
+        } else {
+            ("/oauth/token", "application/x-www-form-urlencoded")
+        };
+        assert_eq!((&*request.path, request.header("content-type")), (path, kind));
+        for absent in ["authorization", "cookie", "referer", "version"] {
+            assert!(!request.headers.contains_key(absent), "{absent}: {request:?}");
+        }
+        for (name, value) in &request.headers {
+            assert!(!value.contains(CLIENT_SECRET), "{name}");
+        }
+    }
+}
+
+#[test]
+fn paths_follow_the_base_url_and_reconnect_path() {
+    for (prefix, args, reconnect, token) in [
+        (
+            "",
+            &["--reconnect-path", "/v2/oauth/reconnect"][..],
+            "/v2/oauth/reconnect",
+            "/oauth/token",
+        ),
+        ("/gateway", &[], "/gateway/oauth/reconnect", "/gateway/oauth/token"),
+        ("/gateway/", &[], "/gateway/oauth/reconnect", "/gateway/oauth/token"),
+    ] {
+        let (work, stand_in) = (Work::new(), Recording::good());
+        let list = work.file("list.csv", locations(1));
+        let url = stand_in.url() + prefix;
+        work.run(list, &url).args(args).go().expect(0).assert_sound(&stand_in);
+        let paths: Vec<_> = stand_in.seen().into_iter().map(|seen| seen.path).collect();
+        assert_eq!(paths, [reconnect, token]);
+    }
+}
+
+#[test]
+fn a_reconnect_path_that_leads_elsewhere_is_refused() {
+    for path in ["oauth", "//evil.example/x", "/a?b", "/a#b", "/../x", "https://evil.example/"] {
+        let work = Work::new();
+        let list = work.file("list.csv", locations(1));
+        let stand_in = Recording::good();
+        let ran = work.run(list, &stand_in.url()).args(["--reconnect-path", path]).go().expect(2);
+        assert!(ran.stderr.contains("--reconnect-path"), "{}", ran.stderr);
+        assert_eq!(stand_in.connections(), 0);
+    }
+}
+
+/// Renames the keys of an answer.
+fn renamed(mut body: serde_json::Value, names: &[(&str, &str)]) -> serde_json::Value {
+    let object = body.as_object_mut().unwrap();
+    for (from, to) in names {
+        if let Some(value) = object.remove(*from) {
+            object.insert((*to).to_owned(), value);
+        }
+    }
+    body
+}
+
+#[test]
+fn answers_are_read_in_either_casing_and_with_either_status_of_success() {
+    const SNAKE: &[(&str, &str)] = &[
+        ("authorizationCode", "authorization_code"),
+        ("expiresAt", "expires_at"),
+        ("traceId", "trace_id"),
+        ("userType", "user_type"),
+        ("locationId", "location_id"),
+        ("companyId", "company_id"),
+        ("userId", "user_id"),
+    ];
+    const CAMEL: &[(&str, &str)] = &[
+        ("access_token", "accessToken"),
+        ("refresh_token", "refreshToken"),
+        ("token_type", "tokenType"),
+        ("expires_in", "expiresIn"),
+    ];
+    for (status, names) in [(200, SNAKE), (201, SNAKE), (200, CAMEL), (201, CAMEL)] {
+        let work = Work::new();
+        let stand_in = Recording::answering(move |book: &Book, _, seen: &Seen| {
+            let body = if seen.is_reconnect() { book.code(seen) } else { book.tokens(seen) };
+            Reply::Json(status, renamed(body, names))
+        });
+        let (ran, _) = run_both(&stand_in, &[], &work);
+        for document in ran.tokens() {
+            for field in ["access_token", "refresh_token", "token_type", "expires_in", "expire_at"]
+            {
+                assert!(!document[field].is_null(), "{field} in {document}");
+            }
+            assert!(document["userType"].is_string(), "{document}");
+        }
+        assert!(ran.result(&location(1))["reconnect_trace_id"].starts_with("trace-code"));
+    }
+}
+
+#[test]
+fn nothing_follows_a_redirect() {
+    for step in ["reconnect", "exchange"] {
+        for status in [301, 302, 303, 307, 308] {
+            let (work, elsewhere) = (Work::new(), Recording::good());
+            let target = elsewhere.url() + "/oauth/reconnect";
+            let stand_in = Recording::answering(move |book, _, seen| {
+                if seen.is_reconnect() == (step == "reconnect") {
+                    Reply::Bytes(whole(status, &[("Location", &target)], "{}"))
+                } else {
+                    book.answer(seen)
+                }
+            });
+            let list = work.file("list.csv", locations(3));
+            let ran = work.run(list, &stand_in.url()).go().expect(3);
+            ran.assert_sound(&stand_in);
+            assert_eq!(elsewhere.connections(), 0, "{step} {status}");
+            let row = ran.result(&location(0));
+            assert_eq!((&*row["error_class"], &*row["stage"]), ("redirected", step));
+            let host = elsewhere.url();
+            let host = host.trim_start_matches("http://");
+            assert!(row["message"].contains(host), "names the host: {}", row["message"]);
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_read_up_to_a_bound() {
+    // It would never end: the client has to be the one who stops.
+    const PROMISED: usize = 1 << 30;
+    const SENT: usize = 4 << 20;
+    let stand_in = Recording::answering(|_, _, _| {
+        let mut bytes =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {PROMISED}\r\n\r\n").into_bytes();
+        bytes.resize(bytes.len() + SENT, b' ');
+        Reply::Bytes(bytes)
+    });
+    let work = Work::new();
+    let list = work.file("list.csv", locations(1));
+    let ran = work.run(list, &stand_in.url()).args(["--attempts", "1"]).go().expect(1);
+    ran.assert_sound(&stand_in);
+    let row = ran.result(&location(0));
+    assert_eq!((&*row["error_class"], &*row["http_status"]), ("bad_answer", "200"));
+    assert!(row["message"].contains("larger"), "{}", row["message"]);
+}
+
+#[test]
+fn a_connection_that_is_cut_is_one_request_a_conversation() {
+    for (step, each) in [("reconnect", 1), ("exchange", 2)] {
+        let stand_in = Recording::answering(move |book, _, seen| {
+            if seen.is_reconnect() == (step == "reconnect") {
+                Reply::Close
+            } else {
+                book.answer(seen)
+            }
+        });
+        let work = Work::new();
+        let list = work.file("list.csv", locations(1));
+        let code = if step == "reconnect" { 3 } else { 1 };
+        let ran = work.run(list, &stand_in.url()).args(["--attempts", "2"]).go().expect(code);
+        ran.assert_sound(&stand_in);
+        assert_eq!(stand_in.seen().len(), 2 * each, "{step}");
+        assert_eq!(ran.summary()["calls"]["total"], 2 * each, "{step}");
+    }
+}
+
+#[test]
+fn a_pooled_connection_that_the_server_closed_costs_no_second_exchange() {
+    // Each connection is closed right behind its first answer, without a word of warning.
+    let stand_in = Recording::answering(|book, _, seen| match book.answer(seen) {
+        Reply::Json(status, body) => Reply::Bytes(whole(status, &[], &body.to_string())),
+        other => other,
+    });
+    let work = Work::new();
+    let list = work.file("list.csv", locations(40));
+    let ran = work.run(list, &stand_in.url()).go().expect(0);
+    ran.assert_sound(&stand_in);
+    let calls = ran.summary()["calls"]["total"].as_u64().unwrap();
+    assert!(stand_in.seen().len() as u64 <= calls, "no request that the journal does not know");
+}
+
+#[test]
+fn an_answer_that_does_not_come_is_given_up_in_time() {
+    use crate::support::StandIn;
+    let (work, stand_in) = (Work::new(), StandIn::faulty(&json!({ location(1): ["silence*"] })));
+    let list = work.file("list.csv", locations(2));
+    let run = work.run(list, &stand_in.url()).args(["--attempts", "1", "--timeout", "300ms"]);
+    let ran = run.go().expect(1);
+    ran.assert_sound(&stand_in);
+    let failed = &ran.events("failed")[0];
+    let ms = failed["call"]["ms"].as_u64().unwrap();
+    assert!((300..5000).contains(&ms), "{ms}");
+    assert_eq!(failed["failure"]["class"], "network");
+}
