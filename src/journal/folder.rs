@@ -46,6 +46,7 @@ impl FolderError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Exists(_) | Self::Missing(_) | Self::NoJournal(_) => Exit::Usage,
+            Self::Unusable { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::Usage,
             Self::Unusable { .. } | Self::Held { .. } => Exit::Local,
         }
     }
@@ -87,7 +88,7 @@ impl RunFolder {
         let unusable = |source| FolderError::Unusable { path: self.path.clone(), source };
         let file = self.disk.open_or_create(&path).map_err(unusable)?;
         match file.handle().try_lock() {
-            Ok(()) => Ok(Lock { file }),
+            Ok(()) => Ok(Lock::signed(file)),
             Err(TryLockError::WouldBlock) => {
                 let text = fs::read_to_string(&path).unwrap_or_default();
                 let holder = text.lines().next().unwrap_or("another process").to_owned();
@@ -153,6 +154,14 @@ pub struct Lock {
 }
 
 impl Lock {
+    fn signed(file: DiskFile) -> Self {
+        let mut lock = Self { file };
+        let first_event = lock.first_event().unwrap_or_default();
+        // On a full disk the lock holds all the same, only its holder stays unnamed.
+        let _ = lock.sign(&first_event);
+        lock
+    }
+
     /// Says who holds the folder, and for which run.
     pub fn sign(&mut self, first_event: &[u8]) -> io::Result<()> {
         let holder =
@@ -166,10 +175,7 @@ impl Lock {
     pub fn first_event(&mut self) -> Option<Vec<u8>> {
         let length = self.file.length().ok()?;
         let content = self.file.piece(0, length).ok()?;
-        content
-            .split(|byte| *byte == b'\n')
-            .nth(1)
-            .filter(|line| !line.is_empty())
-            .map(<[u8]>::to_vec)
+        let line = content.split(|byte| *byte == b'\n').nth(1)?;
+        (!line.is_empty()).then(|| line.to_vec())
     }
 }

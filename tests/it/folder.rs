@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use ghl_reconnect::journal::folder::RunFolder;
+use ghl_reconnect::journal::{disk::Disk, folder::RunFolder};
 use serde_json::json;
 
 use crate::support::{Nobody, Ran, Row, StandIn, Work, entries, fixture, location, locations};
@@ -138,9 +138,11 @@ fn a_report_prints_the_summary() {
 fn a_report_of_what_is_no_run_folder_is_refused() {
     let work = Work::new();
     fs::create_dir(work.path("empty")).unwrap();
-    for folder in ["empty", "nowhere"] {
-        let ran = work.program(["report", folder]).go().expect(2);
-        assert!(ran.stderr.contains("no journal.jsonl"), "{}", ran.stderr);
+    for (folder, why) in [("empty", "no journal.jsonl"), ("nowhere", "no such folder")] {
+        for command in ["report", "resume"] {
+            let ran = work.program([command, folder]).go().expect(2);
+            assert!(ran.stderr.contains(why), "{}", ran.stderr);
+        }
     }
 }
 
@@ -148,7 +150,7 @@ fn a_report_of_what_is_no_run_folder_is_refused() {
 fn a_folder_in_use_is_left_alone_and_its_holder_is_named() {
     let work = Work::new();
     let (ran, _) = eventful_run(&work);
-    let _lock = RunFolder::open(&ran.folder).unwrap().lock().unwrap();
+    let _lock = RunFolder::open(&ran.folder, Disk::default()).unwrap().lock().unwrap();
     let before = contents(&ran.folder);
     let report = work.program(["report".as_ref(), ran.folder.as_os_str()]).go().expect(4);
     let holder = format!("process {}", std::process::id());

@@ -296,7 +296,7 @@ fn duplicates_are_counted_named_and_called_once() {
     ran.assert_sound(&stand_in);
     assert_eq!(stand_in.requests(), 6);
     assert!(ran.stderr.contains("Duplicates     3 rows"), "{}", ran.stderr);
-    let named = format!("line 5 repeats row 2 ({})", location(1));
+    let named = format!("row 4 (line 5) repeats row 2: {}", location(1));
     assert!(ran.stderr.contains(&named), "{}", ran.stderr);
     assert_eq!(ran.summary()["books"]["duplicate"], 3);
     assert!(ran.stdout.contains("3 duplicate rows"), "{}", ran.stdout);

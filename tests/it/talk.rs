@@ -25,7 +25,7 @@ fn the_plan_is_shown_before_the_first_call() {
         "7 installations: 6 sub-accounts and 1 agency".to_owned(),
         "Duplicates     2 rows".to_owned(),
         "Rejected       16 rows".to_owned(),
-        "line 6, location_id: a relationship number".to_owned(),
+        "row 5 (line 6), location_id: a relationship number".to_owned(),
         "and 11 more".to_owned(),
         "Unusual ids    1 row".to_owned(),
         "acme-staging-01".to_owned(),
