@@ -13,7 +13,7 @@ use crate::{
     cli::{RehearsalArgs, ResumeArgs, options_again},
     clock,
     config::{App, AppBefore, Limits, Stdin},
-    event::{Event, Listener, Missed, Reclaimed, Resumed, Started},
+    event::{Event, Finished, Listener, Missed, Reclaimed, Resumed, Started},
     exit::{Exit, Fault, OrExit},
     journal::{
         disk::Disk,
@@ -37,7 +37,7 @@ pub fn resume(args: &ResumeArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault
     let take = if args.retry_failed { Take::OpenAndFailed } else { Take::Open };
     if ledger.to_take(take) == 0 {
         voice.say(&nothing_left(&ledger.books()));
-        drop(writer);
+        finish(&ledger, writer)?;
         let summary = rewrite_views(&folder)?;
         ending::show(&summary, &folder, &[], args.json, voice);
         return Ok(summary.exit);
@@ -45,6 +45,16 @@ pub fn resume(args: &ResumeArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault
     let options = options_again(&args.app, &args.pace, &args.rehearsal);
     let leg = Leg { folder, lock, writer, log, ledger, take, options };
     go_on(args, leg, voice)
+}
+
+/// A leg that broke off with nothing left to do is finished by saying so.
+fn finish(ledger: &Ledger, mut writer: Writer) -> Result<(), Fault> {
+    let went_through = |end: &Finished| end.interrupted_by.is_none();
+    if ledger.finished.as_ref().is_some_and(went_through) {
+        return Ok(());
+    }
+    let finished = Event::Finished(Finished { at: clock::now(), interrupted_by: None });
+    writer.append(&finished).and_then(|()| writer.sync()).or_exit(Exit::Local)
 }
 
 fn nothing_left(books: &Books) -> String {

@@ -35,22 +35,23 @@ pub struct Grant {
     pub expires_at: Option<Timestamp>,
 }
 
-/// The life of a code, counted from the arrival of the answer that brought it.
+/// The life of a code: so long from a moment on.
 #[derive(Clone, Copy, Debug)]
 pub struct CodeLife {
     received: Moment,
+    since: Moment,
     life: Duration,
 }
 
 impl CodeLife {
-    /// How old the code is.
+    /// How long the code has been in hand.
     pub fn age(&self, now: &Moment) -> Duration {
         self.received.elapsed_at(now)
     }
 
     /// How much of its life is left; `None` when it is over.
     pub fn left(&self, now: &Moment) -> Option<Duration> {
-        self.life.checked_sub(self.age(now)).filter(|left| !left.is_zero())
+        self.life.checked_sub(self.since.elapsed_at(now)).filter(|left| !left.is_zero())
     }
 }
 
@@ -64,28 +65,50 @@ pub fn grant_of(reply: &Reply) -> Result<Grant, Failure> {
     let expires_at: Option<Timestamp> =
         answer::text(&object, "expires_at", "expiresAt").and_then(|text| text.trim().parse().ok());
     let date = reply.date.as_deref().and_then(answer::http_date);
-    let server_now = server_time(date, reply.received.day());
+    let (since, life) = match judge(expires_at, date, reply.sent.day(), reply.received.day()) {
+        Judged::SinceReceived(life) => (reply.received, life),
+        Judged::SinceSent(life) => (reply.sent, life),
+    };
     Ok(Grant {
         code: AuthorizationCode(Secret::new(code.to_owned())),
-        life: CodeLife { received: reply.received, life: life(expires_at, server_now) },
+        life: CodeLife { received: reply.received, since, life },
         trace_id: answer::trace_id(reply),
         expires_at,
     })
 }
 
-/// The server's time at the arrival of its answer. `Date` has whole seconds only, so our own clock
-/// is used while it agrees with it.
-fn server_time(date: Option<Timestamp>, ours: Timestamp) -> Timestamp {
-    let Some(date) = date else { return ours };
-    let ahead = ours.as_millisecond().saturating_sub(date.as_millisecond());
-    if (0..=1500).contains(&ahead) { ours } else { date }
+/// A life and the moment from which it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    SinceReceived(Duration),
+    SinceSent(Duration),
 }
 
-fn life(expires_at: Option<Timestamp>, server_now: Timestamp) -> Duration {
-    expires_at
-        .and_then(|end| Duration::try_from(end.duration_since(server_now)).ok())
-        .filter(|life| !life.is_zero())
-        .map_or(ASSUMED_LIFE, |life| life.min(MAX_LIFE))
+/// Judges a life by the server's clock. The answer may have lain about unread for long, while this
+/// machine slept or the process was stopped; so nothing counts from its arrival but what our own
+/// clock can say, and that is asked only while it agrees with the server's `Date`.
+fn judge(
+    expires_at: Option<Timestamp>,
+    date: Option<Timestamp>,
+    sent: Timestamp,
+    received: Timestamp,
+) -> Judged {
+    // An expiry from before the answer was made is nonsense: the code is presented at once.
+    let believed = expires_at.filter(|end| *end > date.unwrap_or(sent));
+    let Some(expires_at) = believed else { return Judged::SinceSent(ASSUMED_LIFE) };
+    let until = |end: Timestamp, from: Timestamp| {
+        Duration::try_from(end.duration_since(from)).unwrap_or_default().min(MAX_LIFE)
+    };
+    match date {
+        Some(date) if !agree(date, sent, received) => Judged::SinceSent(until(expires_at, date)),
+        _ => Judged::SinceReceived(until(expires_at, received)),
+    }
+}
+
+/// Whether a server's `Date`, which has whole seconds only, lies between our sending and receiving.
+fn agree(date: Timestamp, sent: Timestamp, received: Timestamp) -> bool {
+    let date = date.as_millisecond();
+    (sent.as_millisecond() - 1500..=received.as_millisecond() + 500).contains(&date)
 }
 
 #[cfg(test)]
@@ -96,28 +119,61 @@ mod tests {
         text.parse().unwrap()
     }
 
-    #[test]
-    fn the_server_clock_decides_where_ours_is_off() {
-        for (date, ours, server) in [
-            (None, "2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z"),
-            (Some("2026-11-22T10:00:00Z"), "2026-11-22T10:00:00.9Z", "2026-11-22T10:00:00.9Z"),
-            (Some("2026-11-22T10:00:00Z"), "2026-11-22T09:55:00Z", "2026-11-22T10:00:00Z"),
-            (Some("2026-11-22T10:00:00Z"), "2026-11-22T10:05:00Z", "2026-11-22T10:00:00Z"),
-        ] {
-            assert_eq!(server_time(date.map(at), at(ours)), at(server));
-        }
-    }
+    const SENT: &str = "2026-11-22T10:00:00Z";
 
     #[test]
-    fn an_odd_expiry_means_a_short_life() {
-        let now = at("2026-11-22T10:00:00Z");
-        for (expires_at, expected) in [
-            (Some("2026-11-22T10:01:00Z"), Duration::from_secs(60)),
-            (Some("2026-11-22T09:00:00Z"), ASSUMED_LIFE),
-            (Some("2036-11-22T09:00:00Z"), MAX_LIFE),
-            (None, ASSUMED_LIFE),
+    fn a_life_is_judged_by_the_server_clock() {
+        let seconds = Duration::from_secs;
+        for (what, expires_at, date, received, expected) in [
+            (
+                "clocks agree",
+                Some("10:01:00"),
+                Some("10:00:00"),
+                "10:00:00",
+                Judged::SinceReceived(seconds(60)),
+            ),
+            ("no date", Some("10:01:00"), None, "10:00:01", Judged::SinceReceived(seconds(59))),
+            (
+                "ours is behind",
+                Some("10:06:00"),
+                Some("10:05:00"),
+                "10:00:01",
+                Judged::SinceSent(seconds(60)),
+            ),
+            (
+                "ours is ahead",
+                Some("09:56:00"),
+                Some("09:55:00"),
+                "10:00:01",
+                Judged::SinceSent(seconds(60)),
+            ),
+            (
+                "read late, dead",
+                Some("10:01:00"),
+                Some("10:00:00"),
+                "10:09:00",
+                Judged::SinceReceived(seconds(0)),
+            ),
+            (
+                "past already",
+                Some("09:00:00"),
+                Some("10:00:00"),
+                "10:00:00",
+                Judged::SinceSent(ASSUMED_LIFE),
+            ),
+            ("past, no date", Some("09:00:00"), None, "10:00:00", Judged::SinceSent(ASSUMED_LIFE)),
+            (
+                "absurd",
+                Some("23:00:00"),
+                Some("10:00:00"),
+                "10:00:00",
+                Judged::SinceReceived(MAX_LIFE),
+            ),
+            ("none", None, Some("10:00:00"), "10:00:00", Judged::SinceSent(ASSUMED_LIFE)),
         ] {
-            assert_eq!(life(expires_at.map(at), now), expected);
+            let day = |time: &str| at(&format!("2026-11-22T{time}Z"));
+            let judged = judge(expires_at.map(day), date.map(day), at(SENT), day(received));
+            assert_eq!(judged, expected, "{what}");
         }
     }
 }

@@ -46,7 +46,9 @@ impl FolderError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Exists(_) | Self::Missing(_) | Self::NoJournal(_) => Exit::Usage,
-            Self::Unusable { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::Usage,
+            Self::Unusable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Exit::Usage
+            }
             Self::Unusable { .. } | Self::Held { .. } => Exit::Local,
         }
     }

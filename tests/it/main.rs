@@ -8,8 +8,10 @@
 )]
 
 mod credentials;
+mod durability;
 mod folder;
 mod halts;
+mod interrupts;
 mod lists;
 mod outcomes;
 mod pace;

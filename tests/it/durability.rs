@@ -1,0 +1,459 @@
+//! Disks that fail, files that are cut, folders that vanish: nothing that was granted is lost, and
+//! going on ends where a lucky run ends.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use clap::Parser;
+use ghl_reconnect::{
+    cli::{Cli, Command},
+    commands::{self, Voice},
+    exit::Exit,
+    journal::disk::{Disk, Operation},
+    progress::{Colors, Talk},
+    sandbox::Options,
+};
+use serde_json::json;
+
+use crate::support::{
+    CLIENT_ID, CLIENT_SECRET, Ran, StandIn, Work, location, locations, wait_until,
+};
+
+const QUIET: Voice = Voice { talk: Talk::Quiet, colors: Colors::Off };
+
+/// The program inside the test, on a disk of the test's making.
+fn inside(work: &Work, words: &[&str], stand_in: &StandIn, disk: Disk) -> Exit {
+    let env = format!("GHL_CLIENT_ID={CLIENT_ID}\nGHL_CLIENT_SECRET={CLIENT_SECRET}\n");
+    let env = work.file("env", env);
+    let url = stand_in.url();
+    let run = work.path("run");
+    let mut args: Vec<&str> = vec!["ghl-reconnect"];
+    args.extend(words);
+    args.extend(["--base-url", &url, "--rate", "unlimited", "--yes", "--env-file"]);
+    args.push(env.to_str().unwrap());
+    if words[0] == "run" {
+        args.extend(["--out", run.to_str().unwrap()]);
+    }
+    let ended = match &Cli::parse_from(args).command {
+        Command::Run(args) => commands::run::run(args, QUIET, disk),
+        Command::Resume(args) => commands::resume::resume(args, QUIET, disk),
+        other => panic!("not of this test: {other:?}"),
+    };
+    ended.unwrap_or_else(|fault| fault.exit)
+}
+
+fn left(work: &Work, exit: Exit) -> Ran {
+    let (stdout, stderr) = Default::default();
+    Ran { code: exit.code().into(), stdout, stderr, folder: work.path("run") }
+}
+
+fn resume(work: &Work, stand_in: &StandIn) -> Exit {
+    inside(work, &["resume", work.path("run").to_str().unwrap()], stand_in, Disk::default())
+}
+
+fn run(work: &Work, list: &Path, stand_in: &StandIn, disk: Disk) -> Exit {
+    inside(work, &["run", list.to_str().unwrap()], stand_in, disk)
+}
+
+/// Goes on with whatever is there until all is recovered, and checks the end.
+#[track_caller]
+fn converge(work: &Work, list: &Path, stand_in: &StandIn, count: usize) -> Ran {
+    let has_begun = work.path("run").join(".lock").exists();
+    let mut exit = if has_begun { resume(work, stand_in) } else { run_anew(work, list, stand_in) };
+    if exit != Exit::Recovered {
+        eprintln!("resume ended with {exit:?}");
+        // A folder in which not even the first line came to rest has nothing to go on with.
+        exit = run_anew(work, list, stand_in);
+    }
+    let ran = left(work, exit).expect(0);
+    ran.assert_sound_after_kills(stand_in);
+    assert_eq!(ran.count("recovered"), count);
+    ran
+}
+
+fn run_anew(work: &Work, list: &Path, stand_in: &StandIn) -> Exit {
+    assert!(fs::read(work.path("run").join("tokens.jsonl")).unwrap_or_default().is_empty());
+    let _ = fs::remove_dir_all(work.path("run"));
+    run(work, list, stand_in, Disk::default())
+}
+
+fn broken() -> io::Error {
+    io::Error::other("the disk was made to fail")
+}
+
+/// Fails the n-th operation, and, where `for_good`, all after it. Counts them.
+fn failing(n: usize, for_good: Failing) -> (Disk, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let disk = Disk::failing(move |_: Operation| {
+        let this = counted.fetch_add(1, Ordering::SeqCst) + 1;
+        let fails = this == n || this > n && for_good == Failing::FromThenOn;
+        if fails { Err(broken()) } else { Ok(()) }
+    });
+    (disk, count)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failing {
+    Once,
+    FromThenOn,
+}
+
+#[test]
+fn whichever_operation_fails_nothing_granted_is_lost() {
+    for how in [Failing::Once, Failing::FromThenOn] {
+        let mut n = 1;
+        loop {
+            let (work, stand_in) = (Work::new(), StandIn::seeded(&json!({}), n as u64));
+            let list = work.file("list.csv", locations(3));
+            let (disk, count) = failing(n, how);
+            let exit = run(&work, &list, &stand_in, disk);
+            if count.load(Ordering::SeqCst) < n {
+                assert_eq!(exit, Exit::Recovered, "a run without a fault");
+                break;
+            }
+            if exit != Exit::Recovered {
+                assert_eq!(exit, Exit::Local, "operation {n} fails {how:?}");
+            }
+            let granted_before = stand_in.audit().grants.len();
+            let ran = converge(&work, &list, &stand_in, 3);
+            let redone = stand_in.audit().grants.len() - 3;
+            assert_eq!(redone, 0, "operation {n} fails {how:?}: {granted_before} were granted");
+            drop(ran);
+            n += 1;
+        }
+        assert!(n > 20, "only {n} operations were made to fail");
+    }
+}
+
+/// A finished run of two installations with all of its files.
+fn finished_run(work: &Work, stand_in: &StandIn) -> (PathBuf, Vec<(PathBuf, Vec<u8>)>) {
+    let list = work.file("list.csv", locations(2));
+    assert_eq!(run(work, &list, stand_in, Disk::default()), Exit::Recovered);
+    let files = fs::read_dir(work.path("run")).unwrap().map(|entry| {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        (path, bytes)
+    });
+    (list, files.collect())
+}
+
+fn restore(files: &[(PathBuf, Vec<u8>)], cut: &str, length: usize) {
+    for (path, bytes) in files {
+        let length = if path.ends_with(cut) { length } else { bytes.len() };
+        fs::write(path, &bytes[..length]).unwrap();
+    }
+}
+
+fn length_of(files: &[(PathBuf, Vec<u8>)], name: &str) -> usize {
+    files.iter().find(|(path, _)| path.ends_with(name)).unwrap().1.len()
+}
+
+#[test]
+fn a_journal_cut_at_any_byte_is_gone_on_with() {
+    let (work, stand_in) = (Work::in_memory(), StandIn::good());
+    let (list, files) = finished_run(&work, &stand_in);
+    for length in 0..=length_of(&files, "journal.jsonl") {
+        restore(&files, "journal.jsonl", length);
+        assert_eq!(resume(&work, &stand_in), Exit::Recovered, "cut at {length}");
+        if length % 97 == 0 {
+            left(&work, Exit::Recovered).assert_sound_after_kills(&stand_in);
+        }
+    }
+    converge(&work, &list, &stand_in, 2);
+    assert_eq!(stand_in.audit().grants.len(), 2, "the tokens were there all the time");
+}
+
+#[test]
+fn a_token_file_cut_at_any_byte_is_made_whole_again() {
+    let (work, stand_in) = (Work::in_memory(), StandIn::good());
+    let (_, files) = finished_run(&work, &stand_in);
+    let length = length_of(&files, "tokens.jsonl");
+    for cut in 0..=length {
+        restore(&files, "tokens.jsonl", cut);
+        assert_eq!(resume(&work, &stand_in), Exit::Recovered, "cut at {cut}");
+        let ran = left(&work, Exit::Recovered);
+        assert_eq!(ran.tokens().len(), 2, "cut at {cut}");
+        assert_eq!(ran.count("recovered"), 2, "cut at {cut}");
+    }
+    assert!(stand_in.audit().codes_presented_twice().is_empty());
+}
+
+#[test]
+fn damage_in_the_middle_is_refused_and_nothing_is_sent() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (_, files) = finished_run(&work, &stand_in);
+    let calls = stand_in.requests();
+    for (path, bytes) in files.iter().filter(|(path, _)| path.ends_with("journal.jsonl")) {
+        let mut bytes = bytes.clone();
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 3].copy_from_slice(b"\n{\n");
+        fs::write(path, &bytes).unwrap();
+        let ran = work.resume(&stand_in.url()).go().expect(4);
+        assert!(ran.stderr.contains("damaged"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("line "), "{}", ran.stderr);
+        assert_eq!(&fs::read(path).unwrap(), &bytes, "nothing was changed");
+    }
+    assert_eq!(stand_in.requests(), calls);
+}
+
+#[test]
+fn a_missing_token_file_is_refused_and_nothing_is_sent() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    finished_run(&work, &stand_in);
+    let calls = stand_in.requests();
+    fs::remove_file(work.path("run").join("tokens.jsonl")).unwrap();
+    let ran = work.resume(&stand_in.url()).go().expect(4);
+    assert!(ran.stderr.contains("tokens.jsonl is missing"), "{}", ran.stderr);
+    assert_eq!(stand_in.requests(), calls);
+}
+
+#[test]
+fn a_second_run_or_resume_on_a_folder_in_use_is_refused() {
+    let stand_in = StandIn::faulty(&json!({"*": ["exchange:silence*"]}));
+    let work = Work::new();
+    let list = work.file("list.csv", locations(2));
+    let mut child = work.run(&list, &stand_in.url()).command();
+    let mut child = child.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("a run at work", || stand_in.requests() >= 2);
+    let holder = format!("process {}", child.id());
+    let resumed = work.resume(&stand_in.url()).go().expect(4);
+    assert!(resumed.stderr.contains(&holder), "{holder}: {}", resumed.stderr);
+    work.run(&list, &stand_in.url()).go().expect(2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn what_is_recovered_is_never_asked_for_again() {
+    let (work, stand_in) =
+        (Work::new(), StandIn::faulty(&json!({location(1): ["not_installed*"]})));
+    let list = work.file("list.csv", locations(4));
+    work.run(&list, &stand_in.url()).go().expect(1);
+    let calls = stand_in.requests();
+    let ran = work.resume(&stand_in.url()).go().expect(1);
+    assert!(ran.stderr.contains("--retry-failed"), "{}", ran.stderr);
+    assert_eq!(stand_in.requests(), calls, "nothing was open");
+    stand_in.set_faults(&json!({}));
+    let ran = work.resume(&stand_in.url()).args(["--retry-failed"]).go().expect(0);
+    ran.assert_sound_after_kills(&stand_in);
+    assert_eq!(stand_in.requests(), calls + 2, "the failed one alone");
+    assert_eq!(ran.result(&location(1))["attempts"], "2", "of the whole run");
+}
+
+/// A run that was halted at its first installation.
+fn halted(work: &Work, stand_in: &StandIn) -> PathBuf {
+    let list = work.file("list.csv", locations(3));
+    let ran = work.run(&list, &stand_in.url()).go().expect(3);
+    assert!(ran.stdout.contains("ghl-reconnect resume"), "{}", ran.stdout);
+    stand_in.set_faults(&json!({}));
+    list
+}
+
+#[test]
+fn the_list_may_change_or_go_meanwhile() {
+    let removed = json!({"*": ["endpoint_removed*"]});
+    let (work, stand_in) = (Work::new(), StandIn::faulty(&removed));
+    let list = halted(&work, &stand_in);
+    fs::write(list, locations(9)).unwrap();
+    let ran = work.resume(&stand_in.url()).args(["--retry-failed"]).go().expect(0);
+    assert!(ran.stderr.contains("has changed"), "{}", ran.stderr);
+    assert_eq!(ran.count("recovered"), 3, "the list as it was");
+    ran.assert_sound_after_kills(&stand_in);
+
+    let (work, stand_in) = (Work::new(), StandIn::faulty(&removed));
+    fs::remove_file(halted(&work, &stand_in)).unwrap();
+    let ran = work.resume(&stand_in.url()).args(["--retry-failed"]).go().expect(0);
+    assert_eq!(ran.count("recovered"), 3);
+}
+
+#[test]
+fn a_run_is_gone_on_with_for_its_own_client_only() {
+    let (work, stand_in) = (Work::new(), StandIn::faulty(&json!({"*": ["endpoint_removed*"]})));
+    halted(&work, &stand_in);
+    let calls = stand_in.requests();
+    let other = ["--client-id", "7620deb436802d88b810ef77-m1x2y3z4"];
+    let ran = work.resume(&stand_in.url()).args(other).go().expect(2);
+    assert!(ran.stderr.contains(CLIENT_ID), "{}", ran.stderr);
+    let ran = work.resume(&stand_in.url()).args(["--sandbox"]).go().expect(2);
+    assert!(ran.stderr.contains("sandbox"), "{}", ran.stderr);
+    assert_eq!(stand_in.requests(), calls);
+}
+
+#[test]
+fn a_rehearsal_is_gone_on_with_as_a_rehearsal() {
+    let work = Work::new();
+    let list = work.file("list.csv", locations(3));
+    work.rehearse(&list).args(["--sandbox-faults", "endpoint_removed=100%"]).go().expect(3);
+    let run = work.path("run");
+    let ran = work.program(["resume".as_ref(), run.as_os_str(), "--retry-failed".as_ref()]);
+    let ran = ran.go().expect(0);
+    assert!(ran.stderr.contains("SANDBOX"), "{}", ran.stderr);
+    assert_eq!(ran.count("recovered"), 3);
+}
+
+#[test]
+fn an_exchange_without_an_answer_is_a_lost_grant() {
+    let (work, stand_in) =
+        (Work::new(), StandIn::faulty(&json!({location(1): ["exchange:reset"]})));
+    let list = work.file("list.csv", locations(3));
+    let ran = work.run(list, &stand_in.url()).go().expect(0);
+    ran.assert_sound(&stand_in);
+    let lost = &ran.summary()["lost_grants"];
+    assert_eq!(lost["count"], 1);
+    assert_eq!(lost["first"][0]["id"], location(1));
+    for field in ["reconnected_at", "reconnect_trace_id", "exchanged_at"] {
+        assert!(lost["first"][0][field].is_string(), "{field}: {lost}");
+    }
+    assert!(ran.stdout.contains("lost_grants"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_secret_in_a_file_sets_the_file_aside() {
+    for leaky in ["client secret", "token", "token in base64"] {
+        let stand_in =
+            StandIn::with(Options { latency: Duration::from_millis(20), ..Options::default() });
+        let work = Work::new();
+        let list = work.file("list.csv", locations(30));
+        let mut command = work.run(list, &stand_in.url()).args(["--concurrency", "2"]).command();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = child.spawn().unwrap();
+        wait_until("the first tokens", || !stand_in.audit().grants.is_empty());
+        let token = stand_in.audit().grants[0].access_token.clone();
+        let secret = match leaky {
+            "client secret" => CLIENT_SECRET.to_owned(),
+            "token" => token,
+            _ => {
+                use base64::{Engine, engine::general_purpose::STANDARD};
+                STANDARD.encode(token)
+            }
+        };
+        let notes = work.path("run").join("notes.txt");
+        fs::write(&notes, format!("somebody noted {secret} here")).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(5), "{leaky}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("notes.txt"), "{said}");
+        assert!(!said.contains(&secret), "{said}");
+        assert!(!notes.exists() && work.path("run").join("notes.txt.leaked").exists());
+        let summary = left(&work, Exit::Bug).summary();
+        assert_eq!((&summary["exit_code"], &summary["leaks"][0]), (&json!(5), &json!("notes.txt")));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_tokens_of_a_folder_that_is_removed_are_saved_elsewhere() {
+    let stand_in =
+        StandIn::with(Options { latency: Duration::from_millis(20), ..Options::default() });
+    let work = Work::new();
+    let list = work.file("list.csv", locations(60));
+    let child = work.run(list, &stand_in.url()).command();
+    let child = { child }.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
+    fs::remove_dir_all(work.path("run")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    let saved = work.entries().into_iter().find(|name| name.starts_with("ghl-reconnect-rescued-"));
+    let saved = work.path(&saved.unwrap_or_else(|| panic!("no second place: {said}")));
+    assert!(said.contains(saved.to_str().unwrap()), "{said}");
+    let tokens = fs::read_to_string(saved).unwrap();
+    let audit = stand_in.audit();
+    for pair in &audit.grants {
+        assert!(tokens.contains(&pair.access_token), "tokens of {} are lost", pair.id);
+    }
+    assert_eq!(audit.codes.len(), audit.presentations.len(), "every code was exchanged");
+    assert!(audit.grants.len() < 60, "no new code is asked for");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_unwritable_place_is_refused_before_the_first_call() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(3));
+    let ran = work.run(list, &stand_in.url()).args(["--out", "/proc/run"]).without_out();
+    let ran = ran.go();
+    assert!(matches!(ran.code, 2 | 4), "{}", ran.stderr);
+    assert!(ran.stderr.contains("/proc/run"), "{}", ran.stderr);
+    assert_eq!(stand_in.requests(), 0);
+}
+
+/// A small file system of its own, gone with the value. Making one takes root.
+#[cfg(target_os = "linux")]
+struct SmallDisk(PathBuf);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    fn mount(at: PathBuf, options: &str) -> Option<Self> {
+        fs::create_dir(&at).unwrap();
+        let mut command = std::process::Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "small"]).arg(&at);
+        let mounted = command.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        mounted.then_some(Self(at))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_fills_up_stops_the_run_and_loses_nothing() {
+    let stand_in =
+        StandIn::with(Options { latency: Duration::from_millis(10), ..Options::default() });
+    let work = Work::new();
+    // Where nobody may mount, failing operations are rehearsed by the test above all the same.
+    let Some(small) = SmallDisk::mount(work.path("small"), "size=600k") else { return };
+    let out = small.0.join("run");
+    let list = work.file("list.csv", locations(100));
+    let mut run = work.run_into("small/run", &list, &stand_in.url()).command();
+    let child = run.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
+    let filler = small.0.join("filler");
+    let _ = fs::write(&filler, vec![0; 600 << 10]);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("No space left"), "{said}");
+    assert!(said.contains("ghl-reconnect resume"), "{said}");
+    let granted = stand_in.audit().grants.len();
+    assert!(granted < 100, "no new code is asked for");
+    fs::remove_file(filler).unwrap();
+    let mut again = work.program(["resume".as_ref(), out.as_os_str()]).credentials();
+    again = again.args(["--rate", "unlimited"]);
+    let resumed = again.go();
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    let ran = Ran { folder: out, ..resumed };
+    ran.assert_sound_after_kills(&stand_in);
+    assert_eq!(stand_in.audit().grants.len(), 100, "nothing was redone");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_too_small_for_the_list_is_refused_before_the_first_call() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let Some(small) = SmallDisk::mount(work.path("small"), "size=600k") else { return };
+    let list = work.file("list.csv", locations(600));
+    let ran = work.run_into("small/run", &list, &stand_in.url()).go().expect(4);
+    assert!(ran.stderr.contains("has room for"), "{}", ran.stderr);
+    assert_eq!(stand_in.requests(), 0);
+    let mut command = std::process::Command::new("mount");
+    command.args(["-o", "remount,size=60m"]).arg(&small.0);
+    assert!(command.status().unwrap().success());
+    let resume = work.program(["resume".as_ref(), small.0.join("run").as_os_str()]).credentials();
+    assert_eq!(resume.args(["--rate", "unlimited"]).go().code, 0);
+    assert_eq!(stand_in.audit().grants.len(), 600);
+}

@@ -1,0 +1,170 @@
+//! Signals, kills, stops: the run ends in order, or goes on where it was.
+
+#![cfg(unix)]
+
+use std::{
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use ghl_reconnect::sandbox::Options;
+use serde_json::json;
+
+use crate::support::{Ran, StandIn, Work, locations, wait_until};
+
+fn slow(latency_ms: u64) -> StandIn {
+    StandIn::with(Options { latency: Duration::from_millis(latency_ms), ..Options::default() })
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+fn start(mut command: Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn end(work: &Work, child: Child) -> Ran {
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+        folder: work.path("run"),
+    }
+}
+
+#[test]
+fn one_signal_drains_and_resume_redoes_nothing() {
+    for (name, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 143)] {
+        let (work, stand_in) = (Work::new(), slow(40));
+        let list = work.file("list.csv", locations(60));
+        let run = work.run(list, &stand_in.url()).args(["--concurrency", "20"]);
+        let child = start(run.command());
+        wait_until("work in full swing", || stand_in.requests() >= 30);
+        signal(&child, name);
+        let ran = end(&work, child).expect(code);
+        ran.assert_sound(&stand_in);
+        let audit = stand_in.audit();
+        assert_eq!(audit.codes.len(), audit.presentations.len(), "codes issued and presented");
+        assert_eq!(audit.codes.len(), ran.count("recovered"));
+        assert!(ran.count("not_attempted") > 0, "the signal came too late");
+        assert!(ran.stdout.contains("ghl-reconnect resume"), "{}", ran.stdout);
+        assert!(ran.failures().iter().all(|row| row["retry"] == "now"));
+        let resumed = work.resume(&stand_in.url()).go().expect(0);
+        resumed.assert_sound(&stand_in);
+        assert_eq!(stand_in.audit().grants.len(), 60, "{name}: one grant each");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once_and_resume_goes_on() {
+    let stand_in = StandIn::faulty(&json!({"*": ["exchange:silence*"]}));
+    let work = Work::new();
+    let list = work.file("list.csv", locations(3));
+    let child = start(work.run(list, &stand_in.url()).command());
+    wait_until("an exchange hangs", || !stand_in.audit().presentations.is_empty());
+    signal(&child, "-INT");
+    wait_until("the first signal is journaled nowhere, but heard", || {
+        signal(&child, "-INT");
+        true
+    });
+    let ran = end(&work, child).expect(130);
+    assert!(ran.stderr.contains("ghl-reconnect resume"), "{}", ran.stderr);
+    stand_in.set_faults(&json!({}));
+    let resumed = work.resume(&stand_in.url()).go().expect(0);
+    resumed.assert_sound(&stand_in);
+    assert_eq!(resumed.summary()["lost_grants"]["count"], 1, "the exchange that hung");
+}
+
+#[test]
+fn a_drain_takes_failed_attempts_along() {
+    let stand_in = StandIn::faulty(&json!({"*": ["reconnect:unavailable*"]}));
+    let work = Work::new();
+    let list = work.file("list.csv", locations(5));
+    let child = start(work.run(list, &stand_in.url()).args(["--attempts", "50"]).command());
+    wait_until("a second attempt", || stand_in.requests() >= 2);
+    signal(&child, "-TERM");
+    let ran = end(&work, child).expect(143);
+    ran.assert_sound(&stand_in);
+    let tried = &ran.failures()[0];
+    assert_eq!((&*tried["status"], &*tried["error_class"]), ("failed", "interrupted"));
+    assert!(tried["message"].contains("server_error"), "{}", tried["message"]);
+    stand_in.set_faults(&json!({}));
+    work.resume(&stand_in.url()).go().expect(0).assert_sound(&stand_in);
+}
+
+#[test]
+fn forty_kills_lose_nothing() {
+    let (work, stand_in) = (Work::new(), slow(4));
+    let list = work.file("list.csv", locations(600));
+    let mut random = fastrand::Rng::with_seed(20_261_122);
+    let mut command = work.run(list, &stand_in.url()).command();
+    let mut kills: usize = 0;
+    while kills < 40 && stand_in.audit().grants.len() < 590 {
+        let before = stand_in.requests();
+        let mut child = start(command);
+        let after = random.usize(0..40);
+        wait_until("some progress", || {
+            stand_in.requests() >= before + after || child.try_wait().unwrap().is_some()
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        command = if work.path("run").join("journal.jsonl").exists() {
+            work.resume(&stand_in.url()).command()
+        } else {
+            work.run(work.path("list.csv"), &stand_in.url()).command()
+        };
+    }
+    let ran = end(&work, start(command)).expect(0);
+    ran.assert_sound_after_kills(&stand_in);
+    assert_eq!(ran.count("recovered"), 600);
+    let redone = stand_in.audit().grants.len() - 600;
+    assert!(redone <= kills * 16, "{redone} redone in {kills} kills with 16 in flight");
+    let lost = ran.summary()["lost_grants"]["count"].as_u64().unwrap();
+    assert!(lost >= redone as u64, "{lost} lost grants told, {redone} redone");
+}
+
+#[test]
+fn no_dead_code_is_presented_after_a_pause() {
+    let life = Duration::from_millis(600);
+    let stand_in = StandIn::with(Options {
+        code_life: life,
+        latency: Duration::from_millis(100),
+        ..Options::default()
+    });
+    let work = Work::undisturbed();
+    let list = work.file("list.csv", locations(120));
+    let child = start(work.run(list, &stand_in.url()).rate("150/s").command());
+    for round in 1..=3 {
+        wait_until("codes in hand", || stand_in.audit().codes.len() >= 20 * round);
+        signal(&child, "-STOP");
+        // The pause itself is what is tested: longer than any code lives.
+        std::thread::sleep(life + Duration::from_millis(200));
+        signal(&child, "-CONT");
+    }
+    let ran = end(&work, child).expect(0);
+    ran.assert_sound(&stand_in);
+    let audit = stand_in.audit();
+    let dead: Vec<_> = audit
+        .presentations
+        .iter()
+        .filter(|seen| format!("{:?}", seen.outcome) == "Expired")
+        .collect();
+    assert!(dead.is_empty(), "{dead:?}");
+}
+
+#[test]
+fn a_terminal_that_goes_away_stops_nothing() {
+    let (work, stand_in) = (Work::new(), slow(5));
+    let list = work.file("list.csv", locations(40));
+    let mut child = start(work.run(list, &stand_in.url()).command());
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let ran =
+        Ran { code: 0, stdout: String::new(), stderr: String::new(), folder: work.path("run") };
+    ran.assert_sound(&stand_in);
+    assert_eq!(ran.count("recovered"), 40);
+}
