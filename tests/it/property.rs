@@ -1,11 +1,16 @@
 //! Whatever goes wrong, going on with the failures ends where one lucky run would have ended.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, process::Stdio, time::Duration};
 
+use ghl_reconnect::{
+    event::Event,
+    journal::ledger::{Ledger, Outcome},
+    sandbox::Options,
+};
 use proptest::{prelude::*, sample::select, test_runner::Config};
 use serde_json::json;
 
-use crate::support::{Ran, StandIn, Work, location, locations};
+use crate::support::{Ran, StandIn, Work, location, locations, wait_until};
 
 /// Cases: each is a handful of runs.
 const CASES: u32 = 24;
@@ -81,5 +86,137 @@ proptest! {
         prop_assert_eq!(ran.code, 0);
         done.sort();
         prop_assert_eq!(done, (0..COUNT).map(location).collect::<Vec<_>>());
+    }
+}
+
+/// How a leg ends before its time.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Kill,
+    Interrupt,
+    Terminate,
+}
+
+/// Legs that end after so many requests.
+fn chains() -> impl Strategy<Value = Vec<(End, usize)>> {
+    let end = select(vec![End::Kill, End::Interrupt, End::Terminate]);
+    prop::collection::vec((end, 0_usize..20), 1..4)
+}
+
+/// Starts a leg and ends it after so many requests, if it has not ended by itself.
+#[cfg(unix)]
+fn cut_short(mut command: std::process::Command, stand_in: &StandIn, end: End, after: usize) {
+    let until = stand_in.requests() + after;
+    let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = silent.spawn().unwrap();
+    wait_until("requests, or the end", || {
+        stand_in.requests() >= until || child.try_wait().unwrap().is_some()
+    });
+    let name = match end {
+        End::Kill => "-KILL",
+        End::Interrupt => "-INT",
+        End::Terminate => "-TERM",
+    };
+    let mut kill = std::process::Command::new("kill");
+    // It may have ended by itself meanwhile.
+    let _ = kill.args([name, &child.id().to_string()]).stderr(Stdio::null()).status();
+    child.wait().unwrap();
+}
+
+#[cfg(unix)]
+proptest! {
+    #![proptest_config(Config { cases: 16, failure_persistence: None, max_shrink_iters: 20, ..Config::default() })]
+
+    #[test]
+    fn any_chain_of_legs_ends_where_one_lucky_run_ends(
+        mix in mixes(),
+        chain in chains(),
+        seed: u64,
+    ) {
+        let faults: serde_json::Map<_, _> =
+            mix.iter().map(|(n, faults)| (location(*n), json!(faults))).collect();
+        let latency = Duration::from_millis(4);
+        let stand_in = StandIn::with(Options { latency, seed, ..Options::default() });
+        stand_in.set_faults(&faults.into());
+        let work = Work::new();
+        let list = work.file("list.csv", locations(COUNT));
+        let begun = || work.path("run").join(".lock").exists();
+        let mut first = Some(work.run(&list, &stand_in.url()));
+        for (end, after) in chain {
+            let leg = match first.take() {
+                Some(run) => run,
+                None if begun() => work.resume(&stand_in.url()),
+                None => work.run(&list, &stand_in.url()),
+            };
+            cut_short(leg.args(["--attempts", "2"]).command(), &stand_in, end, after);
+        }
+        stand_in.set_faults(&json!({}));
+        let mut ran = if begun() {
+            work.resume(&stand_in.url()).args(["--retry-failed"]).go()
+        } else {
+            work.run(&list, &stand_in.url()).go()
+        };
+        if ran.code == 4 {
+            // Killed before even the first line was on disk: nothing was sent, and it says so.
+            prop_assert_eq!(stand_in.requests(), 0);
+            fs::remove_dir_all(work.path("run")).unwrap();
+            ran = work.run(&list, &stand_in.url()).go();
+        }
+        prop_assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.assert_sound_after_kills(&stand_in);
+        prop_assert_eq!(recovered(&ran), (0..COUNT).map(location).collect::<Vec<_>>());
+    }
+}
+
+/// Each installation with how it stands, as a text that can be compared.
+fn state_of(journal: &std::path::Path) -> Vec<String> {
+    let ledger = Ledger::read(journal, |_| {}).unwrap();
+    let outcomes = ledger.outcomes(journal).unwrap();
+    outcomes
+        .map(|item| item.unwrap())
+        .map(|(listed, outcome)| format!("{}: {outcome:?}", listed.row))
+        .collect()
+}
+
+#[test]
+fn any_prefix_of_a_journal_tells_a_prefix_of_the_state() {
+    let faults = json!({location(1): ["server_error"], location(3): ["not_installed"]});
+    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let list = work.file("list.csv", locations(5));
+    let ran = work.run(list, &stand_in.url()).go().expect(1);
+    let journal = fs::read(ran.file("journal.jsonl")).unwrap();
+    let prefix = work.path("prefix.jsonl");
+    let mut whole_lines = Vec::new();
+    let mut settled: BTreeMap<u32, String> = BTreeMap::new();
+    for length in 0..=journal.len() {
+        fs::write(&prefix, &journal[..length]).unwrap();
+        let Some(end) = journal[..length].iter().rposition(|byte| *byte == b'\n') else {
+            assert!(Ledger::read(&prefix, |_| {}).is_err(), "nothing whole in {length} bytes");
+            continue;
+        };
+        let state = state_of(&prefix);
+        if end + 1 == length {
+            whole_lines.clone_from(&state);
+            remember_settled(&prefix, &mut settled);
+        }
+        assert_eq!(state, whole_lines, "a torn line changes nothing at {length}");
+    }
+    assert_eq!(settled.len(), 5);
+    assert_eq!(state_of(&ran.file("journal.jsonl")), whole_lines);
+}
+
+/// What is settled once stays as it is.
+fn remember_settled(journal: &std::path::Path, settled: &mut BTreeMap<u32, String>) {
+    let mut events = 0;
+    let ledger = Ledger::read(journal, |_: &Event| events += 1).unwrap();
+    assert!(events > 0);
+    for item in ledger.outcomes(journal).unwrap() {
+        let (listed, outcome) = item.unwrap();
+        if matches!(outcome, Outcome::NotAttempted(_)) {
+            assert!(!settled.contains_key(&listed.row), "row {} came loose", listed.row);
+            continue;
+        }
+        let told = format!("{outcome:?}");
+        assert_eq!(settled.entry(listed.row).or_insert_with(|| told.clone()), &told);
     }
 }
