@@ -1,5 +1,7 @@
 //! `resume`: goes on with a run from its folder, after any end.
 
+use std::{collections::HashSet, io, thread};
+
 use anyhow::{Context, anyhow, ensure};
 use tokio::runtime::Runtime;
 
@@ -15,6 +17,7 @@ use crate::{
     config::{App, AppBefore, Limits, Stdin},
     event::{Event, Finished, Listener, Missed, Reclaimed, Resumed, Started},
     exit::{Exit, Fault, OrExit},
+    fingerprint::{Fingerprint, Fingerprints},
     journal::{
         disk::Disk,
         folder::{Lock, RunFolder},
@@ -104,29 +107,56 @@ fn restore(
     log: &RunLog,
     voice: Voice,
 ) -> Result<Restored, Fault> {
-    let ledger = begun(folder, lock)?;
-    let signed = serde_json::to_vec(&Event::Started(Box::new(ledger.started.clone())));
-    let signed = signed.or_exit(Exit::Local)?;
-    lock.sign(&signed).context("cannot write into the run folder").or_exit(Exit::Local)?;
+    let (ledger, on_disk) = read_at_once(folder, lock)?;
+    sign(lock, &ledger).or_exit(Exit::Local)?;
     check_tokens_are_there(folder, &ledger).or_exit(Exit::Local)?;
     let ledger = with_list(folder, ledger, log)?;
     let mut writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
-    take_rescued_over(folder, &ledger, &mut writer, voice)?;
-    let differ = differences(folder, &ledger).or_exit(Exit::Local)?;
-    if differ != Disagreement::default() {
-        voice.say(&in_agreement(&differ));
-        record(folder, &ledger, &differ, &mut writer, log)?;
+    let on_disk = match take_rescued_over(folder, &ledger, &mut writer, voice)? {
+        Rescues::None => on_disk,
+        Rescues::TakenOver => tokens::on_disk(&folder.tokens(), ledger.prints()),
+    };
+    let on_disk = on_disk.with_context(|| format!("cannot read {}", folder.tokens().display()));
+    let differ = ledger.compare(&on_disk.or_exit(Exit::Local)?);
+    if differ == Disagreement::default() {
+        return Ok(Restored { writer, ledger });
     }
+    voice.say(&in_words_of(&differ));
+    record(folder, &ledger, &differ, &mut writer, log)?;
     drop(writer);
     let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
     let writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
     Ok(Restored { writer, ledger })
 }
 
+/// Reads journal and tokens side by side: of a large run, both have hundreds of megabytes.
+fn read_at_once(
+    folder: &RunFolder,
+    lock: &mut Lock,
+) -> Result<(Ledger, io::Result<HashSet<Fingerprint>>), Fault> {
+    let prints = Fingerprints::default();
+    thread::scope(|scope| {
+        let tokens = scope.spawn(|| match tokens::on_disk(&folder.tokens(), &prints) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HashSet::new()),
+            read => read,
+        });
+        let ledger = begun(folder, lock, &prints)?;
+        let broke_off = |_| Err(io::Error::other("reading it broke off: a bug"));
+        Ok((ledger, tokens.join().unwrap_or_else(broke_off)))
+    })
+}
+
+/// Says in the lock file who goes on with which run.
+fn sign(lock: &mut Lock, ledger: &Ledger) -> anyhow::Result<()> {
+    let first = serde_json::to_vec(&Event::Started(Box::new(ledger.started.clone())))?;
+    lock.sign(&first).context("cannot write into the run folder")
+}
+
 /// Reads the journal. Where a crash has torn its first line, that line is taken from the lock file.
-fn begun(folder: &RunFolder, lock: &mut Lock) -> Result<Ledger, Fault> {
+fn begun(folder: &RunFolder, lock: &mut Lock, prints: &Fingerprints) -> Result<Ledger, Fault> {
     let journal = folder.journal();
-    let first = match Ledger::read(&journal, |_| {}) {
+    let read = || Ledger::read_with(prints.clone(), &journal, |_| {});
+    let first = match read() {
         Err(JournalError::NotBegun(_)) => lock.first_event(),
         Err(JournalError::Unreadable { .. }) if !journal.exists() => lock.first_event(),
         read => return read.or_exit(Exit::Local),
@@ -137,7 +167,7 @@ fn begun(folder: &RunFolder, lock: &mut Lock) -> Result<Ledger, Fault> {
         serde_json::from_slice(&first).map_err(|_| never_began()).or_exit(Exit::Local)?;
     let mut writer = Writer::open(folder, 0).or_exit(Exit::Local)?;
     writer.append(&first).and_then(|()| writer.sync()).or_exit(Exit::Local)?;
-    Ledger::read(&journal, |_| {}).or_exit(Exit::Local)
+    read().or_exit(Exit::Local)
 }
 
 /// Without the token file nobody could say what is recovered.
@@ -179,7 +209,15 @@ fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger,
     }
     let mut writer = Writer::open(folder, ledger.list_begins).or_exit(Exit::Local)?;
     input.record(&survey.digest, &mut writer, log)?;
-    Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)
+    let prints = ledger.prints().clone();
+    Ledger::read_with(prints, &folder.journal(), |_| {}).or_exit(Exit::Local)
+}
+
+/// Whether an earlier leg had to save tokens in a second place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rescues {
+    None,
+    TakenOver,
 }
 
 /// Brings the tokens that an earlier leg had to save in a second place where they belong.
@@ -188,10 +226,11 @@ fn take_rescued_over(
     ledger: &Ledger,
     writer: &mut Writer,
     voice: Voice,
-) -> Result<(), Fault> {
+) -> Result<Rescues, Fault> {
     let found = rescue::found(folder.path(), &ledger.started.run_id)
         .context("cannot read the tokens that were saved in a second place")
         .or_exit(Exit::Local)?;
+    let rescues = if found.is_empty() { Rescues::None } else { Rescues::TakenOver };
     for (place, content) in found {
         for line in content.split(|byte| *byte == b'\n').filter(|line| is_whole(line)) {
             writer.append_document(custody_of(line), line).or_exit(Exit::Local)?;
@@ -201,7 +240,7 @@ fn take_rescued_over(
         // Should it stay, it is taken over once more, which changes nothing.
         let _ = std::fs::remove_file(place);
     }
-    Ok(())
+    Ok(rescues)
 }
 
 fn is_whole(line: &[u8]) -> bool {
@@ -212,14 +251,7 @@ fn custody_of(line: &[u8]) -> Custody {
     if line.starts_with(br#"{"quarantined_for""#) { Custody::Quarantine } else { Custody::Tokens }
 }
 
-/// Compares the journal with the tokens on disk.
-fn differences(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<Disagreement> {
-    let on_disk = tokens::on_disk(&folder.tokens(), ledger.prints())
-        .with_context(|| format!("cannot read {}", folder.tokens().display()))?;
-    Ok(ledger.compare(&on_disk))
-}
-
-fn in_agreement(differ: &Disagreement) -> String {
+fn in_words_of(differ: &Disagreement) -> String {
     let count = |rows: usize| counted(u32::try_from(rows).unwrap_or(u32::MAX), "installation");
     let mut texts = Vec::new();
     if !differ.reclaimed.is_empty() {

@@ -48,7 +48,8 @@ fn greeting(base_url: &str) -> String {
 fn catalogue() -> String {
     let mut text = String::new();
     for known in CATALOGUE {
-        let _ = writeln!(text, "{known:?}");
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{:<22} {}", known.name, known.meaning);
     }
-    text
+    text + "\nA fault may name its step (exchange:reset), take a parameter (slow(500ms)), and last (reset*).\n"
 }

@@ -164,12 +164,21 @@ pub struct Disagreement {
 
 impl Ledger {
     /// Reads a journal; `listener` hears every event on the way.
-    pub fn read(journal: &Path, mut listener: impl FnMut(&Event)) -> Result<Self, JournalError> {
+    pub fn read(journal: &Path, listener: impl FnMut(&Event)) -> Result<Self, JournalError> {
+        Self::read_with(Fingerprints::default(), journal, listener)
+    }
+
+    /// Reads a journal; its installations can be compared with other fingerprints of this maker.
+    pub fn read_with(
+        prints: Fingerprints,
+        journal: &Path,
+        mut listener: impl FnMut(&Event),
+    ) -> Result<Self, JournalError> {
         let mut events = Reader::open(journal)?;
         let Some((_, Event::Started(started))) = events.next().transpose()? else {
             return Err(JournalError::NotBegun(journal.to_owned()));
         };
-        let mut ledger = Self::new(*started.clone(), events.position());
+        let mut ledger = Self::new(*started.clone(), events.position(), prints);
         listener(&Event::Started(started));
         while let Some((offset, event)) = events.next().transpose()? {
             listener(&event);
@@ -179,7 +188,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    fn new(started: Started, list_begins: u64) -> Self {
+    fn new(started: Started, list_begins: u64, prints: Fingerprints) -> Self {
         Self {
             started,
             ready: None,
@@ -192,7 +201,7 @@ impl Ledger {
             rejected: 0,
             end: list_begins,
             list_begins,
-            prints: Fingerprints::default(),
+            prints,
             rows: Vec::new(),
             tried: HashMap::new(),
             in_doubt: HashMap::new(),

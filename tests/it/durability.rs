@@ -69,7 +69,6 @@ fn converge(work: &Work, list: &Path, stand_in: &StandIn, count: usize) -> Ran {
     let has_begun = work.path("run").join(".lock").exists();
     let mut exit = if has_begun { resume(work, stand_in) } else { run_anew(work, list, stand_in) };
     if exit != Exit::Recovered {
-        eprintln!("resume ended with {exit:?}");
         // A folder in which not even the first line came to rest has nothing to go on with.
         exit = run_anew(work, list, stand_in);
     }
@@ -307,11 +306,11 @@ fn an_exchange_without_an_answer_is_a_lost_grant() {
     let list = work.file("list.csv", locations(3));
     let ran = work.run(list, &stand_in.url()).go().expect(0);
     ran.assert_sound(&stand_in);
-    let lost = &ran.summary()["lost_grants"];
-    assert_eq!(lost["count"], 1);
-    assert_eq!(lost["first"][0]["id"], location(1));
+    let grants = &ran.summary()["lost_grants"];
+    assert_eq!(grants["count"], 1);
+    assert_eq!(grants["first"][0]["id"], location(1));
     for field in ["reconnected_at", "reconnect_trace_id", "exchanged_at"] {
-        assert!(lost["first"][0][field].is_string(), "{field}: {lost}");
+        assert!(grants["first"][0][field].is_string(), "{field}: {grants}");
     }
     assert!(ran.stdout.contains("lost_grants"), "{}", ran.stdout);
 }

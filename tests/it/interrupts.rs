@@ -123,8 +123,8 @@ fn forty_kills_lose_nothing() {
     assert_eq!(ran.count("recovered"), 600);
     let redone = stand_in.audit().grants.len() - 600;
     assert!(redone <= kills * 16, "{redone} redone in {kills} kills with 16 in flight");
-    let lost = ran.summary()["lost_grants"]["count"].as_u64().unwrap();
-    assert!(lost >= redone as u64, "{lost} lost grants told, {redone} redone");
+    let told = ran.summary()["lost_grants"]["count"].as_u64().unwrap();
+    assert!(told >= redone as u64, "{told} lost grants told, {redone} redone");
 }
 
 #[test]
