@@ -67,6 +67,17 @@ pub struct Reply {
     pub received: Moment,
 }
 
+impl Reply {
+    /// Cuts a secret out of a refusal, should the server repeat it there.
+    fn without(mut self, secret: &str) -> Self {
+        let text = String::from_utf8_lossy(&self.body);
+        if !matches!(self.status, 200 | 201) && text.contains(secret) {
+            self.body = text.replace(secret, "[secret]").into_bytes();
+        }
+        self
+    }
+}
+
 /// Why no whole answer came.
 #[derive(Debug)]
 pub enum Unanswered {
@@ -145,7 +156,7 @@ impl Client {
             redirect_uri: self.credentials.redirect_uri.as_deref(),
         };
         match send(self.http.post(self.endpoint.token()).form(&form)).await {
-            Ok(reply) => Presentation::Answered(reply),
+            Ok(reply) => Presentation::Answered(reply.without(code.0.expose())),
             Err(Unanswered::NeverLeft(why)) => Presentation::NeverLeft(code, why),
             Err(doubt) => Presentation::InDoubt(doubt),
         }

@@ -181,13 +181,15 @@ fn rejected_rows_are_named_by_line_column_and_reason_and_tokens_are_not_shown() 
 
 #[test]
 fn standard_input_is_a_list() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let work = Work::new();
     for name in ["installations.csv", "array.json", "excel-unicode-text-utf16le-tabs.txt"] {
         let bytes = fs::read(fixture(name)).unwrap();
-        let out = format!("run of {name}");
+        let (out, stand_in) = (format!("run of {name}"), StandIn::good());
         let ran = work.run_into(&out, "-", &stand_in.url()).input(bytes).go().expect(0);
+        ran.assert_sound(&stand_in);
         assert_eq!(ran.summary()["list"]["name"], "standard input");
     }
+    let stand_in = StandIn::good();
     let ran = work.run_into("none", "-", &stand_in.url()).go().expect(2);
     assert!(ran.stderr.contains("standard input: empty"), "{}", ran.stderr);
 }

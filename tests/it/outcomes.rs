@@ -423,3 +423,21 @@ fn what_a_server_says_is_safe_to_show() {
     }
     assert!(ran.result(&location(2))["message"].contains("[secret]"));
 }
+
+#[test]
+fn a_code_that_the_server_repeats_is_written_nowhere() {
+    let stand_in = Recording::answering(|book, _, seen| {
+        if seen.is_reconnect() {
+            return book.answer(seen);
+        }
+        let code = seen.field("code").unwrap();
+        let message = format!("Invalid grant: authorization code {code} is invalid");
+        Reply::Json(400, json!({ "statusCode": 400, "message": message }))
+    });
+    let work = Work::new();
+    let list = work.file("list.csv", locations(1));
+    let ran = work.run(list, &stand_in.url()).args(["--attempts", "2", "-v"]).go().expect(1);
+    ran.assert_sound(&stand_in);
+    let message = &ran.result(&location(0))["message"];
+    assert!(message.contains("Invalid grant: authorization code [secret] is"), "{message}");
+}

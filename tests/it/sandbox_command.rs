@@ -9,7 +9,7 @@ use std::{
 use ghl_reconnect::sandbox::CATALOGUE;
 use serde_json::Value;
 
-use crate::support::{Work, location, locations};
+use crate::support::{OwnWord, Work, location, locations};
 
 /// The process, ended with the test.
 struct Served {
@@ -90,6 +90,7 @@ fn a_run_works_against_it() {
     let served = Served::start(&work, &["--faults", "exchange:server_error=10%", "--seed", "7"]);
     let list = work.file("list.csv", locations(20));
     let ran = work.run(list, &served.url()).go().expect(0);
+    ran.assert_sound(&OwnWord(&ran));
     assert_eq!(ran.count("recovered"), 20);
     let audit = served.audit();
     let met = audit["requests"].as_array().unwrap().iter().filter(|seen| seen["status"] == 500);

@@ -120,14 +120,16 @@ fn a_verbose_run_says_what_happens_to_each() {
 
 #[test]
 fn no_color_reaches_a_pipe_unless_it_is_asked_for() {
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&json!({ location(1): ["reset"] })));
+    let work = Work::new();
     let list = work.file("list.csv", locations(3));
     for (n, no_color) in [None, Some("1")].into_iter().enumerate() {
+        let stand_in = StandIn::faulty(&json!({ location(1): ["reset"] }));
         let mut run = work.run_into(&n.to_string(), &list, &stand_in.url());
         if let Some(value) = no_color {
             run = run.env("NO_COLOR", value);
         }
         let ran = run.env("TERM", "xterm-256color").go().expect(0);
+        ran.assert_sound(&stand_in);
         assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'));
     }
 }

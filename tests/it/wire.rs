@@ -250,16 +250,19 @@ fn a_connection_that_is_cut_is_one_request_a_conversation() {
 }
 
 #[test]
-fn a_pooled_connection_that_the_server_closed_costs_no_second_exchange() {
-    // Each connection is closed right behind its first answer, without a word of warning.
+fn a_pooled_connection_that_the_server_closes_brings_no_hidden_request() {
+    // Each connection is closed right behind its first answer, without a word of warning: a request
+    // may go into one that is gone. Whether it does is the scheduler's choice, and so is the exit
+    // code; that the journal knows of every request and no code goes out twice is not.
     let stand_in = Recording::answering(|book, _, seen| match book.answer(seen) {
         Reply::Json(status, body) => Reply::Bytes(whole(status, &[], &body.to_string())),
         other => other,
     });
     let work = Work::new();
     let list = work.file("list.csv", locations(40));
-    let ran = work.run(list, &stand_in.url()).go().expect(0);
+    let ran = work.run(list, &stand_in.url()).go();
     ran.assert_sound(&stand_in);
+    assert!(matches!(ran.code, 0 | 1 | 3), "{}", ran.stderr);
     let calls = ran.summary()["calls"]["total"].as_u64().unwrap();
     assert!(stand_in.seen().len() as u64 <= calls, "no request that the journal does not know");
 }
