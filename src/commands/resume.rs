@@ -24,7 +24,7 @@ use crate::{
         ledger::{Books, Disagreement, Ledger, Take},
         reader::JournalError,
         rescue, tokens,
-        writer::{Custody, Writer},
+        writer::{Custody, CustodyLost, Writer},
     },
     plan::{counted, in_words},
     run_log::RunLog,
@@ -85,11 +85,9 @@ fn go_on(args: &ResumeArgs, mut leg: Leg, voice: Voice) -> Result<Exit, Fault> {
         return Ok(Exit::Usage);
     }
     let resumed = Event::Resumed(resumed(&app, limits));
-    leg.log.hear(&resumed);
-    let written = leg.writer.append(&resumed).and_then(|()| leg.writer.sync());
-    written.or_exit(Exit::Local)?;
-    let at = leg.ledger.end;
-    leg.ledger.apply(at, resumed);
+    add(&mut leg.ledger, &mut leg.writer, &leg.log, resumed)
+        .and_then(|()| leg.writer.sync())
+        .or_exit(Exit::Local)?;
     let done = leg.work(&runtime, Calls { app, credentials, limits }, voice);
     end_runtime(runtime, sandbox);
     done.map(|done| ending::tell(&done, args.json, voice))
@@ -110,7 +108,7 @@ fn restore(
     let (ledger, on_disk) = read_at_once(folder, lock)?;
     sign(lock, &ledger).or_exit(Exit::Local)?;
     check_tokens_are_there(folder, &ledger).or_exit(Exit::Local)?;
-    let ledger = with_list(folder, ledger, log)?;
+    let mut ledger = with_list(folder, ledger, log)?;
     let mut writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
     let on_disk = match take_rescued_over(folder, &ledger, &mut writer, voice)? {
         Rescues::None => on_disk,
@@ -118,15 +116,29 @@ fn restore(
     };
     let on_disk = on_disk.with_context(|| format!("cannot read {}", folder.tokens().display()));
     let differ = ledger.compare(&on_disk.or_exit(Exit::Local)?);
-    if differ == Disagreement::default() {
-        return Ok(Restored { writer, ledger });
+    if differ != Disagreement::default() {
+        voice.say(&in_words_of(&differ));
+        for event in agreement(folder, &ledger, differ).or_exit(Exit::Local)? {
+            add(&mut ledger, &mut writer, log, event).or_exit(Exit::Local)?;
+        }
+        writer.sync().or_exit(Exit::Local)?;
     }
-    voice.say(&in_words_of(&differ));
-    record(folder, &ledger, &differ, &mut writer, log)?;
-    drop(writer);
-    let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
-    let writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
     Ok(Restored { writer, ledger })
+}
+
+/// Adds an event to the journal and takes it into account.
+fn add(
+    ledger: &mut Ledger,
+    writer: &mut Writer,
+    log: &RunLog,
+    event: Event,
+) -> Result<(), CustodyLost> {
+    let at = writer.journal_end();
+    log.hear(&event);
+    writer.append(&event)?;
+    ledger.apply(at, event);
+    ledger.end = writer.journal_end();
+    Ok(())
 }
 
 /// Reads journal and tokens side by side: of a large run, both have hundreds of megabytes.
@@ -269,28 +281,22 @@ fn in_words_of(differ: &Disagreement) -> String {
     texts.join("\n")
 }
 
-fn record(
+/// The events that bring the journal into agreement with the tokens.
+fn agreement(
     folder: &RunFolder,
     ledger: &Ledger,
-    differ: &Disagreement,
-    writer: &mut Writer,
-    log: &RunLog,
-) -> Result<(), Fault> {
+    differ: Disagreement,
+) -> Result<Vec<Event>, JournalError> {
     let at = clock::now();
-    for item in ledger.outcomes(&folder.journal()).or_exit(Exit::Local)? {
-        let (listed, _) = item.or_exit(Exit::Local)?;
-        let (row, id) = (listed.row, listed.installation.id);
-        let event = if differ.reclaimed.contains(&row) {
-            Event::Reclaimed(Reclaimed { row, id, at })
-        } else if differ.missed.contains(&row) {
-            Event::Missed(Missed { row, id, at })
-        } else {
-            continue;
-        };
-        log.hear(&event);
-        writer.append(&event).or_exit(Exit::Local)?;
-    }
-    writer.sync().or_exit(Exit::Local)
+    let Disagreement { reclaimed, missed } = differ;
+    let reclaimed = ledger.listed(&folder.journal(), reclaimed)?.into_iter().map(|listed| {
+        Event::Reclaimed(Reclaimed { row: listed.row, id: listed.installation.id, at })
+    });
+    let missed = ledger
+        .listed(&folder.journal(), missed)?
+        .into_iter()
+        .map(|listed| Event::Missed(Missed { row: listed.row, id: listed.installation.id, at }));
+    Ok(reclaimed.chain(missed).collect())
 }
 
 fn limits_before(ledger: &Ledger) -> Limits {

@@ -56,6 +56,7 @@ pub struct Ledger {
 struct Row {
     state: State,
     print: Fingerprint,
+    listed_at: u64,
     outcome_at: u64,
 }
 
@@ -157,9 +158,9 @@ pub enum Take {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Disagreement {
     /// Rows whose tokens are on disk though the journal does not say so.
-    pub reclaimed: HashSet<u32>,
+    pub reclaimed: Vec<u32>,
     /// Rows that the journal calls recovered whose tokens are not on disk.
-    pub missed: HashSet<u32>,
+    pub missed: Vec<u32>,
 }
 
 impl Ledger {
@@ -211,7 +212,7 @@ impl Ledger {
     /// Takes an event of the journal into account.
     pub fn apply(&mut self, offset: u64, event: Event) {
         match event {
-            Event::Listed(listed) => self.list(&listed),
+            Event::Listed(listed) => self.list(&listed, offset),
             Event::Duplicate(_) => self.duplicates += 1,
             Event::Rejected(_) => self.rejected += 1,
             Event::Ready(ready) => self.ready = Some(ready),
@@ -232,13 +233,13 @@ impl Ledger {
         }
     }
 
-    fn list(&mut self, listed: &Listed) {
+    fn list(&mut self, listed: &Listed, listed_at: u64) {
         let index = listed.row as usize;
         if self.rows.len() <= index {
             self.rows.resize(index + 1, Row::default());
         }
         let print = self.prints.of(listed.installation.scope, listed.installation.id.as_str());
-        self.rows[index] = Row { state: State::Pending, print, outcome_at: 0 };
+        self.rows[index] = Row { state: State::Pending, print, listed_at, outcome_at: 0 };
     }
 
     fn exchanging(&mut self, exchanging: Exchanging) {
@@ -346,12 +347,28 @@ impl Ledger {
         for (row, entry) in (0_u32..).zip(&self.rows) {
             match (entry.state, on_disk.contains(&entry.print)) {
                 (State::NotListed, _) | (State::Recovered, true) => {}
-                (State::Recovered, false) => drop(disagreement.missed.insert(row)),
-                (_, true) => drop(disagreement.reclaimed.insert(row)),
+                (State::Recovered, false) => disagreement.missed.push(row),
+                (_, true) => disagreement.reclaimed.push(row),
                 (_, false) => {}
             }
         }
         disagreement
+    }
+
+    /// Some rows of the list, looked up where they stand in the journal.
+    pub fn listed(
+        &self,
+        journal: &Path,
+        rows: impl IntoIterator<Item = u32>,
+    ) -> Result<Vec<Listed>, JournalError> {
+        let mut reader = Reader::open(journal)?;
+        let mut found = Vec::new();
+        for entry in rows.into_iter().filter_map(|row| self.rows.get(row as usize)) {
+            if let Event::Listed(listed) = reader.event_at(entry.listed_at)? {
+                found.push(listed);
+            }
+        }
+        Ok(found)
     }
 
     /// The installations that a leg takes, in the order of the list, with what was tried before.

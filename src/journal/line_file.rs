@@ -114,6 +114,11 @@ impl LineFile {
         self.file.piece(0, self.durable).ok()
     }
 
+    /// Where the next line will begin.
+    pub fn end(&self) -> u64 {
+        self.written + self.waiting.len() as u64
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

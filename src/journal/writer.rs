@@ -78,6 +78,11 @@ impl Writer {
         self.journal.line(&self.line_of(event)?)
     }
 
+    /// Where the next event will begin in the journal.
+    pub fn journal_end(&self) -> u64 {
+        self.journal.end()
+    }
+
     /// Appends a document as it stands; durable only after [`Writer::sync`].
     pub fn append_document(&mut self, custody: Custody, line: &[u8]) -> Result<(), CustodyLost> {
         self.custody(custody)?.line(line)
