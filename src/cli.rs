@@ -98,7 +98,7 @@ pub struct RunArgs {
     #[command(flatten)]
     /// Rehearsal.
     pub rehearsal: RehearsalArgs,
-    /// The run folder, which must not exist yet [default: ghl-reconnect-<UTC time>]
+    /// The run folder, which must not exist yet [default: named after the UTC time]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
     /// Show the plan only: no network, nothing written
