@@ -48,6 +48,11 @@ impl Moment {
         to_millisecond(self.day)
     }
 
+    /// The moment by the monotonic clock alone.
+    pub fn instant(&self) -> Instant {
+        self.monotonic
+    }
+
     /// How long ago this moment was, at `later`, by the clock that says longer.
     pub fn elapsed_at(&self, later: &Self) -> Duration {
         let monotonic = later.monotonic.saturating_duration_since(self.monotonic);

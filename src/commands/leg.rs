@@ -1,6 +1,6 @@
 //! One leg of a run: from a prepared folder through all calls to the files and the exit code.
 
-use std::{ffi::OsString, io, path::Path, sync::Arc, thread};
+use std::{ffi::OsString, io, path::Path, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, anyhow};
 use futures::{Stream, stream};
@@ -8,6 +8,7 @@ use tokio::{
     runtime::Runtime,
     sync::mpsc,
     task::{block_in_place, spawn_blocking},
+    time::timeout,
 };
 
 use super::{Voice, ending};
@@ -24,7 +25,7 @@ use crate::{
         writer::{Ended, Journal, Writer},
     },
     leaks::{self, TokenFiles},
-    pace::Pacer,
+    pace::{Pacer, memory::Memory},
     progress::Progress,
     record::Recorder,
     recover::Tools,
@@ -161,13 +162,15 @@ impl Team {
         signals: &mut Signals,
     ) -> Result<(), Fault> {
         let Self { calls: Calls { app, credentials, limits }, journal, log, stop, voice } = self;
+        let memory = Memory::of(app.endpoint.base(), &credentials.client_id);
         let client = Client::new(app.endpoint, credentials, limits.timeout).or_exit(Exit::Local)?;
         let gauge = Gauge::default();
         let (total, interval) = (ledger.to_take(take), limits.rate.interval());
         let progress = Progress::begin(voice.talk, voice.colors, total, interval, gauge.clone());
+        let (pacer, pacing) = Pacer::start(limits.rate, memory);
         let tools = Tools {
             client,
-            pacer: Pacer::start(limits.rate),
+            pacer,
             recorder: Recorder::new(journal, vec![Box::new(progress.clone()), Box::new(log)]),
             stop: stop.clone(),
             attempts: limits.attempts,
@@ -186,6 +189,8 @@ impl Team {
             () = progress.show() => Ok(Ok(())),
         };
         progress.end();
+        // It ends by itself, having no more handles, and remembers the last starts.
+        let _ = timeout(Duration::from_secs(1), pacing).await;
         // What the disk lost is told by the journal's thread, which knows what was saved.
         worked.map(drop)
     }

@@ -165,12 +165,11 @@ fn prepare(
     out: &Path,
     disk: Disk,
 ) -> Result<Leg, Fault> {
-    let folder = RunFolder::create(out, disk)
-        .map_err(|error| Fault { exit: error.exit(), error: error.into() })?;
-    let mut lock = folder.lock().or_exit(Exit::Local)?;
     let started = Event::Started(Box::new(started(args, list, plan, app)));
-    let signed = serde_json::to_vec(&started).or_exit(Exit::Local)?;
-    lock.sign(&signed).context("cannot write into the run folder").or_exit(Exit::Local)?;
+    let first_event = serde_json::to_vec(&started).or_exit(Exit::Local)?;
+    let folder = RunFolder::create(out, &first_event, disk)
+        .map_err(|error| Fault { exit: error.exit(), error: error.into() })?;
+    let lock = folder.lock().or_exit(Exit::Local)?;
     let mut writer = Writer::create(&folder).or_exit(Exit::Local)?;
     let log = RunLog::open(&folder).or_exit(Exit::Local)?;
     log.hear(&started);

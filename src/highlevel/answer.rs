@@ -71,10 +71,9 @@ fn refusal(stage: Stage, reply: &Reply) -> Failure {
         200..300 => Class::BadAnswer,
         status => table::class_of(stage, status, kind, &said),
     };
-    let retry_after = reply.retry_after.as_deref().and_then(|v| retry_after(v, clock::now()));
     Failure {
         message: SafeText::new(&said),
-        retry_after_ms: retry_after.map(clock::millis),
+        retry_after_ms: asked_wait(reply).map(clock::millis),
         ..evidence(stage, class, reply)
     }
 }
@@ -88,6 +87,11 @@ fn evidence(stage: Stage, class: Class, reply: &Reply) -> Failure {
         trace_id: trace_id(reply),
         retry_after_ms: None,
     }
+}
+
+/// How long the server asks to wait, as far as that can be believed.
+pub fn asked_wait(reply: &Reply) -> Option<Duration> {
+    retry_after(reply.retry_after.as_deref()?, clock::now())
 }
 
 /// Reads `Retry-After`: seconds or a date, capped at [`MAX_RETRY_AFTER`]; nonsense is `None`.

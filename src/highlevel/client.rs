@@ -10,9 +10,9 @@ use reqwest::{
 };
 use serde::Serialize;
 
-use super::endpoint::Endpoint;
+use super::{allowance::Allowance, endpoint::Endpoint};
 use crate::{
-    clock::Moment,
+    clock::{self, Moment},
     installation::{Installation, Scope},
     secret::{AuthorizationCode, ClientSecret},
 };
@@ -55,6 +55,8 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// The `Date` header: the server's clock.
     pub date: Option<String>,
+    /// What the headers say about limits.
+    pub allowance: Allowance,
     /// The `Retry-After` header.
     pub retry_after: Option<String>,
     /// A `trace-id` or `x-trace-id` header.
@@ -93,7 +95,7 @@ pub enum Unanswered {
 #[derive(Debug)]
 pub enum Presentation {
     /// The code was presented and this is the answer.
-    Answered(Reply),
+    Answered(Box<Reply>),
     /// The code may have been presented: it must not be used again.
     InDoubt(Unanswered),
     /// The code provably never left and may be used while it lives.
@@ -156,7 +158,7 @@ impl Client {
             redirect_uri: self.credentials.redirect_uri.as_deref(),
         };
         match send(self.http.post(self.endpoint.token()).form(&form)).await {
-            Ok(reply) => Presentation::Answered(reply.without(code.0.expose())),
+            Ok(reply) => Presentation::Answered(Box::new(reply.without(code.0.expose()))),
             Err(Unanswered::NeverLeft(why)) => Presentation::NeverLeft(code, why),
             Err(doubt) => Presentation::InDoubt(doubt),
         }
@@ -194,6 +196,7 @@ async fn send(request: RequestBuilder) -> Result<Reply, Unanswered> {
         status: response.status().as_u16(),
         body,
         date: text_of(response.headers(), "date"),
+        allowance: Allowance::of(|name| text_of(response.headers(), name), clock::now()),
         retry_after: text_of(response.headers(), "retry-after"),
         trace_header: text_of(response.headers(), "trace-id")
             .or_else(|| text_of(response.headers(), "x-trace-id")),

@@ -3,6 +3,7 @@
 //! Nothing here knows of lists, runs or files. Facts about the API come from its documentation
 //! (<https://developers.gohighlevel.com/>), its OpenAPI files, and what developers have published.
 
+pub mod allowance;
 pub mod answer;
 pub mod client;
 pub mod endpoint;

@@ -206,6 +206,7 @@ mod tests {
             status: 200,
             body: body.to_string().into_bytes(),
             date: None,
+            allowance: super::super::allowance::Allowance::default(),
             retry_after: None,
             trace_header: None,
             redirect_host: None,

@@ -63,15 +63,26 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a new folder.
-    pub fn create(path: &Path, disk: Disk) -> Result<Self, FolderError> {
-        match disk.create_folder(path) {
-            Ok(()) => Ok(Self { path: path.to_owned(), disk }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(FolderError::Exists(path.to_owned()))
-            }
-            Err(source) => Err(FolderError::Unusable { path: path.to_owned(), source }),
+    /// Makes a new folder that says from its first moment how its run begins: it is made aside and
+    /// renamed, so that a crash leaves no folder or one to go on with.
+    pub fn create(path: &Path, first_event: &[u8], disk: Disk) -> Result<Self, FolderError> {
+        if path.symlink_metadata().is_ok() {
+            return Err(FolderError::Exists(path.to_owned()));
         }
+        let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
+        let aside = aside(path).map_err(unusable)?;
+        let made = Self { path: aside.clone(), disk: disk.clone() };
+        let made = disk.create_folder(&aside).and_then(|()| {
+            Lock { file: disk.create(&made.lock_file())? }.sign(first_event)?;
+            disk.sync_folder(&aside)?;
+            disk.rename(&aside, path)
+        });
+        if let Err(source) = made {
+            // What stays of it is in nobody's way.
+            let _ = fs::remove_dir_all(&aside);
+            return Err(unusable(source));
+        }
+        Ok(Self { path: path.to_owned(), disk })
     }
 
     /// Opens the folder of an earlier run.
@@ -144,6 +155,12 @@ impl RunFolder {
     fn lock_file(&self) -> PathBuf {
         self.file(".lock")
     }
+}
+
+/// Where a folder is made before it gets its name.
+fn aside(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+    Ok(path.with_file_name(format!("{}{name}-{}", super::disk::ASIDE, std::process::id())))
 }
 
 /// The folder is held while this lives.

@@ -12,6 +12,7 @@ use crate::{
     clock::{self, Moment},
     event::{Call, Event, Exchanging, Failed, Recovered, Retrying},
     highlevel::{
+        answer,
         client::{Client, Presentation, Reply, Unanswered},
         failure::{Class, Failure, Stage},
         grant::{self, CodeLife, Grant},
@@ -22,7 +23,7 @@ use crate::{
         ledger::Tried,
         writer::{Custody, CustodyLost},
     },
-    pace::{Lane, Pacer},
+    pace::{Heard, Lane, Pacer},
     record::Recorder,
     secret::AuthorizationCode,
     stop::{Cause, Stop},
@@ -180,6 +181,7 @@ impl Recovery<'_> {
         let answer = self.tools.client.reconnect(self.installation).await;
         match answer {
             Ok(reply) => {
+                self.heed(&reply);
                 let call = call_of(&reply);
                 self.reconnect_trace_id.clone_from(&call.trace_id);
                 match grant::grant_of(&reply) {
@@ -225,6 +227,7 @@ impl Recovery<'_> {
         age: Duration,
         margin: Duration,
     ) -> Result<Exchanged, Setback> {
+        self.heed(reply);
         let call = call_of(reply);
         self.token_trace_id.clone_from(&call.trace_id);
         match tokens::tokens_of(reply) {
@@ -345,9 +348,6 @@ impl Recovery<'_> {
         call: Option<Call>,
         wait: Duration,
     ) -> Result<(), CustodyLost> {
-        if failure.class == Class::RateLimited {
-            self.tools.pacer.hold(wait);
-        }
         let retrying = Retrying {
             row: self.row,
             id: self.installation.id.clone(),
@@ -369,6 +369,15 @@ impl Recovery<'_> {
     fn failed(&mut self, failure: Failure, call: Call) -> Setback {
         self.trace_ids.extend(failure.trace_id.clone());
         Setback::Failed(self.without_secrets(failure), Some(call))
+    }
+
+    /// Lets an answer change the pace, whatever else it says.
+    fn heed(&self, reply: &Reply) {
+        let heard = match reply.status {
+            429 => Heard::Throttled(answer::asked_wait(reply)),
+            _ => Heard::Clean,
+        };
+        self.tools.pacer.hear(reply.sent.instant(), heard, &reply.allowance);
     }
 
     /// Cuts the client secret out of what a server said, should it echo it.
@@ -429,7 +438,7 @@ fn call_of(reply: &Reply) -> Call {
         at: reply.sent.day(),
         ms: clock::millis(reply.sent.elapsed_at(&reply.received)),
         http_status: Some(reply.status),
-        trace_id: crate::highlevel::answer::trace_id(reply),
+        trace_id: answer::trace_id(reply),
     }
 }
 

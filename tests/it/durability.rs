@@ -29,7 +29,9 @@ use crate::support::{
 
 const QUIET: Voice = Voice { talk: Talk::Quiet, colors: Colors::Off };
 
-/// The program inside the test, on a disk of the test's making.
+/// The program inside the test, on a disk of the test's making. The test must have its work
+/// directory undisturbed: a process that another test starts at this moment holds, until it is the
+/// other program, a copy of every file that is open here, locks included.
 fn inside(work: &Work, words: &[&str], stand_in: &StandIn, disk: Disk) -> Exit {
     let env = format!("GHL_CLIENT_ID={CLIENT_ID}\nGHL_CLIENT_SECRET={CLIENT_SECRET}\n");
     let env = work.file("env", env);
@@ -111,7 +113,7 @@ fn whichever_operation_fails_nothing_granted_is_lost() {
     for how in [Failing::Once, Failing::FromThenOn] {
         let mut n = 1;
         loop {
-            let (work, stand_in) = (Work::new(), StandIn::seeded(&json!({}), n as u64));
+            let (work, stand_in) = (Work::undisturbed(), StandIn::seeded(&json!({}), n as u64));
             let list = work.file("list.csv", locations(3));
             let (disk, count) = failing(n, how);
             let exit = run(&work, &list, &stand_in, disk);
@@ -188,7 +190,7 @@ fn a_token_file_cut_at_any_byte_is_made_whole_again() {
 
 #[test]
 fn damage_in_the_middle_is_refused_and_nothing_is_sent() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
     let (_, files) = finished_run(&work, &stand_in);
     let calls = stand_in.requests();
     for (path, bytes) in files.iter().filter(|(path, _)| path.ends_with("journal.jsonl")) {
@@ -206,7 +208,7 @@ fn damage_in_the_middle_is_refused_and_nothing_is_sent() {
 
 #[test]
 fn a_missing_token_file_is_refused_and_nothing_is_sent() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
     finished_run(&work, &stand_in);
     let calls = stand_in.requests();
     fs::remove_file(work.path("run").join("tokens.jsonl")).unwrap();

@@ -49,7 +49,7 @@ impl Work {
         Self::with(Turn { _shared: Some(turn), _alone: None })
     }
 
-    /// A directory for a test that measures times.
+    /// A directory for a test that measures times, or that no other may disturb.
     pub(crate) fn undisturbed() -> Self {
         let turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
         Self::with(Turn { _shared: None, _alone: Some(turn) })
@@ -59,10 +59,10 @@ impl Work {
         Self { folder: tempfile::tempdir().unwrap(), _turn: turn }
     }
 
-    /// A directory where a sync costs nothing, for a test that makes thousands.
+    /// A directory where a sync costs nothing, for a test that makes thousands; undisturbed.
     pub(crate) fn in_memory() -> Self {
         let memory = Path::new("/dev/shm");
-        let mut work = Self::new();
+        let mut work = Self::undisturbed();
         if memory.is_dir() {
             work.folder = tempfile::tempdir_in(memory).unwrap();
         }

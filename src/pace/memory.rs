@@ -1,0 +1,86 @@
+//! The starts of the last run, so that a run right after it keeps the rate over both.
+//!
+//! Kept for each base URL and client id in the user's state folder (`$XDG_STATE_HOME`, else
+//! `~/.local/state`; `%LOCALAPPDATA%` on Windows). There is nothing secret in it, and nothing
+//! depends on it: what cannot be read or written is passed over.
+
+use std::{
+    env, fs,
+    io::Write,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::clock;
+
+/// Starts that are kept at most.
+const MOST: usize = 10_000;
+
+/// Where the starts of earlier runs are kept.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    path: PathBuf,
+    base_url: String,
+    client_id: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    base_url: String,
+    client_id: String,
+    /// Milliseconds since the epoch, oldest first.
+    starts: Vec<i64>,
+}
+
+impl Memory {
+    /// The memory for an app at an address; `None` where there is no state folder.
+    pub fn of(base_url: &str, client_id: &str) -> Option<Self> {
+        let digest = Sha256::digest(format!("{base_url}\n{client_id}"));
+        let name = u64::from_be_bytes(digest.first_chunk().copied().unwrap_or_default());
+        let path = state_folder()?.join("ghl-reconnect").join(format!("pace-{name:016x}.json"));
+        Some(Self { path, base_url: base_url.to_owned(), client_id: client_id.to_owned() })
+    }
+
+    /// The starts that are not older than `length`, oldest first.
+    pub fn recall(&self, length: Duration) -> Vec<Instant> {
+        let read = || -> Option<Kept> { serde_json::from_slice(&fs::read(&self.path).ok()?).ok() };
+        let (now, today) = (Instant::now(), clock::now().as_millisecond());
+        let starts = read().map(|kept| kept.starts).unwrap_or_default();
+        let age = |start: i64| u64::try_from(today.saturating_sub(start)).ok();
+        let ages = starts.into_iter().filter_map(age).map(Duration::from_millis);
+        ages.filter(|age| *age <= length).filter_map(|age| now.checked_sub(age)).collect()
+    }
+
+    /// Keeps the last starts, as a whole or not at all.
+    pub fn keep(&self, starts: impl Iterator<Item = Instant>) {
+        let (now, today) = (Instant::now(), clock::now().as_millisecond());
+        let ago = |start: Instant| i64::from(clock::millis(now.saturating_duration_since(start)));
+        let mut starts: Vec<i64> = starts.map(|start| today - ago(start)).collect();
+        let surplus = starts.len().saturating_sub(MOST);
+        starts.drain(..surplus);
+        let (base_url, client_id) = (self.base_url.clone(), self.client_id.clone());
+        let kept = Kept { base_url, client_id, starts };
+        let write = || -> Option<()> {
+            let folder = self.path.parent()?;
+            fs::create_dir_all(folder).ok()?;
+            let mut aside = tempfile::NamedTempFile::new_in(folder).ok()?;
+            aside.write_all(&serde_json::to_vec(&kept).ok()?).ok()?;
+            aside.persist(&self.path).ok().map(drop)
+        };
+        // Nothing depends on it.
+        let _ = write();
+    }
+}
+
+fn state_folder() -> Option<PathBuf> {
+    let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if cfg!(windows) {
+        return named("LOCALAPPDATA");
+    }
+    named("XDG_STATE_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(env::home_dir()?.join(".local").join("state")))
+}
