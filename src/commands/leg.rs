@@ -123,9 +123,9 @@ impl Leg {
         let run_id = ledger.started.run_id.clone();
         let (journal, writing) = writer.spawn(&run_id, stop.clone()).or_exit(Exit::Local)?;
         let team = Team { calls, journal, log, stop: stop.clone(), voice };
-        let worked = team.recover_all(ledger, take, &folder, &mut signals).await;
+        // Ended at once, work is still going on and the journal's thread with it: not waited for.
+        team.recover_all(ledger, take, &folder, &mut signals).await?;
         let ended = block_in_place(|| writing.finish()).or_exit(Exit::Local)?;
-        worked?;
         let interrupted_by = match stop.cause() {
             Some(Cause::Interrupted(signal)) => Some(signal),
             _ => None,
