@@ -164,6 +164,10 @@ pub struct PaceArgs {
     /// Conversations tried for one installation, 1 to 100 [default: 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub attempts: Option<u32>,
+    /// How long a pause may last, when everything fails the same way, before the run halts
+    /// [default: 10m]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub max_outage: Option<std::time::Duration>,
     /// One request, connect to last byte [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub timeout: Option<std::time::Duration>,

@@ -101,6 +101,7 @@ impl App {
         ] {
             value.as_deref().map_or(Ok(()), |value| check_value(name, value))?;
         }
+        check_pair(client_id.as_deref(), client_secret.as_deref())?;
         Ok(Self {
             endpoint,
             warnings: client_id.iter().filter_map(|id| odd_client_id(id)).collect(),
@@ -182,15 +183,29 @@ fn check_value(name: &str, value: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Finds out when id and secret were taken for each other, before either is shown or sent.
+fn check_pair(client_id: Option<&str>, client_secret: Option<&str>) -> anyhow::Result<()> {
+    let swapped = client_secret.is_some_and(is_client_id);
+    ensure!(!swapped, "the client secret has the shape of a client id: are the two swapped?");
+    ensure!(
+        client_id.is_none() || client_id != client_secret,
+        "the client id and the client secret are the same value"
+    );
+    Ok(())
+}
+
 /// A client id is 24 hexadecimal digits, a dash, and 8 of `[0-9a-z]`, in all that were seen.
-fn odd_client_id(id: &str) -> Option<String> {
-    let usual = id.split_once('-').is_some_and(|(app, key)| {
+fn is_client_id(id: &str) -> bool {
+    id.split_once('-').is_some_and(|(app, key)| {
         app.len() == 24
             && app.bytes().all(|b| b.is_ascii_hexdigit())
             && key.len() == 8
             && key.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
-    });
-    (!usual).then(|| {
+    })
+}
+
+fn odd_client_id(id: &str) -> Option<String> {
+    (!is_client_id(id)).then(|| {
         format!(
             "client id {id} does not look like one (24 hexadecimal digits, a dash, 8 characters)"
         )
@@ -208,6 +223,8 @@ pub struct Limits {
     pub attempts: u32,
     /// One request.
     pub timeout: Duration,
+    /// How long an outage may last before the run halts.
+    pub max_outage: Duration,
 }
 
 impl Default for Limits {
@@ -220,6 +237,7 @@ impl Default for Limits {
             concurrency: 16,
             attempts: 5,
             timeout: Duration::from_secs(30),
+            max_outage: Duration::from_secs(600),
         }
     }
 }
@@ -234,6 +252,7 @@ impl Limits {
             concurrency: args.concurrency.unwrap_or(before.concurrency),
             attempts: args.attempts.unwrap_or(before.attempts),
             timeout,
+            max_outage: args.max_outage.unwrap_or(before.max_outage),
         })
     }
 }
@@ -250,6 +269,13 @@ pub fn run_folder(out: Option<&Path>) -> PathBuf {
         .map(PathBuf::from)
         .find(|path| !path.exists())
         .unwrap_or_else(|| name.into())
+}
+
+/// Faults are the stand-in's: without it they would be forgotten, and the run a real one.
+pub fn check_rehearsal(args: &RehearsalArgs) -> anyhow::Result<()> {
+    let faults = args.sandbox_faults.is_some() || args.sandbox_fault_file.is_some();
+    ensure!(args.sandbox || !faults, "--sandbox-faults and --sandbox-fault-file need --sandbox");
+    Ok(())
 }
 
 /// What the stand-in of a rehearsal does.
@@ -303,6 +329,17 @@ mod tests {
             assert!(!error.contains("abc"), "{error}");
         }
         assert!(check_value("the client secret", "6d3c5a52-6f5e-4a8e-9f3e-1c2b3a4d5e6f").is_ok());
+    }
+
+    #[test]
+    fn an_id_and_a_secret_that_are_swapped_are_found_and_not_shown() {
+        let (id, secret) =
+            ("66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef", "6d3c5a52-6f5e-4a8e-9f3e-1c2b3a4d5e6f");
+        assert!(check_pair(Some(id), Some(secret)).is_ok());
+        for (one, other) in [(secret, id), (id, id), (secret, secret)] {
+            let error = check_pair(Some(one), Some(other)).unwrap_err().to_string();
+            assert!(!error.contains(one) && !error.contains(other), "{error}");
+        }
     }
 
     #[test]

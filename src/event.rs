@@ -36,6 +36,10 @@ pub enum Event {
     Exchanging(Exchanging),
     /// An attempt failed and another one follows.
     Retrying(Retrying),
+    /// Everything fails the same way: the run pauses, and one installation at a time probes.
+    Paused(Paused),
+    /// Answers are good again: the run goes on.
+    Continued(Continued),
     /// The token pair is on disk.
     Recovered(Box<Recovered>),
     /// The installation is given up in this run.
@@ -106,6 +110,8 @@ pub struct List {
     /// Full path, where the list is a file that can be read again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub digest: String,
     /// Format, separator and encoding in words.
     pub shape: String,
     /// The columns that are carried along, in the list's own spelling.
@@ -229,6 +235,24 @@ pub struct Retrying {
     pub call: Option<Call>,
     /// Milliseconds until the next one.
     pub wait_ms: u32,
+}
+
+/// See [`Event::Paused`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Paused {
+    /// When.
+    pub at: Timestamp,
+    /// The failure that made it an outage.
+    pub failure: Failure,
+}
+
+/// See [`Event::Continued`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Continued {
+    /// When.
+    pub at: Timestamp,
+    /// Milliseconds that the run paused.
+    pub paused_ms: u32,
 }
 
 /// See [`Event::Recovered`].

@@ -121,6 +121,11 @@ fn likely_forms(secret: &str) -> Vec<Vec<u8>> {
     forms
 }
 
+/// Every form of a secret, as texts to cut out of others.
+pub fn forms(secret: &str) -> Vec<String> {
+    every_form(secret).into_iter().filter_map(|form| String::from_utf8(form).ok()).collect()
+}
+
 /// The likely forms, and base64 of a longer text that the secret stands in, as in `Basic` headers.
 fn every_form(secret: &str) -> Vec<Vec<u8>> {
     let mut forms = likely_forms(secret);

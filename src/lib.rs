@@ -18,6 +18,7 @@ pub mod input;
 pub mod installation;
 pub mod journal;
 pub mod leaks;
+pub mod outage;
 pub mod pace;
 pub mod plan;
 pub mod progress;

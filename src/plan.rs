@@ -51,6 +51,8 @@ pub enum Row {
 pub struct Rows {
     list: input::List,
     selection: Selection,
+    /// Of `--only`, what no row has named yet.
+    not_met: HashSet<Id>,
     taken: u32,
     seen: HashMap<Fingerprint, u32>,
     prints: Fingerprints,
@@ -65,6 +67,7 @@ impl Rows {
     ) -> Result<Self, InputError> {
         Ok(Self {
             list: source.read(scope)?,
+            not_met: selection.only.clone().unwrap_or_default(),
             selection,
             taken: 0,
             seen: HashMap::new(),
@@ -93,6 +96,7 @@ impl Rows {
         if only.is_some_and(|only| !only.contains(&listed.installation.id)) {
             return Row::LeftOut;
         }
+        self.not_met.remove(&listed.installation.id);
         let Installation { scope, id, .. } = &listed.installation;
         let print = self.prints.of(*scope, id.as_str());
         let first_row = *self.seen.entry(print).or_insert(listed.row);
@@ -154,8 +158,6 @@ pub fn ids_in(source: &Source) -> Result<HashSet<Id>, InputError> {
 pub struct Survey {
     /// The list, for the journal.
     pub list: List,
-    /// SHA-256 of its bytes.
-    pub digest: String,
     /// Every column that it has.
     pub columns_found: Vec<String>,
     /// Columns that hold tokens and are not carried along.
@@ -174,6 +176,8 @@ pub struct Survey {
     pub unusual: Named,
     /// Rows that `--only` or `--limit` leaves out.
     pub left_out: u32,
+    /// Ids of `--only` that the list does not have.
+    pub not_met: Named,
 }
 
 /// A number of rows, the first of them by name.
@@ -205,12 +209,17 @@ pub fn survey(
     for row in &mut rows {
         survey.count(&row?);
     }
+    let mut not_met: Vec<_> = rows.not_met.iter().collect();
+    not_met.sort_unstable();
+    for id in not_met {
+        survey.not_met.add(|| format!("{id}: of --only, not in the list"));
+    }
     let shape = rows.list().shape();
     survey.list.shape = shape.to_string();
     survey.list.columns.clone_from(&shape.columns);
     survey.columns_found.clone_from(&shape.found);
     survey.token_columns.clone_from(&shape.left_out);
-    survey.digest = rows.list().digest();
+    survey.list.digest = rows.list().digest();
     Ok(survey)
 }
 
@@ -220,10 +229,10 @@ impl Survey {
             list: List {
                 name: source.name().to_owned(),
                 path: source.path(),
+                digest: String::new(),
                 shape: String::new(),
                 columns: Vec::new(),
             },
-            digest: String::new(),
             columns_found: Vec::new(),
             token_columns: Vec::new(),
             input: 0,
@@ -233,6 +242,7 @@ impl Survey {
             rejected: Named::default(),
             unusual: Named::default(),
             left_out: 0,
+            not_met: Named::default(),
         }
     }
 
@@ -351,6 +361,7 @@ impl fmt::Display for Plan {
         named(f, "Duplicates", &survey.duplicates)?;
         named(f, "Rejected", &survey.rejected)?;
         named(f, "Unusual ids", &survey.unusual)?;
+        named(f, "Not found", &survey.not_met)?;
         if survey.left_out > 0 {
             writeln!(f, "Left out       {} by --only or --limit", counted(survey.left_out, "row"))?;
         }

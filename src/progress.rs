@@ -263,12 +263,23 @@ impl Listener for Progress {
         match event {
             Event::Retrying(retrying) => {
                 if let Some(until) = self.shared.new_hold(retrying) {
-                    let until = clock::to_millisecond(until);
+                    let until = clock::stamp(until);
                     self.say(&format!(
                         "HighLevel says too many requests (row {}): nothing starts until {until}",
                         retrying.row
                     ));
                 }
+            }
+            Event::Paused(paused) => self.say(&format!(
+                "{} PAUSED: installation after installation fails ({}); probing with one at a time, \
+                 the run goes on by itself",
+                clock::stamp(paused.at),
+                paused.failure
+            )),
+            Event::Continued(continued) => {
+                let paused = Duration::from_millis(continued.paused_ms.into());
+                let at = clock::stamp(continued.at);
+                self.say(&format!("{at} Answers are good again; going on after {}", in_words(paused)));
             }
             Event::Failed(failed) if self.shared.is_new_kind(&failed.failure) => {
                 self.say(&format!(

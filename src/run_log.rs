@@ -100,6 +100,8 @@ pub fn line_of(event: &Event) -> Option<String> {
             e.failure,
             trace(e.failure.trace_id.as_ref())
         )),
+        Event::Paused(e) => Some(format!("paused: {}", e.failure)),
+        Event::Continued(e) => Some(format!("goes on after {} ms of pause", e.paused_ms)),
         Event::Halted(e) => Some(format!("halted: {}", e.message)),
         Event::Finished(_) => Some("finished".to_owned()),
         Event::Resumed(e) => Some(format!(

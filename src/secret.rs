@@ -38,17 +38,63 @@ pub struct ClientSecret(pub Secret);
 #[derive(Debug)]
 pub struct AuthorizationCode(pub Secret);
 
-/// Cuts exact secret values, and whatever has the shape of a HighLevel token (`eyJ…`, `pit-…`), out
-/// of a text that somebody else wrote.
-pub fn cut_out(text: &str, secrets: &[&str]) -> String {
+/// The shortest secret that is cut out; a shorter one would be found by chance.
+const SHORTEST: usize = 6;
+
+/// Cuts a secret out of a text that somebody else wrote, in each form in which it may stand there.
+pub fn cut_out(text: &str, forms: &[String]) -> String {
     let mut text = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret, "[secret]");
+    for form in forms.iter().filter(|form| form.len() >= SHORTEST) {
+        if text.contains(form.as_str()) {
+            text = text.replace(form.as_str(), "[secret]");
+        }
     }
+    text
+}
+
+/// Names under which HighLevel's answers and requests have secrets.
+const NAMES: [&str; 8] = [
+    "access_token",
+    "refresh_token",
+    "accessToken",
+    "refreshToken",
+    "authorizationCode",
+    "client_secret",
+    "clientSecret",
+    "code=",
+];
+
+/// Cuts out what has the shape of a HighLevel token (`eyJ…`, `pit-…`), and what stands behind the
+/// name of a secret.
+pub fn cut_out_tokens(text: &str) -> String {
+    let mut text = text.to_owned();
     for start in ["eyJ", "pit-"] {
         text = without_tokens(&text, start);
     }
+    for name in NAMES {
+        text = without_value_of(&text, name);
+    }
     text
+}
+
+/// The shortest value behind the name of a secret that is cut out: words are shorter.
+const VALUE_CHARS: usize = 10;
+
+fn without_value_of(text: &str, name: &str) -> String {
+    let mut clean = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(name) {
+        let (before, from) = rest.split_at(at + name.len());
+        let is_between = |c: char| c.is_whitespace() || "\"'\\:=".contains(c);
+        let (between, value) = from.split_at(from.find(|c| !is_between(c)).unwrap_or(from.len()));
+        let ends = |c: char| c.is_whitespace() || "\"'\\,;&<>{}[]()".contains(c);
+        let (value, after) = value.split_at(value.find(ends).unwrap_or(value.len()));
+        clean.push_str(before);
+        clean.push_str(between);
+        clean.push_str(if value.len() >= VALUE_CHARS { "[secret]" } else { value });
+        rest = after;
+    }
+    clean + rest
 }
 
 /// The shortest run of token characters that counts as a token.
@@ -79,9 +125,16 @@ mod tests {
             ("client hunter2 refused", "client [secret] refused".to_owned()),
             (&format!("token {jwt} is bad"), "token [token] is bad".to_owned()),
             ("eyJ is short", "eyJ is short".to_owned()),
+            (
+                r#"oops {\"access_token\": \"at.0123456789\", \"scope\": \"s\"}"#,
+                r#"oops {\"access_token\": \"[secret]\", \"scope\": \"s\"}"#.to_owned(),
+            ),
+            ("x?code=0123456789abcdef&y", "x?code=[secret]&y".to_owned()),
+            ("access_token is missing", "access_token is missing".to_owned()),
             ("pit-6d3c5a52-6f5e-4a8e-9f3e-1c2b3a4d5e6f!", "[token]!".to_owned()),
         ] {
-            assert_eq!(cut_out(text, &["hunter2", ""]), clean);
+            let forms = ["hunter2".to_owned(), "x".to_owned()];
+            assert_eq!(cut_out_tokens(&cut_out(text, &forms)), clean);
         }
     }
 

@@ -135,21 +135,24 @@ impl Batch {
             Ending::Recovered => self.with_breaker(Breaker::recovered),
             Ending::Failed(failure) => {
                 if self.with_breaker(|breaker| breaker.failed(&failure)) == Reach::All {
-                    self.halt(&failure).await;
+                    self.halt(failure.class, &failure.to_string()).await;
                 }
+            }
+            Ending::OutageTooLong(failure) => {
+                let why = format!("no good answer for longer than --max-outage allows; {failure}");
+                self.halt(failure.class, &why).await;
             }
             Ending::Abandoned => {}
             Ending::CustodyLost(lost) => self.lose(lost),
         }
     }
 
-    async fn halt(&self, failure: &Failure) {
+    async fn halt(&self, class: Class, why: &str) {
         if self.is_over() {
             return;
         }
         self.tools.stop.request(Cause::Halted);
-        let message = SafeText::new(&failure.to_string());
-        let halted = Halted { at: clock::now(), class: failure.class, message };
+        let halted = Halted { at: clock::now(), class, message: SafeText::new(why) };
         if let Err(lost) = self.tools.recorder.tell(Event::Halted(halted)).await {
             self.lose(lost);
         }

@@ -11,11 +11,14 @@ use super::{Voice, leg::Done, print};
 
 use crate::{
     exit::Exit,
-    highlevel::failure::Class,
+    highlevel::{
+        endpoint::{HIGHLEVEL, RECONNECT_PATH},
+        failure::Class,
+    },
     journal::{folder::RunFolder, rescue::Rescued},
     plan::counted,
     progress::Talk,
-    views::summary::{State, Summary},
+    views::summary::{Endpoint, State, Summary},
 };
 
 /// Tells how a leg ended; the exit code is the run's.
@@ -26,6 +29,7 @@ pub fn tell(done: &Done, json: bool, voice: Voice) -> Exit {
 
 /// Shows a summary: as JSON, in words, or, where nothing else is said, what halted the run.
 pub fn show(summary: &Summary, folder: &RunFolder, options: &[OsString], json: bool, voice: Voice) {
+    let options = &with_endpoint(options, summary.endpoint());
     let quiet = voice.talk == Talk::Quiet;
     if json {
         print(&as_json(summary));
@@ -39,6 +43,39 @@ pub fn show(summary: &Summary, folder: &RunFolder, options: &[OsString], json: b
     if !summary.leaks.is_empty() {
         let _ = writeln!(io::stderr(), "error: {}", leaked(summary.leaks.iter().map(Path::new)));
     }
+}
+
+/// The options, and where the run went: its rest must not go elsewhere, whatever was typed.
+fn with_endpoint(options: &[OsString], endpoint: &Endpoint) -> Vec<OsString> {
+    let mut all = options.to_vec();
+    let mut add = |flag: &str, value: Option<&str>| {
+        if !options.iter().any(|option| option == flag) {
+            all.push(flag.into());
+            all.extend(value.map(Into::into));
+        }
+    };
+    if endpoint.sandbox {
+        add("--sandbox", None);
+    } else if endpoint.base_url != HIGHLEVEL {
+        add("--base-url", Some(&endpoint.base_url));
+    }
+    if endpoint.reconnect_path != RECONNECT_PATH {
+        add("--reconnect-path", Some(&endpoint.reconnect_path));
+    }
+    all
+}
+
+/// What to do when the disk failed, or a second signal ended the run at once.
+pub fn after_a_fault(folder: &RunFolder, options: &[OsString]) -> String {
+    if folder.path().exists() {
+        return format!("Go on with:  {}", resume_command(folder.path(), options));
+    }
+    format!(
+        "{} is gone, or has another name now. If it was moved, resume it where it is. If it was deleted, \
+         the tokens are in the file named above (there is none where no token had come yet): use it in \
+         the place of tokens.jsonl, and start a new run for the rest of the list.",
+        folder.path().display()
+    )
 }
 
 /// What to do about files in which a secret was found.
@@ -79,6 +116,9 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
     let books = &summary.books;
     let installations = books.recovered + books.failed + books.not_attempted + books.skipped;
     let mut text = String::new();
+    if summary.endpoint().sandbox {
+        text.push_str("SANDBOX: a rehearsal; its tokens and trace ids are made up.\n");
+    }
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,

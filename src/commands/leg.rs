@@ -1,6 +1,6 @@
 //! One leg of a run: from a prepared folder through all calls to the files and the exit code.
 
-use std::{ffi::OsString, io, path::Path, sync::Arc, thread, time::Duration};
+use std::{ffi::OsString, io, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, anyhow};
 use futures::{Stream, stream};
@@ -25,6 +25,7 @@ use crate::{
         writer::{Ended, Journal, Writer},
     },
     leaks::{self, TokenFiles},
+    outage::Watch,
     pace::{Pacer, memory::Memory},
     progress::Progress,
     record::Recorder,
@@ -85,10 +86,10 @@ impl Leg {
     /// Does the leg. An error means that the disk failed, or that a second signal ended it at once.
     pub fn work(self, runtime: &Runtime, calls: Calls, voice: Voice) -> Result<Done, Fault> {
         self.check_room()?;
-        let resume = ending::resume_command(self.folder.path(), &self.options);
+        let (folder, options) = (self.folder.clone(), self.options.clone());
         let done = runtime.block_on(self.work_under_signals(calls, voice));
         done.map_err(|fault| {
-            let error = anyhow!("{:#}\nGo on with:  {resume}", fault.error);
+            let error = anyhow!("{:#}\n{}", fault.error, ending::after_a_fault(&folder, &options));
             Fault { exit: fault.exit, error }
         })
     }
@@ -130,10 +131,10 @@ impl Leg {
             Some(Cause::Interrupted(signal)) => Some(signal),
             _ => None,
         };
-        let writer = finish_journal(ended, interrupted_by)?;
+        finish_journal(ended, interrupted_by)?;
         let closing = {
             let folder = folder.clone();
-            spawn_blocking(move || close(&folder, writer, Some(&secret)))
+            spawn_blocking(move || close(&folder, Some(&secret)))
         };
         let summary = tokio::select! {
             closed = closing => closed.context("the work on the files broke off: a bug").or_exit(Exit::Bug)?,
@@ -173,6 +174,7 @@ impl Team {
             pacer,
             recorder: Recorder::new(journal, vec![Box::new(progress.clone()), Box::new(log)]),
             stop: stop.clone(),
+            outage: Watch::new(limits.max_outage),
             attempts: limits.attempts,
         };
         let jobs = jobs(ledger, take, folder).or_exit(Exit::Local)?;
@@ -226,7 +228,7 @@ fn jobs(
 }
 
 /// Writes the last event, unless the disk has failed.
-fn finish_journal(ended: Ended, interrupted_by: Option<Interrupt>) -> Result<Writer, Fault> {
+fn finish_journal(ended: Ended, interrupted_by: Option<Interrupt>) -> Result<(), Fault> {
     let Ended { mut writer, lost, rescued } = ended;
     if let Some(lost) = lost {
         let error = anyhow!(
@@ -237,29 +239,23 @@ fn finish_journal(ended: Ended, interrupted_by: Option<Interrupt>) -> Result<Wri
         return Err(Fault { exit: Exit::Local, error });
     }
     let finished = Event::Finished(Finished { at: clock::now(), interrupted_by });
-    writer.append(&finished).and_then(|()| writer.sync()).or_exit(Exit::Local)?;
-    Ok(writer)
+    writer.append(&finished).and_then(|()| writer.sync()).or_exit(Exit::Local)
 }
 
 /// Writes the views and looks for secrets in them.
-fn close(folder: &RunFolder, writer: Writer, secret: Option<&Secret>) -> Result<Summary, Fault> {
+fn close(folder: &RunFolder, secret: Option<&Secret>) -> Result<Summary, Fault> {
     let summary = views::write_all(folder).or_exit(Exit::Local)?;
     let leaks = find_leaks(folder, secret).context("cannot look for secrets in the run folder");
     let leaks = leaks.or_exit(Exit::Local)?;
-    if leaks.is_empty() {
-        return Ok(summary);
-    }
-    quarantine(folder, writer, &leaks)
+    if leaks.is_empty() { Ok(summary) } else { set_aside(folder, summary, &leaks) }
 }
 
 /// Writes the views of a run again and looks for tokens in them.
 pub fn rewrite_views(folder: &RunFolder) -> Result<Summary, Fault> {
-    let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
-    let writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
-    close(folder, writer, None)
+    close(folder, None)
 }
 
-fn find_leaks(folder: &RunFolder, secret: Option<&Secret>) -> io::Result<Vec<std::path::PathBuf>> {
+fn find_leaks(folder: &RunFolder, secret: Option<&Secret>) -> io::Result<Vec<PathBuf>> {
     let token_files = [folder.tokens(), folder.quarantine()];
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder.path())? {
@@ -275,24 +271,36 @@ fn find_leaks(folder: &RunFolder, secret: Option<&Secret>) -> io::Result<Vec<std
 /// Ending of the new name of a file in which a secret was found.
 const SET_ASIDE: &str = "leaked";
 
-/// Gives each leaking file another name, says so in the journal, and in the summary.
-fn quarantine(
-    folder: &RunFolder,
-    mut writer: Writer,
-    leaks: &[std::path::PathBuf],
-) -> Result<Summary, Fault> {
+/// Gives each leaking file another name, and says so in the journal and in the summary, as far as
+/// they are not leaking themselves.
+fn set_aside(folder: &RunFolder, summary: Summary, leaks: &[PathBuf]) -> Result<Summary, Fault> {
+    let mut names = Vec::new();
     for path in leaks {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let leaked = Event::Leaked(Leaked { at: clock::now(), file: name.clone() });
-        writer.append(&leaked).and_then(|()| writer.sync()).or_exit(Exit::Local)?;
-        let aside = folder.file(&format!("{name}.{SET_ASIDE}"));
-        let moved = folder.disk().rename(path, &aside);
+        let moved = folder.disk().rename(path, &free_name(folder, &name));
         moved.with_context(|| format!("cannot set {} aside", path.display())).or_exit(Exit::Bug)?;
+        names.push(name);
     }
-    let is_hit = |path: &Path| leaks.iter().any(|leak| leak == path);
-    if is_hit(&folder.journal()) || is_hit(&folder.file("summary.json")) {
-        let error = anyhow!("{}", ending::leaked(leaks.iter().map(std::path::PathBuf::as_path)));
-        return Err(Fault { exit: Exit::Bug, error });
+    if !leaks.contains(&folder.journal()) {
+        record_leaks(folder, &names).or_exit(Exit::Local)?;
     }
-    views::write_summary_again(folder).or_exit(Exit::Local)
+    let summary = summary.with_leaks(names);
+    views::write_summary(folder, &summary).or_exit(Exit::Local)?;
+    Ok(summary)
+}
+
+/// A name that nothing set aside has yet.
+fn free_name(folder: &RunFolder, name: &str) -> PathBuf {
+    let first = folder.file(&format!("{name}.{SET_ASIDE}"));
+    let later = (2..).map(|n| folder.file(&format!("{name}-{n}.{SET_ASIDE}")));
+    std::iter::once(first.clone()).chain(later).find(|path| !path.exists()).unwrap_or(first)
+}
+
+fn record_leaks(folder: &RunFolder, names: &[String]) -> anyhow::Result<()> {
+    let ledger = Ledger::read(&folder.journal(), |_| {})?;
+    let mut writer = Writer::open(folder, ledger.end)?;
+    for name in names {
+        writer.append(&Event::Leaked(Leaked { at: clock::now(), file: name.clone() }))?;
+    }
+    Ok(writer.sync()?)
 }

@@ -1,6 +1,11 @@
 //! `resume`: goes on with a run from its folder, after any end.
 
-use std::{collections::HashSet, io, thread};
+use std::{
+    collections::HashSet,
+    io,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use anyhow::{Context, anyhow, ensure};
 use tokio::runtime::Runtime;
@@ -14,7 +19,7 @@ use super::{
 use crate::{
     cli::{RehearsalArgs, ResumeArgs, options_again},
     clock,
-    config::{App, AppBefore, Limits, Stdin},
+    config::{self, App, AppBefore, Limits, Stdin},
     event::{Event, Finished, Listener, Missed, Reclaimed, Resumed, Started},
     exit::{Exit, Fault, OrExit},
     fingerprint::{Fingerprint, Fingerprints},
@@ -42,7 +47,8 @@ pub fn resume(args: &ResumeArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault
         voice.say(&nothing_left(&ledger.books()));
         finish(&ledger, writer)?;
         let summary = rewrite_views(&folder)?;
-        ending::show(&summary, &folder, &[], args.json, voice);
+        let options = options_again(&args.app, &args.pace, &args.rehearsal);
+        ending::show(&summary, &folder, &options, args.json, voice);
         return Ok(summary.exit);
     }
     let options = options_again(&args.app, &args.pace, &args.rehearsal);
@@ -170,7 +176,7 @@ fn begun(folder: &RunFolder, lock: &mut Lock, prints: &Fingerprints) -> Result<L
     let read = || Ledger::read_with(prints.clone(), &journal, |_| {});
     let first = match read() {
         Err(JournalError::NotBegun(_)) => lock.first_event(),
-        Err(JournalError::Unreadable { .. }) if !journal.exists() => lock.first_event(),
+        Err(JournalError::Unreadable { .. }) if is_not_yet(folder, &journal) => lock.first_event(),
         read => return read.or_exit(Exit::Local),
     };
     let never_began = || JournalError::NotBegun(journal.clone());
@@ -182,16 +188,25 @@ fn begun(folder: &RunFolder, lock: &mut Lock, prints: &Fingerprints) -> Result<L
     read().or_exit(Exit::Local)
 }
 
+/// Whether there is no journal yet, rather than none any more.
+fn is_not_yet(folder: &RunFolder, journal: &Path) -> bool {
+    let has_worked = || {
+        let length = |path: PathBuf| path.metadata().map_or(0, |file| file.len());
+        length(folder.tokens()) > 0 || folder.file("summary.json").exists()
+    };
+    !journal.exists() && !has_worked()
+}
+
 /// Without the token file nobody could say what is recovered.
 fn check_tokens_are_there(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<()> {
     let recovered = ledger.books().recovered;
     ensure!(
         recovered == 0 || folder.tokens().exists(),
         "{} is missing, and the journal says that it has the tokens of {}; nothing was sent. \
-         Put it back, or run what is left as a new run: ghl-reconnect run {}",
+         Put it back. If these tokens are lost, make an empty file in its place and resume: all of \
+         them are then asked for anew",
         folder.tokens().display(),
-        counted(recovered, "installation"),
-        folder.file("failures.csv").display()
+        counted(recovered, "installation")
     );
     Ok(())
 }
@@ -214,13 +229,16 @@ fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger,
                    the list is needed to go on";
     let input = input.context(context).or_exit(Exit::Local)?;
     let survey = input.survey()?;
-    if survey.list.columns != list.columns {
-        let error =
-            anyhow!("{} has other columns than when the run began; start a new run", list.name);
+    if survey.list.digest != list.digest {
+        let error = anyhow!(
+            "the journal lacks the list, and {} has changed since the run began; put it back as it \
+             was, or start a new run",
+            list.name
+        );
         return Err(Fault { exit: Exit::Local, error });
     }
     let mut writer = Writer::open(folder, ledger.list_begins).or_exit(Exit::Local)?;
-    input.record(&survey.digest, &mut writer, log)?;
+    input.record(&survey.list.digest, &mut writer, log)?;
     let prints = ledger.prints().clone();
     Ledger::read_with(prints, &folder.journal(), |_| {}).or_exit(Exit::Local)
 }
@@ -329,7 +347,9 @@ fn rehearsal(args: &RehearsalArgs, before: &Started) -> anyhow::Result<Rehearsal
         "this run called {}; it cannot be gone on with in the sandbox",
         before.base_url
     );
-    Ok(RehearsalArgs { sandbox: before.sandbox, ..args.clone() })
+    let args = RehearsalArgs { sandbox: before.sandbox, ..args.clone() };
+    config::check_rehearsal(&args)?;
+    Ok(args)
 }
 
 fn check_client(app: &App, before: &Started) -> anyhow::Result<()> {

@@ -33,6 +33,7 @@ use crate::{
 
 /// Reads and judges the list and shows the plan.
 pub fn check(args: &RunArgs) -> Result<Exit, Fault> {
+    config::check_rehearsal(&args.rehearsal).or_exit(Exit::Usage)?;
     let limits = Limits::of(&args.pace, Limits::default()).or_exit(Exit::Usage)?;
     let app = App::of(&args.app, AppBefore::default(), stdin_of(args)).or_exit(Exit::Usage)?;
     let list = open_list(args)?;
@@ -53,6 +54,7 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
     if args.dry_run {
         return check(args);
     }
+    config::check_rehearsal(&args.rehearsal).or_exit(Exit::Usage)?;
     let limits = Limits::of(&args.pace, Limits::default()).or_exit(Exit::Usage)?;
     let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
     let sandbox = start_sandbox(&args.rehearsal, &runtime, voice)?;
@@ -174,7 +176,7 @@ fn prepare(
     let log = RunLog::open(&folder).or_exit(Exit::Local)?;
     log.hear(&started);
     writer.append(&started).or_exit(Exit::Local)?;
-    list.record(&plan.survey.digest, &mut writer, &log)?;
+    list.record(&plan.survey.list.digest, &mut writer, &log)?;
     let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
     let options = options_again(&args.app, &args.pace, &args.rehearsal);
     Ok(Leg { folder, lock, writer, log, ledger, take: Take::Open, options })

@@ -10,7 +10,7 @@ use super::{
     failure::{Class, Failure, Stage},
     table::{self, BodyKind},
 };
-use crate::{clock, text::SafeText};
+use crate::{clock, secret, text::SafeText};
 
 /// The longest that one `Retry-After` holds the run; the server can say it again.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -23,7 +23,8 @@ pub fn object_of(stage: Stage, reply: &Reply) -> Result<Map<String, Value>, Fail
     if !matches!(reply.status, 200 | 201) {
         return Err(refusal(stage, reply));
     }
-    match serde_json::from_slice(&reply.body) {
+    let body = reply.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&reply.body);
+    match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
         _ => Err(bad_answer(stage, reply, "the answer says success but is not a JSON object")),
     }
@@ -44,7 +45,7 @@ pub fn field<'a>(object: &'a Map<String, Value>, snake: &str, camel: &str) -> Op
     object.get(snake).or_else(|| object.get(camel))
 }
 
-/// HighLevel's trace id: a body field on some answers; no header with it has been seen, two
+/// HighLevel's trace id, unless what stands in its place looks like a token: a body field on some answers; no header with it has been seen, two
 /// likely ones are looked at anyway.
 pub fn trace_id(reply: &Reply) -> Option<SafeText> {
     let in_body = || {
@@ -54,7 +55,8 @@ pub fn trace_id(reply: &Reply) -> Option<SafeText> {
             .or_else(|| nested.and_then(|error| text(error, "trace_id", "traceId")))?;
         Some(SafeText::identifier(id))
     };
-    in_body().or_else(|| reply.trace_header.as_deref().map(SafeText::identifier))
+    let id = in_body().or_else(|| reply.trace_header.as_deref().map(SafeText::identifier));
+    id.filter(|id| secret::cut_out_tokens(id.as_str()) == id.as_str())
 }
 
 fn refusal(stage: Stage, reply: &Reply) -> Failure {

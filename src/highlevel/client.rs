@@ -14,7 +14,8 @@ use super::{allowance::Allowance, endpoint::Endpoint};
 use crate::{
     clock::{self, Moment},
     installation::{Installation, Scope},
-    secret::{AuthorizationCode, ClientSecret},
+    leaks,
+    secret::{self, AuthorizationCode, ClientSecret},
 };
 
 /// The most bytes of an answer that are read; a real one has about 4,000.
@@ -44,6 +45,7 @@ pub struct Client {
     http: reqwest::Client,
     endpoint: Endpoint,
     credentials: Credentials,
+    forms_of_secret: Vec<String>,
 }
 
 /// A whole answer.
@@ -71,12 +73,19 @@ pub struct Reply {
 
 impl Reply {
     /// Cuts a secret out of a refusal, should the server repeat it there.
-    fn without(mut self, secret: &str) -> Self {
-        let text = String::from_utf8_lossy(&self.body);
-        if !matches!(self.status, 200 | 201) && text.contains(secret) {
-            self.body = text.replace(secret, "[secret]").into_bytes();
+    fn without(mut self, forms: &[String]) -> Self {
+        let is_said = |form: &String| form.len() >= 6 && contains(&self.body, form.as_bytes());
+        if forms.iter().any(is_said) {
+            let text = String::from_utf8_lossy(&self.body);
+            self.body = secret::cut_out(&text, forms).into_bytes();
         }
+        self.trace_header = self.trace_header.map(|id| secret::cut_out(&id, forms));
         self
+    }
+
+    /// Takes a code out of an answer that refuses it.
+    fn without_code(self, code: &str) -> Self {
+        if matches!(self.status, 200 | 201) { self } else { self.without(&[code.to_owned()]) }
     }
 }
 
@@ -122,7 +131,8 @@ impl Client {
             builder = builder.no_proxy().tls_certs_only([]);
         }
         let http = builder.build().context("cannot set up the HTTPS client")?;
-        Ok(Self { http, endpoint, credentials })
+        let forms_of_secret = leaks::forms(credentials.client_secret.0.expose());
+        Ok(Self { http, endpoint, credentials, forms_of_secret })
     }
 
     /// Who is calling.
@@ -143,7 +153,13 @@ impl Client {
             location_id,
             company_id,
         };
-        send(self.http.post(self.endpoint.reconnect()).json(&body)).await
+        self.send(self.http.post(self.endpoint.reconnect()).json(&body)).await
+    }
+
+    /// Sends a request. Should the answer repeat the client secret, in whatever form, it is cut out
+    /// here, before anybody looks at it.
+    async fn send(&self, request: RequestBuilder) -> Result<Reply, Unanswered> {
+        Ok(send(request).await?.without(&self.forms_of_secret))
     }
 
     /// `POST /oauth/token`: presents a code. It is consumed, and comes back only when it
@@ -157,8 +173,8 @@ impl Client {
             user_type: scope.user_type(),
             redirect_uri: self.credentials.redirect_uri.as_deref(),
         };
-        match send(self.http.post(self.endpoint.token()).form(&form)).await {
-            Ok(reply) => Presentation::Answered(Box::new(reply.without(code.0.expose()))),
+        match self.send(self.http.post(self.endpoint.token()).form(&form)).await {
+            Ok(reply) => Presentation::Answered(Box::new(reply.without_code(code.0.expose()))),
             Err(Unanswered::NeverLeft(why)) => Presentation::NeverLeft(code, why),
             Err(doubt) => Presentation::InDoubt(doubt),
         }
@@ -185,6 +201,10 @@ struct ExchangeRequest<'a> {
     user_type: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect_uri: Option<&'a str>,
+}
+
+fn contains(body: &[u8], form: &[u8]) -> bool {
+    memchr::memmem::find(body, form).is_some()
 }
 
 async fn send(request: RequestBuilder) -> Result<Reply, Unanswered> {

@@ -29,6 +29,9 @@ pub enum EndpointError {
     /// User name, password, query or fragment.
     #[error("--base-url: give scheme, host, port and path only (no user name, query or fragment)")]
     NotPlain,
+    /// The address of a call instead of the base.
+    #[error("--base-url: leave /oauth/… out; it is put behind the base for each call")]
+    IsACall,
     /// A path that would change the host, or is no path.
     #[error(
         "--reconnect-path: must begin with a single / and name a path only, such as {RECONNECT_PATH}"
@@ -55,6 +58,10 @@ impl Endpoint {
         let has_user = !base.username().is_empty() || base.password().is_some();
         if has_user || base.query().is_some() || base.fragment().is_some() {
             return Err(EndpointError::NotPlain);
+        }
+        let path = base.path().trim_end_matches('/');
+        if path.ends_with(RECONNECT_PATH) || path.ends_with(TOKEN_PATH) {
+            return Err(EndpointError::IsACall);
         }
         let reconnect = with_path(&base, reconnect_path)?;
         let token = with_path(&base, TOKEN_PATH)?;
@@ -135,6 +142,8 @@ mod tests {
             ("ftp://127.0.0.1", EndpointError::NotSecure("ftp://127.0.0.1".into())),
             ("https://user:pass@example.com", EndpointError::NotPlain),
             ("https://example.com/?x=1", EndpointError::NotPlain),
+            ("https://example.com/oauth/reconnect/", EndpointError::IsACall),
+            ("https://example.com/v3/oauth/token", EndpointError::IsACall),
         ] {
             assert_eq!(Endpoint::new(bad, RECONNECT_PATH), Err(error), "{bad}");
         }

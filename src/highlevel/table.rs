@@ -59,6 +59,8 @@ const RULES: &[Rule] = &[
             "client not found",
             "unauthorized client",
             "client credentials",
+            "has been revoked",
+            "was revoked",
         ],
         Class::ClientRefused,
     ),
@@ -102,6 +104,8 @@ const RULES: &[Rule] = &[
     status(&[422..=422], Class::InvalidRequest),
     text(&["invalid parameter", "missing parameter", "invalid request"], Class::InvalidRequest),
     status(&[408..=408, 425..=425], Class::ServerError),
+    // No token is sent with either call: whoever is unauthorised is the client.
+    status(&[401..=401], Class::ClientRefused),
 ];
 
 /// The class of an answer that is no success and no redirect.
@@ -206,6 +210,14 @@ mod tests {
             (Reconnect, 403, Other, "error code: 1010", Class::Blocked),
             (Reconnect, 403, Other, "<html>Forbidden</html>", Class::Blocked),
             (Reconnect, 403, Json, "Forbidden resource", Class::Unrecognised),
+            (
+                Reconnect,
+                401,
+                Json,
+                "Authorization has been revoked for this app",
+                Class::ClientRefused,
+            ),
+            (Reconnect, 401, Json, "Unauthorized", Class::ClientRefused),
             (Exchange, 400, Json, "Something new", Class::Unrecognised),
             (Reconnect, 418, Json, "I'm a teapot", Class::Unrecognised),
         ] {

@@ -189,11 +189,17 @@ pub(super) fn judge(text: &str) -> Result<Id, Reason> {
 }
 
 /// The common case, told at once: 20 letters and digits, some of each, not beginning like a token.
+/// Letters alone are an id when they are mixed as no name is.
+fn is_mixed(text: &str) -> bool {
+    let count = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
+    count(u8::is_ascii_uppercase) >= 5 && count(u8::is_ascii_lowercase) >= 5
+}
+
 pub(super) fn is_plainly_an_id(text: &str) -> bool {
     let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
     text.len() == 20
         && text.bytes().all(|b| b.is_ascii_alphanumeric())
-        && (3..20).contains(&letters)
+        && ((3..20).contains(&letters) || is_mixed(text))
         && !["eyJhbGci", "eyJ0eXAi", "eyJraWQi"].iter().any(|start| text.starts_with(start))
 }
 

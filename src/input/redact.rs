@@ -25,9 +25,15 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         "bearer",
         "credential",
         "jwt",
+        "otp",
         "cookie",
     ];
     const ABOUT: &[&str] = &["expir", "type", "issued", "status", "count"];
+    const WHOLE: &[&str] =
+        &["auth", "authorization", "oauth", "pwd", "access", "refresh", "rt", "at"];
+    if WHOLE.contains(&name) {
+        return true;
+    }
     let about = ABOUT.iter().any(|word| name.contains(word)) || name.ends_with("at");
     SECRETS.iter().any(|word| name.contains(word)) || (name.contains("token") && !about)
 }

@@ -36,6 +36,9 @@ pub enum FolderError {
     /// It is not there.
     #[error("{}: no such folder", .0.display())]
     Missing(PathBuf),
+    /// It is a file.
+    #[error("{} is a file, and a run folder is asked for (a list is run with: ghl-reconnect run)", .0.display())]
+    IsAFile(PathBuf),
     /// It has neither journal nor lock.
     #[error("{} is no run folder: it has no journal.jsonl", .0.display())]
     NoJournal(PathBuf),
@@ -45,7 +48,9 @@ impl FolderError {
     /// The exit code that it means.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Exists(_) | Self::Missing(_) | Self::NoJournal(_) => Exit::Usage,
+            Self::Exists(_) | Self::Missing(_) | Self::IsAFile(_) | Self::NoJournal(_) => {
+                Exit::Usage
+            }
             Self::Unusable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Exit::Usage
             }
@@ -88,6 +93,9 @@ impl RunFolder {
     /// Opens the folder of an earlier run.
     pub fn open(path: &Path, disk: Disk) -> Result<Self, FolderError> {
         let folder = Self { path: path.to_owned(), disk };
+        if path.is_file() {
+            return Err(FolderError::IsAFile(path.to_owned()));
+        }
         match (path.is_dir(), folder.journal().is_file() || folder.lock_file().is_file()) {
             (false, _) => Err(FolderError::Missing(path.to_owned())),
             (true, false) => Err(FolderError::NoJournal(path.to_owned())),

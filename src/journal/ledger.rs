@@ -229,7 +229,7 @@ impl Ledger {
             Event::Finished(finished) => self.finished = Some(finished),
             Event::Leaked(leaked) => self.leaks.push(leaked),
             Event::Resumed(resumed) => self.resume(resumed),
-            Event::Started(_) => {}
+            Event::Started(_) | Event::Paused(_) | Event::Continued(_) => {}
         }
     }
 
@@ -258,7 +258,8 @@ impl Ledger {
     fn end_doubt(&mut self, row: u32, failure: &Failure) {
         let Some(grant) = self.in_doubt.remove(&row) else { return };
         match failure.class {
-            Class::OutcomeUnknown => self.lost_grants.push(grant),
+            // An answer of success that could not be read is no better than none.
+            Class::OutcomeUnknown | Class::BadAnswer => self.lost_grants.push(grant),
             // The code never left and is about to be presented again.
             Class::Network => drop(self.in_doubt.insert(row, grant)),
             _ => {}

@@ -84,7 +84,12 @@ impl LineFile {
     /// Makes every line durable.
     pub fn sync(&mut self) -> Result<(), CustodyLost> {
         self.write()?;
-        self.file.sync().map_err(|e| CustodyLost::new(&self.path, e))?;
+        let length = self.file.sync().and_then(|()| self.file.length());
+        let length = length.map_err(|e| CustodyLost::new(&self.path, e))?;
+        if length != self.written {
+            let why = "somebody else has changed the file";
+            return Err(CustodyLost::new(&self.path, io::Error::other(why)));
+        }
         self.durable = self.written;
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::event::{Event, FORMAT};
 #[derive(Debug, Error)]
 pub enum JournalError {
     /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}; put it back from where it went (a file in which a secret was found is called *.leaked)", path.display())]
     Unreadable {
         /// The journal.
         path: PathBuf,

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use self::decide::Next;
 use crate::{
     clock::{self, Moment},
-    event::{Call, Event, Exchanging, Failed, Recovered, Retrying},
+    event::{Call, Continued, Event, Exchanging, Failed, Paused, Recovered, Retrying},
     highlevel::{
         answer,
         client::{Client, Presentation, Reply, Unanswered},
@@ -23,9 +23,10 @@ use crate::{
         ledger::Tried,
         writer::{Custody, CustodyLost},
     },
+    outage::{self, News, Watch},
     pace::{Heard, Lane, Pacer},
     record::Recorder,
-    secret::AuthorizationCode,
+    secret::{self, AuthorizationCode},
     stop::{Cause, Stop},
     text::SafeText,
 };
@@ -46,6 +47,8 @@ pub struct Tools {
     pub recorder: Recorder,
     /// Whether the run is to end.
     pub stop: Stop,
+    /// Whether everything fails the same way.
+    pub outage: Watch,
     /// Conversations for one installation at most.
     pub attempts: u32,
 }
@@ -59,6 +62,8 @@ pub enum Ending {
     Failed(Failure),
     /// The run is to end and this installation was left as it is.
     Abandoned,
+    /// An outage lasted longer than it may; this installation was left as it is.
+    OutageTooLong(Failure),
     /// The disk does not take what it is given.
     CustodyLost(CustodyLost),
 }
@@ -104,6 +109,8 @@ enum Setback {
     /// Tokens came for somebody else.
     Misdirected(Failure, Call, Box<TokenPair>),
     Stopped(Cause),
+    /// An outage lasted longer than it may.
+    TooLong(Failure, Call),
     CustodyLost(CustodyLost),
 }
 
@@ -131,10 +138,20 @@ impl Recovery<'_> {
                 Err(Setback::CustodyLost(lost)) => return Err(lost),
                 Err(Setback::Stopped(cause)) => {
                     self.attempt -= 1;
-                    return self.abandon(cause).await;
+                    return self.abandon(cause, None).await;
                 }
                 Err(Setback::Misdirected(failure, call, pair)) => {
                     return self.quarantine(failure, call, &pair).await;
+                }
+                Err(Setback::Failed(failure, call)) if self.is_of_an_outage(&failure) => {
+                    // The pause is not this installation's fault, and costs it no attempt.
+                    self.wait_for_next(failure, call, Duration::ZERO).await?;
+                    self.attempt -= 1;
+                }
+                Err(Setback::TooLong(failure, call)) => {
+                    self.last = Some(failure.clone());
+                    self.abandon(Cause::Halted, Some(call)).await?;
+                    return Ok(Ending::OutageTooLong(failure));
                 }
                 Err(Setback::Failed(failure, call)) => {
                     match decide::next(
@@ -158,6 +175,12 @@ impl Recovery<'_> {
 
     /// One code, one exchange.
     async fn converse(&mut self) -> Result<(), Setback> {
+        let tools = self.tools;
+        let _passage = tokio::select! {
+            biased;
+            cause = tools.stop.requested() => return Err(Setback::Stopped(cause)),
+            passage = tools.outage.pass() => passage,
+        };
         let (grant, reconnect) = self.ask_for_code().await?;
         let exchanging = Exchanging {
             row: self.row,
@@ -186,15 +209,18 @@ impl Recovery<'_> {
                 self.reconnect_trace_id.clone_from(&call.trace_id);
                 match grant::grant_of(&reply) {
                     Ok(grant) => {
+                        let call = Call { trace_id: grant.trace_id.clone(), ..call };
+                        self.reconnect_trace_id.clone_from(&call.trace_id);
                         self.trace_ids.extend(call.trace_id.clone());
+                        self.went_well(Stage::Reconnect).await?;
                         Ok((grant, call))
                     }
-                    Err(failure) => Err(self.failed(failure, call)),
+                    Err(failure) => Err(self.failed(failure, call).await),
                 }
             }
             Err(unanswered) => {
                 let failure = no_answer(Stage::Reconnect, unanswered);
-                Err(self.failed(failure, call_without_answer(&sent)))
+                Err(self.failed(failure, call_without_answer(&sent)).await)
             }
         }
     }
@@ -206,11 +232,11 @@ impl Recovery<'_> {
             let (sent, margin) = self.turn_to_exchange(&life).await?;
             match self.tools.client.exchange(code, self.installation.scope).await {
                 Presentation::Answered(reply) => {
-                    return self.judge_exchange(&reply, life.age(&sent), margin);
+                    return self.judge_exchange(&reply, life.age(&sent), margin).await;
                 }
                 Presentation::InDoubt(doubt) => {
                     let failure = no_answer(Stage::Exchange, doubt);
-                    return Err(self.failed(failure, call_without_answer(&sent)));
+                    return Err(self.failed(failure, call_without_answer(&sent)).await);
                 }
                 Presentation::NeverLeft(same, why) => {
                     code = self.wait_with_code(same, &why, &sent).await?;
@@ -221,7 +247,7 @@ impl Recovery<'_> {
         Err(Setback::Failed(Failure::without_answer(Stage::Exchange, Class::Network, why), None))
     }
 
-    fn judge_exchange(
+    async fn judge_exchange(
         &mut self,
         reply: &Reply,
         age: Duration,
@@ -231,8 +257,13 @@ impl Recovery<'_> {
         let call = call_of(reply);
         self.token_trace_id.clone_from(&call.trace_id);
         match tokens::tokens_of(reply) {
-            Ok(pair) => Ok(Exchanged { pair, call, received: reply.received, age, margin }),
-            Err(failure) => Err(self.failed(failure, call)),
+            Ok(pair) => {
+                self.went_well(Stage::Exchange).await?;
+                let call = Call { trace_id: pair.trace_id.clone(), ..call };
+                self.token_trace_id.clone_from(&call.trace_id);
+                Ok(Exchanged { pair, call, received: reply.received, age, margin })
+            }
+            Err(failure) => Err(self.failed(failure, call).await),
         }
     }
 
@@ -328,7 +359,7 @@ impl Recovery<'_> {
     }
 
     /// Leaves the installation as it is. One that was never asked for stays without an outcome.
-    async fn abandon(&mut self, cause: Cause) -> Result<Ending, CustodyLost> {
+    async fn abandon(&mut self, cause: Cause, call: Option<Call>) -> Result<Ending, CustodyLost> {
         if let Some(last) = self.last.take() {
             let (class, word) = match cause {
                 Cause::Interrupted(_) => (Class::Interrupted, "interrupted"),
@@ -336,7 +367,7 @@ impl Recovery<'_> {
             };
             let message = format!("the run was {word} before the next attempt, after {last}");
             let failure = Failure { class, message: SafeText::new(&message), ..last };
-            let event = self.failed_event(failure, None);
+            let event = self.failed_event(failure, call);
             self.tools.recorder.tell(event).await?;
         }
         Ok(Ending::Abandoned)
@@ -366,9 +397,42 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    fn failed(&mut self, failure: Failure, call: Call) -> Setback {
+    async fn failed(&mut self, failure: Failure, call: Call) -> Setback {
         self.trace_ids.extend(failure.trace_id.clone());
-        Setback::Failed(self.without_secrets(failure), Some(call))
+        let failure = Self::without_secrets(failure);
+        match self.watch_outage(&failure).await {
+            Ok(News::TooLong) => Setback::TooLong(failure, call),
+            Ok(_) => Setback::Failed(failure, Some(call)),
+            Err(lost) => lost.into(),
+        }
+    }
+
+    /// Tells the watch of a failure, and the run of an outage that begins with it.
+    async fn watch_outage(&self, failure: &Failure) -> Result<News, CustodyLost> {
+        if !outage::is_sign(failure) {
+            self.went_well(failure.stage).await?;
+            return Ok(News::None);
+        }
+        let news = self.tools.outage.bad(failure.stage, self.row);
+        if news == News::Began {
+            let paused = Paused { at: clock::now(), failure: failure.clone() };
+            self.tools.recorder.tell(Event::Paused(paused)).await?;
+        }
+        Ok(news)
+    }
+
+    /// An answer came that is no sign of an outage.
+    async fn went_well(&self, stage: Stage) -> Result<(), CustodyLost> {
+        if let Some(paused) = self.tools.outage.good(stage) {
+            let paused_ms = clock::millis(paused);
+            let continued = Continued { at: clock::now(), paused_ms };
+            self.tools.recorder.tell(Event::Continued(continued)).await?;
+        }
+        Ok(())
+    }
+
+    fn is_of_an_outage(&self, failure: &Failure) -> bool {
+        outage::is_sign(failure) && self.tools.outage.is_on()
     }
 
     /// Lets an answer change the pace, whatever else it says.
@@ -380,10 +444,9 @@ impl Recovery<'_> {
         self.tools.pacer.hear(reply.sent.instant(), heard, &reply.allowance);
     }
 
-    /// Cuts the client secret out of what a server said, should it echo it.
-    fn without_secrets(&self, failure: Failure) -> Failure {
-        let secret = self.tools.client.credentials().client_secret.0.expose();
-        let message = crate::secret::cut_out(failure.message.as_str(), &[secret]);
+    /// Cuts tokens out of what a server said, should it echo some.
+    fn without_secrets(failure: Failure) -> Failure {
+        let message = secret::cut_out_tokens(failure.message.as_str());
         Failure { message: SafeText::new(&message), ..failure }
     }
 

@@ -129,5 +129,6 @@ fn attempts_total(attempts: u32, history: Option<&History>) -> u32 {
 
 fn trace_ids(these: &[SafeText], history: Option<&History>) -> String {
     let earlier = history.map_or(&[][..], |h| &h.trace_ids);
-    earlier.iter().chain(these).map(SafeText::as_str).collect::<Vec<_>>().join(" ")
+    let all: Vec<_> = earlier.iter().chain(these).map(SafeText::as_str).collect();
+    cell::foreign(&all.join(" "))
 }

@@ -40,20 +40,6 @@ pub fn write_all(folder: &RunFolder) -> anyhow::Result<Summary> {
     Ok(summary)
 }
 
-/// Writes `summary.json` alone.
-pub fn write_summary_again(folder: &RunFolder) -> anyhow::Result<Summary> {
-    let journal = folder.journal();
-    let mut stats = Stats::default();
-    let ledger = Ledger::read(&journal, |event| stats.hear(event))?;
-    let mut causes = Causes::default();
-    for installation in ledger.outcomes(&journal)? {
-        causes.installation(&installation?.1);
-    }
-    let summary = Summary::of(&ledger, stats, causes);
-    write_summary(folder, &summary)?;
-    Ok(summary)
-}
-
 fn write_installations(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<Causes> {
     let mut results_file = folder.disk().replace(&folder.file("results.csv"))?;
     let mut failures_file = folder.disk().replace(&folder.file("failures.csv"))?;
@@ -93,7 +79,8 @@ fn list_events(
     Ok(events.take_while(|event| !matches!(event, Ok(Event::Ready(_)))))
 }
 
-fn write_summary(folder: &RunFolder, summary: &Summary) -> anyhow::Result<()> {
+/// Writes `summary.json` alone.
+pub fn write_summary(folder: &RunFolder, summary: &Summary) -> anyhow::Result<()> {
     let mut file = folder.disk().replace(&folder.file("summary.json"))?;
     serde_json::to_writer_pretty(&mut file, summary).context("cannot write summary.json")?;
     file.write_all(b"\n")?;

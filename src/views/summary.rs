@@ -87,11 +87,15 @@ pub enum State {
     Unfinished,
 }
 
+/// Where the calls went.
 #[derive(Clone, Debug, Serialize)]
-struct Endpoint {
-    base_url: String,
-    reconnect_path: String,
-    sandbox: bool,
+pub struct Endpoint {
+    /// Scheme and host.
+    pub base_url: String,
+    /// Path of the Reconnect API.
+    pub reconnect_path: String,
+    /// Whether it was the embedded stand-in.
+    pub sandbox: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -115,6 +119,20 @@ struct BusiestWindow {
 }
 
 impl Summary {
+    /// The same run, in whose files secrets were found.
+    #[must_use]
+    pub fn with_leaks(mut self, files: Vec<String>) -> Self {
+        self.leaks.extend(files);
+        self.exit = Exit::Bug;
+        self.exit_code = Exit::Bug.code();
+        self
+    }
+
+    /// Where the calls went, for the next command.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     /// Puts a run's figures together.
     pub fn of(ledger: &Ledger, mut stats: Stats, causes: Causes) -> Self {
         let started = &ledger.started;

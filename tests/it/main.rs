@@ -13,6 +13,7 @@ mod folder;
 mod halts;
 mod interrupts;
 mod lists;
+mod outage;
 mod outcomes;
 mod pace;
 mod property;

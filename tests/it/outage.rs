@@ -1,0 +1,85 @@
+//! When everything fails the same way, the run pauses as a whole and goes on by itself.
+
+use std::{process::Stdio, time::Duration};
+
+use ghl_reconnect::sandbox::Options;
+use serde_json::json;
+
+use crate::support::{Ran, StandIn, Work, location, locations, wait_until};
+
+const COUNT: usize = 120;
+
+/// A run that is in full swing when everything begins to fail, at the step of the fault.
+fn broken_off(work: &Work, stand_in: &StandIn, fault: &str, most: &str) -> std::process::Child {
+    let list = work.file("list.csv", locations(COUNT));
+    let run = work.run(list, &stand_in.url()).args(["--max-outage", most, "--attempts", "2"]);
+    let mut command = run.command();
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = child.spawn().unwrap();
+    wait_until("some recoveries", || stand_in.audit().grants.len() >= 20);
+    stand_in.set_faults(&json!({"*": [fault]}));
+    child
+}
+
+fn end(work: &Work, child: std::process::Child) -> Ran {
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+        folder: work.path("run"),
+    }
+}
+
+fn slow() -> StandIn {
+    StandIn::with(Options { latency: Duration::from_millis(10), ..Options::default() })
+}
+
+#[test]
+fn an_outage_burns_no_attempts_and_the_run_goes_on_by_itself() {
+    for fault in ["reconnect:unavailable*", "exchange:bad_gateway*", "reconnect:reset*"] {
+        let (work, stand_in) = (Work::new(), slow());
+        let child = broken_off(&work, &stand_in, fault, "10m");
+        let journal = work.path("run").join("journal.jsonl");
+        wait_until("the pause", || {
+            std::fs::read_to_string(&journal).unwrap().contains("{\"paused\"")
+        });
+        let paused_at = stand_in.requests();
+        // Two probes, at one second and two more; what was in flight at the pause may still fail.
+        wait_until("probes", || stand_in.requests() >= paused_at + 2);
+        let in_flight = 16;
+        assert!(stand_in.requests() <= paused_at + in_flight + 4, "a probe, not a stampede");
+        stand_in.set_faults(&json!({}));
+        let ran = end(&work, child).expect(0);
+        ran.assert_sound(&stand_in);
+        assert_eq!(ran.count("recovered"), COUNT, "{fault}");
+        assert!(ran.stderr.contains("PAUSED"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("going on after"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_outage_past_its_bound_halts_the_run_which_can_be_gone_on_with() {
+    let (work, stand_in) = (Work::new(), slow());
+    let child = broken_off(&work, &stand_in, "unavailable*", "1s");
+    let ran = end(&work, child).expect(3);
+    ran.assert_sound(&stand_in);
+    assert!(ran.stdout.contains("--max-outage"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("ghl-reconnect resume"), "{}", ran.stdout);
+    assert!(ran.count("not_attempted") > 0);
+    assert!(ran.failures().iter().all(|row| row["retry"] == "later"), "{:?}", ran.failures());
+    stand_in.set_faults(&json!({}));
+    let resumed = work.resume(&stand_in.url()).args(["--retry-failed"]).go().expect(0);
+    resumed.assert_sound(&stand_in);
+}
+
+#[test]
+fn one_installation_that_always_fails_is_no_outage() {
+    let faults = json!({location(3): ["unavailable*"], location(4): ["exchange:reset*"]});
+    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let list = work.file("list.csv", locations(12));
+    let ran = work.run(list, &stand_in.url()).args(["--attempts", "3"]).go().expect(1);
+    ran.assert_sound(&stand_in);
+    assert_eq!(ran.count("recovered"), 10);
+    assert!(ran.events("paused").is_empty());
+}
