@@ -1,7 +1,6 @@
 //! `resume`: goes on with a run from its folder, after any end.
 
 use std::{
-    collections::HashSet,
     io,
     path::{Path, PathBuf},
     thread,
@@ -22,13 +21,14 @@ use crate::{
     config::{self, App, AppBefore, Limits, Stdin},
     event::{Event, Finished, Listener, Missed, Reclaimed, Resumed, Started},
     exit::{Exit, Fault, OrExit},
-    fingerprint::{Fingerprint, Fingerprints},
+    fingerprint::Fingerprints,
     journal::{
         disk::Disk,
         folder::{Lock, RunFolder},
         ledger::{Books, Disagreement, Ledger, Take},
         reader::JournalError,
-        rescue, tokens,
+        rescue,
+        tokens::{self, OnDisk},
         writer::{Custody, CustodyLost, Writer},
     },
     plan::{counted, in_words},
@@ -121,7 +121,14 @@ fn restore(
         Rescues::TakenOver => tokens::on_disk(&folder.tokens(), ledger.prints()),
     };
     let on_disk = on_disk.with_context(|| format!("cannot read {}", folder.tokens().display()));
-    let differ = ledger.compare(&on_disk.or_exit(Exit::Local)?);
+    let on_disk = on_disk.or_exit(Exit::Local)?;
+    if on_disk.pairs > on_disk.installations.len() {
+        drop(writer);
+        tokens::leave_the_last(folder.disk(), &folder.tokens(), ledger.prints())
+            .or_exit(Exit::Local)?;
+        writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
+    }
+    let differ = ledger.compare(&on_disk.installations);
     if differ != Disagreement::default() {
         voice.say(&in_words_of(&differ));
         for event in agreement(folder, &ledger, differ).or_exit(Exit::Local)? {
@@ -151,11 +158,11 @@ fn add(
 fn read_at_once(
     folder: &RunFolder,
     lock: &mut Lock,
-) -> Result<(Ledger, io::Result<HashSet<Fingerprint>>), Fault> {
+) -> Result<(Ledger, io::Result<OnDisk>), Fault> {
     let prints = Fingerprints::default();
     thread::scope(|scope| {
         let tokens = scope.spawn(|| match tokens::on_disk(&folder.tokens(), &prints) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HashSet::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(OnDisk::default()),
             read => read,
         });
         let ledger = begun(folder, lock, &prints)?;

@@ -85,6 +85,11 @@ impl Disk {
             options.mode(0o600);
         }
         let file = options.read(true).append(true).open(path)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        }
         Ok(DiskFile { disk: self.clone(), file })
     }
 

@@ -106,9 +106,14 @@ impl LineFile {
 
     fn retreat(&mut self, to: u64) {
         self.waiting.clear();
-        // On a disk that cannot even shorten a file, the reader cuts the tail.
-        let _ = self.file.cut(to);
-        self.written = to;
+        // On a disk that cannot even shorten a file, the reader cuts the tail; and a file that
+        // somebody else has shortened already is not made longer.
+        let length = self.file.length().unwrap_or(to);
+        if length > to {
+            let _ = self.file.cut(to);
+        }
+        self.written = length.min(to);
+        self.durable = self.durable.min(self.written);
     }
 
     /// The durable lines, if the file has lost its name and would not outlive the run.

@@ -1,14 +1,15 @@
 //! Reads `tokens.jsonl` back: which installations have their tokens on disk.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::File,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Write},
     path::Path,
 };
 
 use serde::Deserialize;
 
+use super::disk::Disk;
 use crate::{
     fingerprint::{Fingerprint, Fingerprints},
     installation::Scope,
@@ -27,20 +28,60 @@ struct Document<'a> {
     access_token: std::borrow::Cow<'a, str>,
 }
 
-/// The installations whose token pairs are on disk, whole lines only.
-pub fn on_disk(tokens: &Path, prints: &Fingerprints) -> io::Result<HashSet<Fingerprint>> {
-    let mut found = HashSet::new();
-    let mut input = BufReader::with_capacity(1 << 17, File::open(tokens)?);
+/// What `tokens.jsonl` holds, whole lines only.
+#[derive(Debug, Default)]
+pub struct OnDisk {
+    /// The installations whose token pairs are there.
+    pub installations: HashSet<Fingerprint>,
+    /// Lines that have a token pair; more than installations when some stand there twice.
+    pub pairs: usize,
+}
+
+/// Reads which installations have their token pairs on disk.
+pub fn on_disk(tokens: &Path, prints: &Fingerprints) -> io::Result<OnDisk> {
+    let mut found = OnDisk::default();
+    each_line(tokens, |line| {
+        if let Some(print) = print_of(line, prints) {
+            found.installations.insert(print);
+            found.pairs += 1;
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Leaves one line an installation, the last one, as a crash in the midst of saving may have left
+/// more. Lines that are no token pairs stay.
+pub fn leave_the_last(disk: &Disk, tokens: &Path, prints: &Fingerprints) -> anyhow::Result<()> {
+    let mut last: HashMap<Fingerprint, usize> = HashMap::new();
+    let mut number = 0;
+    each_line(tokens, |line| {
+        if let Some(print) = print_of(line, prints) {
+            last.insert(print, number);
+        }
+        number += 1;
+        Ok(())
+    })?;
+    let mut tidy = disk.replace(tokens)?;
+    number = 0;
+    each_line(tokens, |line| {
+        let is_last = print_of(line, prints).is_none_or(|print| last.get(&print) == Some(&number));
+        number += 1;
+        if is_last { tidy.write_all(line) } else { Ok(()) }
+    })?;
+    tidy.put_in_place()
+}
+
+fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut input = BufReader::with_capacity(1 << 17, File::open(path)?);
     let mut line = Vec::new();
     while input.read_until(b'\n', &mut line)? > 0 {
-        if line.ends_with(b"\n")
-            && let Some(print) = print_of(&line, prints)
-        {
-            found.insert(print);
+        if line.ends_with(b"\n") {
+            take(&line)?;
         }
         line.clear();
     }
-    Ok(found)
+    Ok(())
 }
 
 fn print_of(line: &[u8], prints: &Fingerprints) -> Option<Fingerprint> {

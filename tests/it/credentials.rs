@@ -204,3 +204,16 @@ fn a_plain_answer_of_another_protocol_is_no_success() {
     let ran = work.run(list, &stand_in.url()).args(["--attempts", "1"]).go().expect(3);
     ran.assert_sound(&Nobody);
 }
+
+#[test]
+fn an_id_and_a_secret_that_were_swapped_are_refused_and_not_shown() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(2));
+    for (id, secret) in [(CLIENT_SECRET, CLIENT_ID), (CLIENT_SECRET, CLIENT_SECRET)] {
+        let run = work.run(&list, &stand_in.url()).without_credentials();
+        let ran = run.env("GHL_CLIENT_ID", id).env("GHL_CLIENT_SECRET", secret).go().expect(2);
+        assert!(!ran.stderr.contains(CLIENT_SECRET), "{}", ran.stderr);
+        assert!(!ran.folder.exists());
+    }
+    assert_eq!(stand_in.requests(), 0);
+}

@@ -110,29 +110,33 @@ enum Failing {
 
 #[test]
 fn whichever_operation_fails_nothing_granted_is_lost() {
+    let work = Work::undisturbed();
+    let list = work.file("list.csv", locations(3));
     for how in [Failing::Once, Failing::FromThenOn] {
         let mut n = 1;
-        loop {
-            let (work, stand_in) = (Work::undisturbed(), StandIn::seeded(&json!({}), n as u64));
-            let list = work.file("list.csv", locations(3));
-            let (disk, count) = failing(n, how);
-            let exit = run(&work, &list, &stand_in, disk);
-            if count.load(Ordering::SeqCst) < n {
-                assert_eq!(exit, Exit::Recovered, "a run without a fault");
-                break;
-            }
-            if exit != Exit::Recovered {
-                assert_eq!(exit, Exit::Local, "operation {n} fails {how:?}");
-            }
-            let granted_before = stand_in.audit().grants.len();
-            let ran = converge(&work, &list, &stand_in, 3);
-            let redone = stand_in.audit().grants.len() - 3;
-            assert_eq!(redone, 0, "operation {n} fails {how:?}: {granted_before} were granted");
-            drop(ran);
+        while !passes_clean(&work, &list, n, how) {
+            fs::remove_dir_all(work.path("run")).unwrap();
             n += 1;
         }
+        fs::remove_dir_all(work.path("run")).unwrap();
         assert!(n > 20, "only {n} operations were made to fail");
     }
+}
+
+/// Runs with the n-th operation failing and goes on after it; whether there was no such operation.
+fn passes_clean(work: &Work, list: &Path, n: usize, how: Failing) -> bool {
+    let stand_in = StandIn::seeded(&json!({}), n as u64);
+    let (disk, count) = failing(n, how);
+    let exit = run(work, list, &stand_in, disk);
+    if count.load(Ordering::SeqCst) < n {
+        assert_eq!(exit, Exit::Recovered, "a run without a fault");
+        return true;
+    }
+    assert!(matches!(exit, Exit::Recovered | Exit::Local), "operation {n} fails {how:?}: {exit:?}");
+    converge(work, list, &stand_in, 3);
+    let redone = stand_in.audit().grants.len() - 3;
+    assert_eq!(redone, 0, "operation {n} fails {how:?}");
+    false
 }
 
 /// A finished run of two installations with all of its files.
@@ -215,6 +219,58 @@ fn a_missing_token_file_is_refused_and_nothing_is_sent() {
     let ran = work.resume(&stand_in.url()).go().expect(4);
     assert!(ran.stderr.contains("tokens.jsonl is missing"), "{}", ran.stderr);
     assert_eq!(stand_in.requests(), calls);
+}
+
+#[test]
+fn a_missing_journal_is_refused_and_nothing_is_sent() {
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    finished_run(&work, &stand_in);
+    let calls = stand_in.requests();
+    fs::remove_file(work.path("run").join("journal.jsonl")).unwrap();
+    for command in ["resume", "report"] {
+        let run = work.path("run");
+        let ran = work.program([command.as_ref(), run.as_os_str()]).credentials().go().expect(4);
+        assert!(ran.stderr.contains("journal.jsonl; put it back"), "{}", ran.stderr);
+    }
+    assert!(!work.path("run").join("journal.jsonl").exists());
+    assert_eq!(stand_in.requests(), calls);
+}
+
+#[test]
+fn a_report_without_the_tokens_says_so_and_makes_no_file() {
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    finished_run(&work, &stand_in);
+    let tokens = work.path("run").join("tokens.jsonl");
+    fs::remove_file(&tokens).unwrap();
+    let run = work.path("run");
+    let ran = work.program(["report".as_ref(), run.as_os_str()]).go().expect(0);
+    assert!(ran.stderr.contains("tokens.jsonl is missing"), "{}", ran.stderr);
+    assert!(!tokens.exists());
+    // The way that the refusal to resume names: an empty file in its place asks for all anew.
+    fs::write(&tokens, "").unwrap();
+    let ran = work.resume(&stand_in.url()).go().expect(0);
+    assert_eq!(ran.tokens().len(), 2);
+    ran.assert_sound_after_kills(&stand_in);
+}
+
+#[test]
+fn tokens_that_somebody_else_cuts_meanwhile_are_noticed() {
+    let stand_in =
+        StandIn::with(Options { latency: Duration::from_millis(20), ..Options::default() });
+    let work = Work::new();
+    let list = work.file("list.csv", locations(60));
+    let mut command = work.run(list, &stand_in.url()).command();
+    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
+    let tokens = work.path("run").join("tokens.jsonl");
+    fs::OpenOptions::new().write(true).truncate(true).open(tokens).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("somebody else has changed the file"), "{said}");
+    let ran = work.resume(&stand_in.url()).go().expect(0);
+    ran.assert_sound_after_kills(&stand_in);
+    assert_eq!(ran.count("recovered"), 60);
 }
 
 #[test]

@@ -347,3 +347,14 @@ fn columns_with_tokens_are_named_in_the_plan_and_carried_nowhere() {
     }
     assert!(!ran.stderr.contains(secret) && !ran.stdout.contains(secret));
 }
+
+#[test]
+fn an_id_of_only_that_the_list_lacks_is_named() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(3));
+    let only = work.file("only.txt", format!("location_id\n{}\n{}\n", location(1), location(77)));
+    let ran = work.run(list, &stand_in.url()).arg("--only").arg(only).go().expect(0);
+    assert!(ran.stderr.contains("Not found      1 row"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&location(77)), "{}", ran.stderr);
+    assert_eq!(stand_in.requests(), 2);
+}

@@ -12,7 +12,7 @@ use crate::{
     support::{CLIENT_ID, Ran, StandIn, Work, company, fixture, location, locations, program},
 };
 
-const COMMANDS: [&str; 6] = ["run", "check", "report", "sandbox", "completions", "man"];
+const COMMANDS: [&str; 7] = ["run", "resume", "check", "report", "sandbox", "completions", "man"];
 
 #[test]
 fn the_plan_is_shown_before_the_first_call() {
@@ -314,4 +314,38 @@ fn wrong_usage_ends_with_exit_code_two() {
     }
     assert_eq!(work.entries().len(), 1, "{:?}", work.entries());
     assert!(fs::read(list).is_ok());
+}
+
+#[test]
+fn faults_of_the_stand_in_are_no_options_of_a_real_run() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(2));
+    for command in ["run", "check"] {
+        let ran = work
+            .program([command.as_ref(), list.as_os_str()])
+            .args(["--sandbox-faults", "server_error=1%", "--base-url", &stand_in.url()])
+            .credentials()
+            .go()
+            .expect(2);
+        assert!(ran.stderr.contains("need --sandbox"), "{}", ran.stderr);
+    }
+    assert_eq!(stand_in.requests(), 0);
+}
+
+#[test]
+fn the_next_command_of_a_report_goes_where_the_run_went() {
+    let (work, stand_in) =
+        (Work::new(), StandIn::faulty(&json!({location(1): ["not_installed*"]})));
+    let list = work.file("list.csv", locations(3));
+    let ran = work.run(&list, &stand_in.url()).go().expect(1);
+    let next = format!("failures.csv --base-url {}", stand_in.url());
+    let report = work.program(["report".as_ref(), ran.folder.as_os_str()]).go().expect(0);
+    assert!(report.stdout.contains(&next), "{}", report.stdout);
+
+    let work = Work::new();
+    let list = work.file("list.csv", locations(3));
+    let ran = work.rehearse(&list).args(["--sandbox-faults", "not_installed=100%"]).go().expect(1);
+    assert!(ran.stdout.contains("SANDBOX"), "{}", ran.stdout);
+    let report = work.program(["report".as_ref(), ran.folder.as_os_str()]).go().expect(0);
+    assert!(report.stdout.contains("failures.csv --sandbox"), "{}", report.stdout);
 }

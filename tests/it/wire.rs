@@ -1,10 +1,10 @@
 //! What goes over the wire, to the byte, and what is accepted from it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     recording::{Book, Recording, Reply, Seen, whole},
-    support::{CLIENT_ID, CLIENT_SECRET, Ran, Work, company, location, locations},
+    support::{CLIENT_ID, CLIENT_SECRET, Ran, Work, company, entries, location, locations},
 };
 
 /// A run over a sub-account that has an agency and over an agency; the requests of each.
@@ -138,7 +138,7 @@ fn a_reconnect_path_that_leads_elsewhere_is_refused() {
 }
 
 /// Renames the keys of an answer.
-fn renamed(mut body: serde_json::Value, names: &[(&str, &str)]) -> serde_json::Value {
+fn renamed(mut body: Value, names: &[(&str, &str)]) -> Value {
     let object = body.as_object_mut().unwrap();
     for (from, to) in names {
         if let Some(value) = object.remove(*from) {
@@ -279,4 +279,43 @@ fn an_answer_that_does_not_come_is_given_up_in_time() {
     let ms = failed["call"]["ms"].as_u64().unwrap();
     assert!((300..5000).contains(&ms), "{ms}");
     assert_eq!(failed["failure"]["class"], "network");
+}
+
+/// Each way in which a server may repeat what it must not.
+fn echo(kind: usize, seen: &Seen) -> Value {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let basic = STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}"));
+    let token = "{\"access_token\": \"at.0123456789abcdefghijkl\"}";
+    let code = seen.field("code").unwrap_or_default();
+    match kind {
+        0 => json!({ "message": format!("bad {CLIENT_SECRET}") }),
+        1 => json!({ "message": format!("bad {}", STANDARD.encode(CLIENT_SECRET)) }),
+        2 => json!({ "message": format!("bad {basic}") }),
+        3 => json!({ "message": "bad", "traceId": CLIENT_SECRET }),
+        4 => json!({ "message": format!("oops {token}") }),
+        _ => json!({ "message": format!("code {code} is bad"), "traceId": code }),
+    }
+}
+
+#[test]
+fn what_a_server_repeats_of_our_secrets_is_in_no_file_and_on_no_screen() {
+    const KINDS: usize = 6;
+    for step in ["/oauth/reconnect", "/oauth/token"] {
+        let stand_in = Recording::answering(move |book, number, seen| {
+            let kind = if step == "/oauth/reconnect" { number } else { number / 2 };
+            if seen.path == step { Reply::Json(400, echo(kind, seen)) } else { book.answer(seen) }
+        });
+        let work = Work::new();
+        let list = work.file("list.csv", locations(KINDS));
+        let run = work.run(list, &stand_in.url()).args(["--attempts", "1", "--concurrency", "1"]);
+        let ran = run.go().expect(1);
+        ran.assert_sound(&stand_in);
+        assert_eq!(ran.count("failed"), KINDS);
+        for name in entries(&ran.folder) {
+            let text = ran.text(&name);
+            for secret in ["at.0123456789", "NmQzYzVhNTIt", "ZkM2M1YTUyL"] {
+                assert!(!text.contains(secret), "{step}: {name} holds {secret}");
+            }
+        }
+    }
 }
