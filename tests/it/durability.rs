@@ -139,6 +139,43 @@ fn passes_clean(work: &Work, list: &Path, n: usize, how: Failing) -> bool {
     false
 }
 
+fn whole_lines(path: &Path, with: &str) -> usize {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.split_inclusive('\n').filter(|line| line.ends_with('\n') && line.contains(with)).count()
+}
+
+#[test]
+fn nothing_counts_as_recovered_before_its_tokens_are_synced() {
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let list = work.file("list.csv", locations(3));
+    let tokens = work.path("run").join("tokens.jsonl");
+    let disk = Disk::failing(move |operation| {
+        let has_tokens = tokens.metadata().is_ok_and(|file| file.len() > 0);
+        if operation == Operation::Sync && has_tokens { Err(broken()) } else { Ok(()) }
+    });
+    assert_eq!(run(&work, &list, &stand_in, disk), Exit::Local);
+    assert_eq!(whole_lines(&work.path("run").join("journal.jsonl"), "{\"recovered\""), 0);
+    assert_eq!(stand_in.audit().codes.len(), 1, "no new code is asked for");
+    converge(&work, &list, &stand_in, 3);
+}
+
+#[test]
+fn no_event_says_recovered_before_the_tokens_are_in_their_file() {
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let list = work.file("list.csv", locations(40));
+    let [tokens, journal] =
+        ["tokens.jsonl", "journal.jsonl"].map(|name| work.path("run").join(name));
+    let early = Arc::new(AtomicUsize::new(0));
+    let seen = early.clone();
+    let disk = Disk::failing(move |_| {
+        let told = whole_lines(&journal, "{\"recovered\"");
+        seen.fetch_add(usize::from(told > whole_lines(&tokens, "")), Ordering::SeqCst);
+        Ok(())
+    });
+    assert_eq!(run(&work, &list, &stand_in, disk), Exit::Recovered);
+    assert_eq!(early.load(Ordering::SeqCst), 0);
+}
+
 /// A finished run of two installations with all of its files.
 fn finished_run(work: &Work, stand_in: &StandIn) -> (PathBuf, Vec<(PathBuf, Vec<u8>)>) {
     let list = work.file("list.csv", locations(2));
