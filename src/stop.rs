@@ -30,13 +30,13 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// Asks the run to end. The first cause counts.
-    pub fn request(&self, cause: Cause) {
+    /// Asks the run to end. The first cause counts; whether this is the first is the answer.
+    pub fn request(&self, cause: Cause) -> bool {
         self.cause.send_if_modified(|current| {
             let first = current.is_none();
             current.get_or_insert(cause);
             first
-        });
+        })
     }
 
     /// The cause, if the run is to end.

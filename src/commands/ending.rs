@@ -220,6 +220,13 @@ pub fn ways_on(class: Class) -> &'static str {
         Class::Network => {
             "Nobody answers. Check --base-url, the network, DNS and proxy of this machine, then run it again."
         }
+        Class::RateLimited => {
+            "Nothing is wrong with the installations; the run can be resumed when the new day has begun by\n\
+             HighLevel's reckoning. A lower --rate does not help against a daily allowance."
+        }
+        Class::ServerError | Class::OutcomeUnknown => {
+            "HighLevel does not answer well. Look at its status page, then resume the run; nothing is lost."
+        }
         Class::WrongTenant | Class::WrongKind => {
             "Tokens came for other installations than those asked for. They are in quarantine.jsonl and must\n\
              not be used. Check the list (are location and company ids mixed up? see --scope), then ask\n\

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use self::decide::Next;
 use crate::{
     clock::{self, Moment},
-    event::{Call, Continued, Event, Exchanging, Failed, Paused, Recovered, Retrying},
+    event::{Call, Continued, Event, Exchanging, Failed, Halted, Paused, Recovered, Retrying},
     highlevel::{
         answer,
         client::{Client, Presentation, Reply, Unanswered},
@@ -204,7 +204,7 @@ impl Recovery<'_> {
         let answer = self.tools.client.reconnect(self.installation).await;
         match answer {
             Ok(reply) => {
-                self.heed(&reply);
+                self.heed(&reply).await?;
                 let call = call_of(&reply);
                 self.reconnect_trace_id.clone_from(&call.trace_id);
                 match grant::grant_of(&reply) {
@@ -253,7 +253,7 @@ impl Recovery<'_> {
         age: Duration,
         margin: Duration,
     ) -> Result<Exchanged, Setback> {
-        self.heed(reply);
+        self.heed(reply).await?;
         let call = call_of(reply);
         self.token_trace_id.clone_from(&call.trace_id);
         match tokens::tokens_of(reply) {
@@ -435,13 +435,23 @@ impl Recovery<'_> {
         outage::is_sign(failure) && self.tools.outage.is_on()
     }
 
-    /// Lets an answer change the pace, whatever else it says.
-    fn heed(&self, reply: &Reply) {
+    /// Lets an answer change the pace, whatever else it says; a day whose allowance is used up ends
+    /// the run, to be gone on with later.
+    async fn heed(&self, reply: &Reply) -> Result<(), CustodyLost> {
         let heard = match reply.status {
             429 => Heard::Throttled(answer::asked_wait(reply)),
             _ => Heard::Clean,
         };
         self.tools.pacer.hear(reply.sent.instant(), heard, &reply.allowance);
+        if reply.allowance.is_day_used_up() && self.tools.stop.request(Cause::Halted) {
+            let halted = Halted {
+                at: clock::now(),
+                class: Class::RateLimited,
+                message: SafeText::new(&come_back(reply.allowance.daily_resets_at)),
+            };
+            self.tools.recorder.tell(Event::Halted(halted)).await?;
+        }
+        Ok(())
     }
 
     /// Cuts tokens out of what a server said, should it echo some.
@@ -464,6 +474,12 @@ impl Recovery<'_> {
             trace_ids: std::mem::take(&mut self.trace_ids),
         }))
     }
+}
+
+fn come_back(resets_at: Option<Timestamp>) -> String {
+    let when =
+        resets_at.map_or_else(|| "tomorrow".to_owned(), |at| format!("after {}", clock::stamp(at)));
+    format!("HighLevel says that the day's allowance of requests is used up; resume {when}")
 }
 
 fn past_its_life() -> Failure {

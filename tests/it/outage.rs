@@ -5,7 +5,10 @@ use std::{process::Stdio, time::Duration};
 use ghl_reconnect::sandbox::Options;
 use serde_json::json;
 
-use crate::support::{Ran, StandIn, Work, location, locations, wait_until};
+use crate::{
+    recording::{Recording, Reply, whole},
+    support::{Ran, StandIn, Work, location, locations, wait_until},
+};
 
 const COUNT: usize = 120;
 
@@ -82,4 +85,25 @@ fn one_installation_that_always_fails_is_no_outage() {
     ran.assert_sound(&stand_in);
     assert_eq!(ran.count("recovered"), 10);
     assert!(ran.events("paused").is_empty());
+}
+
+#[test]
+fn a_day_that_is_used_up_ends_the_run_with_the_time_to_come_back() {
+    let stand_in = Recording::answering(|book, number, seen| {
+        if number == 6 && seen.is_reconnect() {
+            let spent =
+                [("X-RateLimit-Daily-Remaining", "0"), ("x-ratelimit-daily-reset", "4070908800")];
+            return Reply::Bytes(whole(200, &spent, &book.code(seen).to_string()));
+        }
+        book.answer(seen)
+    });
+    let work = Work::new();
+    let list = work.file("list.csv", locations(10));
+    let ran = work.run(list, &stand_in.url()).args(["--concurrency", "1"]).go().expect(3);
+    ran.assert_sound(&stand_in);
+    assert_eq!(ran.count("recovered"), 4, "the code in hand is exchanged");
+    assert!(ran.stdout.contains("2099-01-01T00:00:00.000Z"), "{}", ran.stdout);
+    assert!(ran.failures().iter().all(|row| row["retry"] == "later"));
+    let resumed = work.resume(&stand_in.url()).go().expect(0);
+    assert_eq!(resumed.count("recovered"), 10);
 }
