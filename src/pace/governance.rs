@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 /// The slowest pace: a start every ten seconds.
 const SLOWEST: f64 = 0.1;
 
+/// Without a ceiling, a pace is taken to be at least this: a run that has just begun tells little.
+const LEAST_GUESS: f64 = 20.0;
+
 /// Of the ceiling, what a clean second adds.
 const CLIMB: f64 = 0.05;
 
@@ -51,7 +54,8 @@ impl Governance {
             self.slowed_at = Some(now);
             self.climbed_at = Some(now);
             self.holds_in_a_row += 1;
-            let from = self.current.unwrap_or_else(|| self.ceiling.unwrap_or(recent).max(SLOWEST));
+            let from =
+                self.current.unwrap_or_else(|| self.ceiling.unwrap_or(recent.max(LEAST_GUESS)));
             self.current = Some((from / 2.0).max(SLOWEST));
         }
         asked.unwrap_or(if is_news { self.own_hold() } else { Duration::ZERO })
@@ -72,7 +76,7 @@ impl Governance {
         }
         self.climbed_at = Some(now);
         self.holds_in_a_row = 0;
-        let ceiling = self.ceiling.unwrap_or(current * 2.0);
+        let ceiling = self.ceiling.unwrap_or((current * 2.0).max(LEAST_GUESS));
         let faster = current + ceiling * CLIMB;
         self.current =
             if self.ceiling.is_some_and(|top| faster >= top) { None } else { Some(faster) };
@@ -146,5 +150,8 @@ mod tests {
         let now = Instant::now();
         governance.throttled(now, now, None, 400.0);
         assert!((per_second(&governance) - 200.0).abs() < 0.1);
+        let mut beginner = Governance::below(None);
+        beginner.throttled(now, now, None, 1.0);
+        assert!((per_second(&beginner) - 10.0).abs() < 0.1);
     }
 }
