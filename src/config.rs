@@ -122,6 +122,11 @@ impl App {
         })
     }
 
+    /// The client secret, when one was given.
+    pub fn client_secret(&self) -> Option<&ClientSecret> {
+        self.client_secret.as_ref()
+    }
+
     /// The credentials; an error when some are missing.
     pub fn credentials(&self) -> anyhow::Result<Credentials> {
         let client_id = self.client_id.clone().context(

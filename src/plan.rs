@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::json;
+use thiserror::Error;
 
 use crate::{
     clock,
@@ -15,6 +16,7 @@ use crate::{
     input::{self, InputError, Record, ScopeChoice, Source},
     installation::{Id, Installation, Scope},
     pace::Rate,
+    secret::ClientSecret,
     text::SafeText,
 };
 
@@ -198,16 +200,39 @@ impl Named {
     }
 }
 
+/// Why a list is not taken.
+#[derive(Debug, Error)]
+pub enum SurveyError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// It holds the app's client secret, which must stand in no file of the run.
+    #[error(
+        "{name}, line {line}: holds the app's client secret; take it out of the list (nothing was sent)"
+    )]
+    HoldsClientSecret {
+        /// The list.
+        name: String,
+        /// The line at which the row begins.
+        line: u64,
+    },
+}
+
 /// Reads a list to its end and says what it amounts to.
 pub fn survey(
     source: &Source,
     scope: ScopeChoice,
     selection: Selection,
-) -> Result<Survey, InputError> {
+    client_secret: Option<&ClientSecret>,
+) -> Result<Survey, SurveyError> {
     let mut rows = Rows::of(source, scope, selection)?;
     let mut survey = Survey::of(source);
     for row in &mut rows {
-        survey.count(&row?);
+        let row = row?;
+        if let Some(line) = client_secret.and_then(|secret| line_that_holds(&row, secret)) {
+            return Err(SurveyError::HoldsClientSecret { name: source.name().to_owned(), line });
+        }
+        survey.count(&row);
     }
     let mut not_met: Vec<_> = rows.not_met.iter().collect();
     not_met.sort_unstable();
@@ -221,6 +246,17 @@ pub fn survey(
     survey.token_columns.clone_from(&shape.left_out);
     survey.list.digest = rows.list().digest();
     Ok(survey)
+}
+
+/// The line of a row in which a secret stands. A short one would be found by chance.
+fn line_that_holds(row: &Row, secret: &ClientSecret) -> Option<u64> {
+    let secret = secret.0.expose();
+    let holds = |text: &str| secret.len() >= 8 && text.contains(secret);
+    match row {
+        Row::Take(listed) => listed.values.iter().any(|cell| holds(cell)).then_some(listed.line),
+        Row::Rejected(rejected) => holds(rejected.raw.as_str()).then_some(rejected.line),
+        Row::Duplicate(_) | Row::LeftOut => None,
+    }
 }
 
 impl Survey {

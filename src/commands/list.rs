@@ -12,6 +12,7 @@ use crate::{
     journal::writer::Writer,
     plan::{self, Row, Rows, Selection, Survey},
     run_log::RunLog,
+    secret::ClientSecret,
 };
 
 /// A list with what picks its rows.
@@ -38,8 +39,9 @@ impl InputList {
     }
 
     /// Reads the list once; one with nothing to recover is an error that helps.
-    pub fn survey(&self) -> Result<Survey, Fault> {
-        let survey = plan::survey(&self.source, self.selected.scope, self.selection.clone());
+    pub fn survey(&self, client_secret: Option<&ClientSecret>) -> Result<Survey, Fault> {
+        let (scope, selection) = (self.selected.scope, self.selection.clone());
+        let survey = plan::survey(&self.source, scope, selection, client_secret);
         let survey = survey.or_exit(Exit::Usage)?;
         if survey.installations() > 0 {
             return Ok(survey);

@@ -235,7 +235,7 @@ fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger,
     let context = "the run ended while its list was being read, nothing was sent; \
                    the list is needed to go on";
     let input = input.context(context).or_exit(Exit::Local)?;
-    let survey = input.survey()?;
+    let survey = input.survey(None)?;
     if survey.list.digest != list.digest {
         let error = anyhow!(
             "the journal lacks the list, and {} has changed since the run began; put it back as it \

@@ -37,7 +37,7 @@ pub fn check(args: &RunArgs) -> Result<Exit, Fault> {
     let limits = Limits::of(&args.pace, Limits::default()).or_exit(Exit::Usage)?;
     let app = App::of(&args.app, AppBefore::default(), stdin_of(args)).or_exit(Exit::Usage)?;
     let list = open_list(args)?;
-    let plan = plan_of(list.survey()?, limits, &app, None);
+    let plan = plan_of(list.survey(app.client_secret())?, limits, &app, None);
     if args.json {
         print(&format!("{:#}\n", plan.as_json()));
     } else {
@@ -66,7 +66,7 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
     let credentials = app.credentials().or_exit(Exit::Usage)?;
     let list = open_list(args)?;
     let out = config::run_folder(args.out.as_deref());
-    let plan = plan_of(list.survey()?, limits, &app, Some(&out));
+    let plan = plan_of(list.survey(app.client_secret())?, limits, &app, Some(&out));
     show(&plan, &app, voice);
     if sandbox.is_none() && args.is_to_ask() && !is_agreed() {
         voice.say("Nothing was sent.");

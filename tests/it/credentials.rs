@@ -217,3 +217,16 @@ fn an_id_and_a_secret_that_were_swapped_are_refused_and_not_shown() {
     }
     assert_eq!(stand_in.requests(), 0);
 }
+
+#[test]
+fn a_list_that_holds_the_client_secret_is_refused_before_anything_is_written() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list =
+        format!("location_id,note\nLoc00000000000000001,x\nLoc00000000000000009,{CLIENT_SECRET}\n");
+    let list = work.file("list.csv", list);
+    let ran = work.run(list, &stand_in.url()).go().expect(2);
+    assert!(ran.stderr.contains("line 3: holds the app's client secret"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains(CLIENT_SECRET), "{}", ran.stderr);
+    assert!(!ran.folder.exists());
+    assert_eq!(stand_in.requests(), 0);
+}
