@@ -82,6 +82,7 @@ pub async fn recover(
         started_at: clock::now(),
         attempts_before: before.attempts,
         attempt: 0,
+        pardons: 0,
         reconnect_trace_id: None,
         token_trace_id: None,
         trace_ids: before.trace_ids.clone(),
@@ -97,6 +98,8 @@ struct Recovery<'a> {
     started_at: Timestamp,
     attempts_before: u32,
     attempt: u32,
+    /// Failures in outages that cost no attempt.
+    pardons: u32,
     reconnect_trace_id: Option<SafeText>,
     token_trace_id: Option<SafeText>,
     trace_ids: Vec<SafeText>,
@@ -145,6 +148,7 @@ impl Recovery<'_> {
                 }
                 Err(Setback::Failed(failure, call)) if self.is_of_an_outage(&failure) => {
                     // The pause is not this installation's fault, and costs it no attempt.
+                    self.pardons += 1;
                     self.wait_for_next(failure, call, Duration::ZERO).await?;
                     self.attempt -= 1;
                 }
@@ -431,8 +435,11 @@ impl Recovery<'_> {
         Ok(())
     }
 
+    /// Whether a failure is the outage's. So many times only: an installation that is all by itself
+    /// in failing must in the end leave the probing to another.
     fn is_of_an_outage(&self, failure: &Failure) -> bool {
-        outage::is_sign(failure) && self.tools.outage.is_on()
+        let has_pardons = self.pardons < self.tools.attempts;
+        has_pardons && outage::is_sign(failure) && self.tools.outage.is_on()
     }
 
     /// Lets an answer change the pace, whatever else it says; a day whose allowance is used up ends

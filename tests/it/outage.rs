@@ -107,3 +107,17 @@ fn a_day_that_is_used_up_ends_the_run_with_the_time_to_come_back() {
     let resumed = work.resume(&stand_in.url()).go().expect(0);
     assert_eq!(resumed.count("recovered"), 10);
 }
+
+#[test]
+fn neighbours_that_always_fail_hold_the_others_up_but_do_not_stop_them() {
+    let faults: serde_json::Map<_, _> =
+        (1..=6).map(|n| (location(n), json!(["unavailable*"]))).collect();
+    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults.into()));
+    let list = work.file("list.csv", locations(10));
+    let run = work.run(list, &stand_in.url()).args(["--attempts", "1", "--concurrency", "1"]);
+    let ran = run.go().expect(1);
+    ran.assert_sound(&stand_in);
+    assert_eq!((ran.count("recovered"), ran.count("failed")), (4, 6));
+    assert_eq!(ran.events("paused").len(), 1);
+    assert_eq!(ran.events("continued").len(), 1);
+}
