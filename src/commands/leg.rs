@@ -168,7 +168,9 @@ impl Team {
         let gauge = Gauge::default();
         let (total, interval) = (ledger.to_take(take), limits.rate.interval());
         let progress = Progress::begin(voice.talk, voice.colors, total, interval, gauge.clone());
-        let (pacer, pacing) = Pacer::start(limits.rate, memory);
+        let (pacer, pacing) = Pacer::start(limits.rate, memory)
+            .context("cannot start a thread")
+            .or_exit(Exit::Local)?;
         let tools = Tools {
             client,
             pacer,

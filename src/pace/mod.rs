@@ -13,8 +13,10 @@ pub mod window;
 
 use std::{
     collections::VecDeque,
+    io,
     num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -22,11 +24,7 @@ use governor::{
     DefaultDirectRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-    time::sleep,
-};
+use tokio::sync::{mpsc, oneshot};
 
 pub use self::rate::{NotARate, Rate};
 use self::{governance::Governance, memory::Memory, window::Window};
@@ -53,12 +51,19 @@ pub enum Heard {
 /// Between two savings of the memory.
 const REMEMBER_EVERY: Duration = Duration::from_secs(1);
 
-/// Hands out request starts. Cheap to clone; the task behind it ends with the last clone.
+/// Hands out request starts. Cheap to clone; the thread behind it ends with the last clone.
+///
+/// It is a thread and no task, since the runtime's timers are exact to a millisecond only, which at
+/// 40 starts a second would make every twentieth of them late.
 #[derive(Clone, Debug)]
 pub struct Pacer {
+    rate: Rate,
     queue: mpsc::Sender<Waiting>,
     brake: Arc<Mutex<Brake>>,
 }
+
+/// Tells that the pacer's thread has ended, having remembered the last starts.
+pub type PacerEnded = oneshot::Receiver<()>;
 
 type Waiting = (Lane, oneshot::Sender<()>);
 
@@ -71,8 +76,8 @@ struct Brake {
 }
 
 impl Pacer {
-    /// Starts the pacer's task, which ends after the last handle is dropped.
-    pub fn start(rate: Rate, memory: Option<Memory>) -> (Self, JoinHandle<()>) {
+    /// Starts the pacer's thread, which ends after the last handle is dropped.
+    pub fn start(rate: Rate, memory: Option<Memory>) -> io::Result<(Self, PacerEnded)> {
         let (queue, arrivals) = mpsc::channel(256);
         let ceiling = match rate {
             Rate::Unlimited => None,
@@ -91,15 +96,24 @@ impl Pacer {
             exchanges: VecDeque::new(),
             reconnects: VecDeque::new(),
         };
-        let task = tokio::spawn(dispatcher.run());
-        (Self { queue, brake }, task)
+        let (end, ended) = oneshot::channel();
+        let work = move || {
+            dispatcher.run();
+            // Nobody has to wait for it.
+            let _ = end.send(());
+        };
+        thread::Builder::new().name("pacer".into()).spawn(work)?;
+        Ok((Self { rate, queue, brake }, ended))
     }
 
     /// Returns when a request may start. The start is spent, so make the request.
     pub async fn turn(&self, lane: Lane) {
+        if self.rate == Rate::Unlimited && self.lock().start_freely(Instant::now()) {
+            return;
+        }
         let (turn, come) = oneshot::channel();
         if self.queue.send((lane, turn)).await.is_err() || come.await.is_err() {
-            // The task outlives every handle; were it gone, nothing may start unpaced.
+            // The thread outlives every handle; were it gone, nothing may start unpaced.
             std::future::pending::<()>().await;
         }
     }
@@ -107,7 +121,7 @@ impl Pacer {
     /// Lets an answer to a request that was sent then change the pace. Returns how long everything
     /// is held, if it is.
     pub fn hear(&self, sent: Instant, heard: Heard, allowance: &Allowance) -> Option<Duration> {
-        let mut brake = self.brake.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut brake = self.lock();
         let now = Instant::now();
         if let Some((limit, length)) = allowance.limit {
             brake
@@ -136,7 +150,22 @@ impl Pacer {
     }
 }
 
+impl Pacer {
+    fn lock(&self) -> MutexGuard<'_, Brake> {
+        self.brake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Brake {
+    /// Takes a start without queueing, if nothing slows anything.
+    fn start_freely(&mut self, now: Instant) -> bool {
+        let is_free = self.governance.interval().is_zero() && self.wait(now).is_zero();
+        if is_free {
+            self.start(now);
+        }
+        is_free
+    }
+
     /// How long until nothing of it holds a start back.
     fn wait(&self, now: Instant) -> Duration {
         let until = |end: Option<Instant>| {
@@ -171,10 +200,10 @@ struct Dispatcher {
 }
 
 impl Dispatcher {
-    async fn run(mut self) {
-        while self.somebody_waits().await {
+    fn run(mut self) {
+        while self.somebody_waits() {
             while let Err(wait) = self.gate.try_pass() {
-                sleep(wait).await;
+                thread::sleep(wait);
             }
             self.admit_arrivals();
             while let Some(turn) = self.first_in_line() {
@@ -187,10 +216,10 @@ impl Dispatcher {
         self.gate.remember();
     }
 
-    async fn somebody_waits(&mut self) -> bool {
+    fn somebody_waits(&mut self) -> bool {
         self.admit_arrivals();
         if self.exchanges.is_empty() && self.reconnects.is_empty() {
-            let Some(arrival) = self.arrivals.recv().await else { return false };
+            let Some(arrival) = self.arrivals.blocking_recv() else { return false };
             self.admit(arrival);
         }
         true
@@ -269,7 +298,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiting_exchange_goes_before_a_waiting_reconnect() {
-        let (pacer, _task) = Pacer::start("50/s".parse().unwrap(), None);
+        let (pacer, _ended) = Pacer::start("50/s".parse().unwrap(), None).unwrap();
         pacer.turn(Lane::Reconnect).await;
         let order = Mutex::new(Vec::new());
         let wait = |lane| {
@@ -291,7 +320,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_starts_during_a_hold() {
-        let (pacer, _task) = Pacer::start(Rate::Unlimited, None);
+        let (pacer, _ended) = Pacer::start(Rate::Unlimited, None).unwrap();
         let start = Instant::now();
         let none = Allowance::default();
         let hold = |ms| {
