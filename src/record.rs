@@ -27,6 +27,13 @@ impl Recorder {
         Ok(())
     }
 
+    /// Records what is about to happen, and returns when a crash of the process cannot undo that.
+    pub async fn tell_first(&self, event: Event) -> Result<(), CustodyLost> {
+        self.journal.record_first(&event).await?;
+        self.hear(&event);
+        Ok(())
+    }
+
     /// Takes tokens into custody with the event that says so; returns when both are durable.
     pub async fn keep(
         &self,

@@ -11,7 +11,7 @@ use anyhow::Context;
 use crate::{
     clock,
     event::{Event, Listener},
-    journal::folder::RunFolder,
+    journal::{disk::DiskFile, folder::RunFolder},
     text::SafeText,
 };
 
@@ -25,9 +25,9 @@ impl RunLog {
     /// Opens the log of a run folder, or makes it.
     pub fn open(folder: &RunFolder) -> anyhow::Result<Self> {
         let path = folder.file("run.log");
-        let file = folder.disk().open_or_create(&path);
+        let file = folder.disk().open_or_create(&path).and_then(DiskFile::into_handle);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { out: Mutex::new(LineWriter::new(file.into_handle())) })
+        Ok(Self { out: Mutex::new(LineWriter::new(file)) })
     }
 
     fn line(&self, line: &str) {

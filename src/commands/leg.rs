@@ -263,7 +263,9 @@ fn find_leaks(folder: &RunFolder, secret: Option<&Secret>) -> io::Result<Vec<Pat
     for entry in std::fs::read_dir(folder.path())? {
         let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
         let is_set_aside = path.extension().is_some_and(|end| end == SET_ASIDE);
-        if kind.is_file() && !is_set_aside && !token_files.contains(&path) {
+        // On Windows nobody can read a file that is locked, not even who locked it.
+        let is_closed = cfg!(windows) && path.ends_with(".lock");
+        if kind.is_file() && !is_set_aside && !is_closed && !token_files.contains(&path) {
             files.push(path);
         }
     }

@@ -84,7 +84,8 @@ impl Disk {
             use std::os::unix::fs::OpenOptionsExt;
             options.mode(0o600);
         }
-        let file = options.read(true).append(true).open(path)?;
+        // Windows lets no file be shortened that is open for appending alone.
+        let file = options.read(true).append(cfg!(unix)).write(true).open(path)?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -124,7 +125,7 @@ impl Disk {
     }
 }
 
-/// An open file that is only appended to.
+/// An open file that is only appended to, by one process.
 #[derive(Debug)]
 pub struct DiskFile {
     disk: Disk,
@@ -135,6 +136,7 @@ impl DiskFile {
     /// Appends bytes.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.disk.permit(Operation::Write)?;
+        self.file.seek(SeekFrom::End(0))?;
         self.file.write_all(bytes)
     }
 
@@ -179,8 +181,9 @@ impl DiskFile {
     }
 
     /// The open file itself, for what need not be durable.
-    pub fn into_handle(self) -> File {
-        self.file
+    pub fn into_handle(mut self) -> io::Result<File> {
+        self.file.seek(SeekFrom::End(0))?;
+        Ok(self.file)
     }
 
     /// The open file, to lock it.

@@ -140,7 +140,7 @@ impl Writer {
         for command in group {
             self.journal.line(&command.event)?;
         }
-        if group.iter().any(|command| command.done.is_some()) {
+        if group.iter().any(|command| command.wait == Wait::UntilDurable) {
             self.journal.sync()
         } else {
             self.journal.write()
@@ -273,7 +273,16 @@ impl Journal {
             return Err(lost.clone());
         }
         let event = self.line_of(event)?;
-        self.send(Command { document: None, event, done: None }).await
+        self.send(Command { document: None, event, done: None, wait: Wait::No }).await
+    }
+
+    /// Appends an event and returns when it outlives the process, though not yet a power cut.
+    pub async fn record_first(&self, event: &Event) -> Result<(), CustodyLost> {
+        if let Some(lost) = self.lost.get() {
+            return Err(lost.clone());
+        }
+        let event = self.line_of(event)?;
+        self.send_and_wait(None, event, Wait::UntilWritten).await
     }
 
     /// Takes a token pair into custody and returns when it, and the event that says so, can be
@@ -284,13 +293,22 @@ impl Journal {
         document: &Map<String, Value>,
         event: &Event,
     ) -> Result<(), CustodyLost> {
-        let (done, kept) = oneshot::channel();
         let text =
             serde_json::to_string(document).map_err(|e| CustodyLost::new(&self.path, e.into()))?;
         let document = Some((custody, Secret::new(text)));
         let event = self.line_of(event)?;
-        self.send(Command { document, event, done: Some(done) }).await?;
-        kept.await.unwrap_or_else(|_| Err(self.thread_gone()))
+        self.send_and_wait(document, event, Wait::UntilDurable).await
+    }
+
+    async fn send_and_wait(
+        &self,
+        document: Option<(Custody, Secret)>,
+        event: Vec<u8>,
+        wait: Wait,
+    ) -> Result<(), CustodyLost> {
+        let (done, served) = oneshot::channel();
+        self.send(Command { document, event, done: Some(done), wait }).await?;
+        served.await.unwrap_or_else(|_| Err(self.thread_gone()))
     }
 
     async fn send(&self, command: Command) -> Result<(), CustodyLost> {
@@ -335,6 +353,15 @@ struct Command {
     document: Option<(Custody, Secret)>,
     event: Vec<u8>,
     done: Option<oneshot::Sender<Result<(), CustodyLost>>>,
+    wait: Wait,
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    No,
+    UntilWritten,
+    UntilDurable,
 }
 
 impl Command {

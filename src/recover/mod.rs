@@ -194,7 +194,8 @@ impl Recovery<'_> {
             reconnect,
             code_expires_at: grant.expires_at.map(clock::to_millisecond),
         };
-        self.tools.recorder.tell(Event::Exchanging(exchanging)).await?;
+        // Were the process killed after the exchange, this is how one knows of a lost grant.
+        self.tools.recorder.tell_first(Event::Exchanging(exchanging)).await?;
         let exchanged = self.exchange(grant).await?;
         match exchanged.pair.belongs_to(self.installation) {
             Ok(()) => Ok(self.keep(exchanged).await?),
