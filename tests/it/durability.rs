@@ -465,8 +465,6 @@ fn the_tokens_of_a_folder_that_is_removed_are_saved_elsewhere() {
     for pair in &audit.grants {
         assert!(tokens.contains(&pair.access_token), "tokens of {} are lost", pair.id);
     }
-    // A code that came after the fault was known is not presented: its tokens would have no place.
-    assert!(audit.presentations.len() <= audit.codes.len());
     assert!(audit.codes.len() < 60, "no new code is asked for");
 }
 
