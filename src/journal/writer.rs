@@ -106,6 +106,7 @@ impl Writer {
         let service = Service {
             path: self.folder.journal().into(),
             rescue: Rescue::new(self.folder.path(), run_id),
+            orphans: Orphans::NotSaved,
             writer: self,
             lost: lost.clone(),
             stop,
@@ -181,11 +182,19 @@ enum Broken {
     Events(CustodyLost),
 }
 
+/// Whether the tokens of a file that was deleted under the run are in a second place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Orphans {
+    NotSaved,
+    Saved,
+}
+
 /// The journal's thread.
 struct Service {
     writer: Writer,
     path: Arc<Path>,
     rescue: Rescue,
+    orphans: Orphans,
     lost: Arc<OnceLock<CustodyLost>>,
     stop: Stop,
 }
@@ -206,6 +215,9 @@ impl Service {
                 let _ = done.send(self.lost.get().cloned().map_or(Ok(()), Err));
             }
         }
+        if self.lost.get().is_some() {
+            self.save_orphans();
+        }
         Ended { writer: self.writer, lost: self.lost.get().cloned(), rescued: self.rescue.result() }
     }
 
@@ -225,7 +237,6 @@ impl Service {
                 if let Some(quarantine) = &mut self.writer.quarantine {
                     quarantine.retreat_to_durable();
                 }
-                self.save_orphans();
                 self.save(group);
             }
         }
@@ -237,9 +248,13 @@ impl Service {
         self.stop.request(Cause::CustodyLost);
     }
 
-    /// When the folder was deleted under the run, the tokens of the whole run are saved.
+    /// When the folder was deleted under the run, the tokens of the whole run are saved. Its files
+    /// go one after the other, so the journal may be missed before the tokens are gone.
     fn save_orphans(&mut self) {
-        if let Some(lines) = self.writer.tokens.orphaned() {
+        if self.orphans == Orphans::NotSaved
+            && let Some(lines) = self.writer.tokens.orphaned()
+        {
+            self.orphans = Orphans::Saved;
             for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
                 self.rescue.keep(line);
             }
@@ -249,6 +264,7 @@ impl Service {
     /// Saves the documents of a group one by one, where they belong or in a second place. What
     /// lands where it belongs is found there by the next leg.
     fn save(&mut self, group: &[Command]) {
+        self.save_orphans();
         for (custody, document) in group.iter().filter_map(|command| command.document.as_ref()) {
             let bytes = document.expose().as_bytes();
             if self.writer.keep_alone(*custody, bytes).is_err() {

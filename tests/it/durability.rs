@@ -470,6 +470,31 @@ fn the_tokens_of_a_folder_that_is_removed_are_saved_elsewhere() {
 
 #[cfg(unix)]
 #[test]
+fn tokens_that_go_after_the_journal_went_are_saved_elsewhere_too() {
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let list = work.file("list.csv", locations(10));
+    let folder = work.path("run");
+    let syncs = AtomicUsize::new(0);
+    let disk = Disk::failing(move |operation| {
+        let has_tokens = whole_lines(&folder.join("tokens.jsonl"), "") >= 3;
+        if operation == Operation::Sync && has_tokens && syncs.fetch_add(1, Ordering::SeqCst) == 1 {
+            // Between the sync of the tokens and that of the journal: the journal cannot be
+            // synced any more, and then the whole folder goes.
+            fs::remove_dir_all(&folder).unwrap();
+            return Err(broken());
+        }
+        Ok(())
+    });
+    assert_eq!(run(&work, &list, &stand_in, disk), Exit::Local);
+    let saved = work.entries().into_iter().find(|name| name.starts_with("ghl-reconnect-rescued-"));
+    let tokens = fs::read_to_string(work.path(&saved.expect("a second place"))).unwrap();
+    for pair in &stand_in.audit().grants {
+        assert!(tokens.contains(&pair.access_token), "tokens of {} are lost", pair.id);
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn an_unwritable_place_is_refused_before_the_first_call() {
     let (work, stand_in) = (Work::new(), StandIn::good());
     let list = work.file("list.csv", locations(3));
