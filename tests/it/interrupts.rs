@@ -29,16 +29,6 @@ fn start(mut command: Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn end(work: &Work, child: Child) -> Ran {
-    let output = child.wait_with_output().unwrap();
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-        folder: work.path("run"),
-    }
-}
-
 #[test]
 fn one_signal_drains_and_resume_redoes_nothing() {
     // The canary goes alone, then 20 at a time: after 30 requests they exchange, after 45 they ask
@@ -50,7 +40,7 @@ fn one_signal_drains_and_resume_redoes_nothing() {
         let child = start(run.command());
         wait_until("work in full swing", || stand_in.requests() >= after);
         signal(&child, name);
-        let ran = end(&work, child).expect(code);
+        let ran = work.end(child).expect(code);
         ran.assert_sound(&stand_in);
         let audit = stand_in.audit();
         assert_eq!(audit.codes.len(), audit.presentations.len(), "codes issued and presented");
@@ -99,7 +89,7 @@ fn a_drain_takes_failed_attempts_along() {
     let child = start(work.run(list, &stand_in.url()).args(["--attempts", "50"]).command());
     wait_until("a second attempt", || stand_in.requests() >= 2);
     signal(&child, "-TERM");
-    let ran = end(&work, child).expect(143);
+    let ran = work.end(child).expect(143);
     ran.assert_sound(&stand_in);
     let tried = &ran.failures()[0];
     assert_eq!((&*tried["status"], &*tried["error_class"]), ("failed", "interrupted"));
@@ -131,7 +121,7 @@ fn forty_kills_lose_nothing() {
             work.run(work.path("list.csv"), &stand_in.url()).command()
         };
     }
-    let ran = end(&work, start(command)).expect(0);
+    let ran = work.end(start(command)).expect(0);
     ran.assert_sound_after_kills(&stand_in);
     assert_eq!(ran.count("recovered"), 600);
     let redone = stand_in.audit().grants.len() - 600;
@@ -158,7 +148,7 @@ fn no_dead_code_is_presented_after_a_pause() {
         std::thread::sleep(life + Duration::from_millis(200));
         signal(&child, "-CONT");
     }
-    let ran = end(&work, child).expect(0);
+    let ran = work.end(child).expect(0);
     ran.assert_sound(&stand_in);
     let audit = stand_in.audit();
     let dead: Vec<_> = audit

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     recording::{Recording, Reply, whole},
-    support::{Ran, StandIn, Work, location, locations, wait_until},
+    support::{StandIn, Work, location, locations, wait_until},
 };
 
 const COUNT: usize = 120;
@@ -22,16 +22,6 @@ fn broken_off(work: &Work, stand_in: &StandIn, fault: &str, most: &str) -> std::
     wait_until("some recoveries", || stand_in.audit().grants.len() >= 20);
     stand_in.set_faults(&json!({"*": [fault]}));
     child
-}
-
-fn end(work: &Work, child: std::process::Child) -> Ran {
-    let output = child.wait_with_output().unwrap();
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-        folder: work.path("run"),
-    }
 }
 
 fn slow() -> StandIn {
@@ -53,7 +43,7 @@ fn an_outage_burns_no_attempts_and_the_run_goes_on_by_itself() {
         let in_flight = 16;
         assert!(stand_in.requests() <= paused_at + in_flight + 4, "a probe, not a stampede");
         stand_in.set_faults(&json!({}));
-        let ran = end(&work, child).expect(0);
+        let ran = work.end(child).expect(0);
         ran.assert_sound(&stand_in);
         assert_eq!(ran.count("recovered"), COUNT, "{fault}");
         assert!(ran.stderr.contains("PAUSED"), "{}", ran.stderr);
@@ -65,7 +55,7 @@ fn an_outage_burns_no_attempts_and_the_run_goes_on_by_itself() {
 fn an_outage_past_its_bound_halts_the_run_which_can_be_gone_on_with() {
     let (work, stand_in) = (Work::new(), slow());
     let child = broken_off(&work, &stand_in, "unavailable*", "1s");
-    let ran = end(&work, child).expect(3);
+    let ran = work.end(child).expect(3);
     ran.assert_sound(&stand_in);
     assert!(ran.stdout.contains("--max-outage"), "{}", ran.stdout);
     assert!(ran.stdout.contains("ghl-reconnect resume"), "{}", ran.stdout);

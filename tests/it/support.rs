@@ -122,6 +122,17 @@ impl Work {
         run
     }
 
+    /// What a process left that a test started itself, in the usual folder.
+    pub(crate) fn end(&self, child: std::process::Child) -> Ran {
+        let output = child.wait_with_output().unwrap();
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            folder: self.path("run"),
+        }
+    }
+
     /// `run LIST --sandbox`: against the embedded stand-in.
     pub(crate) fn rehearse(&self, list: impl AsRef<OsStr>) -> Run {
         self.program([OsStr::new("run"), list.as_ref()])
