@@ -11,3 +11,4 @@ pub mod failure;
 pub mod grant;
 pub mod table;
 pub mod tokens;
+pub mod wording;

@@ -7,7 +7,10 @@
 
 use std::ops::RangeInclusive;
 
-use super::failure::{Class, Stage};
+use super::{
+    failure::{Class, Stage},
+    wording::Wording,
+};
 
 /// The kind of body that an answer had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +113,7 @@ const RULES: &[Rule] = &[
 
 /// The class of an answer that is no success and no redirect.
 pub fn class_of(stage: Stage, status: u16, body: BodyKind, said: &str) -> Class {
-    let said = normalised(said);
+    let said = Wording::of(said);
     RULES
         .iter()
         .find(|rule| {
@@ -118,18 +121,9 @@ pub fn class_of(stage: Stage, status: u16, body: BodyKind, said: &str) -> Class 
                 && (rule.statuses.is_empty()
                     || rule.statuses.iter().any(|range| range.contains(&status)))
                 && rule.body.is_none_or(|b| b == body)
-                && (rule.texts.is_empty() || rule.texts.iter().any(|t| said.contains(t)))
+                && (rule.texts.is_empty() || rule.texts.iter().any(|t| said.says(&Wording::of(t))))
         })
         .map_or(Class::Unrecognised, |rule| rule.class)
-}
-
-/// Lower case; everything but letters and digits is a blank; blanks folded.
-fn normalised(text: &str) -> String {
-    let words: String = text
-        .chars()
-        .map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { ' ' })
-        .collect();
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
