@@ -8,7 +8,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::{
-    highlevel::endpoint::{HIGHLEVEL, RECONNECT_PATH},
+    batch::limit::MaxFailures,
+    highlevel::{
+        endpoint::{HIGHLEVEL, RECONNECT_PATH},
+        failure::Class,
+    },
     input::ScopeChoice,
     pace::Rate,
 };
@@ -45,6 +49,14 @@ pub enum Command {
     Check(Box<RunArgs>),
     /// Write the files of a run again from its journal
     Report(ReportArgs),
+    /// Say what a class of failure means, how it is told and what to do; without one, list all
+    Explain {
+        /// The class, as failures.csv has it in error_class
+        class: Option<Class>,
+    },
+    /// Print the table from HighLevel's answers to classes
+    #[command(hide = true)]
+    Classes,
     /// Serve the stand-in API on loopback
     Sandbox(SandboxArgs),
     /// Print completions for a shell
@@ -149,6 +161,9 @@ pub struct AppArgs {
     #[arg(long, value_name = "PATH", help = format!("Path of the Reconnect API, should it move [default: {RECONNECT_PATH}]"))]
     /// Path of the Reconnect API.
     pub reconnect_path: Option<String>,
+    /// TOML file of [[answer]] rows that say what HighLevel's answers mean, before the built-in ones
+    #[arg(long, value_name = "FILE")]
+    pub known_messages: Option<PathBuf>,
 }
 
 /// How fast and how often. What is not given has its default, or, with `resume`, is as before.
@@ -168,6 +183,10 @@ pub struct PaceArgs {
     /// [default: 10m]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub max_outage: Option<std::time::Duration>,
+    /// Halt when more installations have failed: a number, or a share such as 10%, judged from the
+    /// 20th that has ended; none: never [default: none]
+    #[arg(long, value_name = "N|P%")]
+    pub max_failures: Option<MaxFailures>,
     /// One request, connect to last byte [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub timeout: Option<std::time::Duration>,
@@ -276,9 +295,11 @@ pub fn options_again(app: &AppArgs, pace: &PaceArgs, rehearsal: &RehearsalArgs) 
     add("--redirect-uri", app.redirect_uri.clone().map(Into::into));
     add("--base-url", app.base_url.clone().map(Into::into));
     add("--reconnect-path", app.reconnect_path.clone().map(Into::into));
+    add("--known-messages", app.known_messages.clone().map(Into::into));
     add("--rate", pace.rate.map(|rate| rate.to_string().into()));
     add("--concurrency", number(pace.concurrency));
     add("--attempts", number(pace.attempts));
+    add("--max-failures", pace.max_failures.map(|limit| limit.to_string().into()));
     if rehearsal.sandbox {
         words.push("--sandbox".into());
     }

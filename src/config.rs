@@ -12,11 +12,13 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
+    batch::limit::MaxFailures,
     cli::{AppArgs, PaceArgs, RehearsalArgs, SandboxArgs},
     env_file,
     highlevel::{
         client::Credentials,
         endpoint::{Endpoint, HIGHLEVEL, RECONNECT_PATH},
+        table::Answers,
     },
     pace::Rate,
     sandbox::{self, FaultPlan},
@@ -64,6 +66,8 @@ pub struct App {
     pub client_id: Option<String>,
     client_secret: Option<ClientSecret>,
     redirect_uri: Option<String>,
+    /// What its answers mean.
+    pub answers: Answers,
     /// What looks odd and is used all the same.
     pub warnings: Vec<String>,
 }
@@ -108,16 +112,19 @@ impl App {
             client_id,
             client_secret: client_secret.map(|text| ClientSecret(Secret::new(text))),
             redirect_uri,
+            answers: answers(args.known_messages.as_deref())?,
         })
     }
 
     /// The app that the embedded stand-in knows.
-    pub fn of_sandbox(base_url: &str, reconnect_path: Option<&str>) -> anyhow::Result<Self> {
+    pub fn of_sandbox(args: &AppArgs, base_url: &str, before: AppBefore) -> anyhow::Result<Self> {
+        let path = args.reconnect_path.clone().or(before.reconnect_path);
         Ok(Self {
-            endpoint: Endpoint::new(base_url, reconnect_path.unwrap_or(RECONNECT_PATH))?,
+            endpoint: Endpoint::new(base_url, path.as_deref().unwrap_or(RECONNECT_PATH))?,
             client_id: Some(sandbox::CLIENT_ID.to_owned()),
             client_secret: Some(ClientSecret(Secret::new(sandbox::CLIENT_SECRET.to_owned()))),
             redirect_uri: None,
+            answers: answers(args.known_messages.as_deref())?,
             warnings: Vec::new(),
         })
     }
@@ -137,6 +144,14 @@ impl App {
         )?;
         Ok(Credentials { client_id, client_secret, redirect_uri: self.redirect_uri.clone() })
     }
+}
+
+/// The table of answers, with the rows of `--known-messages` before the built-in ones.
+fn answers(file: Option<&Path>) -> anyhow::Result<Answers> {
+    let Some(file) = file else { return Ok(Answers::default()) };
+    let named = || format!("--known-messages: {}", file.display());
+    let text = fs::read_to_string(file).with_context(named)?;
+    Answers::parse(text.strip_prefix('\u{feff}').unwrap_or(&text)).with_context(named)
 }
 
 /// Whether standard input is still to be read.
@@ -230,6 +245,8 @@ pub struct Limits {
     pub timeout: Duration,
     /// How long an outage may last before the run halts.
     pub max_outage: Duration,
+    /// How many installations may fail before the run halts.
+    pub max_failures: MaxFailures,
 }
 
 impl Default for Limits {
@@ -243,6 +260,7 @@ impl Default for Limits {
             attempts: 5,
             timeout: Duration::from_secs(30),
             max_outage: Duration::from_secs(600),
+            max_failures: MaxFailures::Any,
         }
     }
 }
@@ -258,6 +276,7 @@ impl Limits {
             attempts: args.attempts.unwrap_or(before.attempts),
             timeout,
             max_outage: args.max_outage.unwrap_or(before.max_outage),
+            max_failures: args.max_failures.unwrap_or(before.max_failures),
         })
     }
 }

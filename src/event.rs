@@ -83,6 +83,9 @@ pub struct Started {
     pub concurrency: u32,
     /// Conversations for one installation at most.
     pub attempts: u32,
+    /// How many installations may fail before the run halts, as `--max-failures` takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_failures: Option<String>,
     /// The list.
     pub list: List,
     /// Which of its rows.
@@ -348,6 +351,9 @@ pub struct Resumed {
     pub concurrency: u32,
     /// Conversations for one installation at most in this leg.
     pub attempts: u32,
+    /// How many installations may fail in this leg before it halts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_failures: Option<String>,
 }
 
 /// See [`Event::Reclaimed`].

@@ -95,6 +95,11 @@ impl Watch {
         self.with(|states| states[index(stage)].bad(row, Instant::now()))
     }
 
+    /// Whether an answer has come that is no sign of an outage.
+    pub fn has_been_good(&self, stage: Stage) -> bool {
+        self.with(|states| states[index(stage)].has_been_good)
+    }
+
     /// Whether there is an outage.
     pub fn is_on(&self) -> bool {
         self.with(|states| states.iter().any(|state| state.outage.is_some()))
@@ -108,7 +113,9 @@ impl Watch {
 fn index(stage: Stage) -> usize {
     match stage {
         Stage::Reconnect => 0,
-        Stage::Exchange | Stage::Store => 1,
+        // The calls that have to do with tokens; the refresh goes to the exchange's address.
+        Stage::Exchange | Stage::Refresh | Stage::Agency | Stage::Verify => 1,
+        Stage::Input | Stage::Store => 1,
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::{
+    batch::limit::MaxFailures,
     clock,
     event::{Duplicate, History, List, Listed, Rejected},
     fingerprint::{Fingerprint, Fingerprints},
@@ -334,6 +335,8 @@ pub struct Plan {
     pub concurrency: u32,
     /// Conversations for one installation at most.
     pub attempts: u32,
+    /// How many installations may fail before the run halts.
+    pub max_failures: MaxFailures,
     /// Where the calls go.
     pub endpoint: String,
     /// The app; `None` when it was not given.

@@ -1,6 +1,7 @@
 //! All installations: the canary alone, then so many at a time, until the list or the run ends.
 
 pub mod breaker;
+pub mod limit;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -9,7 +10,10 @@ use std::sync::{
 
 use futures::{Stream, StreamExt};
 
-use self::breaker::{Breaker, Reach};
+use self::{
+    breaker::{Breaker, Verdict},
+    limit::MaxFailures,
+};
 use crate::{
     clock,
     event::{Event, Failed, Halted},
@@ -52,9 +56,10 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Sets a batch up.
-    pub fn new(tools: Tools, in_flight: Gauge) -> Self {
-        Self { tools, breaker: Mutex::default(), in_flight, lost: Mutex::default() }
+    /// Sets a batch up, which halts when more fail than may.
+    pub fn new(tools: Tools, in_flight: Gauge, limit: MaxFailures) -> Self {
+        let breaker = Mutex::new(Breaker::new(limit));
+        Self { tools, breaker, in_flight, lost: Mutex::default() }
     }
 
     /// Works until the jobs are done or the run is to end. The error is the disk's.
@@ -133,17 +138,27 @@ impl Batch {
     async fn take_note(&self, ending: Ending) {
         match ending {
             Ending::Recovered => self.with_breaker(Breaker::recovered),
-            Ending::Failed(failure) => {
-                if self.with_breaker(|breaker| breaker.failed(&failure)) == Reach::All {
-                    self.halt(failure.class, &failure.to_string()).await;
-                }
-            }
+            Ending::Failed(failure) => self.judge(&failure).await,
             Ending::OutageTooLong(failure) => {
                 let why = format!("no good answer for longer than --max-outage allows; {failure}");
                 self.halt(failure.class, &why).await;
             }
             Ending::Abandoned => {}
             Ending::CustodyLost(lost) => self.lose(lost),
+        }
+    }
+
+    async fn judge(&self, failure: &Failure) {
+        match self.with_breaker(|breaker| breaker.failed(failure)) {
+            Verdict::GoOn => {}
+            Verdict::Halt => self.halt(failure.class, &failure.to_string()).await,
+            Verdict::TooMany { failed, ended, limit } => {
+                let why = format!(
+                    "{failed} of {ended} installations failed, more than --max-failures {limit} \
+                     allows; the last one: {failure}"
+                );
+                self.halt(Class::Halted, &why).await;
+            }
         }
     }
 

@@ -195,44 +195,10 @@ fn add_ways_on(text: &mut String, summary: &Summary) {
 }
 
 /// What a halt means and what to do about it.
-pub fn ways_on(class: Class) -> &'static str {
-    match class {
-        Class::EndpointRemoved => {
-            "HighLevel answers that the endpoint is gone. Since July 2026 the Reconnect API has answered\n\
-             so to everybody who reported it (GoHighLevel/highlevel-api-docs, issue 333); it has come and\n\
-             gone before. Ways on: ask HighLevel's support (https://developers.gohighlevel.com/) whether it\n\
-             is open for this incident; give --reconnect-path if it has moved; use refresh tokens that\n\
-             are still good; or have the app installed again."
-        }
-        Class::ClientRefused => {
-            "HighLevel does not accept the client id and secret. One text has four causes: a wrong secret;\n\
-             the pair of another app; another key pair of the same app than the one it was installed with;\n\
-             or the authorization was revoked. Compare both with the app's settings in the Marketplace."
-        }
-        Class::Blocked => {
-            "The gateway before HighLevel refuses this machine or program, whatever is asked for. Try from\n\
-             another network, and give HighLevel's support the time, your address and the message."
-        }
-        Class::Redirected => {
-            "The answer points elsewhere, and no secret follows a redirect. Check --base-url and whether a\n\
-             proxy or a captive portal stands in between."
-        }
-        Class::Network => {
-            "Nobody answers. Check --base-url, the network, DNS and proxy of this machine, then run it again."
-        }
-        Class::RateLimited => {
-            "Nothing is wrong with the installations; the run can be resumed when the new day has begun by\n\
-             HighLevel's reckoning. A lower --rate does not help against a daily allowance."
-        }
-        Class::ServerError | Class::OutcomeUnknown => {
-            "HighLevel does not answer well. Look at its status page, then resume the run; nothing is lost."
-        }
-        Class::WrongTenant | Class::WrongKind => {
-            "Tokens came for other installations than those asked for. They are in quarantine.jsonl and must\n\
-             not be used. Check the list (are location and company ids mixed up? see --scope), then ask\n\
-             HighLevel's support with the trace ids."
-        }
-        _ => "Look into run.log, then ask HighLevel's support with the trace ids.",
+fn ways_on(class: Class) -> &'static str {
+    match class.about().ways.trim() {
+        "" => "Look into run.log, then ask HighLevel's support with the trace ids.",
+        ways => ways,
     }
 }
 

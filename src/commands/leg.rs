@@ -164,7 +164,8 @@ impl Team {
     ) -> Result<(), Fault> {
         let Self { calls: Calls { app, credentials, limits }, journal, log, stop, voice } = self;
         let memory = Memory::of(app.endpoint.base(), &credentials.client_id);
-        let client = Client::new(app.endpoint, credentials, limits.timeout).or_exit(Exit::Local)?;
+        let client = Client::new(app.endpoint, credentials, limits.timeout, app.answers)
+            .or_exit(Exit::Local)?;
         let gauge = Gauge::default();
         let (total, interval) = (ledger.to_take(take), limits.rate.interval());
         let progress = Progress::begin(voice.talk, voice.colors, total, interval, gauge.clone());
@@ -180,7 +181,7 @@ impl Team {
             attempts: limits.attempts,
         };
         let jobs = jobs(ledger, take, folder).or_exit(Exit::Local)?;
-        let batch = Arc::new(Batch::new(tools, gauge));
+        let batch = Arc::new(Batch::new(tools, gauge, limits.max_failures));
         let drain = |signal| {
             stop.request(Cause::Interrupted(signal));
             progress.say(

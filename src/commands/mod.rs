@@ -1,6 +1,7 @@
 //! The commands: each a short story told with the other modules.
 
 pub mod ending;
+pub mod explain;
 pub mod leg;
 pub mod list;
 pub mod report;
@@ -26,6 +27,8 @@ pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
         Command::Resume(args) => resume::resume(args, Voice::of(cli.talk), Disk::default()),
         Command::Check(args) => run::check(args),
         Command::Report(args) => report::report(args, Voice::of(cli.talk)),
+        Command::Explain { class } => Ok(explain::explain(*class)),
+        Command::Classes => Ok(explain::table()),
         Command::Sandbox(args) => stand_in::serve(args),
         Command::Completions { shell } => Ok(completions(*shell)),
         Command::Man => man(),

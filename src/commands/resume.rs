@@ -16,6 +16,7 @@ use super::{
     run::{end_runtime, is_agreed, somebody_is_there, start_sandbox},
 };
 use crate::{
+    batch::limit::MaxFailures,
     cli::{RehearsalArgs, ResumeArgs, options_again},
     clock,
     config::{self, App, AppBefore, Limits, Stdin},
@@ -78,7 +79,7 @@ fn go_on(args: &ResumeArgs, mut leg: Leg, voice: Voice) -> Result<Exit, Fault> {
     let rehearsal = rehearsal(&args.rehearsal, &before).or_exit(Exit::Usage)?;
     let sandbox = start_sandbox(&rehearsal, &runtime, voice)?;
     let app = match &sandbox {
-        Some(sandbox) => App::of_sandbox(&sandbox.base_url(), Some(&before.reconnect_path)),
+        Some(sandbox) => App::of_sandbox(&args.app, &sandbox.base_url(), app_before(&leg.ledger)),
         None => App::of(&args.app, app_before(&leg.ledger), Stdin::Free),
     };
     let app = app.or_exit(Exit::Usage)?;
@@ -325,13 +326,19 @@ fn agreement(
 }
 
 fn limits_before(ledger: &Ledger) -> Limits {
-    let Started { rate, concurrency, attempts, .. } = &ledger.started;
-    let (rate, concurrency, attempts) = match &ledger.resumed {
-        Some(last) => (&last.rate, last.concurrency, last.attempts),
-        None => (rate, *concurrency, *attempts),
+    let Started { rate, concurrency, attempts, max_failures, .. } = &ledger.started;
+    let (rate, concurrency, attempts, max_failures) = match &ledger.resumed {
+        Some(last) => (&last.rate, last.concurrency, last.attempts, &last.max_failures),
+        None => (rate, *concurrency, *attempts, max_failures),
     };
     let default = Limits::default();
-    Limits { rate: rate.parse().unwrap_or(default.rate), concurrency, attempts, ..default }
+    Limits {
+        rate: rate.parse().unwrap_or(default.rate),
+        concurrency,
+        attempts,
+        max_failures: MaxFailures::of_record(max_failures.as_deref()),
+        ..default
+    }
 }
 
 fn app_before(ledger: &Ledger) -> AppBefore {
@@ -378,6 +385,7 @@ fn resumed(app: &App, limits: Limits) -> Resumed {
         rate: limits.rate.to_string(),
         concurrency: limits.concurrency,
         attempts: limits.attempts,
+        max_failures: limits.max_failures.recorded(),
     }
 }
 

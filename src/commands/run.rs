@@ -59,7 +59,7 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
     let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
     let sandbox = start_sandbox(&args.rehearsal, &runtime, voice)?;
     let app = match &sandbox {
-        Some(sandbox) => App::of_sandbox(&sandbox.base_url(), args.app.reconnect_path.as_deref()),
+        Some(sandbox) => App::of_sandbox(&args.app, &sandbox.base_url(), AppBefore::default()),
         None => App::of(&args.app, AppBefore::default(), stdin_of(args)),
     };
     let app = app.or_exit(Exit::Usage)?;
@@ -145,6 +145,7 @@ fn plan_of(survey: Survey, limits: Limits, app: &App, out: Option<&Path>) -> Pla
         rate: limits.rate,
         concurrency: limits.concurrency,
         attempts: limits.attempts,
+        max_failures: limits.max_failures,
         endpoint: app.endpoint.to_string(),
         client_id: app.client_id.clone(),
         out: out.map(|path| path.display().to_string()),
@@ -195,6 +196,7 @@ fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App) -> Started 
         rate: plan.rate.to_string(),
         concurrency: plan.concurrency,
         attempts: plan.attempts,
+        max_failures: plan.max_failures.recorded(),
         list: plan.survey.list.clone(),
         selection: list.selected().clone(),
     }

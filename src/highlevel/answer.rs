@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{
     client::Reply,
-    failure::{Class, Failure, Stage},
-    table::{self, BodyKind},
+    failure::{Class, Failure, Origin, Stage},
+    said::{BodyKind, said},
 };
 use crate::{clock, secret, text::SafeText};
 
@@ -26,7 +26,10 @@ pub fn object_of(stage: Stage, reply: &Reply) -> Result<Map<String, Value>, Fail
     let body = reply.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&reply.body);
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
-        _ => Err(bad_answer(stage, reply, "the answer says success but is not a JSON object")),
+        _ => Err(Failure {
+            origin: origin_of(said(body).0),
+            ..bad_answer(stage, reply, "the answer says success but is not a JSON object")
+        }),
     }
 }
 
@@ -45,8 +48,8 @@ pub fn field<'a>(object: &'a Map<String, Value>, snake: &str, camel: &str) -> Op
     object.get(snake).or_else(|| object.get(camel))
 }
 
-/// HighLevel's trace id, unless what stands in its place looks like a token: a body field on some answers; no header with it has been seen, two
-/// likely ones are looked at anyway.
+/// HighLevel's trace id, unless what stands in its place looks like a token: a body field on some
+/// answers; no header with it has been seen, two likely ones are looked at anyway.
 pub fn trace_id(reply: &Reply) -> Option<SafeText> {
     let in_body = || {
         let object: Map<String, Value> = serde_json::from_slice(&reply.body).ok()?;
@@ -71,12 +74,20 @@ fn refusal(stage: Stage, reply: &Reply) -> Failure {
     let (kind, said) = said(&reply.body);
     let class = match reply.status {
         200..300 => Class::BadAnswer,
-        status => table::class_of(stage, status, kind, &said),
+        status => reply.answers.class_of(stage, status, kind, &said),
     };
     Failure {
         message: SafeText::new(&said),
+        origin: origin_of(kind),
         retry_after_ms: asked_wait(reply).map(clock::millis),
         ..evidence(stage, class, reply)
+    }
+}
+
+fn origin_of(kind: BodyKind) -> Origin {
+    match kind {
+        BodyKind::Json => Origin::HighLevel,
+        BodyKind::Other => Origin::Elsewhere,
     }
 }
 
@@ -88,6 +99,7 @@ fn evidence(stage: Stage, class: Class, reply: &Reply) -> Failure {
         message: SafeText::default(),
         trace_id: trace_id(reply),
         retry_after_ms: None,
+        origin: Origin::HighLevel,
     }
 }
 
@@ -112,85 +124,9 @@ pub fn http_date(value: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::parse(value.trim()).ok().map(|zoned| zoned.timestamp())
 }
 
-/// What an error body says, in one line, and whether HighLevel or a gateway said it.
-fn said(body: &[u8]) -> (BodyKind, String) {
-    if let Ok(Value::Object(object)) = serde_json::from_slice(body) {
-        return (BodyKind::Json, said_by_json(&object));
-    }
-    let text = String::from_utf8_lossy(body.get(..8192).unwrap_or(body));
-    (BodyKind::Other, without_tags(&text))
-}
-
-fn said_by_json(object: &Map<String, Value>) -> String {
-    let nested = object.get("error").and_then(Value::as_object);
-    let parts = [
-        object.get("message"),
-        object.get("error_description"),
-        object.get("error"),
-        nested.and_then(|error| error.get("message")),
-        nested.and_then(|error| error.get("details")),
-    ];
-    let mut texts: Vec<String> = Vec::new();
-    for text in parts.into_iter().flatten().flat_map(texts_of) {
-        if !texts.contains(&text) {
-            texts.push(text);
-        }
-    }
-    texts.join(" · ")
-}
-
-/// A string, or the strings of an array: `message` is either.
-fn texts_of(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(items) => items.iter().filter_map(Value::as_str).map(String::from).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// The visible text of an HTML page; plain text stays as it is.
-fn without_tags(page: &str) -> String {
-    let mut text = String::new();
-    for piece in page.split('<') {
-        match piece.split_once('>') {
-            Some((tag, shown)) if !tag.starts_with("style") && !tag.starts_with("script") => {
-                text.push(' ');
-                text.push_str(shown);
-            }
-            Some(_) => {}
-            None => text.push_str(piece),
-        }
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_error_body_is_read_in_every_shape_that_was_seen() {
-        for (body, kind, text) in [
-            (r#"{"message":"Location is not active"}"#, BodyKind::Json, "Location is not active"),
-            (r#"{"statusCode":422,"message":["a","b"],"error":"E"}"#, BodyKind::Json, "a · b · E"),
-            (
-                r#"{"error":"UnAuthorized!","error_description":"Invalid client credentials!"}"#,
-                BodyKind::Json,
-                "Invalid client credentials! · UnAuthorized!",
-            ),
-            (r#"{"error":{"code":"x","message":"m","details":["d"]}}"#, BodyKind::Json, "m · d"),
-            ("error code: 1010", BodyKind::Other, "error code: 1010"),
-            (
-                "<html><style>x{}</style><title>502 Bad Gateway</title><p>cloudflare</p></html>",
-                BodyKind::Other,
-                "502 Bad Gateway cloudflare",
-            ),
-            ("", BodyKind::Other, ""),
-            ("[1]", BodyKind::Other, "[1]"),
-        ] {
-            assert_eq!(said(body.as_bytes()), (kind, text.to_owned()), "{body}");
-        }
-    }
 
     #[test]
     fn retry_after_is_read_as_seconds_or_a_date_and_capped() {

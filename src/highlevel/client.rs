@@ -10,7 +10,7 @@ use reqwest::{
 };
 use serde::Serialize;
 
-use super::{allowance::Allowance, endpoint::Endpoint};
+use super::{allowance::Allowance, endpoint::Endpoint, table::Answers};
 use crate::{
     clock::{self, Moment},
     installation::{Installation, Scope},
@@ -46,6 +46,7 @@ pub struct Client {
     endpoint: Endpoint,
     credentials: Credentials,
     forms_of_secret: Vec<String>,
+    answers: Answers,
 }
 
 /// A whole answer.
@@ -69,6 +70,8 @@ pub struct Reply {
     pub sent: Moment,
     /// When the last byte had come.
     pub received: Moment,
+    /// What answers mean in this run.
+    pub answers: Answers,
 }
 
 impl Reply {
@@ -112,11 +115,12 @@ pub enum Presentation {
 }
 
 impl Client {
-    /// Makes the client; nothing is sent yet.
+    /// Makes the client; nothing is sent yet. `answers` says what refusals mean.
     pub fn new(
         endpoint: Endpoint,
         credentials: Credentials,
         timeout: Duration,
+        answers: Answers,
     ) -> anyhow::Result<Self> {
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
@@ -132,7 +136,7 @@ impl Client {
         }
         let http = builder.build().context("cannot set up the HTTPS client")?;
         let forms_of_secret = leaks::forms(credentials.client_secret.0.expose());
-        Ok(Self { http, endpoint, credentials, forms_of_secret })
+        Ok(Self { http, endpoint, credentials, forms_of_secret, answers })
     }
 
     /// Who is calling.
@@ -159,7 +163,8 @@ impl Client {
     /// Sends a request. Should the answer repeat the client secret, in whatever form, it is cut out
     /// here, before anybody looks at it.
     async fn send(&self, request: RequestBuilder) -> Result<Reply, Unanswered> {
-        Ok(send(request).await?.without(&self.forms_of_secret))
+        let reply = send(request).await?.without(&self.forms_of_secret);
+        Ok(Reply { answers: self.answers.clone(), ..reply })
     }
 
     /// `POST /oauth/token`: presents a code. It is consumed, and comes back only when it
@@ -223,6 +228,7 @@ async fn send(request: RequestBuilder) -> Result<Reply, Unanswered> {
         redirect_host: redirect_host(&response),
         sent,
         received: Moment::now(),
+        answers: Answers::default(),
     })
 }
 

@@ -10,10 +10,18 @@ use crate::text::SafeText;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// Reading the list.
+    Input,
+    /// Presenting a refresh token for a token pair.
+    Refresh,
     /// Asking for an authorization code.
     Reconnect,
     /// Presenting the code for a token pair.
     Exchange,
+    /// Asking for a sub-account's tokens with its agency's.
+    Agency,
+    /// Trying a new access token.
+    Verify,
     /// Bringing the token pair to disk.
     Store,
 }
@@ -22,8 +30,12 @@ impl Stage {
     /// The name in the files.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Input => "input",
+            Self::Refresh => "refresh",
             Self::Reconnect => "reconnect",
             Self::Exchange => "exchange",
+            Self::Agency => "agency",
+            Self::Verify => "verify",
             Self::Store => "store",
         }
     }
@@ -36,8 +48,21 @@ impl fmt::Display for Stage {
 }
 
 /// What kind of failure it is. The class decides what happens next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 pub enum Class {
     /// HighLevel answers that the endpoint is gone.
     EndpointRemoved,
@@ -110,26 +135,7 @@ impl Class {
 
     /// What to do about an installation that ended in this class.
     pub fn advice(self) -> Advice {
-        match self {
-            Self::GrantRefused | Self::CodeExpired | Self::OutcomeUnknown | Self::Interrupted => {
-                Advice::Now
-            }
-            Self::LocationInactive
-            | Self::RateLimited
-            | Self::ServerError
-            | Self::Network
-            | Self::BadAnswer
-            | Self::Halted => Advice::Later,
-            Self::ClientRefused => Advice::FixCredentials,
-            Self::UnknownId | Self::InvalidRequest => Advice::FixInput,
-            Self::NotInstalled => Advice::NeedsReinstall,
-            Self::EndpointRemoved
-            | Self::Blocked
-            | Self::Redirected
-            | Self::WrongTenant
-            | Self::WrongKind
-            | Self::Unrecognised => Advice::NeedsSupport,
-        }
+        self.about().retry
     }
 }
 
@@ -140,7 +146,8 @@ impl fmt::Display for Class {
 }
 
 /// The `retry` column of `failures.csv`: when, or after what, another run has a chance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Advice {
     /// At once.
     Now,
@@ -188,6 +195,19 @@ pub struct Failure {
     /// How long the server asked to wait, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u32>,
+    /// Who seems to have answered. For decisions while the run goes on; no file has it.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// Who seems to have answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// HighLevel, as far as one can tell, or nobody.
+    #[default]
+    HighLevel,
+    /// Something that does not speak JSON: a gateway, a captive portal, another host.
+    Elsewhere,
 }
 
 impl Failure {
@@ -200,6 +220,7 @@ impl Failure {
             message: SafeText::new(message),
             trace_id: None,
             retry_after_ms: None,
+            origin: Origin::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod client;
 pub mod endpoint;
 pub mod failure;
 pub mod grant;
+pub mod said;
 pub mod table;
 pub mod tokens;
 pub mod wording;

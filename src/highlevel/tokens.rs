@@ -216,6 +216,7 @@ mod tests {
             redirect_host: None,
             sent: Moment::now(),
             received: Moment::now(),
+            answers: super::super::table::Answers::default(),
         }
     }
 

@@ -4,13 +4,28 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-use crate::highlevel::failure::{Class, Failure};
+use crate::highlevel::{
+    failure::{Class, Failure, Origin, Stage},
+    table::Reach,
+};
 
 /// The first wait before another conversation; each later one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
 /// The longest wait of ours.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
+/// So many tries show that nobody is there, or somebody else.
+const NOBODY_THERE: u32 = 3;
+
+/// Whether HighLevel is known to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// No answer has come yet.
+    Unknown,
+    /// One has.
+    Known,
+}
 
 /// What follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +38,8 @@ pub enum Next {
 
 /// Decides what follows a failure of the `attempt`-th of at most `attempts` conversations.
 /// `seed` makes the jitter.
-pub fn next(failure: &Failure, attempt: u32, attempts: u32, seed: u64) -> Next {
-    if attempt >= attempts || !can_pass_by_itself(failure.class) {
+pub fn next(failure: &Failure, attempt: u32, attempts: u32, ground: Ground, seed: u64) -> Next {
+    if attempt >= bounded(attempts, failure, ground) || !can_pass_by_itself(failure.class) {
         return Next::GiveUp;
     }
     let asked =
@@ -32,30 +47,19 @@ pub fn next(failure: &Failure, attempt: u32, attempts: u32, seed: u64) -> Next {
     Next::Again(backoff(attempt, seed).max(asked))
 }
 
+/// Fewer conversations where HighLevel itself seems not to be there: what is wrong then is the
+/// address or the network, and patience does not mend it.
+fn bounded(attempts: u32, failure: &Failure, ground: Ground) -> u32 {
+    let nobody = failure.class == Class::Network
+        && failure.stage == Stage::Reconnect
+        && ground == Ground::Unknown;
+    let somebody_else = failure.class == Class::BadAnswer && failure.origin == Origin::Elsewhere;
+    if nobody || somebody_else { attempts.min(NOBODY_THERE) } else { attempts }
+}
+
 /// Whether the same request, or a new code, has a chance without anybody doing anything.
 fn can_pass_by_itself(class: Class) -> bool {
-    match class {
-        Class::GrantRefused
-        | Class::CodeExpired
-        | Class::RateLimited
-        | Class::ServerError
-        | Class::Network
-        | Class::BadAnswer
-        | Class::OutcomeUnknown => true,
-        Class::EndpointRemoved
-        | Class::ClientRefused
-        | Class::NotInstalled
-        | Class::LocationInactive
-        | Class::UnknownId
-        | Class::InvalidRequest
-        | Class::Blocked
-        | Class::Redirected
-        | Class::WrongTenant
-        | Class::WrongKind
-        | Class::Interrupted
-        | Class::Halted
-        | Class::Unrecognised => false,
-    }
+    matches!(class.about().reach, Reach::ThisOneAgain | Reach::AllPause)
 }
 
 /// The wait after the `attempt`-th conversation: doubling, with up to as much again of jitter, so
@@ -76,7 +80,6 @@ pub fn backoff(attempt: u32, seed: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::highlevel::failure::Stage;
 
     fn failure(class: Class) -> Failure {
         Failure::without_answer(Stage::Reconnect, class, "")
@@ -84,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_can_pass_by_itself_is_tried_again_and_nothing_else() {
-        let again = |class| matches!(next(&failure(class), 1, 5, 0), Next::Again(_));
+        let again = |class| matches!(next(&failure(class), 1, 5, Ground::Known, 0), Next::Again(_));
         for class in [
             Class::Network,
             Class::RateLimited,
@@ -115,9 +118,32 @@ mod tests {
 
     #[test]
     fn attempts_are_bounded() {
-        assert!(matches!(next(&failure(Class::Network), 4, 5, 0), Next::Again(_)));
-        assert_eq!(next(&failure(Class::Network), 5, 5, 0), Next::GiveUp);
-        assert_eq!(next(&failure(Class::Network), 1, 1, 0), Next::GiveUp);
+        assert!(matches!(next(&failure(Class::Network), 4, 5, Ground::Known, 0), Next::Again(_)));
+        assert_eq!(next(&failure(Class::Network), 5, 5, Ground::Known, 0), Next::GiveUp);
+        assert_eq!(next(&failure(Class::Network), 1, 1, Ground::Known, 0), Next::GiveUp);
+    }
+
+    #[test]
+    fn an_address_where_nobody_or_somebody_else_answers_is_tried_three_times() {
+        let again = |failure: &Failure, attempt, ground| {
+            matches!(next(failure, attempt, 5, ground, 0), Next::Again(_))
+        };
+        let nobody = failure(Class::Network);
+        let page = Failure { origin: Origin::Elsewhere, ..failure(Class::BadAnswer) };
+        let outage = Failure { origin: Origin::Elsewhere, ..failure(Class::ServerError) };
+        let cut = Failure { stage: Stage::Exchange, ..failure(Class::Network) };
+        for (failure, ground, bounded) in [
+            (&nobody, Ground::Unknown, true),
+            (&nobody, Ground::Known, false),
+            (&page, Ground::Unknown, true),
+            (&page, Ground::Known, true),
+            (&outage, Ground::Unknown, false),
+            (&cut, Ground::Unknown, false),
+            (&failure(Class::BadAnswer), Ground::Unknown, false),
+        ] {
+            assert!(again(failure, 2, ground), "{failure:?}");
+            assert_eq!(again(failure, 3, ground), !bounded, "{failure:?}");
+        }
     }
 
     #[test]
@@ -134,6 +160,6 @@ mod tests {
     #[test]
     fn the_server_wish_is_a_lower_bound() {
         let wish = Failure { retry_after_ms: Some(7000), ..failure(Class::RateLimited) };
-        assert_eq!(next(&wish, 1, 5, 0), Next::Again(Duration::from_secs(7)));
+        assert_eq!(next(&wish, 1, 5, Ground::Known, 0), Next::Again(Duration::from_secs(7)));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{sleep, timeout};
 
-use self::decide::Next;
+use self::decide::{Ground, Next};
 use crate::{
     clock::{self, Moment},
     event::{Call, Continued, Event, Exchanging, Failed, Halted, Paused, Recovered, Retrying},
@@ -158,12 +158,9 @@ impl Recovery<'_> {
                     return Ok(Ending::OutageTooLong(failure));
                 }
                 Err(Setback::Failed(failure, call)) => {
-                    match decide::next(
-                        &failure,
-                        self.attempt,
-                        self.tools.attempts,
-                        fastrand::u64(..),
-                    ) {
+                    let (attempts, ground) = (self.tools.attempts, self.ground());
+                    match decide::next(&failure, self.attempt, attempts, ground, fastrand::u64(..))
+                    {
                         Next::GiveUp => return self.give_up(failure, call).await,
                         Next::Again(wait) => self.wait_for_next(failure, call, wait).await?,
                     }
@@ -175,6 +172,15 @@ impl Recovery<'_> {
     /// Conversations in all legs.
     fn attempts(&self) -> u32 {
         self.attempts_before + self.attempt
+    }
+
+    /// Whether HighLevel has given an answer in this leg that is no sign of an outage.
+    fn ground(&self) -> Ground {
+        if self.tools.outage.has_been_good(Stage::Reconnect) {
+            Ground::Known
+        } else {
+            Ground::Unknown
+        }
     }
 
     /// One code, one exchange.

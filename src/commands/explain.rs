@@ -1,0 +1,102 @@
+//! `explain` and `classes`: what the table of classes says, in words.
+
+use std::fmt::Write as _;
+
+use clap::ValueEnum;
+
+use super::print;
+use crate::{
+    exit::Exit,
+    highlevel::{
+        failure::Class,
+        table::{self, About, Counted, Halts, Row},
+    },
+};
+
+/// Explains a class, or lists all of them.
+pub fn explain(class: Option<Class>) -> Exit {
+    print(&class.map_or_else(list, in_words));
+    Exit::Recovered
+}
+
+/// Prints every class and every row of the table.
+pub fn table() -> Exit {
+    let classes = Class::value_variants().iter().map(|class| in_words(*class) + "\n");
+    let rows = table::rows().enumerate().map(|(index, row)| row_in_words(index + 1, row));
+    print(
+        &classes
+            .chain(["ROWS, the first match wins\n\n".to_owned()])
+            .chain(rows)
+            .collect::<String>(),
+    );
+    Exit::Recovered
+}
+
+fn list() -> String {
+    let classes = Class::value_variants();
+    let width = classes.iter().map(|class| class.name().len()).max().unwrap_or_default();
+    let lines =
+        classes.iter().map(|class| format!("{:width$}  {}\n", class.name(), class.about().means));
+    lines.chain(["\nghl-reconnect explain CLASS says more.\n".to_owned()]).collect()
+}
+
+fn in_words(class: Class) -> String {
+    let About { means, reach, halts, retry, todo, told, ways, .. } = class.about();
+    let mut text = format!("{class}: {means}\n\n");
+    for (title, what) in [
+        ("How it is told", told.clone()),
+        (
+            "Whom it concerns",
+            format!("{}{}", reach.name(), halts.map(halts_in_words).unwrap_or_default()),
+        ),
+        ("retry", retry.name().to_owned()),
+        ("What to do", todo.clone()),
+    ] {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {title:<17} {what}");
+    }
+    if !ways.is_empty() {
+        let _ = writeln!(text, "\nWhen the run halts for it:\n\n{}", indented(ways.trim()));
+    }
+    text
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect::<String>().trim_end().to_owned()
+}
+
+fn halts_in_words(halts: Halts) -> String {
+    let at = halts.at.map(|stage| format!(" at the {stage}")).unwrap_or_default();
+    let how = match halts.counted {
+        Counted::InARow => "without a recovery between",
+        Counted::InAll => "in all",
+    };
+    let later = match halts.later {
+        Some(1) => "; later the first too".to_owned(),
+        Some(later) => format!("; later {later} {how}"),
+        None => "; later none does".to_owned(),
+    };
+    let first = match halts.first {
+        1 => "the first".to_owned(),
+        first => format!("{first} {how}"),
+    };
+    format!("; as long as nothing was recovered, {first}{at} halts the run{later}")
+}
+
+fn row_in_words(number: usize, row: &Row) -> String {
+    let listed = |items: Vec<String>| items.join(", ");
+    let mut text = format!("{number:>3}  {}\n", row.class);
+    for (title, what) in [
+        ("stage", listed(row.stage.0.iter().map(ToString::to_string).collect())),
+        ("status", listed(row.status.0.iter().map(ToString::to_string).collect())),
+        ("body", row.body.map(|body| format!("{body:?}").to_lowercase()).unwrap_or_default()),
+        ("message", row.message.0.join(" | ")),
+        ("example", row.example.0.join("\n                ")),
+        ("source", row.source.clone()),
+    ] {
+        if !what.is_empty() {
+            let _ = writeln!(text, "       {title:<8} {what}");
+        }
+    }
+    text + "\n"
+}

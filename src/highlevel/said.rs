@@ -1,0 +1,109 @@
+//! What an error body says, whatever its shape.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The kind of body that an answer had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyKind {
+    /// JSON, even if cut short: HighLevel's own verdict.
+    Json,
+    /// Plain text, HTML or nothing: the gateway's, not a verdict on an installation.
+    Other,
+}
+
+/// What an error body says, in one line, and whether HighLevel or a gateway said it.
+pub fn said(body: &[u8]) -> (BodyKind, String) {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => return (BodyKind::Json, said_by_json(&object)),
+        Ok(Value::String(text)) => return (BodyKind::Json, text),
+        _ => {}
+    }
+    let text = String::from_utf8_lossy(body.get(..8192).unwrap_or(body));
+    let kind = if text.trim_start().starts_with('{') { BodyKind::Json } else { BodyKind::Other };
+    (kind, without_tags(&text))
+}
+
+/// Members that hold words for people, the most telling first. An object among them has such
+/// members in its turn.
+const TELLING: [&str; 5] = ["message", "error_description", "error", "errors", "details"];
+
+/// How deep an object stands within another in the bodies that were seen, with one to spare.
+const DEEPEST: usize = 3;
+
+fn said_by_json(object: &Map<String, Value>) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for text in TELLING.iter().filter_map(|name| object.get(*name)).flat_map(|v| texts_of(v, 1)) {
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts.join(" · ")
+}
+
+/// A string, the strings of an array, or what an object says.
+fn texts_of(value: &Value, depth: usize) -> Vec<String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => vec![text.clone()],
+        Value::Array(items) if depth <= DEEPEST => {
+            items.iter().flat_map(|item| texts_of(item, depth + 1)).collect()
+        }
+        Value::Object(object) if depth <= DEEPEST => {
+            let told = TELLING.iter().filter_map(|name| object.get(*name));
+            told.flat_map(|value| texts_of(value, depth + 1)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The visible text of an HTML page; plain text stays as it is.
+fn without_tags(page: &str) -> String {
+    let mut text = String::new();
+    for piece in page.split('<') {
+        match piece.split_once('>') {
+            Some((tag, shown)) if !tag.starts_with("style") && !tag.starts_with("script") => {
+                text.push(' ');
+                text.push_str(shown);
+            }
+            Some(_) => {}
+            None => text.push_str(piece),
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_body_is_read_in_every_shape_that_was_seen() {
+        for (body, kind, text) in [
+            (r#"{"message":"Location is not active"}"#, BodyKind::Json, "Location is not active"),
+            (r#"{"statusCode":422,"message":["a","b"],"error":"E"}"#, BodyKind::Json, "a · b · E"),
+            (r#"{"status":401,"message":"m"}"#, BodyKind::Json, "m"),
+            (
+                r#"{"error":"UnAuthorized!","error_description":"Invalid client credentials!"}"#,
+                BodyKind::Json,
+                "Invalid client credentials! · UnAuthorized!",
+            ),
+            (r#"{"error":{"code":"x","message":"m","details":["d"]}}"#, BodyKind::Json, "m · d"),
+            (r#"{"message":[{"message":"in"},7],"details":{"x":1}}"#, BodyKind::Json, "in"),
+            ("\"just a text\"", BodyKind::Json, "just a text"),
+            (r#"{"message":"cut sho"#, BodyKind::Json, r#"{"message":"cut sho"#),
+            ("\u{feff}{\"message\":\"m\"}", BodyKind::Json, "m"),
+            ("error code: 1010", BodyKind::Other, "error code: 1010"),
+            (
+                "<html><style>x{}</style><title>502 Bad Gateway</title><p>cloudflare</p></html>",
+                BodyKind::Other,
+                "502 Bad Gateway cloudflare",
+            ),
+            ("", BodyKind::Other, ""),
+            ("[1]", BodyKind::Other, "[1]"),
+        ] {
+            assert_eq!(said(body.as_bytes()), (kind, text.to_owned()), "{body}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! From (stage, status, kind of body, text) to class: one table, read from the top, first match
+//! wins, and what is said and done about each class.
+//!
+//! HighLevel publishes no list of its messages, status alone never separates causes, and wording
+//! varies; so texts are compared loosely ([`super::wording`]). The table is `classes.toml`; rows of
+//! the user's own go before it.
+
+mod data;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
+
+use thiserror::Error;
+use toml::Spanned;
+
+pub use self::data::{About, Counted, Halts, OneOrMany, Reach, Row, Statuses};
+use self::data::{Book, Rows};
+use super::{
+    failure::{Advice, Class, Stage},
+    said::{self, BodyKind},
+    wording::Wording,
+};
+
+/// The built-in file.
+const CLASSES: &str = include_str!("../classes.toml");
+
+/// The built-in table.
+#[derive(Debug, Default)]
+struct Table {
+    about: BTreeMap<Class, About>,
+    rules: Vec<Rule>,
+}
+
+/// A test proves that it parses; an empty table would take every answer for unrecognised.
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let book: Book = toml::from_str(CLASSES).unwrap_or_default();
+    Table {
+        about: book.class.into_iter().map(|about| (about.name, about)).collect(),
+        rules: book.answer.into_iter().map(|row| Rule::of(row.into_inner())).collect(),
+    }
+});
+
+/// What would be said of a class that the file leaves out.
+static NOTHING: LazyLock<About> = LazyLock::new(|| About {
+    name: Class::Unrecognised,
+    means: String::new(),
+    reach: Reach::ThisOne,
+    halts: None,
+    retry: Advice::NeedsSupport,
+    todo: String::new(),
+    told: String::new(),
+    ways: String::new(),
+});
+
+impl Class {
+    /// What is said and done about it.
+    pub fn about(self) -> &'static About {
+        TABLE.about.get(&self).unwrap_or(&NOTHING)
+    }
+}
+
+/// The built-in rows, in their order.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    TABLE.rules.iter().map(|rule| &rule.row)
+}
+
+/// A row with its messages ready to be compared.
+#[derive(Debug)]
+struct Rule {
+    row: Row,
+    messages: Vec<Wording>,
+}
+
+/// An answer that is no success and no redirect.
+struct Refusal<'a> {
+    stage: Stage,
+    status: u16,
+    body: BodyKind,
+    said: &'a Wording,
+}
+
+impl Rule {
+    fn of(row: Row) -> Self {
+        let messages = row.message.0.iter().map(|text| Wording::of(text)).collect();
+        Self { row, messages }
+    }
+
+    fn matches(&self, refusal: &Refusal<'_>) -> bool {
+        let Row { stage, status, body, .. } = &self.row;
+        let any_or = |empty: bool, holds: bool| empty || holds;
+        any_or(stage.0.is_empty(), stage.0.contains(&refusal.stage))
+            && any_or(
+                status.0.is_empty(),
+                status.0.iter().any(|range| range.0.contains(&refusal.status)),
+            )
+            && body.is_none_or(|body| body == refusal.body)
+            && any_or(
+                self.messages.is_empty(),
+                self.messages.iter().any(|message| refusal.said.says(message)),
+            )
+    }
+}
+
+/// What the answers of a run mean: the built-in table, and before it the rows of
+/// `--known-messages`. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    known: Arc<[Rule]>,
+}
+
+/// What is wrong with a file of rows.
+#[derive(Debug, Error)]
+pub enum TableError {
+    /// It is no TOML, or has other fields or values than a row can have; the text has the line.
+    #[error("{0}")]
+    Syntax(String),
+    /// A row that cannot be meant.
+    #[error("line {line}, row {row}: {why}")]
+    Row {
+        /// The line of the file at which the row begins, from 1.
+        line: usize,
+        /// Number of the row, from 1.
+        row: usize,
+        /// What is wrong, and what to do.
+        why: String,
+    },
+}
+
+impl Answers {
+    /// Reads rows that go before the built-in ones.
+    pub fn parse(text: &str) -> Result<Self, TableError> {
+        let rows: Rows =
+            toml::from_str(text).map_err(|error| TableError::Syntax(error.to_string()))?;
+        let spans: Vec<_> = rows.answer.iter().map(Spanned::span).collect();
+        let rules = rows.answer.into_iter().map(|row| Rule::of(row.into_inner()));
+        let answers = Self { known: rules.collect() };
+        for (index, span) in spans.into_iter().enumerate() {
+            let line = text.get(..span.start).unwrap_or_default().matches('\n').count() + 1;
+            let refused = |why| TableError::Row { line, row: index + 1, why };
+            answers.check(index).map_err(refused)?;
+        }
+        Ok(answers)
+    }
+
+    /// The class of an answer that is no success and no redirect.
+    pub fn class_of(&self, stage: Stage, status: u16, body: BodyKind, said: &str) -> Class {
+        let said = Wording::of(said);
+        let refusal = Refusal { stage, status, body, said: &said };
+        self.first(&refusal).map_or(Class::Unrecognised, |rule| rule.row.class)
+    }
+
+    fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.known.iter().chain(&TABLE.rules)
+    }
+
+    fn first(&self, refusal: &Refusal<'_>) -> Option<&Rule> {
+        self.rules().find(|rule| rule.matches(refusal))
+    }
+
+    /// Whether the row at a place can be meant: it asks for something, and its examples land on it.
+    fn check(&self, index: usize) -> Result<(), String> {
+        let Some(rule) = self.rules().nth(index) else { return Ok(()) };
+        let Row { status, message, body, stage, example, .. } = &rule.row;
+        if status.0.is_empty() && message.0.is_empty() {
+            return Err("give a status or a message; this row would match every answer".into());
+        }
+        if rule.messages.iter().any(Wording::is_empty) {
+            return Err("a message without words would match every answer".into());
+        }
+        let stage = stage.0.first().copied().unwrap_or(Stage::Reconnect);
+        let status = status.0.first().map_or(400, |range| *range.0.start());
+        for example in &example.0 {
+            let (kind, said) = said::said(example.as_bytes());
+            let refusal = Refusal { stage, status, body: kind, said: &Wording::of(&said) };
+            if body.is_some_and(|body| body != kind) {
+                return Err(format!("the example {example:?} is not of the body named"));
+            }
+            match self.rules().position(|rule| rule.matches(&refusal)) {
+                Some(first) if first == index => {}
+                Some(first) => {
+                    return Err(format!(
+                        "the example {example:?} lands on row {}, which comes before",
+                        first + 1
+                    ));
+                }
+                None => return Err(format!("the example {example:?} does not match its row")),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+use clap::ValueEnum;
+
+use super::*;
+use BodyKind::{Json, Other};
+use Stage::{Exchange, Reconnect};
+
+#[test]
+fn the_built_in_file_parses_and_every_example_lands_on_its_row() {
+    let book: Book = toml::from_str(CLASSES).unwrap();
+    let answers = Answers::default();
+    assert_eq!(book.answer.len(), TABLE.rules.len());
+    for (index, row) in rows().enumerate() {
+        assert!(!row.example.0.is_empty(), "row {}: {row:?}", index + 1);
+        assert!(!row.source.is_empty(), "row {}: {row:?}", index + 1);
+        assert_eq!(answers.check(index), Ok(()), "row {}", index + 1);
+    }
+}
+
+#[test]
+fn every_class_is_described_once() {
+    let book: Book = toml::from_str(CLASSES).unwrap();
+    let every = Class::value_variants();
+    let named: Vec<Class> = book.class.iter().map(|about| about.name).collect();
+    assert_eq!(named, every, "in the order in which they are declared");
+    for about in &book.class {
+        assert!(!about.means.is_empty() && !about.told.is_empty() && !about.todo.is_empty());
+        let may_halt = about.halts.is_some() || about.reach == Reach::AllStop;
+        assert!(!may_halt || !about.ways.is_empty(), "{}: what to do when it halts", about.name);
+    }
+}
+
+#[test]
+fn rows_of_the_user_go_before_and_mistakes_in_them_are_named_with_their_line() {
+    let known = r#"
+        [[answer]]
+        stage = "reconnect"
+        status = [418, "430-439"]
+        message = "I'm a teapot"
+        class = "location_inactive"
+        example = "{\"message\":\"So: I'm a teapot!\"}"
+    "#;
+    let answers = Answers::parse(known).unwrap();
+    for (stage, status, said, class) in [
+        (Reconnect, 418, "Sorry: i'm a TEAPOT ve9EPM428h8vShlRW1KT", Class::LocationInactive),
+        (Reconnect, 435, "I'm a teapot", Class::LocationInactive),
+        (Reconnect, 400, "I'm a teapot", Class::Unrecognised),
+        (Exchange, 418, "I'm a teapot", Class::Unrecognised),
+        (Reconnect, 429, "I'm a teapot", Class::RateLimited),
+        (Reconnect, 400, "Location not found", Class::UnknownId),
+    ] {
+        assert_eq!(answers.class_of(stage, status, Json, said), class, "{stage} {status} {said}");
+    }
+    let row = "[[answer]]\nstatus = 400\nclass = \"unknown_id\"\n";
+    for (text, says) in [
+        (format!("{row}\n[[answer]]\nstatus = 400\nclass = \"nonsense\"\n"), "line 7"),
+        (format!("{row}\n[[answer]]\nclass = \"unknown_id\"\n"), "line 5, row 2: give a status"),
+        (format!("{row}mesage = \"x\"\n"), "mesage"),
+        ("[[answer]]\nstatus = 4000\nclass = \"unknown_id\"".into(), "from 100 to 599"),
+        ("[[answer]]\nstatus = \"abc\"\nclass = \"unknown_id\"".into(), "\"500-599\""),
+        ("[[answer]]\nmessage = \"[?!]\"\nclass = \"unknown_id\"".into(), "without words"),
+        ("[[answer]]\nstage = \"recon\"\nstatus = 1\nclass = \"unknown_id\"".into(), "line 2"),
+        (
+            format!("{row}example = \"x\"\n{row}example = \"x\"\n"),
+            "row 2: the example \"x\" lands on row 1",
+        ),
+        (format!("{row}message = \"y\"\nexample = \"x\"\n"), "does not match its row"),
+        ("answer = 1".into(), "line 1"),
+        ("[[class]]\nname = \"halted\"".into(), "class"),
+    ] {
+        let error = Answers::parse(&text).unwrap_err().to_string();
+        assert!(error.contains(says), "{text}\n{error}");
+    }
+}
+
+#[test]
+fn every_published_answer_has_its_class() {
+    for (stage, status, body, said, class) in [
+        (Reconnect, 400, Json, "API endpoint has been removed Bad Request", Class::EndpointRemoved),
+        (Exchange, 400, Json, "API endpoint has been removed", Class::EndpointRemoved),
+        (Reconnect, 404, Json, "Cannot POST /oauth/reconnect Not Found", Class::EndpointRemoved),
+        (Reconnect, 410, Other, "", Class::EndpointRemoved),
+        (Reconnect, 404, Json, "Location not found", Class::UnknownId),
+        (Exchange, 401, Json, "UnAuthorized! Authorization code not found", Class::GrantRefused),
+        (Exchange, 401, Json, "UnAuthorized! Invalid client credentials!", Class::ClientRefused),
+        (Reconnect, 401, Json, "Invalid client credentials!", Class::ClientRefused),
+        (Exchange, 400, Json, "Invalid client: client is invalid", Class::ClientRefused),
+        (Exchange, 400, Json, "Invalid grant: authorization code is invalid", Class::GrantRefused),
+        (Exchange, 400, Json, "Invalid grant: authorization code has expired", Class::CodeExpired),
+        (Exchange, 400, Json, "invalid_grant", Class::GrantRefused),
+        (Exchange, 400, Json, "Invalid request: `redirect_uri` is invalid", Class::InvalidRequest),
+        (Reconnect, 400, Json, "Location is not active", Class::LocationInactive),
+        (Reconnect, 400, Json, "LOCATION is\nnot active.", Class::LocationInactive),
+        (Reconnect, 400, Json, "Location not found Bad Request", Class::UnknownId),
+        (Reconnect, 400, Json, "App is not installed on this location", Class::NotInstalled),
+        (Reconnect, 422, Json, "locationId must be a string", Class::InvalidRequest),
+        (Exchange, 400, Json, "Missing parameter: clientId", Class::InvalidRequest),
+        (Reconnect, 429, Json, "Too Many Requests", Class::RateLimited),
+        (Exchange, 429, Other, "", Class::RateLimited),
+        (Reconnect, 500, Json, "Internal Server Error", Class::ServerError),
+        (Reconnect, 500, Json, "Invalid client", Class::ServerError),
+        (Reconnect, 502, Other, "<html>502 Bad Gateway</html>", Class::ServerError),
+        (Reconnect, 403, Other, "error code: 1010", Class::Blocked),
+        (Reconnect, 403, Other, "<html>Forbidden</html>", Class::Blocked),
+        (Reconnect, 403, Json, "Forbidden resource", Class::Unrecognised),
+        (Reconnect, 401, Json, "Authorization has been revoked for this app", Class::ClientRefused),
+        (Reconnect, 401, Json, "Unauthorized", Class::ClientRefused),
+        (Exchange, 400, Json, "Something new", Class::Unrecognised),
+        (Reconnect, 418, Json, "I'm a teapot", Class::Unrecognised),
+    ] {
+        let found = Answers::default().class_of(stage, status, body, said);
+        assert_eq!(found, class, "{stage} {status} {said}");
+    }
+}
