@@ -13,6 +13,7 @@ pub mod env_file;
 pub mod event;
 pub mod exit;
 pub mod fingerprint;
+pub mod formula;
 pub mod highlevel;
 pub mod input;
 pub mod installation;

@@ -19,7 +19,10 @@ use crate::{
     batch::Gauge,
     clock,
     event::{Event, Listener, Retrying},
-    highlevel::failure::{Class, Failure, Stage},
+    highlevel::{
+        failure::{Class, Failure, Stage},
+        table,
+    },
     plan::in_words,
     run_log,
 };
@@ -50,6 +53,9 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Between two drawings of the bar.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
+/// Rows to paste that are shown; a server that never says the same twice would fill the screen.
+const ROWS_SHOWN: usize = 20;
+
 /// Calls of one installation when all goes well.
 const CALLS_EACH: u32 = 2;
 
@@ -71,6 +77,7 @@ struct Shared {
     calls: AtomicU64,
     in_flight: Gauge,
     kinds_shown: Mutex<HashSet<(Stage, Class, Option<u16>)>>,
+    rows_shown: Mutex<HashSet<String>>,
     held_until: Mutex<Option<Timestamp>>,
 }
 
@@ -95,6 +102,7 @@ impl Progress {
             calls: AtomicU64::new(0),
             in_flight,
             kinds_shown: Mutex::default(),
+            rows_shown: Mutex::default(),
             held_until: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -227,6 +235,13 @@ impl Shared {
         self.kinds_shown.lock().unwrap_or_else(PoisonError::into_inner).insert(kind)
     }
 
+    /// The row to paste for an answer that no row knows, where it was not shown before.
+    fn new_row(&self, failure: &Failure) -> Option<String> {
+        let row = table::row_for(failure)?;
+        let mut shown = self.rows_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        (shown.len() < ROWS_SHOWN && shown.insert(row.clone())).then_some(row)
+    }
+
     /// Until when everything is held, if that is news.
     fn new_hold(&self, retrying: &Retrying) -> Option<Timestamp> {
         if retrying.failure.class != Class::RateLimited {
@@ -258,8 +273,23 @@ impl Listener for Progress {
             if let Some(line) = run_log::line_of(event) {
                 self.say(&line);
             }
-            return;
+        } else {
+            self.tell(event);
         }
+        if let Event::Failed(failed) = event
+            && let Some(row) = self.shared.new_row(&failed.failure)
+        {
+            self.say(&format!(
+                "UNRECOGNISED: no row of the table knows this answer, so it is not tried again. To \
+                 say what it means, put this into a file and give it as --known-messages:\n\n{row}"
+            ));
+        }
+    }
+}
+
+impl Progress {
+    /// Says what is news to somebody who does not want to hear everything.
+    fn tell(&self, event: &Event) {
         match event {
             Event::Retrying(retrying) => {
                 if let Some(until) = self.shared.new_hold(retrying) {

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use crate::formula;
+
 use super::redact::{escape, is_secret_name, look};
 use super::{Encoding, Format};
 
@@ -201,7 +203,9 @@ impl Layout {
         let mut layout = Self::new(format, encoding);
         let ours = our_columns(header);
         for (index, name) in header.iter().enumerate() {
-            layout.push(name, if ours.contains(&index) { Owner::Run } else { Owner::List });
+            let owner = if ours.contains(&index) { Owner::Run } else { Owner::List };
+            // In the failures of an earlier run, a name may have an apostrophe of ours.
+            layout.push(if ours.is_empty() { name } else { formula::unguarded(name) }, owner);
         }
         if !ours.is_empty() {
             layout.history = history_columns(header);

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::installation::{Id, Installation, Scope};
+use crate::{
+    formula,
+    installation::{Id, Installation, Scope},
+};
 
 use super::columns::{HistoryColumns, Layout, normalise};
 use super::judge::{Reason, clean, is_object_id, judge as judge_id};
@@ -94,13 +97,21 @@ fn listed(at: Position, layout: &Layout, row: &impl Cells, installation: Install
     }
 }
 
+/// The carried cells. In the failures of an earlier run, some have an apostrophe of ours.
 fn values(layout: &Layout, row: &impl Cells) -> Vec<String> {
+    let is_guarded = layout.history().is_some();
     let cells = layout.carried().iter().map(|column| row.cell(*column));
+    let cells = cells.map(|cell| if is_guarded { without_guard(cell) } else { cell });
     if row.may_hold_secrets() {
         cells.map(carry).collect()
     } else {
         cells.map(Cow::into_owned).collect()
     }
+}
+
+fn without_guard(cell: Cow<'_, str>) -> Cow<'_, str> {
+    let bare = formula::unguarded(&cell);
+    if bare.len() == cell.len() { cell } else { Cow::Owned(bare.to_owned()) }
 }
 
 fn uninstalled(layout: &Layout, row: &impl Cells) -> Option<usize> {

@@ -1,19 +1,36 @@
-//! Cells of the CSV files.
+//! Cells of the CSV files, and the one way into them.
 
-use std::fmt::Display;
+use std::{fmt::Display, io::Write};
+
+use crate::formula;
 
 /// A value, or an empty cell.
 pub fn or_empty(value: Option<impl Display>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// A text that somebody else wrote, so that no spreadsheet takes it for a formula: what begins
-/// like one gets an apostrophe before it.
-pub fn foreign(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
+/// A CSV file none of whose cells a spreadsheet would run, whoever wrote them.
+pub struct Sheet<W: Write>(csv::Writer<W>);
+
+impl<W: Write> Sheet<W> {
+    /// Begins a file with its header.
+    pub fn begin<'a>(out: W, header: impl IntoIterator<Item = &'a str>) -> csv::Result<Self> {
+        let mut sheet = Self(csv::Writer::from_writer(out));
+        sheet.line(header)?;
+        Ok(sheet)
+    }
+
+    /// Writes a line.
+    pub fn line<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) -> csv::Result<()> {
+        for cell in cells {
+            self.0.write_field(&*formula::guarded(cell.as_ref()))?;
+        }
+        self.0.write_record(None::<&[u8]>)
+    }
+
+    /// Writes what is left.
+    pub fn end(mut self) -> csv::Result<()> {
+        Ok(self.0.flush()?)
     }
 }
 
@@ -22,14 +39,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_foreign_text_is_a_formula() {
-        for (text, cell) in [
-            ("=cmd|'/c calc'!A1", "'=cmd|'/c calc'!A1"),
-            ("@SUM(1)", "'@SUM(1)"),
-            ("Location is not active", "Location is not active"),
-            ("", ""),
-        ] {
-            assert_eq!(foreign(text), cell);
-        }
+    fn no_cell_is_a_formula_in_the_header_or_below() {
+        let mut bytes = Vec::new();
+        let mut sheet = Sheet::begin(&mut bytes, ["id", "=1"]).unwrap();
+        sheet.line(["-5", "@SUM(1)"]).unwrap();
+        sheet.line([String::new(), "＝1".into()]).unwrap();
+        sheet.end().unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), "id,'=1\n-5,'@SUM(1)\n,'＝1\n");
     }
 }

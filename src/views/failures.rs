@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::cell;
+use super::cell::{self, Sheet};
 use crate::{
     clock::stamp,
     event::{Failed, History, Listed},
@@ -27,7 +27,7 @@ pub const COLUMNS: [&str; 10] = [
 
 /// Writes `failures.csv`.
 pub struct Failures<W: Write> {
-    out: csv::Writer<W>,
+    out: Sheet<W>,
     columns: usize,
     not_attempted: NotAttempted,
 }
@@ -42,9 +42,8 @@ struct NotAttempted {
 impl<W: Write> Failures<W> {
     /// Writes the header: the list's own columns, then ours.
     pub fn begin(out: W, ledger: &Ledger) -> csv::Result<Self> {
-        let mut out = csv::Writer::from_writer(out);
         let own = &ledger.started.list.columns;
-        out.write_record(own.iter().map(String::as_str).chain(COLUMNS))?;
+        let out = Sheet::begin(out, own.iter().map(String::as_str).chain(COLUMNS))?;
         Ok(Self { out, columns: own.len(), not_attempted: NotAttempted::of(ledger) })
     }
 
@@ -59,12 +58,12 @@ impl<W: Write> Failures<W> {
         };
         let missing = self.columns.saturating_sub(listed.values.len());
         let empty = std::iter::repeat_n(String::new(), missing);
-        self.out.write_record(listed.values.iter().cloned().chain(empty).chain(ours))
+        self.out.line(listed.values.iter().cloned().chain(empty).chain(ours))
     }
 
     /// Writes what is left.
-    pub fn end(mut self) -> csv::Result<()> {
-        Ok(self.out.flush()?)
+    pub fn end(self) -> csv::Result<()> {
+        self.out.end()
     }
 }
 
@@ -96,7 +95,7 @@ impl NotAttempted {
             self.class.to_string(),
             String::new(),
             String::new(),
-            cell::foreign(&self.message),
+            self.message.clone(),
             self.advice.name().into(),
             attempts_total(tried.attempts, history).to_string(),
             history.and_then(|h| h.first_failed_at.clone()).unwrap_or_default(),
@@ -114,7 +113,7 @@ fn failed_cells(failed: &Failed, history: Option<&History>) -> [String; 10] {
         failure.class.to_string(),
         failure.stage.to_string(),
         cell::or_empty(failure.http_status),
-        cell::foreign(failure.message.as_str()),
+        failure.message.to_string(),
         failure.class.advice().name().into(),
         attempts_total(failed.attempts, history).to_string(),
         history.and_then(|h| h.first_failed_at.clone()).unwrap_or_else(|| failed_at.clone()),
@@ -130,5 +129,5 @@ fn attempts_total(attempts: u32, history: Option<&History>) -> u32 {
 fn trace_ids(these: &[SafeText], history: Option<&History>) -> String {
     let earlier = history.map_or(&[][..], |h| &h.trace_ids);
     let all: Vec<_> = earlier.iter().chain(these).map(SafeText::as_str).collect();
-    cell::foreign(&all.join(" "))
+    all.join(" ")
 }

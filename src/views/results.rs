@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::cell;
+use super::cell::{self, Sheet};
 use crate::{
     clock::stamp,
     event::{Failed, Listed, Reclaimed, Recovered},
@@ -31,15 +31,13 @@ const COLUMNS: [&str; 17] = [
 
 /// Writes `results.csv`.
 pub struct Results<W: Write> {
-    out: csv::Writer<W>,
+    out: Sheet<W>,
 }
 
 impl<W: Write> Results<W> {
     /// Writes the header.
     pub fn begin(out: W) -> csv::Result<Self> {
-        let mut out = csv::Writer::from_writer(out);
-        out.write_record(COLUMNS)?;
-        Ok(Self { out })
+        Ok(Self { out: Sheet::begin(out, COLUMNS)? })
     }
 
     /// Writes the line of one installation.
@@ -53,12 +51,12 @@ impl<W: Write> Results<W> {
         let installation = &listed.installation;
         let first =
             [listed.row.to_string(), installation.scope.to_string(), installation.id.to_string()];
-        self.out.write_record(first.iter().chain(&rest))
+        self.out.line(first.iter().chain(&rest))
     }
 
     /// Writes what is left.
-    pub fn end(mut self) -> csv::Result<()> {
-        Ok(self.out.flush()?)
+    pub fn end(self) -> csv::Result<()> {
+        self.out.end()
     }
 }
 
@@ -70,8 +68,8 @@ fn recovered_cells(recovered: &Recovered) -> [String; 14] {
         String::new(),
         cell::or_empty(recovered.exchange.http_status),
         String::new(),
-        cell::foreign(&cell::or_empty(recovered.reconnect_trace_id.as_ref())),
-        cell::foreign(&cell::or_empty(recovered.exchange.trace_id.as_ref())),
+        cell::or_empty(recovered.reconnect_trace_id.as_ref()),
+        cell::or_empty(recovered.exchange.trace_id.as_ref()),
         recovered.attempts.to_string(),
         recovered.code_age_ms.to_string(),
         recovered.code_margin_ms.to_string(),
@@ -89,9 +87,9 @@ fn failed_cells(failed: &Failed) -> [String; 14] {
         failure.stage.to_string(),
         failure.class.to_string(),
         cell::or_empty(failure.http_status),
-        cell::foreign(failure.message.as_str()),
-        cell::foreign(&cell::or_empty(failed.reconnect_trace_id.as_ref())),
-        cell::foreign(&cell::or_empty(failed.token_trace_id.as_ref())),
+        failure.message.to_string(),
+        cell::or_empty(failed.reconnect_trace_id.as_ref()),
+        cell::or_empty(failed.token_trace_id.as_ref()),
         failed.attempts.to_string(),
         String::new(),
         String::new(),

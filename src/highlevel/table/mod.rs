@@ -6,6 +6,7 @@
 //! the user's own go before it.
 
 mod data;
+mod paste;
 
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,11 @@ use std::{
 use thiserror::Error;
 use toml::Spanned;
 
-pub use self::data::{About, Counted, Halts, OneOrMany, Reach, Row, Statuses};
 use self::data::{Book, Rows};
+pub use self::{
+    data::{About, Counted, Halts, OneOrMany, Reach, Row, Statuses},
+    paste::row_for,
+};
 use super::{
     failure::{Advice, Class, Stage},
     said::{self, BodyKind},

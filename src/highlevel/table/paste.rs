@@ -1,0 +1,82 @@
+//! A row ready to paste for an answer that no row knows.
+
+use crate::highlevel::{
+    failure::{Class, Failure},
+    wording,
+};
+
+/// The row for a failure that is unrecognised: what is left to do is to name the class. It holds
+/// words alone, no ids and no secrets. `None` where no answer came.
+pub fn row_for(failure: &Failure) -> Option<String> {
+    let status = failure.http_status.filter(|_| failure.class == Class::Unrecognised)?;
+    let phrase = phrase_of(failure.message.as_str());
+    let message =
+        if phrase.is_empty() { String::new() } else { format!("message = \"{phrase}\"\n") };
+    Some(format!(
+        "[[answer]]\nstage = \"{}\"\nstatus = {status}\n{message}\
+         class = \"unrecognised\"  # put the right one: ghl-reconnect explain lists them\n",
+        failure.stage
+    ))
+}
+
+/// The words of a message; of one that was cut, without the last, which may be half an id.
+fn phrase_of(message: &str) -> String {
+    let whole = match message.strip_suffix('…') {
+        Some(cut) => cut.rsplit_once(' ').map_or("", |(words, _)| words),
+        None => message,
+    };
+    // A quote or a control character is no word, so that the text needs no escaping in TOML.
+    wording::phrase(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        highlevel::{
+            failure::Stage,
+            said::{BodyKind, said},
+            table::Answers,
+        },
+        text::SafeText,
+    };
+
+    #[test]
+    fn a_row_as_it_is_shown_matches_the_answer_that_it_was_made_from() {
+        let long = format!(r#"{{"message":"{}ve9EPM428h8vShlRW1KT x"}}"#, "word ".repeat(79));
+        for body in [
+            r#"{"message":"I'm a \"teapot\"\\ for ve9EPM428h8vShlRW1KT","statusCode":418}"#,
+            r#"{"message":["first complaint","second: 42"],"error":"Bad Request"}"#,
+            r#"{"error":{"code":"X","message":"The request [secret] could not be understood."}}"#,
+            "plain text,\nof two lines",
+            "<html><b>No</b> way</html>",
+            "\"\u{1b}[2J größer\u{202e}\"",
+            "",
+            &long,
+        ] {
+            let (kind, said) = said(body.as_bytes());
+            let message = SafeText::new(&said);
+            let failure = Failure {
+                http_status: Some(418),
+                message,
+                ..Failure::without_answer(Stage::Exchange, Class::Unrecognised, "")
+            };
+            let row = row_for(&failure).unwrap();
+            assert!(!row.contains("ve9EPM"), "{row}");
+            let row = row.replace("\"unrecognised\"", "\"not_installed\"");
+            let answers = Answers::parse(&row).unwrap_or_else(|error| panic!("{error}: {row}"));
+            let class = answers.class_of(Stage::Exchange, 418, kind, &said);
+            assert_eq!(class, Class::NotInstalled, "{body}: {row}");
+            let other = answers.class_of(Stage::Reconnect, 418, BodyKind::Json, &said);
+            assert_eq!(other, Class::Unrecognised, "{body}: {row}");
+        }
+    }
+
+    #[test]
+    fn there_is_a_row_for_what_is_unrecognised_alone() {
+        let nothing = Failure::without_answer(Stage::Store, Class::Unrecognised, "a bug");
+        assert_eq!(row_for(&nothing), None);
+        let known = Failure::without_answer(Stage::Exchange, Class::GrantRefused, "no");
+        assert_eq!(row_for(&Failure { http_status: Some(400), ..known }), None);
+    }
+}
