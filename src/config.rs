@@ -14,6 +14,7 @@ use anyhow::{Context, bail, ensure};
 use crate::{
     batch::limit::MaxFailures,
     cli::{AppArgs, PaceArgs, RehearsalArgs, SandboxArgs},
+    client_id::ClientId,
     env_file,
     highlevel::{
         client::Credentials,
@@ -205,7 +206,7 @@ fn check_value(name: &str, value: &str) -> anyhow::Result<()> {
 
 /// Finds out when id and secret were taken for each other, before either is shown or sent.
 fn check_pair(client_id: Option<&str>, client_secret: Option<&str>) -> anyhow::Result<()> {
-    let swapped = client_secret.is_some_and(is_client_id);
+    let swapped = client_secret.is_some_and(|secret| ClientId::new(secret).is_some());
     ensure!(!swapped, "the client secret has the shape of a client id: are the two swapped?");
     ensure!(
         client_id.is_none() || client_id != client_secret,
@@ -214,18 +215,8 @@ fn check_pair(client_id: Option<&str>, client_secret: Option<&str>) -> anyhow::R
     Ok(())
 }
 
-/// A client id is 24 hexadecimal digits, a dash, and 8 of `[0-9a-z]`, in all that were seen.
-fn is_client_id(id: &str) -> bool {
-    id.split_once('-').is_some_and(|(app, key)| {
-        app.len() == 24
-            && app.bytes().all(|b| b.is_ascii_hexdigit())
-            && key.len() == 8
-            && key.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
-    })
-}
-
 fn odd_client_id(id: &str) -> Option<String> {
-    (!is_client_id(id)).then(|| {
+    ClientId::new(id).is_none().then(|| {
         format!(
             "client id {id} does not look like one (24 hexadecimal digits, a dash, 8 characters)"
         )

@@ -12,6 +12,7 @@ use crate::{
     highlevel::failure::{Class, Failure},
     input::ScopeChoice,
     installation::{Id, Installation},
+    stored_tokens::StoredTokens,
     text::SafeText,
 };
 
@@ -185,6 +186,9 @@ pub struct Ready {
     pub input: u32,
     /// SHA-256 of the list's bytes, in hexadecimal.
     pub digest: String,
+    /// Of which clients the tokens are that the list has.
+    #[serde(default, skip_serializing_if = "StoredTokens::is_empty")]
+    pub stored_tokens: StoredTokens,
 }
 
 /// One request and what came of it.

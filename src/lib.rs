@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod cli;
+pub mod client_id;
 pub mod clock;
 pub mod commands;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod highlevel;
 pub mod input;
 pub mod installation;
 pub mod journal;
+pub mod jwt;
 pub mod leaks;
 pub mod outage;
 pub mod pace;
@@ -30,5 +32,6 @@ pub mod sandbox;
 pub mod secret;
 pub mod signals;
 pub mod stop;
+pub mod stored_tokens;
 pub mod text;
 pub mod views;

@@ -113,9 +113,13 @@ impl Watch {
 fn index(stage: Stage) -> usize {
     match stage {
         Stage::Reconnect => 0,
-        // The calls that have to do with tokens; the refresh goes to the exchange's address.
-        Stage::Exchange | Stage::Refresh | Stage::Agency | Stage::Verify => 1,
-        Stage::Input | Stage::Store => 1,
+        // Whatever has to do with tokens; the refresh goes to the exchange's address.
+        Stage::Exchange
+        | Stage::Refresh
+        | Stage::Agency
+        | Stage::Verify
+        | Stage::Input
+        | Stage::Store => 1,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What will be done, how long it takes at least, what is left out and why.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     time::Duration,
 };
@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::{
     batch::limit::MaxFailures,
+    client_id::ClientId,
     clock,
     event::{Duplicate, History, List, Listed, Rejected},
     fingerprint::{Fingerprint, Fingerprints},
@@ -18,6 +19,7 @@ use crate::{
     installation::{Id, Installation, Scope},
     pace::Rate,
     secret::ClientSecret,
+    stored_tokens::StoredTokens,
     text::SafeText,
 };
 
@@ -40,7 +42,12 @@ pub struct Selection {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Row {
     /// An installation to recover.
-    Take(Listed),
+    Take {
+        /// The installation.
+        listed: Listed,
+        /// The client to which its stored token was given, where the row has one that says so.
+        client: Option<ClientId>,
+    },
     /// It repeats an earlier row.
     Duplicate(Duplicate),
     /// It could not be read.
@@ -108,7 +115,8 @@ impl Rows {
             return Row::Duplicate(Duplicate { row: listed.row, line: listed.line, first_row, id });
         }
         self.taken += 1;
-        Row::Take(listed_event(listed))
+        let client = listed.client.clone();
+        Row::Take { listed: listed_event(listed), client }
     }
 }
 
@@ -181,6 +189,8 @@ pub struct Survey {
     pub left_out: u32,
     /// Ids of `--only` that the list does not have.
     pub not_met: Named,
+    /// Of which clients the tokens are that the list has.
+    pub stored_tokens: StoredTokens,
 }
 
 /// A number of rows, the first of them by name.
@@ -228,13 +238,18 @@ pub fn survey(
 ) -> Result<Survey, SurveyError> {
     let mut rows = Rows::of(source, scope, selection)?;
     let mut survey = Survey::of(source);
+    let mut clients = BTreeMap::new();
     for row in &mut rows {
         let row = row?;
         if let Some(line) = client_secret.and_then(|secret| line_that_holds(&row, secret)) {
             return Err(SurveyError::HoldsClientSecret { name: source.name().to_owned(), line });
         }
         survey.count(&row);
+        if let Row::Take { client: Some(client), .. } = row {
+            *clients.entry(client).or_default() += 1;
+        }
     }
+    survey.stored_tokens = StoredTokens::of(clients);
     let mut not_met: Vec<_> = rows.not_met.iter().collect();
     not_met.sort_unstable();
     for id in not_met {
@@ -254,7 +269,9 @@ fn line_that_holds(row: &Row, secret: &ClientSecret) -> Option<u64> {
     let secret = secret.0.expose();
     let holds = |text: &str| secret.len() >= 8 && text.contains(secret);
     match row {
-        Row::Take(listed) => listed.values.iter().any(|cell| holds(cell)).then_some(listed.line),
+        Row::Take { listed, .. } => {
+            listed.values.iter().any(|cell| holds(cell)).then_some(listed.line)
+        }
         Row::Rejected(rejected) => holds(rejected.raw.as_str()).then_some(rejected.line),
         Row::Duplicate(_) | Row::LeftOut => None,
     }
@@ -280,12 +297,13 @@ impl Survey {
             unusual: Named::default(),
             left_out: 0,
             not_met: Named::default(),
+            stored_tokens: StoredTokens::default(),
         }
     }
 
     fn count(&mut self, row: &Row) {
         match row {
-            Row::Take(listed) => {
+            Row::Take { listed, .. } => {
                 self.input += 1;
                 self.count_installation(listed);
             }
@@ -356,6 +374,16 @@ impl Plan {
         self.rate.least_time_for(self.calls())
     }
 
+    fn write_stored_tokens(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stored = &self.survey.stored_tokens;
+        match &self.client_id {
+            Some(client_id) if !stored.is_empty() => {
+                writeln!(f, "Stored tokens  {}", stored.seen_from(client_id))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The plan for a program.
     pub fn as_json(&self) -> serde_json::Value {
         let survey = &self.survey;
@@ -378,6 +406,7 @@ impl Plan {
             "least_time_ms": clock::millis(self.least_time()),
             "endpoint": self.endpoint,
             "client_id": self.client_id,
+            "stored_tokens": survey.stored_tokens,
         })
     }
 }
@@ -408,6 +437,7 @@ impl fmt::Display for Plan {
             let columns = survey.token_columns.join(", ");
             writeln!(f, "Not carried    {columns}: may hold secrets, so no output has it")?;
         }
+        self.write_stored_tokens(f)?;
         let calls = self.calls();
         writeln!(
             f,

@@ -11,10 +11,7 @@ use super::{Voice, leg::Done, print};
 
 use crate::{
     exit::Exit,
-    highlevel::{
-        endpoint::{HIGHLEVEL, RECONNECT_PATH},
-        failure::Class,
-    },
+    highlevel::endpoint::{HIGHLEVEL, RECONNECT_PATH},
     journal::{folder::RunFolder, rescue::Rescued},
     plan::counted,
     progress::Talk,
@@ -37,8 +34,7 @@ pub fn show(summary: &Summary, folder: &RunFolder, options: &[OsString], json: b
         print(&in_words(summary, folder, options));
     }
     if let Some(halted) = summary.halted.as_ref().filter(|_| quiet || json) {
-        let _ =
-            writeln!(io::stderr(), "error: halted: {}\n{}", halted.message, ways_on(halted.class));
+        let _ = writeln!(io::stderr(), "error: halted: {}\n{}", halted.message, ways_on(summary));
     }
     if !summary.leaks.is_empty() {
         let _ = writeln!(io::stderr(), "error: {}", leaked(summary.leaks.iter().map(Path::new)));
@@ -190,16 +186,12 @@ fn add_ways_on(text: &mut String, summary: &Summary) {
         );
     }
     if let Some(halted) = &summary.halted {
-        let _ = writeln!(text, "\nHALTED: {}\n{}", halted.message, ways_on(halted.class));
+        let _ = writeln!(text, "\nHALTED: {}\n{}", halted.message, ways_on(summary));
     }
 }
 
-/// What a halt means and what to do about it.
-fn ways_on(class: Class) -> &'static str {
-    match class.about().ways.trim() {
-        "" => "Look into run.log, then ask HighLevel's support with the trace ids.",
-        ways => ways,
-    }
+fn ways_on(summary: &Summary) -> &str {
+    summary.ways_on.as_deref().unwrap_or_default()
 }
 
 /// The command that takes the rest up, ready to paste: the run itself when it was stopped, its

@@ -49,8 +49,8 @@ impl InputList {
         Err(Fault { exit: Exit::Usage, error: nothing_usable(&survey) })
     }
 
-    /// Reads the list into the journal. It must be the one with these bytes.
-    pub fn record(&self, digest: &str, writer: &mut Writer, log: &RunLog) -> Result<(), Fault> {
+    /// Reads the list into the journal. It must be the one that was surveyed.
+    pub fn record(&self, survey: &Survey, writer: &mut Writer, log: &RunLog) -> Result<(), Fault> {
         let rows = Rows::of(&self.source, self.selected.scope, self.selection.clone());
         let mut rows = rows.or_exit(Exit::Usage)?;
         let mut input = 0;
@@ -60,13 +60,20 @@ impl InputList {
             log.hear(&event);
             writer.append(&event).or_exit(Exit::Local)?;
         }
-        if rows.list().digest() != digest {
+        let digest = &survey.list.digest;
+        if rows.list().digest() != *digest {
             let name = self.source.name();
             let error =
                 anyhow!("{name} changed while it was being read; nothing was sent, run it again");
             return Err(Fault { exit: Exit::Usage, error });
         }
-        let ready = Event::Ready(Ready { at: clock::now(), input, digest: digest.to_owned() });
+        let ready = Ready {
+            at: clock::now(),
+            input,
+            digest: digest.clone(),
+            stored_tokens: survey.stored_tokens.clone(),
+        };
+        let ready = Event::Ready(ready);
         log.hear(&ready);
         writer.append(&ready).and_then(|()| writer.sync()).or_exit(Exit::Local)
     }
@@ -74,7 +81,7 @@ impl InputList {
 
 fn event_of(row: Row) -> Option<Event> {
     match row {
-        Row::Take(listed) => Some(Event::Listed(listed)),
+        Row::Take { listed, .. } => Some(Event::Listed(listed)),
         Row::Duplicate(duplicate) => Some(Event::Duplicate(duplicate)),
         Row::Rejected(rejected) => Some(Event::Rejected(rejected)),
         Row::LeftOut => None,

@@ -246,7 +246,7 @@ fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger,
         return Err(Fault { exit: Exit::Local, error });
     }
     let mut writer = Writer::open(folder, ledger.list_begins).or_exit(Exit::Local)?;
-    input.record(&survey.list.digest, &mut writer, log)?;
+    input.record(&survey, &mut writer, log)?;
     let prints = ledger.prints().clone();
     Ledger::read_with(prints, &folder.journal(), |_| {}).or_exit(Exit::Local)
 }

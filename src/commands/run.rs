@@ -177,7 +177,7 @@ fn prepare(
     let log = RunLog::open(&folder).or_exit(Exit::Local)?;
     log.hear(&started);
     writer.append(&started).or_exit(Exit::Local)?;
-    list.record(&plan.survey.list.digest, &mut writer, &log)?;
+    list.record(&plan.survey, &mut writer, &log)?;
     let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
     let options = options_again(&args.app, &args.pace, &args.rehearsal);
     Ok(Leg { folder, lock, writer, log, ledger, take: Take::Open, options })

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -12,7 +11,8 @@ use super::{
     failure::{Class, Failure, Stage},
 };
 use crate::{
-    installation::{Installation, Scope},
+    installation::{Id, Installation, Scope},
+    jwt::{self, Claims},
     secret::Secret,
     text::SafeText,
 };
@@ -100,17 +100,14 @@ impl TokenPair {
             let ms = self.received_at.as_millisecond().checked_add(seconds.checked_mul(1000)?)?;
             Timestamp::from_millisecond(ms).ok()
         };
-        by_answer().or_else(|| {
-            let exp = claims(self.access_token.expose())?.get("exp")?.as_i64()?;
-            Timestamp::from_second(exp).ok()
-        })
+        by_answer().or_else(|| jwt::look_into(self.access_token.expose())?.expires_at)
     }
 
     /// Whether the pair is for this installation. What the answer says decides; where it is
     /// silent, the claims in the access token; where both are, the pair is not accepted. A location
     /// token carries a `companyId` too, so that alone proves nothing.
     pub fn belongs_to(&self, installation: &Installation) -> Result<(), Mismatch> {
-        let claims = claims(self.access_token.expose()).unwrap_or_default();
+        let claims = jwt::look_into(self.access_token.expose()).unwrap_or_default();
         let Some(kind) = self.kind(&claims) else {
             return Err(tenant("the answer does not say what kind of token it is"));
         };
@@ -122,7 +119,7 @@ impl TokenPair {
             Scope::Location => "locationId",
             Scope::Company => "companyId",
         };
-        let claimed = || claims.get("authClassId").and_then(Value::as_str);
+        let claimed = || claims.id.as_ref().map(Id::as_str);
         match self.text(field).or_else(claimed) {
             Some(id) if id == installation.id.as_str() => Ok(()),
             Some(id) => Err(tenant(&format!(
@@ -134,15 +131,14 @@ impl TokenPair {
         }
     }
 
-    fn kind(&self, claims: &Map<String, Value>) -> Option<Scope> {
+    fn kind(&self, claims: &Claims) -> Option<Scope> {
         let said = self.text("userType").and_then(Scope::from_user_type);
-        let claimed = || claims.get("authClass")?.as_str().and_then(Scope::from_user_type);
         let implied = || match (self.text("locationId"), self.text("companyId")) {
             (Some(_), _) => Some(Scope::Location),
             (None, Some(_)) => Some(Scope::Company),
             (None, None) => None,
         };
-        said.or_else(claimed).or_else(implied)
+        said.or(claims.scope).or_else(implied)
     }
 
     fn text(&self, field: &str) -> Option<&str> {
@@ -188,19 +184,13 @@ fn secret(fields: &Map<String, Value>, name: &str) -> Option<Secret> {
     (!text.trim().is_empty()).then(|| Secret::new(text.to_owned()))
 }
 
-/// The claims of a JWT, decoded and not verified: hints, never proof.
-fn claims(token: &str) -> Option<Map<String, Value>> {
-    let payload = token.split('.').nth(1)?;
-    let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    serde_json::from_slice(&bytes).ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use serde_json::json;
 
     use super::*;
-    use crate::{clock::Moment, installation::Id};
+    use crate::clock::Moment;
 
     const ID: &str = "ve9EPM428h8vShlRW1KT";
     const OTHER: &str = "tDtDnQdgm2LXpyiqYvZ6";

@@ -1,5 +1,7 @@
 //! Foreign messages compared loosely: case, blanks, punctuation and the ids within do not count.
 
+use crate::client_id::ClientId;
+
 /// What stands in a normalised message where an id or a number stood.
 pub const BLANK: &str = "#";
 
@@ -86,7 +88,7 @@ const A_UUID: &str = " 00000000-0000-0000-0000-000000000000 ";
 
 /// A piece of letters, digits, dashes and underscores: an id as a whole, or words.
 fn words_of_piece(piece: &str) -> Vec<Word> {
-    if is_uuid(piece) || is_client_id(piece) {
+    if is_uuid(piece) || ClientId::new(piece).is_some() {
         return vec![Word::Id];
     }
     piece.split(['-', '_']).filter(|word| !word.is_empty()).map(word_of).collect()
@@ -110,15 +112,6 @@ fn is_uuid(text: &str) -> bool {
             8 | 13 | 18 | 23 => byte == b'-',
             _ => byte.is_ascii_hexdigit(),
         })
-}
-
-fn is_client_id(text: &str) -> bool {
-    text.split_once('-').is_some_and(|(app, key)| {
-        app.len() == 24
-            && app.bytes().all(|b| b.is_ascii_hexdigit())
-            && key.len() == 8
-            && key.bytes().all(|b| b.is_ascii_alphanumeric())
-    })
 }
 
 /// Hexadecimal digits from 16 on, long words with several digits in them, and letters in a mix of

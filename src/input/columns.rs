@@ -163,6 +163,7 @@ pub(super) struct Layout {
     by_name: HashMap<String, usize>,
     ranked: Vec<(Role, u8, usize)>,
     carried: Vec<usize>,
+    secrets: Vec<usize>,
     history: Option<HistoryColumns>,
     elsewhere: Elsewhere,
 }
@@ -193,6 +194,7 @@ impl Layout {
             by_name: HashMap::new(),
             ranked: Vec::new(),
             carried: Vec::new(),
+            secrets: Vec::new(),
             history: None,
             elsewhere: Elsewhere::NoLocation,
         }
@@ -243,6 +245,7 @@ impl Layout {
         }
         if is_secret_name(&normalise(name)) {
             self.shape.left_out.push(shown);
+            self.secrets.push(index);
             return index;
         }
         self.shape.columns.push(carried_name(name));
@@ -324,6 +327,11 @@ impl Layout {
 
     pub(super) fn carried(&self) -> &[usize] {
         &self.carried
+    }
+
+    /// The columns that hold tokens or other secrets by their name.
+    pub(super) fn secrets(&self) -> &[usize] {
+        &self.secrets
     }
 
     pub(super) fn history(&self) -> Option<HistoryColumns> {

@@ -1,6 +1,9 @@
 //! Whether a cell is an id, and if not, what it looks like.
 
-use crate::installation::{Id, Scope};
+use crate::{
+    client_id::ClientId,
+    installation::{Id, Scope},
+};
 
 use super::redact::{is_invisible, is_uuid};
 
@@ -243,10 +246,7 @@ fn id_in_url(address: &str) -> Option<(Scope, Id)> {
 }
 
 fn client_id(text: &str) -> Option<Reason> {
-    let (app, suffix) = text.split_once('-')?;
-    let app = app.len() == 24 && app.bytes().all(|b| b.is_ascii_hexdigit());
-    let base36 = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase();
-    when(|| app && suffix.len() == 8 && suffix.bytes().all(base36), Reason::ClientId)
+    when(|| ClientId::new(text).is_some(), Reason::ClientId)
 }
 
 fn uuid(text: &str) -> Option<Reason> {

@@ -21,7 +21,7 @@ mod tests;
 
 use std::io::{self, Read};
 
-use crate::installation::Installation;
+use crate::{client_id::ClientId, installation::Installation};
 
 pub use self::columns::{Continues, Shape};
 pub use self::error::InputError;
@@ -84,6 +84,9 @@ pub struct Listed {
     pub values: Vec<String>,
     /// What an earlier run knew of it, where the list is its failures.csv.
     pub history: Option<History>,
+    /// The client to which its stored token was given, where a column for tokens has one that says
+    /// so. The token itself is not kept.
+    pub client: Option<ClientId>,
 }
 
 /// A record that names no installation.

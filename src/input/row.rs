@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use crate::{
+    client_id::ClientId,
     formula,
     installation::{Id, Installation, Scope},
+    jwt,
 };
 
 use super::columns::{HistoryColumns, Layout, normalise};
@@ -94,7 +96,17 @@ fn listed(at: Position, layout: &Layout, row: &impl Cells, installation: Install
         installation,
         values: values(layout, row),
         history: layout.history().and_then(|columns| history(columns, row)),
+        client: client(layout, row),
     }
+}
+
+/// Whose the record's stored token is, by its own word.
+fn client(layout: &Layout, row: &impl Cells) -> Option<ClientId> {
+    if layout.secrets().is_empty() || !row.may_hold_secrets() {
+        return None;
+    }
+    let mut cells = layout.secrets().iter().map(|column| row.cell(*column));
+    cells.find_map(|cell| jwt::look_into(clean(&cell))?.client)
 }
 
 /// The carried cells. In the failures of an earlier run, some have an apostrophe of ours.

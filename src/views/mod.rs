@@ -2,6 +2,7 @@
 
 pub mod cell;
 pub mod failures;
+pub mod halt;
 pub mod rejected;
 pub mod results;
 pub mod stats;

@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::stats::{Calls, Cause, Causes, Stats, Timings};
+use super::{
+    halt,
+    stats::{Calls, Cause, Causes, Stats, Timings},
+};
 use crate::{
     clock,
     event::{Halted, Interrupt},
@@ -41,6 +44,9 @@ pub struct Summary {
     books_balance: bool,
     /// What stopped the run, if something that concerns all did.
     pub halted: Option<Halted>,
+    /// What that means and what to do about it.
+    #[serde(skip)]
+    pub ways_on: Option<String>,
     interrupted_by: Option<Interrupt>,
     calls: Calls,
     rate: RateReached,
@@ -162,6 +168,7 @@ impl Summary {
             books,
             books_balance: books.balance(),
             halted: ledger.halted.clone(),
+            ways_on: halt::ways_on(ledger),
             interrupted_by: ledger.finished.and_then(|end| end.interrupted_by),
             calls: stats.calls(),
             rate: rate_reached(
