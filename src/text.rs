@@ -72,7 +72,7 @@ impl SafeText {
                 '>' => text.push_str("&gt;"),
                 '@' => text.push_str("&#64;"),
                 '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' => {
-                    text.extend(['\\', c])
+                    text.extend(['\\', c]);
                 }
                 c => text.push(c),
             }

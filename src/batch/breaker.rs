@@ -131,10 +131,17 @@ mod tests {
     #[test]
     fn a_fault_of_one_does_not() {
         for class in
-            [Class::NotInstalled, Class::UnknownId, Class::ServerError, Class::Unrecognised]
+            [Class::NotInstalled, Class::UnknownId, Class::ServerError, Class::LocationInactive]
         {
             assert_eq!(judge(false, &[class; 20]), [GoOn; 20], "{class}");
         }
+    }
+
+    #[test]
+    fn answers_that_nothing_knows_stop_the_run_where_no_other_has_come() {
+        let reach = judge(false, &[Class::Unrecognised; 5]);
+        assert_eq!(reach, [GoOn, GoOn, GoOn, GoOn, Halt]);
+        assert_eq!(judge(true, &[Class::Unrecognised; 20]), [GoOn; 20]);
     }
 
     #[test]

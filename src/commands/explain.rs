@@ -42,7 +42,7 @@ fn list() -> String {
 
 fn in_words(class: Class) -> String {
     let About { means, reach, halts, retry, todo, told, ways, .. } = class.about();
-    let mut text = format!("{class}: {means}\n\n");
+    let mut text = format!("{class}: {}\n\n", wrapped(means, 4));
     for (title, what) in [
         ("How it is told", told.clone()),
         (
@@ -53,7 +53,7 @@ fn in_words(class: Class) -> String {
         ("What to do", todo.clone()),
     ] {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {title:<17} {what}");
+        let _ = writeln!(text, "  {title:<17} {}", wrapped(&what, 20));
     }
     if !ways.is_empty() {
         let _ = writeln!(text, "\nWhen the run halts for it:\n\n{}", indented(ways.trim()));
@@ -64,6 +64,24 @@ fn in_words(class: Class) -> String {
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
+
+/// The text in lines of a terminal's width, all but the first indented so far.
+fn wrapped(text: &str, indent: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let is_full = lines.last().is_some_and(|line| line.len() + word.len() + indent > WIDTH);
+        if is_full {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            line.extend([if line.is_empty() { "" } else { " " }, word]);
+        }
+    }
+    lines.join(&format!("\n{:indent$}", ""))
+}
+
+/// Characters in a line.
+const WIDTH: usize = 98;
 
 fn halts_in_words(halts: Halts) -> String {
     let at = halts.at.map(|stage| format!(" at the {stage}")).unwrap_or_default();

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::{
     answer,
     client::Reply,
-    failure::{Failure, Stage},
+    failure::{Failure, Origin, Stage},
 };
 use crate::{
     clock::Moment,
@@ -55,12 +56,24 @@ impl CodeLife {
     }
 }
 
+/// An object without any of the fields that HighLevel gives is somebody else's.
+fn origin_of(object: &Map<String, Value>) -> Origin {
+    let ours = [
+        ("authorization_code", "authorizationCode"),
+        ("expires_at", "expiresAt"),
+        ("trace_id", "traceId"),
+    ];
+    let is_there = |(snake, camel)| answer::field(object, snake, camel).is_some();
+    if ours.into_iter().any(is_there) { Origin::HighLevel } else { Origin::Elsewhere }
+}
+
 /// Reads an answer of the Reconnect API.
 pub fn grant_of(reply: &Reply) -> Result<Grant, Failure> {
     let object = answer::object_of(Stage::Reconnect, reply)?;
     let Some(code) = answer::text(&object, "authorization_code", "authorizationCode") else {
         let why = "the answer has no authorizationCode";
-        return Err(answer::bad_answer(Stage::Reconnect, reply, why));
+        let failure = answer::bad_answer(Stage::Reconnect, reply, why);
+        return Err(Failure { origin: origin_of(&object), ..failure });
     };
     let expires_at: Option<Timestamp> =
         answer::text(&object, "expires_at", "expiresAt").and_then(|text| text.trim().parse().ok());

@@ -4,7 +4,10 @@ use std::net::TcpListener;
 
 use serde_json::json;
 
-use crate::support::{Nobody, Ran, StandIn, Work, location, locations};
+use crate::{
+    recording::{Recording, Reply, whole},
+    support::{Nobody, Ran, StandIn, Work, location, locations},
+};
 
 /// Installations in the list of each test here.
 const COUNT: usize = 30;
@@ -75,12 +78,98 @@ fn an_address_where_nobody_listens_stops_the_run() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let work = Work::new();
     let list = work.file("list.csv", locations(COUNT));
-    let run = work.run(list, &format!("http://127.0.0.1:{port}")).args(["--attempts", "2"]);
-    let ran = run.go().expect(3);
+    let ran = work.run(list, &format!("http://127.0.0.1:{port}")).go().expect(3);
     ran.assert_sound(&Nobody);
     assert_halted_at_the_first(&ran, "network", "later");
     assert!(ran.stdout.contains("Nobody answers. Check --base-url"), "{}", ran.stdout);
-    assert_eq!(ran.summary()["calls"]["total"], 2);
+    assert_eq!(ran.summary()["calls"]["total"], 3);
+}
+
+#[test]
+fn another_host_is_found_out_with_one_installation() {
+    let page = "<html><title>It works!</title></html>";
+    for (status, body, class, calls, advice) in [
+        (200, page, "bad_answer", 3, "later"),
+        (200, "", "bad_answer", 3, "later"),
+        (200, "{}", "bad_answer", 3, "later"),
+        (404, page, "endpoint_removed", 1, "needs-support"),
+        (400, page, "unrecognised", 1, "needs-support"),
+    ] {
+        let stand_in = Recording::answering(move |_, _, _| Reply::Bytes(whole(status, &[], body)));
+        let work = Work::new();
+        let list = work.file("list.csv", locations(COUNT));
+        let ran = work.run(list, &stand_in.url()).go().expect(3);
+        ran.assert_sound(&stand_in);
+        assert_halted_at_the_first(&ran, class, advice);
+        assert_eq!(stand_in.seen().len(), calls, "{status} {body}");
+        assert!(ran.stdout.contains("--base-url"), "{status} {body}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_stops_the_run_and_no_secret_leaves() {
+    let (work, stand_in) = (Work::new(), Recording::good());
+    let list = work.file("list.csv", locations(COUNT));
+    let ran = work.run(list, &stand_in.url().replace("http:", "https:")).go().expect(3);
+    ran.assert_sound(&Nobody);
+    assert_halted_at_the_first(&ran, "network", "later");
+    assert_eq!(stand_in.seen().len(), 0, "no request came through");
+    assert!(ran.stdout.contains("certificate"), "{}", ran.stdout);
+}
+
+#[test]
+fn five_answers_that_nothing_knows_stop_a_run_that_had_no_success() {
+    let (work, stand_in) =
+        (Work::new(), StandIn::faulty(&json!({ "*": ["http(400,closed for today)*"] })));
+    let list = work.file("list.csv", locations(COUNT));
+    let ran = work.run(list, &stand_in.url()).go().expect(3);
+    ran.assert_sound(&stand_in);
+    assert!(stand_in.requests() <= 5, "{}", stand_in.requests());
+    assert!(ran.stdout.contains("--known-messages"), "{}", ran.stdout);
+}
+
+#[test]
+fn wrong_tenants_for_all_stop_the_run_within_a_handful_of_calls() {
+    for fault in ["wrong_tenant*", "wrong_kind*"] {
+        let (work, stand_in) = (Work::new(), StandIn::faulty(&json!({ "*": [fault] })));
+        let list = work.file("list.csv", locations(COUNT));
+        let ran = work.run(list, &stand_in.url()).go().expect(3);
+        ran.assert_sound(&stand_in);
+        assert_eq!(stand_in.requests(), 6, "{fault}");
+        assert_eq!((ran.count("failed"), ran.count("not_attempted")), (3, COUNT - 3));
+        assert!(ran.failures().iter().all(|row| row["retry"] == "needs-support"));
+        assert_eq!(ran.quarantine().len(), 3);
+    }
+}
+
+#[test]
+fn more_failures_than_may_be_halt_the_run_and_resume_goes_on() {
+    let faults: serde_json::Map<_, _> =
+        (1..9).map(|n| (location(n), json!(["unknown_id"]))).collect();
+    for (limit, failed) in [("4", 5), ("20%", 8), ("none", 8)] {
+        let (work, mut stand_in) = (Work::new(), StandIn::faulty(&faults.clone().into()));
+        let list = work.file("list.csv", locations(COUNT));
+        let run = work.run(list, &stand_in.url()).args(["--concurrency", "1"]);
+        let ran = run.args(["--max-failures", limit]).go();
+        ran.assert_sound(&stand_in);
+        assert_eq!(ran.count("failed"), failed, "{limit}");
+        if limit == "none" {
+            assert_eq!(ran.code, 1);
+            continue;
+        }
+        assert_eq!(ran.code, 3, "{limit}");
+        assert_eq!(ran.summary()["halted"]["class"], "halted");
+        let allows = format!("more than --max-failures {limit} allows");
+        assert!(ran.stdout.contains(&allows), "{}", ran.stdout);
+        assert!(ran.stdout.contains(&format!(" --max-failures {limit}")), "{}", ran.stdout);
+        let open: Vec<_> =
+            ran.failures().into_iter().filter(|row| row["status"] == "not_attempted").collect();
+        assert!(!open.is_empty() && open.iter().all(|row| row["retry"] == "later"));
+        stand_in.next_run();
+        let resumed = work.resume(&stand_in.url()).go();
+        assert_eq!(resumed.count("not_attempted"), 0);
+        assert_eq!(resumed.events("resumed")[0]["max_failures"], limit, "as it was");
+    }
 }
 
 #[test]

@@ -7,8 +7,10 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod classes;
 mod credentials;
 mod durability;
+mod faults;
 mod folder;
 mod halts;
 mod interrupts;

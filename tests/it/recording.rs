@@ -137,6 +137,17 @@ impl Book {
         body
     }
 
+    /// The id for which a code was handed out.
+    pub(crate) fn owner(&self, code: &str) -> Option<String> {
+        let state = self.state.lock().unwrap();
+        state.codes.iter().find(|(known, _)| known == code).map(|(_, (_, id))| id.clone())
+    }
+
+    /// Notes that a code was presented, to no avail.
+    pub(crate) fn present(&self, seen: &Seen) {
+        self.state.lock().unwrap().presented.push(seen.field("code").expect("a code"));
+    }
+
     /// Whether the test has set its mark: a word from the test to the script.
     pub(crate) fn is_marked(&self) -> bool {
         self.mark.load(Ordering::SeqCst)
