@@ -14,7 +14,9 @@ use std::{
 
 use base64::{
     Engine,
-    engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+    engine::general_purpose::{
+        GeneralPurpose, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD,
+    },
 };
 use serde::Deserialize;
 
@@ -111,9 +113,7 @@ fn likely_forms(secret: &str) -> Vec<Vec<u8>> {
             forms.push(form);
         }
     };
-    if let Ok(escaped) = serde_json::to_string(secret) {
-        add(escaped.trim_matches('"').as_bytes().to_vec());
-    }
+    add(json_escaped(secret).into_bytes());
     add(percent_encoded(secret, "0123456789ABCDEF"));
     add(percent_encoded(secret, "0123456789abcdef"));
     add(in_base64(secret, 0, &STANDARD_NO_PAD));
@@ -121,14 +121,22 @@ fn likely_forms(secret: &str) -> Vec<Vec<u8>> {
     forms
 }
 
-/// Every form of a secret, as texts to cut out of others.
+/// Every form of a secret, as texts to cut out of others, the longest first: one that is part of
+/// another would leave the rest of that standing.
 pub fn forms(secret: &str) -> Vec<String> {
-    every_form(secret).into_iter().filter_map(|form| String::from_utf8(form).ok()).collect()
+    let whole = [STANDARD.encode(secret), STANDARD_NO_PAD.encode(secret), URL_SAFE.encode(secret)];
+    let forms = every_form(secret).into_iter().filter_map(|form| String::from_utf8(form).ok());
+    let mut forms: Vec<String> = forms.chain(whole).collect();
+    forms.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+    forms.dedup();
+    forms
 }
 
 /// The likely forms, and base64 of a longer text that the secret stands in, as in `Basic` headers.
 fn every_form(secret: &str) -> Vec<Vec<u8>> {
     let mut forms = likely_forms(secret);
+    // A program that repeats its input writes JSON into JSON.
+    forms.push(json_escaped(&json_escaped(secret)).into_bytes());
     for shift in 1..3 {
         forms.push(in_base64(secret, shift, &STANDARD_NO_PAD));
         forms.push(in_base64(secret, shift, &URL_SAFE_NO_PAD));
@@ -143,6 +151,12 @@ fn in_base64(secret: &str, shift: usize, engine: &GeneralPurpose) -> Vec<u8> {
     let shifted = [&vec![0; shift][..], &secret.as_bytes()[..whole.min(secret.len())]].concat();
     let foreign = [0, 2, 3][shift];
     engine.encode(&shifted).into_bytes().split_off(foreign)
+}
+
+/// The text as it stands between the quotes of a JSON string.
+fn json_escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
 fn percent_encoded(secret: &str, digits: &str) -> Vec<u8> {

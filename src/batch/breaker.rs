@@ -49,19 +49,23 @@ impl Breaker {
     }
 
     /// An installation was recovered.
-    pub fn recovered(&mut self) {
+    pub fn recovered(&mut self) -> Verdict {
         self.recovered += 1;
         self.in_a_row.clear();
+        self.against_limit()
     }
 
     /// An installation was given up.
     pub fn failed(&mut self, failure: &Failure) -> Verdict {
         self.failed += 1;
-        let ended = self.recovered.saturating_add(self.failed);
-        if self.concerns_all(failure) {
-            Verdict::Halt
-        } else if self.limit.is_exceeded(self.failed, ended) {
-            Verdict::TooMany { failed: self.failed, ended, limit: self.limit }
+        if self.concerns_all(failure) { Verdict::Halt } else { self.against_limit() }
+    }
+
+    /// Judged whenever one ends, however: a share counts from the sample on.
+    fn against_limit(&self) -> Verdict {
+        let (failed, ended) = (self.failed, self.recovered.saturating_add(self.failed));
+        if self.limit.is_exceeded(failed, ended) {
+            Verdict::TooMany { failed, ended, limit: self.limit }
         } else {
             Verdict::GoOn
         }
@@ -211,6 +215,12 @@ mod tests {
         }
         let last = [(); 3].map(|()| breaker.failed(&failure(Class::UnknownId)));
         assert_eq!(last, [GoOn, GoOn, Verdict::TooMany { failed: 3, ended: 21, limit }]);
+        let mut early = Breaker::new(limit);
+        let failures = [(); 5].map(|()| early.failed(&failure(Class::UnknownId)));
+        assert_eq!(failures, [GoOn; 5], "the sample is too small");
+        let recovered = [(); 15].map(|()| early.recovered());
+        assert_eq!(recovered[..14], [GoOn; 14]);
+        assert_eq!(recovered[14], Verdict::TooMany { failed: 5, ended: 20, limit });
         assert_eq!(
             Breaker::new(MaxFailures::Count(0)).failed(&failure(Class::EndpointRemoved)),
             Halt,

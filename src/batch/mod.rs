@@ -137,8 +137,14 @@ impl Batch {
 
     async fn take_note(&self, ending: Ending) {
         match ending {
-            Ending::Recovered => self.with_breaker(Breaker::recovered),
-            Ending::Failed(failure) => self.judge(&failure).await,
+            Ending::Recovered => {
+                let verdict = self.with_breaker(Breaker::recovered);
+                self.heed(verdict, None).await;
+            }
+            Ending::Failed(failure) => {
+                let verdict = self.with_breaker(|breaker| breaker.failed(&failure));
+                self.heed(verdict, Some(&failure)).await;
+            }
             Ending::OutageTooLong(failure) => {
                 let why = format!("no good answer for longer than --max-outage allows; {failure}");
                 self.halt(failure.class, &why).await;
@@ -148,17 +154,18 @@ impl Batch {
         }
     }
 
-    async fn judge(&self, failure: &Failure) {
-        match self.with_breaker(|breaker| breaker.failed(failure)) {
-            Verdict::GoOn => {}
-            Verdict::Halt => self.halt(failure.class, &failure.to_string()).await,
-            Verdict::TooMany { failed, ended, limit } => {
+    async fn heed(&self, verdict: Verdict, failure: Option<&Failure>) {
+        match (verdict, failure) {
+            (Verdict::Halt, Some(failure)) => {
+                self.halt(failure.class, &failure.to_string()).await;
+            }
+            (Verdict::TooMany { failed, ended, limit }, _) => {
                 let why = format!(
-                    "{failed} of {ended} installations failed, more than --max-failures {limit} \
-                     allows; the last one: {failure}"
+                    "{failed} of {ended} installations failed, more than --max-failures {limit} allows"
                 );
                 self.halt(Class::Halted, &why).await;
             }
+            (Verdict::GoOn | Verdict::Halt, _) => {}
         }
     }
 
