@@ -161,7 +161,7 @@ pub struct AppArgs {
     #[arg(long, value_name = "PATH", help = format!("Path of the Reconnect API, should it move [default: {RECONNECT_PATH}]"))]
     /// Path of the Reconnect API.
     pub reconnect_path: Option<String>,
-    /// TOML file of [[answer]] rows that say what HighLevel's answers mean, before the built-in ones
+    /// TOML file of answer rows that say what HighLevel's answers mean, before the built-in ones
     #[arg(long, value_name = "FILE")]
     pub known_messages: Option<PathBuf>,
 }

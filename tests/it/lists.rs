@@ -330,6 +330,8 @@ fn the_columns_of_a_list_come_first_and_unchanged_in_the_failures() {
     let row = reader.records().next().unwrap().unwrap();
     let expected_header: Vec<_> = names.into_iter().chain(["Location ID", "status"]).collect();
     assert_eq!(header.iter().take(10).collect::<Vec<_>>(), expected_header);
+    // Only what a spreadsheet would run is kept from it.
+    let cells = cells.map(|cell| if cell == "=1+1" { "'=1+1" } else { cell });
     let expected: Vec<_> = cells.into_iter().chain([&*id, "failed"]).collect();
     assert_eq!(row.iter().take(10).collect::<Vec<_>>(), expected);
 }
