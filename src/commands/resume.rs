@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     thread,
 };
@@ -31,6 +32,7 @@ use crate::{
         tokens::{self, OnDisk},
         writer::{Custody, CustodyLost, Writer},
     },
+    pace::Pacing,
     plan::{counted, in_words},
     run_log::RunLog,
 };
@@ -325,13 +327,19 @@ fn agreement(
 }
 
 fn limits_before(ledger: &Ledger) -> Limits {
-    let Started { rate, concurrency, attempts, .. } = &ledger.started;
-    let (rate, concurrency, attempts) = match &ledger.resumed {
-        Some(last) => (&last.rate, last.concurrency, last.attempts),
-        None => (rate, *concurrency, *attempts),
+    let Started { rate, max_rate, burst, concurrency, attempts, .. } = &ledger.started;
+    let (rate, max_rate, burst, concurrency, attempts) = match &ledger.resumed {
+        Some(last) => (&last.rate, &last.max_rate, last.burst, last.concurrency, last.attempts),
+        None => (rate, max_rate, *burst, *concurrency, *attempts),
     };
     let default = Limits::default();
-    Limits { rate: rate.parse().unwrap_or(default.rate), concurrency, attempts, ..default }
+    let Pacing { asked, max, burst: single } = default.pacing;
+    let pacing = Pacing {
+        asked: rate.parse().unwrap_or(asked),
+        max: max_rate.as_ref().and_then(|rate| rate.parse().ok()).unwrap_or(max),
+        burst: burst.and_then(NonZeroU32::new).unwrap_or(single),
+    };
+    Limits { pacing, concurrency, attempts, ..default }
 }
 
 fn app_before(ledger: &Ledger) -> AppBefore {
@@ -375,7 +383,9 @@ fn resumed(app: &App, limits: Limits) -> Resumed {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         base_url: app.endpoint.base().to_owned(),
         reconnect_path: app.endpoint.reconnect_path().to_owned(),
-        rate: limits.rate.to_string(),
+        rate: limits.pacing.asked.to_string(),
+        max_rate: Some(limits.pacing.max.to_string()),
+        burst: Some(limits.pacing.burst.get()),
         concurrency: limits.concurrency,
         attempts: limits.attempts,
     }
@@ -399,9 +409,9 @@ fn say_plan(leg: &Leg, app: &App, limits: Limits, voice: Voice) {
         books.failed,
         books.not_attempted,
         counted(to_take, "installation"),
-        limits.rate,
+        limits.pacing,
         limits.concurrency,
-        in_words(limits.rate.least_time_for(calls)),
+        in_words(limits.pacing.bound().least_time_for(calls)),
         app.endpoint,
         leg.ledger.started.client_id,
         leg.folder.path().display(),
