@@ -14,7 +14,7 @@ use crate::{installation::Id, pace::Outlook, plan::in_words};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Time that a step may take beyond what its own bounds allow: a busy machine is not stuck.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Installations that are named at once; the rest is counted.
 const NAMED: usize = 3;
@@ -206,7 +206,7 @@ mod tests {
             watchdog.lock().stuck(at, bound)
         };
         let loud: Vec<u64> = (1..100).filter(|second| !said(*second).is_empty()).collect();
-        assert_eq!(loud, [10, 21, 43, 87]);
+        assert_eq!(loud, [5, 11, 23, 47, 95]);
         let line =
             "STUCK: row 7 ve9EPM428h8vShlRW1KT: waiting for the disk to write the run folder";
         assert!(said(200)[0].starts_with(line));
@@ -234,9 +234,9 @@ mod tests {
         };
         let outlook = Outlook { interval: Duration::from_secs(10), held: Duration::from_secs(60) };
         let seconds = |step| bounds.of(step, outlook).as_secs();
-        assert_eq!(seconds(Step::TurnToReconnect), 640 + 60 + 30 + 10);
-        assert_eq!(seconds(Step::Exchange), 40);
-        assert_eq!(seconds(Step::Backoff(Duration::from_secs(20))), 30);
-        assert_eq!(seconds(Step::Outage), 640);
+        assert_eq!(seconds(Step::TurnToReconnect), 640 + 60 + 30 + 5);
+        assert_eq!(seconds(Step::Exchange), 35);
+        assert_eq!(seconds(Step::Backoff(Duration::from_secs(20))), 25);
+        assert_eq!(seconds(Step::Outage), 635);
     }
 }

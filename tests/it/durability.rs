@@ -189,6 +189,25 @@ fn a_disk_that_never_answers_is_given_up_and_what_it_holds_is_saved_elsewhere() 
 }
 
 #[test]
+fn a_stuck_step_is_named() {
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let list = work.file("list.csv", locations(5));
+    let (tokens, log) = (work.path("run").join("tokens.jsonl"), work.path("run").join("run.log"));
+    let is_named = move || fs::read_to_string(&log).unwrap().contains("STUCK: row 1 ");
+    let disk = Disk::failing(move |operation| {
+        let has_tokens = tokens.metadata().is_ok_and(|file| file.len() > 0);
+        if operation == Operation::Sync && has_tokens {
+            wait_until("the watchdog's word", &is_named);
+        }
+        Ok(())
+    });
+    assert_eq!(run(&work, &list, &stand_in, disk), Exit::Recovered);
+    let log = fs::read_to_string(work.path("run").join("run.log")).unwrap();
+    let line = format!("STUCK: row 1 {}: waiting for the disk", location(0));
+    assert!(log.contains(&line), "{log}");
+}
+
+#[test]
 fn no_event_says_recovered_before_the_tokens_are_in_their_file() {
     let (work, stand_in) = (Work::undisturbed(), StandIn::good());
     let list = work.file("list.csv", locations(40));
