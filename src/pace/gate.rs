@@ -255,14 +255,15 @@ impl Gate {
         if let Some((left, resets_in)) = allowance.remaining.zip(allowance.resets_in) {
             self.count_down(left, resets_in, answer.sent, now);
         }
-        let recent = self.recent_pace(now);
         let hold = match answer.heard {
             Heard::Throttled(asked) => {
+                let recent = self.recent_pace(now);
                 let asked = asked.max(allowance.hold());
                 Some(self.governance.throttled(now, answer.sent, asked, recent))
             }
             Heard::Failing => {
                 if self.pacing.asked == AskedRate::Auto {
+                    let recent = self.recent_pace(now);
                     self.governance.troubled(now, answer.sent, recent);
                 }
                 allowance.hold()
@@ -310,7 +311,7 @@ impl Gate {
         if self.quota.is_some_and(|quota| quota.sent > sent) {
             return;
         }
-        let since = self.starts.iter().filter(|start| **start > sent).count();
+        let since = self.starts.iter().rev().take_while(|start| **start > sent).count();
         let left = left.saturating_sub(u32::try_from(since).unwrap_or(u32::MAX));
         let until = now + resets_in.min(MAX_RETRY_AFTER);
         self.quota = Some(ServerQuota { left, until, sent });
@@ -319,7 +320,7 @@ impl Gate {
     /// Starts in the last second.
     fn recent_pace(&self, now: Instant) -> f64 {
         let is_recent = |start: &&Instant| now.saturating_duration_since(**start).as_secs() < 1;
-        self.starts.iter().filter(is_recent).count() as f64
+        self.starts.iter().rev().take_while(is_recent).count() as f64
     }
 
     /// The starts that a run right after this one has to count.

@@ -18,14 +18,17 @@ use ghl_reconnect::{
     cli::{Cli, Command},
     commands::{self, Voice},
     exit::Exit,
-    journal::disk::{Disk, Operation},
+    journal::{
+        disk::{Disk, Operation},
+        rescue,
+    },
     progress::{Colors, Talk},
     sandbox::Options,
 };
 use serde_json::json;
 
 use crate::support::{
-    CLIENT_ID, CLIENT_SECRET, Ran, StandIn, Work, location, locations, wait_until,
+    CLIENT_ID, CLIENT_SECRET, Ran, StandIn, Work, lines, location, locations, wait_until,
 };
 
 const QUIET: Voice = Voice { talk: Talk::Quiet, colors: Colors::Off };
@@ -182,6 +185,9 @@ fn a_disk_that_never_answers_is_given_up_and_what_it_holds_is_saved_elsewhere() 
     assert!(begun.elapsed() < Duration::from_secs(20), "took {:?}", begun.elapsed());
     let granted = stand_in.audit().grants.len();
     assert!(granted < 40, "no new code is asked for: {granted}");
+    let events = lines(&work.path("run").join("journal.jsonl"));
+    let saved = rescue::found(&work.path("run"), events[0]["started"]["run_id"].as_str().unwrap());
+    assert!(saved.unwrap().iter().any(|(_, tokens)| !tokens.is_empty()), "in another place");
     drop(let_go);
     wait_until("the end of its thread", || still_open.strong_count() == 0);
     converge(&work, &list, &stand_in, 40);
