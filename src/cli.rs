@@ -2,7 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments here are help texts, where backticks show")]
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -14,7 +14,7 @@ use crate::{
         failure::Class,
     },
     input::ScopeChoice,
-    pace::Rate,
+    pace::{AskedRate, Rate},
 };
 
 /// Bulk recovery of HighLevel Marketplace app installations whose OAuth tokens died.
@@ -170,9 +170,16 @@ pub struct AppArgs {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Pace")]
 pub struct PaceArgs {
-    /// Request starts per time: 10/s, 100/10s, 600/min or unlimited [default: 10/s]
+    /// Request starts per time, a bound over any such time: 10/s, 100/10s, 600/min, unlimited; or
+    /// auto: begins at 10/s and climbs while answers stay quick and clean [default: 10/s]
     #[arg(long)]
-    pub rate: Option<Rate>,
+    pub rate: Option<AskedRate>,
+    /// How far --rate auto climbs [default: 50/s]
+    #[arg(long, value_name = "RATE")]
+    pub max_rate: Option<Rate>,
+    /// Starts that may come at once after a quiet time; the bound over any time stays [default: 1]
+    #[arg(long, value_name = "N")]
+    pub burst: Option<NonZeroU32>,
     /// Installations in flight, 1 to 1024 [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub concurrency: Option<u32>,
@@ -279,6 +286,16 @@ fn parse_time(text: &str) -> Result<std::time::Duration, String> {
     if time > std::time::Duration::from_secs(86_400) { Err(wrong()) } else { Ok(time) }
 }
 
+/// A time as [`parse_time`] reads it.
+fn typed_time(time: std::time::Duration) -> OsString {
+    match time.as_millis() {
+        ms if ms % 60_000 == 0 && ms > 0 => format!("{}m", ms / 60_000),
+        ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        ms => format!("{ms}ms"),
+    }
+    .into()
+}
+
 /// The options that another command for the same run needs too, as they were typed: all but those
 /// that pick rows and name the folder.
 pub fn options_again(app: &AppArgs, pace: &PaceArgs, rehearsal: &RehearsalArgs) -> Vec<OsString> {
@@ -297,9 +314,13 @@ pub fn options_again(app: &AppArgs, pace: &PaceArgs, rehearsal: &RehearsalArgs) 
     add("--reconnect-path", app.reconnect_path.clone().map(Into::into));
     add("--known-messages", app.known_messages.clone().map(Into::into));
     add("--rate", pace.rate.map(|rate| rate.to_string().into()));
+    add("--max-rate", pace.max_rate.map(|rate| rate.to_string().into()));
+    add("--burst", pace.burst.map(|burst| burst.to_string().into()));
     add("--concurrency", number(pace.concurrency));
     add("--attempts", number(pace.attempts));
     add("--max-failures", pace.max_failures.map(|limit| limit.to_string().into()));
+    add("--max-outage", pace.max_outage.map(typed_time));
+    add("--timeout", pace.timeout.map(typed_time));
     if rehearsal.sandbox {
         words.push("--sandbox".into());
     }

@@ -21,7 +21,7 @@ use crate::{
         endpoint::{Endpoint, HIGHLEVEL, RECONNECT_PATH},
         table::Answers,
     },
-    pace::Rate,
+    pace::{AskedRate, Pacing, Rate},
     sandbox::{self, FaultPlan},
     secret::{ClientSecret, Secret},
 };
@@ -227,7 +227,7 @@ fn odd_client_id(id: &str) -> Option<String> {
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Request starts.
-    pub rate: Rate,
+    pub pacing: Pacing,
     /// Installations in flight.
     pub concurrency: u32,
     /// Conversations for one installation.
@@ -243,9 +243,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            rate: Rate::Limited {
-                starts: NonZeroU32::MIN.saturating_add(9),
-                window: Duration::from_secs(1),
+            pacing: Pacing {
+                asked: AskedRate::Fixed(per_second(10)),
+                max: per_second(50),
+                burst: NonZeroU32::MIN,
             },
             concurrency: 16,
             attempts: 5,
@@ -256,13 +257,28 @@ impl Default for Limits {
     }
 }
 
+fn per_second(starts: u32) -> Rate {
+    let starts = NonZeroU32::new(starts).unwrap_or(NonZeroU32::MIN);
+    Rate::Limited { starts, window: Duration::from_secs(1) }
+}
+
 impl Limits {
     /// Takes the limits from the arguments; what they leave open is as `before`.
     pub fn of(args: &PaceArgs, before: Self) -> anyhow::Result<Self> {
         let timeout = args.timeout.unwrap_or(before.timeout);
         ensure!(timeout >= Duration::from_millis(10), "--timeout: must be at least 10ms");
+        let pacing = Pacing {
+            asked: args.rate.unwrap_or(before.pacing.asked),
+            max: args.max_rate.unwrap_or(before.pacing.max),
+            burst: args.burst.unwrap_or(before.pacing.burst),
+        };
+        ensure!(
+            args.max_rate.is_none() || pacing.asked == AskedRate::Auto,
+            "--max-rate: is the bound of --rate auto; without it, --rate itself is the bound"
+        );
+        check_burst(&pacing)?;
         Ok(Self {
-            rate: args.rate.unwrap_or(before.rate),
+            pacing,
             concurrency: args.concurrency.unwrap_or(before.concurrency),
             attempts: args.attempts.unwrap_or(before.attempts),
             timeout,
@@ -270,6 +286,19 @@ impl Limits {
             max_failures: args.max_failures.unwrap_or(before.max_failures),
         })
     }
+}
+
+/// A burst larger than what a window allows would be cut short without a word.
+fn check_burst(pacing: &Pacing) -> anyhow::Result<()> {
+    if let Rate::Limited { starts, .. } = pacing.bound() {
+        ensure!(
+            pacing.burst <= starts,
+            "--burst: {} at once are more than {} allows; give the rate over a longer time, such as 100/10s",
+            pacing.burst,
+            pacing.bound()
+        );
+    }
+    Ok(())
 }
 
 /// The run folder that was named, or one named after the time that is not taken yet.

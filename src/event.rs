@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    clock,
     highlevel::failure::{Class, Failure},
     input::ScopeChoice,
     installation::{Id, Installation},
@@ -37,6 +38,10 @@ pub enum Event {
     Exchanging(Exchanging),
     /// An attempt failed and another one follows.
     Retrying(Retrying),
+    /// HighLevel said "too many", or that nothing is left: every request is held.
+    Held(Held),
+    /// By HighLevel's count, what is left of the day will not do.
+    DayTooShort(DayTooShort),
     /// Everything fails the same way: the run pauses, and one installation at a time probes.
     Paused(Paused),
     /// Answers are good again: the run goes on.
@@ -80,6 +85,12 @@ pub struct Started {
     pub sandbox: bool,
     /// The rate asked for, as `--rate` takes it.
     pub rate: String,
+    /// The bound of `--rate auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rate: Option<String>,
+    /// Starts that may come at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
     /// Installations in flight at most.
     pub concurrency: u32,
     /// Conversations for one installation at most.
@@ -244,6 +255,45 @@ pub struct Retrying {
     pub wait_ms: u32,
 }
 
+/// See [`Event::Held`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// When.
+    pub at: Timestamp,
+    /// Milliseconds for which nothing starts.
+    pub hold_ms: u32,
+    /// Milliseconds between two starts after it; 0 is no bound.
+    pub interval_ms: u32,
+}
+
+/// See [`Event::DayTooShort`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayTooShort {
+    /// When.
+    pub at: Timestamp,
+    /// Requests that HighLevel says are left today.
+    pub left: u64,
+    /// Requests that the installations still need when all goes well.
+    pub needed: u64,
+    /// When the next day begins, by the server's reckoning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resets_at: Option<Timestamp>,
+}
+
+impl DayTooShort {
+    /// For the person on call.
+    pub fn in_words(&self) -> String {
+        let reset = self.resets_at.map(|at| format!(" until {}", clock::stamp(at)));
+        format!(
+            "HighLevel's allowance for today will not suffice: {} requests are left{}, {} are needed. \
+             When it is used up the run stops, and can be resumed",
+            self.left,
+            reset.unwrap_or_default(),
+            self.needed
+        )
+    }
+}
+
 /// See [`Event::Paused`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Paused {
@@ -351,6 +401,12 @@ pub struct Resumed {
     pub reconnect_path: String,
     /// The rate asked for now.
     pub rate: String,
+    /// The bound of `--rate auto` now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rate: Option<String>,
+    /// Starts that may come at once now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
     /// Installations in flight at most now.
     pub concurrency: u32,
     /// Conversations for one installation at most in this leg.
@@ -399,6 +455,12 @@ pub enum Interrupt {
     Interrupt,
     /// SIGTERM, or the console being closed.
     Terminate,
+}
+
+impl<T: Listener> Listener for std::sync::Arc<T> {
+    fn hear(&self, event: &Event) {
+        (**self).hear(event);
+    }
 }
 
 /// Hears what happens, and does not answer.

@@ -13,11 +13,11 @@ use crate::{
     batch::limit::MaxFailures,
     client_id::ClientId,
     clock,
-    event::{Duplicate, History, List, Listed, Rejected},
+    event::{DayTooShort, Duplicate, History, List, Listed, Rejected},
     fingerprint::{Fingerprint, Fingerprints},
     input::{self, InputError, Record, ScopeChoice, Source},
     installation::{Id, Installation, Scope},
-    pace::Rate,
+    pace::{Pacing, memory::KeptDay},
     secret::ClientSecret,
     stored_tokens::StoredTokens,
     text::SafeText,
@@ -348,7 +348,7 @@ pub struct Plan {
     /// The list.
     pub survey: Survey,
     /// Request starts allowed.
-    pub rate: Rate,
+    pub pacing: Pacing,
     /// Installations in flight at most.
     pub concurrency: u32,
     /// Conversations for one installation at most.
@@ -359,6 +359,8 @@ pub struct Plan {
     pub endpoint: String,
     /// The app; `None` when it was not given.
     pub client_id: Option<String>,
+    /// What HighLevel said last of the day's requests; `None` when nothing is known.
+    pub day: Option<KeptDay>,
     /// The folder that will be made; `None` when nothing will be written.
     pub out: Option<String>,
 }
@@ -371,7 +373,19 @@ impl Plan {
 
     /// The least time that they take at the rate.
     pub fn least_time(&self) -> Duration {
-        self.rate.least_time_for(self.calls())
+        self.pacing.bound().least_time_for(self.calls())
+    }
+
+    /// The day's allowance, when it is known and will not suffice.
+    fn short_day(&self) -> Option<DayTooShort> {
+        let KeptDay { day, at } = self.day?;
+        let needed = self.calls();
+        (day.left < needed).then_some(DayTooShort {
+            at,
+            left: day.left,
+            needed,
+            resets_at: day.resets_at,
+        })
     }
 
     fn write_stored_tokens(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -401,9 +415,13 @@ impl Plan {
             "unusual_ids": survey.unusual.count,
             "left_out": survey.left_out,
             "calls": self.calls(),
-            "rate": self.rate.to_string(),
+            "rate": self.pacing.asked.to_string(),
+            "max_rate": self.pacing.bound().to_string(),
             "concurrency": self.concurrency,
             "least_time_ms": clock::millis(self.least_time()),
+            "day_left": self.day.map(|kept| kept.day.left),
+            "day_resets_at": self.day.and_then(|kept| kept.day.resets_at),
+            "day_suffices": self.day.map(|_| self.short_day().is_none()),
             "endpoint": self.endpoint,
             "client_id": self.client_id,
             "stored_tokens": survey.stored_tokens,
@@ -442,10 +460,13 @@ impl fmt::Display for Plan {
         writeln!(
             f,
             "Calls          {calls} at {}, {} in flight: {} at least",
-            self.rate,
+            self.pacing,
             self.concurrency,
             in_words(self.least_time())
         )?;
+        if let Some(day) = self.short_day() {
+            writeln!(f, "Day            as of {}: {}", clock::stamp(day.at), day.in_words())?;
+        }
         writeln!(f, "Endpoint       {}", self.endpoint)?;
         writeln!(f, "Client id      {}", self.client_id.as_deref().unwrap_or("not given"))?;
         write!(f, "Run folder     {}", self.out.as_deref().unwrap_or("none: nothing is written"))

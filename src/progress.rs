@@ -2,27 +2,28 @@
 //! elsewhere, nothing when nothing was asked for.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     io::{self, IsTerminal, Write},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     },
+    thread,
     time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use jiff::Timestamp;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
-    batch::Gauge,
     clock,
-    event::{Event, Listener, Retrying},
+    event::{Event, Held, Listener},
+    gauge::Gauge,
     highlevel::{
         failure::{Class, Failure, Stage},
         table,
     },
+    pace::Outlook,
     plan::in_words,
     run_log,
 };
@@ -56,6 +57,16 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 /// Rows to paste that are shown; a server that never says the same twice would fill the screen.
 const ROWS_SHOWN: usize = 20;
 
+/// Lines that may wait to be said. A terminal that is stopped, or a pipe that nobody reads, holds no
+/// code up: what it does not take is left out, and counted.
+const LINES: usize = 1024;
+
+/// How long the end of a run waits for the last lines to be said.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How far back the present pace is measured.
+const LATELY: Duration = Duration::from_secs(10);
+
 /// Calls of one installation when all goes well.
 const CALLS_EACH: u32 = 2;
 
@@ -63,90 +74,138 @@ const CALLS_EACH: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct Progress {
     shared: Arc<Shared>,
+    lines: SyncSender<Line>,
+    ended: Arc<Mutex<Receiver<()>>>,
+}
+
+#[derive(Debug)]
+enum Line {
+    Say(String),
+    End,
 }
 
 #[derive(Debug)]
 struct Shared {
     talk: Talk,
-    bar: Option<ProgressBar>,
     total: u32,
-    interval: Duration,
-    began: Instant,
     recovered: AtomicU32,
     failed: AtomicU32,
     calls: AtomicU64,
-    in_flight: Gauge,
+    unsaid: AtomicU64,
+    is_paused: AtomicBool,
+    gauge: Gauge,
     kinds_shown: Mutex<HashSet<(Stage, Class, Option<u16>)>>,
     rows_shown: Mutex<HashSet<String>>,
-    held_until: Mutex<Option<Timestamp>>,
 }
 
 impl Progress {
-    /// Begins to show a run of so many installations, whose requests start so far apart.
+    /// Begins to show a run of the installations that are open, in a thread of its own.
     pub fn begin(
         talk: Talk,
         colors: Colors,
-        total: u32,
-        interval: Duration,
-        in_flight: Gauge,
-    ) -> Self {
+        gauge: Gauge,
+        outlook: impl Fn() -> Outlook + Send + 'static,
+    ) -> io::Result<Self> {
+        let total = gauge.open();
         let bar = (talk != Talk::Quiet && io::stderr().is_terminal()).then(|| bar(total, colors));
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             talk,
-            bar,
             total,
-            interval,
-            began: Instant::now(),
             recovered: AtomicU32::new(0),
             failed: AtomicU32::new(0),
             calls: AtomicU64::new(0),
-            in_flight,
+            unsaid: AtomicU64::new(0),
+            is_paused: AtomicBool::new(false),
+            gauge,
             kinds_shown: Mutex::default(),
             rows_shown: Mutex::default(),
-            held_until: Mutex::default(),
+        });
+        let (lines, to_say) = mpsc::sync_channel(LINES);
+        let (end, ended) = mpsc::sync_channel(1);
+        let mut speaker =
+            Speaker { shared: shared.clone(), bar, outlook, samples: VecDeque::new() };
+        let speak = move || {
+            speaker.speak(&to_say);
+            // Whoever waits for it may have stopped waiting.
+            let _ = end.try_send(());
         };
-        Self { shared: Arc::new(shared) }
-    }
-
-    /// Shows, for as long as it is polled.
-    pub async fn show(&self) {
-        if self.shared.talk == Talk::Quiet {
-            return std::future::pending().await;
-        }
-        let every = if self.shared.bar.is_some() { DRAW_EVERY } else { LINE_EVERY };
-        let mut ticks = interval(every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks.tick().await;
-        loop {
-            ticks.tick().await;
-            self.draw();
-        }
+        thread::Builder::new().name("progress".into()).spawn(speak)?;
+        Ok(Self { shared, lines, ended: Arc::new(Mutex::new(ended)) })
     }
 
     /// Ends the bar, or says the last line.
     pub fn end(&self) {
-        if self.shared.talk == Talk::Quiet {
-            return;
+        let deadline = Instant::now() + LAST_WORDS;
+        while self.lines.try_send(Line::End).is_err() && Instant::now() < deadline {
+            thread::sleep(DRAW_EVERY / 10);
+        }
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who does not listen does not hear the last words either.
+        let _ = ended.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+    }
+
+    /// Says a line without breaking the bar. Nobody waits until it is said.
+    pub fn say(&self, line: &str) {
+        let quiet = self.shared.talk == Talk::Quiet;
+        if !quiet && self.lines.try_send(Line::Say(line.to_owned())).is_err() {
+            self.shared.unsaid.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The thread that talks.
+struct Speaker<O> {
+    shared: Arc<Shared>,
+    bar: Option<ProgressBar>,
+    outlook: O,
+    /// Calls so far, at moments of the last seconds.
+    samples: VecDeque<(Instant, u64)>,
+}
+
+impl<O: Fn() -> Outlook> Speaker<O> {
+    fn speak(&mut self, lines: &Receiver<Line>) {
+        let every = if self.bar.is_some() { DRAW_EVERY } else { LINE_EVERY };
+        let mut next = Instant::now() + every;
+        loop {
+            match lines.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(Line::Say(line)) => self.say(&line),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.draw();
+                    next = Instant::now() + every;
+                }
+                Ok(Line::End) | Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
         self.draw();
-        if let Some(bar) = &self.shared.bar {
+        if let Some(bar) = &self.bar {
             bar.abandon();
         }
     }
 
-    /// Says a line without breaking the bar.
-    pub fn say(&self, line: &str) {
-        match &self.shared.bar {
-            _ if self.shared.talk == Talk::Quiet => {}
+    fn say(&self, line: &str) {
+        let unsaid = self.shared.unsaid.swap(0, Ordering::Relaxed);
+        if unsaid > 0 {
+            self.put(&format!(
+                "({unsaid} lines were left out: nobody read them; run.log has them)"
+            ));
+        }
+        self.put(line);
+    }
+
+    fn put(&self, line: &str) {
+        match &self.bar {
             Some(bar) => bar.println(line),
             // A closed standard error does not stop a recovery.
             None => drop(writeln!(io::stderr(), "{line}")),
         }
     }
 
-    fn draw(&self) {
-        let state = self.shared.state();
-        match &self.shared.bar {
+    fn draw(&mut self) {
+        if self.shared.talk == Talk::Quiet {
+            return;
+        }
+        let state = self.state();
+        match &self.bar {
             Some(bar) => {
                 bar.set_position(u64::from(state.done()));
                 bar.set_message(state.to_string());
@@ -154,6 +213,41 @@ impl Progress {
             None => self.say(&format!("{} of {} done, {state}", state.done(), self.shared.total)),
         }
     }
+
+    fn state(&mut self) -> State {
+        let shared = &self.shared;
+        let outlook = (self.outlook)();
+        let is_paused = shared.is_paused.load(Ordering::Relaxed);
+        let now = (Instant::now(), shared.calls.load(Ordering::Relaxed));
+        let calls_per_second = pace_lately(&mut self.samples, now);
+        if is_paused || !outlook.held.is_zero() {
+            // What is measured while nothing may start says nothing of the time after.
+            self.samples.clear();
+        }
+        let calls_left = shared.gauge.open().saturating_mul(CALLS_EACH);
+        State {
+            recovered: shared.recovered.load(Ordering::Relaxed),
+            failed: shared.failed.load(Ordering::Relaxed),
+            in_flight: shared.gauge.in_flight(),
+            calls_per_second: calls_per_second.unwrap_or_default(),
+            ahead: if is_paused {
+                Ahead::Paused
+            } else {
+                Ahead::Left(time_left(calls_left, outlook, calls_per_second))
+            },
+        }
+    }
+}
+
+/// Calls a second over the last seconds; `None` before there is anything to measure.
+fn pace_lately(samples: &mut VecDeque<(Instant, u64)>, now: (Instant, u64)) -> Option<f64> {
+    samples.push_back(now);
+    while samples.front().is_some_and(|first| now.0.duration_since(first.0) > LATELY) {
+        samples.pop_front();
+    }
+    let (at, calls) = *samples.front()?;
+    let time = now.0.duration_since(at).as_secs_f64();
+    (time >= 1.0 && now.1 > calls).then(|| (now.1 - calls) as f64 / time)
 }
 
 fn bar(total: u32, colors: Colors) -> ProgressBar {
@@ -174,7 +268,13 @@ struct State {
     failed: u32,
     in_flight: u32,
     calls_per_second: f64,
-    left: Option<Duration>,
+    ahead: Ahead,
+}
+
+/// What lies ahead.
+enum Ahead {
+    Paused,
+    Left(Option<Duration>),
 }
 
 impl State {
@@ -190,29 +290,24 @@ impl std::fmt::Display for State {
             "{} failed, {} in flight, {:.1} calls/s",
             self.failed, self.in_flight, self.calls_per_second
         )?;
-        match self.left {
-            Some(left) => write!(f, ", about {} left", in_words(left)),
-            None => Ok(()),
+        match self.ahead {
+            Ahead::Paused => f.write_str(", PAUSED"),
+            Ahead::Left(Some(left)) => write!(f, ", about {} left", in_words(left)),
+            Ahead::Left(None) => Ok(()),
         }
     }
 }
 
-impl Shared {
-    fn state(&self) -> State {
-        let recovered = self.recovered.load(Ordering::Relaxed);
-        let failed = self.failed.load(Ordering::Relaxed);
-        let elapsed = self.began.elapsed();
-        let calls = self.calls.load(Ordering::Relaxed) as f64;
-        let done = recovered + failed;
-        State {
-            recovered,
-            failed,
-            in_flight: self.in_flight.read(),
-            calls_per_second: calls / elapsed.as_secs_f64().max(0.001),
-            left: time_left(done, self.total.saturating_sub(done), elapsed, self.interval),
-        }
-    }
+/// What so many calls take: the hold, then each its time at the present pace, or at the pace that
+/// was reached lately where that is slower.
+fn time_left(calls: u32, outlook: Outlook, reached: Option<f64>) -> Option<Duration> {
+    let reached = reached.map_or(Duration::ZERO, |pace| Duration::from_secs_f64(1.0 / pace));
+    let each = outlook.interval.max(reached);
+    let is_known = calls > 0 && !each.is_zero();
+    is_known.then(|| outlook.held.saturating_add(each.saturating_mul(calls)))
+}
 
+impl Shared {
     fn count(&self, event: &Event) {
         let calls = match event {
             Event::Exchanging(_) => 1,
@@ -224,6 +319,14 @@ impl Shared {
             Event::Recovered(_) => {
                 self.recovered.fetch_add(1, Ordering::Relaxed);
                 1
+            }
+            Event::Paused(_) => {
+                self.is_paused.store(true, Ordering::Relaxed);
+                0
+            }
+            Event::Continued(_) => {
+                self.is_paused.store(false, Ordering::Relaxed);
+                0
             }
             _ => 0,
         };
@@ -242,39 +345,55 @@ impl Shared {
         (shown.len() < ROWS_SHOWN && shown.insert(row.clone())).then_some(row)
     }
 
-    /// Until when everything is held, if that is news.
-    fn new_hold(&self, retrying: &Retrying) -> Option<Timestamp> {
-        if retrying.failure.class != Class::RateLimited {
-            return None;
+    /// What a person has to know at once.
+    fn news(&self, event: &Event) -> Option<String> {
+        match event {
+            Event::Held(held) => Some(hold_in_words(held)),
+            Event::DayTooShort(day) => Some(format!("{} {}", clock::stamp(day.at), day.in_words())),
+            Event::Paused(paused) => Some(format!(
+                "{} PAUSED: installation after installation fails ({}); probing with one at a time, \
+                 the run goes on by itself",
+                clock::stamp(paused.at),
+                paused.failure
+            )),
+            Event::Continued(continued) => {
+                let paused = Duration::from_millis(continued.paused_ms.into());
+                let at = clock::stamp(continued.at);
+                Some(format!("{at} Answers are good again; going on after {}", in_words(paused)))
+            }
+            Event::Failed(failed) if self.is_new_kind(&failed.failure) => Some(format!(
+                "row {} {}: {} (further ones like this are only counted)",
+                failed.row, failed.id, failed.failure
+            )),
+            _ => None,
         }
-        let wait = Duration::from_millis(retrying.wait_ms.into());
-        let until = retrying.at.checked_add(wait).ok()?;
-        let mut held = self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = held.is_none_or(|end| end < retrying.at);
-        *held = (*held).max(Some(until));
-        news.then_some(until)
     }
 }
 
-/// What the rest takes at the pace so far, and never less than the rate allows.
-fn time_left(done: u32, left: u32, elapsed: Duration, interval: Duration) -> Option<Duration> {
-    let floor = interval.saturating_mul(left.saturating_mul(CALLS_EACH));
-    match (done, left) {
-        (_, 0) => None,
-        (0, _) => (!floor.is_zero()).then_some(floor),
-        (done, left) => Some((elapsed.mul_f64(f64::from(left) / f64::from(done))).max(floor)),
-    }
+fn hold_in_words(held: &Held) -> String {
+    let wait = Duration::from_millis(held.hold_ms.into());
+    let until = held.at.checked_add(wait).unwrap_or(held.at);
+    let pace = match held.interval_ms {
+        0 => String::new(),
+        ms => format!(", then {:.1} requests a second", 1000.0 / f64::from(ms)),
+    };
+    format!(
+        "{} HighLevel says too many requests: nothing starts until {}{pace}",
+        clock::stamp(held.at),
+        clock::stamp(until)
+    )
 }
 
 impl Listener for Progress {
     fn hear(&self, event: &Event) {
         self.shared.count(event);
-        if self.shared.talk == Talk::Verbose {
-            if let Some(line) = run_log::line_of(event) {
-                self.say(&line);
-            }
-        } else {
-            self.tell(event);
+        let line = match self.shared.talk {
+            Talk::Quiet => None,
+            Talk::Normal => self.shared.news(event),
+            Talk::Verbose => run_log::line_of(event),
+        };
+        if let Some(line) = line {
+            self.say(&line);
         }
         if let Event::Failed(failed) = event
             && let Some(row) = self.shared.new_row(&failed.failure)
@@ -287,57 +406,36 @@ impl Listener for Progress {
     }
 }
 
-impl Progress {
-    /// Says what is news to somebody who does not want to hear everything.
-    fn tell(&self, event: &Event) {
-        match event {
-            Event::Retrying(retrying) => {
-                if let Some(until) = self.shared.new_hold(retrying) {
-                    let until = clock::stamp(until);
-                    self.say(&format!(
-                        "HighLevel says too many requests (row {}): nothing starts until {until}",
-                        retrying.row
-                    ));
-                }
-            }
-            Event::Paused(paused) => self.say(&format!(
-                "{} PAUSED: installation after installation fails ({}); probing with one at a time, \
-                 the run goes on by itself",
-                clock::stamp(paused.at),
-                paused.failure
-            )),
-            Event::Continued(continued) => {
-                let paused = Duration::from_millis(continued.paused_ms.into());
-                let at = clock::stamp(continued.at);
-                self.say(&format!("{at} Answers are good again; going on after {}", in_words(paused)));
-            }
-            Event::Failed(failed) if self.shared.is_new_kind(&failed.failure) => {
-                self.say(&format!(
-                    "row {} {}: {} (further ones like this are only counted)",
-                    failed.row, failed.id, failed.failure
-                ));
-            }
-            _ => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_time_left_is_never_less_than_the_rate_allows() {
-        let seconds = Duration::from_secs;
-        for (done, left, elapsed, interval_ms, expected) in [
-            (0, 10, 0, 0, None),
-            (0, 10, 0, 100, Some(seconds(2))),
-            (10, 10, 1, 100, Some(seconds(2))),
-            (10, 10, 5, 100, Some(seconds(5))),
-            (10, 0, 5, 100, None),
+    fn the_time_left_is_the_hold_and_the_slower_of_both_paces() {
+        let ms = Duration::from_millis;
+        for (calls, interval, held, reached, left) in [
+            (20, 100, 0, None, Some(2000)),
+            (20, 100, 5000, None, Some(7000)),
+            (20, 100, 0, Some(10.0), Some(2000)),
+            (20, 100, 0, Some(2.0), Some(10_000)),
+            (20, 100, 0, Some(1000.0), Some(2000)),
+            (20, 0, 0, None, None),
+            (20, 0, 0, Some(10.0), Some(2000)),
+            (0, 100, 5000, Some(10.0), None),
         ] {
-            let interval = Duration::from_millis(interval_ms);
-            assert_eq!(time_left(done, left, seconds(elapsed), interval), expected);
+            let outlook = Outlook { interval: ms(interval), held: ms(held) };
+            assert_eq!(time_left(calls, outlook, reached), left.map(ms), "{calls} {reached:?}");
         }
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_last_seconds() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let mut samples = VecDeque::new();
+        let paces: Vec<_> = [(0, 0), (5, 50), (10, 100), (20, 110), (21, 111)]
+            .map(|(second, calls)| pace_lately(&mut samples, (at(second), calls)))
+            .into();
+        assert_eq!(paces, [None, Some(10.0), Some(10.0), Some(1.0), Some(1.0)]);
     }
 }

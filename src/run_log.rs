@@ -37,6 +37,13 @@ impl RunLog {
     }
 }
 
+impl RunLog {
+    /// Writes a line that no event stands for.
+    pub fn note(&self, line: &str) {
+        self.line(line);
+    }
+}
+
 impl Listener for RunLog {
     fn hear(&self, event: &Event) {
         if let Some(line) = line_of(event) {
@@ -100,6 +107,13 @@ pub fn line_of(event: &Event) -> Option<String> {
             e.failure,
             trace(e.failure.trace_id.as_ref())
         )),
+        Event::Held(e) => Some(format!(
+            "held: nothing starts for {} ms, then every {} ms",
+            e.hold_ms, e.interval_ms
+        )),
+        Event::DayTooShort(e) => {
+            Some(format!("{} requests are left today, {} are needed", e.left, e.needed))
+        }
         Event::Paused(e) => Some(format!("paused: {}", e.failure)),
         Event::Continued(e) => Some(format!("goes on after {} ms of pause", e.paused_ms)),
         Event::Halted(e) => Some(format!("halted: {}", e.message)),

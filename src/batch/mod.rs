@@ -3,10 +3,7 @@
 pub mod breaker;
 pub mod limit;
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU32, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{Stream, StreamExt};
 
@@ -36,30 +33,17 @@ pub struct Job {
     pub before: Tried,
 }
 
-/// How many installations are in flight, for whoever wants to show it.
-#[derive(Clone, Debug, Default)]
-pub struct Gauge(Arc<AtomicU32>);
-
-impl Gauge {
-    /// How many are in flight now.
-    pub fn read(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// Everything that the installations of a run share.
 pub struct Batch {
     tools: Tools,
     breaker: Mutex<Breaker>,
-    in_flight: Gauge,
     lost: Mutex<Option<CustodyLost>>,
 }
 
 impl Batch {
     /// Sets a batch up, which halts when more fail than may.
-    pub fn new(tools: Tools, in_flight: Gauge, limit: MaxFailures) -> Self {
-        let breaker = Mutex::new(Breaker::new(limit));
-        Self { tools, breaker, in_flight, lost: Mutex::default() }
+    pub fn new(tools: Tools, limit: MaxFailures) -> Self {
+        Self { tools, breaker: Mutex::new(Breaker::new(limit)), lost: Mutex::default() }
     }
 
     /// Works until the jobs are done or the run is to end. The error is the disk's.
@@ -99,11 +83,9 @@ impl Batch {
     async fn work(self: Arc<Self>, job: Job) {
         let (batch, working) = (self.clone(), job.clone());
         let task = tokio::spawn(async move {
-            batch.in_flight.0.fetch_add(1, Ordering::Relaxed);
+            let _in_flight = batch.tools.gauge.begin();
             let Job { row, installation, before } = &working;
-            let ending = recover(&batch.tools, *row, installation, before).await;
-            batch.in_flight.0.fetch_sub(1, Ordering::Relaxed);
-            ending
+            recover(&batch.tools, *row, installation, before).await
         });
         let ending = match task.await {
             Ok(ending) => ending,

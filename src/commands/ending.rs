@@ -133,6 +133,7 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
             let _ = writeln!(text, "{count:>7} {what}");
         }
     }
+    add_pace(&mut text, summary);
     add_causes(&mut text, summary);
     add_ways_on(&mut text, summary);
     let path = |name: &str| folder.file(name).display().to_string();
@@ -151,6 +152,16 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
         let _ = writeln!(text, "Next        {next}");
     }
     text
+}
+
+/// Says why it took longer than its rate asks for, if it did by more than a moment.
+fn add_pace(text: &mut String, summary: &Summary) {
+    let rate = &summary.rate;
+    if let Some(gap) = &rate.gap {
+        let reason = gap.reason.in_words();
+        let reached = rate.reached_per_second;
+        let _ = writeln!(text, "\nPace: {} asked for, {reached}/s reached: {reason}", rate.asked);
+    }
 }
 
 fn add_causes(text: &mut String, summary: &Summary) {

@@ -1,6 +1,13 @@
 //! One leg of a run: from a prepared folder through all calls to the files and the exit code.
 
-use std::{ffi::OsString, io, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{
+    ffi::OsString,
+    io,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use futures::{Stream, stream};
@@ -13,11 +20,12 @@ use tokio::{
 
 use super::{Voice, ending};
 use crate::{
-    batch::{Batch, Gauge, Job},
+    batch::{Batch, Job},
     clock,
     config::{App, Limits},
     event::{Event, Finished, Interrupt, Leaked},
     exit::{Exit, Fault, OrExit},
+    gauge::Gauge,
     highlevel::client::{Client, Credentials},
     journal::{
         folder::{Lock, RunFolder},
@@ -35,6 +43,7 @@ use crate::{
     signals::Signals,
     stop::{Cause, Stop},
     views::{self, summary::Summary},
+    watchdog::{Bounds, Looking, Watchdog},
 };
 
 /// Bytes that one installation takes in all files together, with some to spare: its events, its
@@ -166,12 +175,19 @@ impl Team {
         let memory = Memory::of(app.endpoint.base(), &credentials.client_id);
         let client = Client::new(app.endpoint, credentials, limits.timeout, app.answers)
             .or_exit(Exit::Local)?;
-        let gauge = Gauge::default();
-        let (total, interval) = (ledger.to_take(take), limits.rate.interval());
-        let progress = Progress::begin(voice.talk, voice.colors, total, interval, gauge.clone());
-        let (pacer, pacing) = Pacer::start(limits.rate, memory)
+        let gauge = Gauge::new(ledger.to_take(take));
+        let (pacer, pacing) = Pacer::start(limits.pacing, memory)
             .context("cannot start a thread")
             .or_exit(Exit::Local)?;
+        let ahead = pacer.clone();
+        let outlook = move || ahead.outlook();
+        let progress = Progress::begin(voice.talk, voice.colors, gauge.clone(), outlook)
+            .context("cannot start a thread")
+            .or_exit(Exit::Local)?;
+        let log = Arc::new(log);
+        let watchdog = Watchdog::default();
+        let looking =
+            look_after(&watchdog, limits, &pacer, &progress, &log).or_exit(Exit::Local)?;
         let tools = Tools {
             client,
             pacer,
@@ -179,9 +195,13 @@ impl Team {
             stop: stop.clone(),
             outage: Watch::new(limits.max_outage),
             attempts: limits.attempts,
+            max_outage: limits.max_outage,
+            gauge,
+            watchdog,
+            day_is_told: AtomicBool::new(false),
         };
         let jobs = jobs(ledger, take, folder).or_exit(Exit::Local)?;
-        let batch = Arc::new(Batch::new(tools, gauge, limits.max_failures));
+        let batch = Arc::new(Batch::new(tools, limits.max_failures));
         let drain = |signal| {
             stop.request(Cause::Interrupted(signal));
             progress.say(
@@ -191,14 +211,33 @@ impl Team {
         let worked = tokio::select! {
             worked = batch.run(jobs, limits.concurrency as usize) => Ok(worked),
             exit = signals.second(drain) => Err(cut_short(exit)),
-            () = progress.show() => Ok(Ok(())),
         };
-        progress.end();
+        drop(looking);
+        block_in_place(|| progress.end());
         // It ends by itself, having no more handles, and remembers the last starts.
         let _ = timeout(Duration::from_secs(1), pacing).await;
         // What the disk lost is told by the journal's thread, which knows what was saved.
         worked.map(drop)
     }
+}
+
+/// Lets the watchdog look, and say what is stuck to the person and into the log.
+fn look_after(
+    watchdog: &Watchdog,
+    limits: Limits,
+    pacer: &Pacer,
+    progress: &Progress,
+    log: &Arc<RunLog>,
+) -> anyhow::Result<Looking> {
+    let Limits { timeout, max_outage, concurrency, .. } = limits;
+    let (pacer, progress, log) = (pacer.clone(), progress.clone(), log.clone());
+    let say = move |line: &str| {
+        progress.say(line);
+        log.note(line);
+    };
+    let bounds = Bounds { timeout, max_outage, concurrency };
+    let looking = watchdog.start(bounds, move || pacer.outlook(), say);
+    looking.context("cannot start a thread")
 }
 
 fn cut_short(exit: Exit) -> Fault {
@@ -232,7 +271,7 @@ fn jobs(
 
 /// Writes the last event, unless the disk has failed.
 fn finish_journal(ended: Ended, interrupted_by: Option<Interrupt>) -> Result<(), Fault> {
-    let Ended { mut writer, lost, rescued } = ended;
+    let Ended { writer, lost, rescued } = ended;
     if let Some(lost) = lost {
         let error = anyhow!(
             "{:#}. No new code was asked for after that.{}",
@@ -241,6 +280,7 @@ fn finish_journal(ended: Ended, interrupted_by: Option<Interrupt>) -> Result<(),
         );
         return Err(Fault { exit: Exit::Local, error });
     }
+    let mut writer = writer.context("the journal is gone: a bug").or_exit(Exit::Bug)?;
     let finished = Event::Finished(Finished { at: clock::now(), interrupted_by });
     writer.append(&finished).and_then(|()| writer.sync()).or_exit(Exit::Local)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     thread,
 };
@@ -32,6 +33,7 @@ use crate::{
         tokens::{self, OnDisk},
         writer::{Custody, CustodyLost, Writer},
     },
+    pace::Pacing,
     plan::{counted, in_words},
     run_log::RunLog,
 };
@@ -326,19 +328,28 @@ fn agreement(
 }
 
 fn limits_before(ledger: &Ledger) -> Limits {
-    let Started { rate, concurrency, attempts, max_failures, .. } = &ledger.started;
-    let (rate, concurrency, attempts, max_failures) = match &ledger.resumed {
-        Some(last) => (&last.rate, last.concurrency, last.attempts, &last.max_failures),
-        None => (rate, *concurrency, *attempts, max_failures),
+    let Started { rate, max_rate, burst, concurrency, attempts, max_failures, .. } =
+        &ledger.started;
+    let (rate, max_rate, burst, concurrency, attempts, max_failures) = match &ledger.resumed {
+        Some(last) => (
+            &last.rate,
+            &last.max_rate,
+            last.burst,
+            last.concurrency,
+            last.attempts,
+            &last.max_failures,
+        ),
+        None => (rate, max_rate, *burst, *concurrency, *attempts, max_failures),
     };
     let default = Limits::default();
-    Limits {
-        rate: rate.parse().unwrap_or(default.rate),
-        concurrency,
-        attempts,
-        max_failures: MaxFailures::of_record(max_failures.as_deref()),
-        ..default
-    }
+    let Pacing { asked, max, burst: single } = default.pacing;
+    let pacing = Pacing {
+        asked: rate.parse().unwrap_or(asked),
+        max: max_rate.as_ref().and_then(|rate| rate.parse().ok()).unwrap_or(max),
+        burst: burst.and_then(NonZeroU32::new).unwrap_or(single),
+    };
+    let max_failures = MaxFailures::of_record(max_failures.as_deref());
+    Limits { pacing, concurrency, attempts, max_failures, ..default }
 }
 
 fn app_before(ledger: &Ledger) -> AppBefore {
@@ -382,7 +393,9 @@ fn resumed(app: &App, limits: Limits) -> Resumed {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         base_url: app.endpoint.base().to_owned(),
         reconnect_path: app.endpoint.reconnect_path().to_owned(),
-        rate: limits.rate.to_string(),
+        rate: limits.pacing.asked.to_string(),
+        max_rate: Some(limits.pacing.max.to_string()),
+        burst: Some(limits.pacing.burst.get()),
         concurrency: limits.concurrency,
         attempts: limits.attempts,
         max_failures: limits.max_failures.recorded(),
@@ -407,9 +420,9 @@ fn say_plan(leg: &Leg, app: &App, limits: Limits, voice: Voice) {
         books.failed,
         books.not_attempted,
         counted(to_take, "installation"),
-        limits.rate,
+        limits.pacing,
         limits.concurrency,
-        in_words(limits.rate.least_time_for(calls)),
+        in_words(limits.pacing.bound().least_time_for(calls)),
         app.endpoint,
         leg.ledger.started.client_id,
         leg.folder.path().display(),

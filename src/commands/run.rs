@@ -26,6 +26,7 @@ use crate::{
         ledger::{Ledger, Take},
         writer::Writer,
     },
+    pace::memory::Memory,
     plan::{Plan, Survey},
     run_log::RunLog,
     sandbox::Sandbox,
@@ -142,7 +143,8 @@ fn selected(args: &ListArgs) -> Selected {
 fn plan_of(survey: Survey, limits: Limits, app: &App, out: Option<&Path>) -> Plan {
     Plan {
         survey,
-        rate: limits.rate,
+        pacing: limits.pacing,
+        day: app.client_id.as_ref().and_then(|id| Memory::of(app.endpoint.base(), id)?.day()),
         concurrency: limits.concurrency,
         attempts: limits.attempts,
         max_failures: limits.max_failures,
@@ -193,7 +195,9 @@ fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App) -> Started 
         base_url: app.endpoint.base().to_owned(),
         reconnect_path: app.endpoint.reconnect_path().to_owned(),
         sandbox: args.rehearsal.sandbox,
-        rate: plan.rate.to_string(),
+        rate: plan.pacing.asked.to_string(),
+        max_rate: Some(plan.pacing.max.to_string()),
+        burst: Some(plan.pacing.burst.get()),
         concurrency: plan.concurrency,
         attempts: plan.attempts,
         max_failures: plan.max_failures.recorded(),

@@ -6,6 +6,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -31,14 +32,25 @@ pub enum Operation {
 type Veto = Arc<dyn Fn(Operation) -> io::Result<()> + Send + Sync>;
 
 /// The disk. Every change that a run makes goes through here, so that each can be made to fail.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Disk {
     veto: Option<Veto>,
+    patience: Duration,
+}
+
+/// How long a disk may take over one group of writes. Beyond it nobody knows whether it ever comes
+/// back, and codes must not grow old meanwhile.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self { veto: None, patience: PATIENCE }
+    }
 }
 
 impl fmt::Debug for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Disk").field("fails", &self.veto.is_some()).finish()
+        f.debug_struct("Disk").field("fails", &self.veto.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -46,7 +58,18 @@ impl Disk {
     /// A disk whose operations fail when `veto` says so: for rehearsing what a full or broken one
     /// does to a run.
     pub fn failing(veto: impl Fn(Operation) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self { veto: Some(Arc::new(veto)) }
+        Self { veto: Some(Arc::new(veto)), ..Self::default() }
+    }
+
+    /// The same disk, given up after another time than two minutes.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How long it may take over one group of writes.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     fn permit(&self, operation: Operation) -> io::Result<()> {

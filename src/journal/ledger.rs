@@ -229,7 +229,11 @@ impl Ledger {
             Event::Finished(finished) => self.finished = Some(finished),
             Event::Leaked(leaked) => self.leaks.push(leaked),
             Event::Resumed(resumed) => self.resume(resumed),
-            Event::Started(_) | Event::Paused(_) | Event::Continued(_) => {}
+            Event::Started(_)
+            | Event::Held(_)
+            | Event::DayTooShort(_)
+            | Event::Paused(_)
+            | Event::Continued(_) => {}
         }
     }
 

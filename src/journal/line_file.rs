@@ -26,6 +26,11 @@ impl CustodyLost {
     pub fn new(path: &Path, source: io::Error) -> Self {
         Self { path: path.into(), source: Arc::new(source) }
     }
+
+    /// Whether the disk said nothing at all.
+    pub fn is_stall(&self) -> bool {
+        self.source.kind() == io::ErrorKind::TimedOut
+    }
 }
 
 /// See the module.

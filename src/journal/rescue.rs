@@ -30,10 +30,28 @@ pub struct Rescued {
     pub lost: u32,
 }
 
+impl Rescued {
+    /// Both together; the first place found is the one that is named.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            place: self.place.or(other.place),
+            kept: self.kept + other.kept,
+            lost: self.lost + other.lost,
+        }
+    }
+}
+
 impl Rescue {
     /// Prepares for the worst; nothing is made yet.
     pub fn new(run_folder: &Path, run_id: &str) -> Self {
         Self { places: places(run_folder, run_id), file: None, kept: 0, lost: 0 }
+    }
+
+    /// For a disk that does not come back: what is beside the run folder is most likely on it too.
+    pub fn elsewhere(run_folder: &Path, run_id: &str) -> Self {
+        let places = places(run_folder, run_id).split_off(1);
+        Self { places, file: None, kept: 0, lost: 0 }
     }
 
     /// Keeps one document, durably, in the first place that takes it.
@@ -57,6 +75,11 @@ impl Rescue {
             }
             None => self.lost += 1,
         }
+    }
+
+    /// A document for which there was no time.
+    pub fn give_up_one(&mut self) {
+        self.lost += 1;
     }
 
     /// What became of them.

@@ -7,13 +7,18 @@
 use std::{
     io,
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc::RecvTimeoutError},
     thread,
+    time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::{Map, Value};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::spawn_blocking,
+    time::timeout,
+};
 
 pub use super::line_file::CustodyLost;
 use super::{
@@ -111,12 +116,24 @@ impl Writer {
             lost: lost.clone(),
             stop,
         };
-        let journal = Journal { queue, path: service.path.clone(), lost };
-        let thread = thread::Builder::new()
+        let stalled = Arc::new(Stalled {
+            patience: service.writer.folder.disk().patience(),
+            path: service.path.clone(),
+            rescue: Mutex::new(Rescue::elsewhere(service.writer.folder.path(), run_id)),
+            lost,
+            stop: service.stop.clone(),
+        });
+        let journal = Journal { queue, stalled: stalled.clone() };
+        let (end, ended) = std::sync::mpsc::sync_channel(1);
+        let work = move || {
+            // Whoever waited for it may have given up.
+            let _ = end.send(service.run(commands));
+        };
+        thread::Builder::new()
             .name("journal".into())
-            .spawn(move || service.run(commands))
+            .spawn(work)
             .context("cannot start the journal's thread")?;
-        Ok((journal, Writing { thread }))
+        Ok((journal, Writing { ended, stalled }))
     }
 
     /// Writes a group: tokens first, synced; then the events, synced where somebody waits.
@@ -218,7 +235,8 @@ impl Service {
         if self.lost.get().is_some() {
             self.save_orphans();
         }
-        Ended { writer: self.writer, lost: self.lost.get().cloned(), rescued: self.rescue.result() }
+        let rescued = self.rescue.result();
+        Ended { writer: Some(self.writer), lost: self.lost.get().cloned(), rescued }
     }
 
     fn serve(&mut self, group: &[Command]) {
@@ -278,14 +296,53 @@ impl Service {
 #[derive(Clone, Debug)]
 pub struct Journal {
     queue: mpsc::Sender<Command>,
+    stalled: Arc<Stalled>,
+}
+
+/// What happens when the disk neither takes what it is given nor says that it does not.
+#[derive(Debug)]
+struct Stalled {
+    patience: Duration,
     path: Arc<Path>,
+    rescue: Mutex<Rescue>,
     lost: Arc<OnceLock<CustodyLost>>,
+    stop: Stop,
+}
+
+/// How long a second place may take to keep one document.
+const RESCUE_TAKES: Duration = Duration::from_secs(10);
+
+impl Stalled {
+    /// Gives the disk up.
+    fn give_up(&self) -> CustodyLost {
+        let seconds = self.patience.as_secs_f32();
+        let why = format!("the disk has not answered for {seconds} s");
+        let lost = CustodyLost::new(&self.path, io::Error::new(io::ErrorKind::TimedOut, why));
+        let lost = self.lost.get_or_init(|| lost).clone();
+        self.stop.request(Cause::CustodyLost);
+        lost
+    }
+
+    /// Brings a document to another disk.
+    async fn save(self: &Arc<Self>, document: Secret) {
+        let stalled = self.clone();
+        let keep = move || stalled.rescue().keep(document.expose().as_bytes());
+        if timeout(RESCUE_TAKES, spawn_blocking(keep)).await.is_err()
+            && let Ok(mut rescue) = self.rescue.try_lock()
+        {
+            rescue.give_up_one();
+        }
+    }
+
+    fn rescue(&self) -> MutexGuard<'_, Rescue> {
+        self.rescue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Journal {
     /// Appends an event. It is durable with the next sync; nobody waits for it.
     pub async fn record(&self, event: &Event) -> Result<(), CustodyLost> {
-        if let Some(lost) = self.lost.get() {
+        if let Some(lost) = self.stalled.lost.get() {
             return Err(lost.clone());
         }
         let event = self.line_of(event)?;
@@ -294,7 +351,7 @@ impl Journal {
 
     /// Appends an event and returns when it outlives the process, though not yet a power cut.
     pub async fn record_first(&self, event: &Event) -> Result<(), CustodyLost> {
-        if let Some(lost) = self.lost.get() {
+        if let Some(lost) = self.stalled.lost.get() {
             return Err(lost.clone());
         }
         let event = self.line_of(event)?;
@@ -309,11 +366,21 @@ impl Journal {
         document: &Map<String, Value>,
         event: &Event,
     ) -> Result<(), CustodyLost> {
-        let text =
-            serde_json::to_string(document).map_err(|e| CustodyLost::new(&self.path, e.into()))?;
-        let document = Some((custody, Secret::new(text)));
+        let text = serde_json::to_string(document)
+            .map_err(|e| CustodyLost::new(&self.stalled.path, e.into()))?;
+        let document = Secret::new(text);
         let event = self.line_of(event)?;
-        self.send_and_wait(document, event, Wait::UntilDurable).await
+        let kept = match self.stalled.lost.get() {
+            Some(lost) if lost.is_stall() => Err(lost.clone()),
+            _ => {
+                let document = Some((custody, document.clone()));
+                self.send_and_wait(document, event, Wait::UntilDurable).await
+            }
+        };
+        if kept.as_ref().is_err_and(CustodyLost::is_stall) {
+            self.stalled.save(document).await;
+        }
+        kept
     }
 
     async fn send_and_wait(
@@ -324,33 +391,40 @@ impl Journal {
     ) -> Result<(), CustodyLost> {
         let (done, served) = oneshot::channel();
         self.send(Command { document, event, done: Some(done), wait }).await?;
-        served.await.unwrap_or_else(|_| Err(self.thread_gone()))
+        match timeout(self.stalled.patience, served).await {
+            Ok(served) => served.unwrap_or_else(|_| Err(self.thread_gone())),
+            Err(_) => Err(self.stalled.give_up()),
+        }
     }
 
     async fn send(&self, command: Command) -> Result<(), CustodyLost> {
-        self.queue.send(command).await.map_err(|_| self.thread_gone())
+        match timeout(self.stalled.patience, self.queue.send(command)).await {
+            Ok(sent) => sent.map_err(|_| self.thread_gone()),
+            Err(_) => Err(self.stalled.give_up()),
+        }
     }
 
     fn line_of(&self, event: &Event) -> Result<Vec<u8>, CustodyLost> {
-        serde_json::to_vec(event).map_err(|e| CustodyLost::new(&self.path, e.into()))
+        serde_json::to_vec(event).map_err(|e| CustodyLost::new(&self.stalled.path, e.into()))
     }
 
     fn thread_gone(&self) -> CustodyLost {
-        CustodyLost::new(&self.path, io::Error::other("the journal's thread has ended"))
+        CustodyLost::new(&self.stalled.path, io::Error::other("the journal's thread has ended"))
     }
 }
 
 /// The journal's thread at work.
 #[derive(Debug)]
 pub struct Writing {
-    thread: thread::JoinHandle<Ended>,
+    ended: std::sync::mpsc::Receiver<Ended>,
+    stalled: Arc<Stalled>,
 }
 
 /// How the journal's thread ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// The files, back again.
-    pub writer: Writer,
+    /// The files, back again, unless the disk still has them.
+    pub writer: Option<Writer>,
     /// The fault, if the disk failed.
     pub lost: Option<CustodyLost>,
     /// What became of the tokens in hand then.
@@ -360,7 +434,20 @@ pub struct Ended {
 impl Writing {
     /// Waits until all is written, every [`Journal`] being dropped, and takes the files back.
     pub fn finish(self) -> anyhow::Result<Ended> {
-        self.thread.join().map_err(|_| anyhow::anyhow!("the journal's thread broke off: a bug"))
+        // What was given up once is not waited for again.
+        let is_given_up = self.stalled.lost.get().is_some_and(CustodyLost::is_stall);
+        let patience = if is_given_up { Duration::ZERO } else { self.stalled.patience };
+        let ended = match self.ended.recv_timeout(patience) {
+            Ok(ended) => ended,
+            Err(RecvTimeoutError::Disconnected) => bail!("the journal's thread broke off: a bug"),
+            Err(RecvTimeoutError::Timeout) => {
+                let rescued = Rescued::default();
+                Ended { writer: None, lost: Some(self.stalled.give_up()), rescued }
+            }
+        };
+        let elsewhere = self.stalled.rescue.try_lock().map(|rescue| rescue.result());
+        let rescued = ended.rescued.and(elsewhere.unwrap_or_default());
+        Ok(Ended { rescued, ..ended })
     }
 }
 

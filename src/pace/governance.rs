@@ -6,11 +6,20 @@ use std::time::{Duration, Instant};
 /// The slowest pace: a start every ten seconds.
 const SLOWEST: f64 = 0.1;
 
+/// The slowest pace that slow answers alone lead to.
+const SLOWEST_EASED: f64 = 1.0;
+
 /// Without a ceiling, a pace is taken to be at least this: a run that has just begun tells little.
 const LEAST_GUESS: f64 = 20.0;
 
 /// Of the ceiling, what a clean second adds.
 const CLIMB: f64 = 0.05;
+
+/// Of the pace, what is left of it when the server says "too many", or fails.
+const THROTTLED: f64 = 0.5;
+
+/// Of the pace, what is left of it when answers become slow.
+const EASED: f64 = 0.75;
 
 /// The first hold when the server does not say how long; each later one is twice as long.
 const FIRST_HOLD: Duration = Duration::from_secs(1);
@@ -22,16 +31,33 @@ const LONGEST_HOLD: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Governance {
     ceiling: Option<f64>,
+    /// What the pace is at the ceiling: nothing of its own, unless the server lowered the ceiling.
+    at_the_top: Option<f64>,
     current: Option<f64>,
     slowed_at: Option<Instant>,
     climbed_at: Option<Instant>,
+    throttled_since: Option<Instant>,
     holds_in_a_row: u32,
 }
 
 impl Governance {
-    /// Below a ceiling; `None` is none.
+    /// Below a ceiling and at it from the first; `None` is none.
     pub fn below(ceiling: Option<f64>) -> Self {
-        Self { ceiling, current: None, slowed_at: None, climbed_at: None, holds_in_a_row: 0 }
+        Self {
+            ceiling,
+            at_the_top: None,
+            current: None,
+            slowed_at: None,
+            climbed_at: None,
+            throttled_since: None,
+            holds_in_a_row: 0,
+        }
+    }
+
+    /// From a pace up to a ceiling.
+    pub fn from(pace: f64, ceiling: Option<f64>) -> Self {
+        let is_below = ceiling.is_none_or(|top| pace < top);
+        Self { current: is_below.then_some(pace), ..Self::below(ceiling) }
     }
 
     /// Time between two starts now; zero when nothing slows it.
@@ -49,16 +75,41 @@ impl Governance {
         asked: Option<Duration>,
         recent: f64,
     ) -> Duration {
-        let is_news = self.slowed_at.is_none_or(|slowed| sent > slowed);
+        self.throttled_since.get_or_insert(now);
+        let is_news = self.is_news(sent);
         if is_news {
-            self.slowed_at = Some(now);
-            self.climbed_at = Some(now);
             self.holds_in_a_row += 1;
-            let from =
-                self.current.unwrap_or_else(|| self.ceiling.unwrap_or(recent.max(LEAST_GUESS)));
-            self.current = Some((from / 2.0).max(SLOWEST));
+            self.slow_down(now, recent, THROTTLED, SLOWEST);
         }
         asked.unwrap_or(if is_news { self.own_hold() } else { Duration::ZERO })
+    }
+
+    /// The server failed on a request that was sent then.
+    pub fn troubled(&mut self, now: Instant, sent: Instant, recent: f64) {
+        if self.is_news(sent) {
+            self.slow_down(now, recent, THROTTLED, SLOWEST_EASED);
+        }
+    }
+
+    /// Answers to requests that were sent then have become slow.
+    pub fn eased(&mut self, now: Instant, sent: Instant, recent: f64) {
+        if self.is_news(sent) {
+            self.slow_down(now, recent, EASED, SLOWEST_EASED);
+        }
+    }
+
+    /// Whether the answer to a request that was sent then tells anything that an earlier answer has
+    /// not told.
+    pub fn is_news(&self, sent: Instant) -> bool {
+        self.slowed_at.is_none_or(|slowed| sent > slowed)
+    }
+
+    fn slow_down(&mut self, now: Instant, recent: f64, factor: f64, least: f64) {
+        self.slowed_at = Some(now);
+        self.climbed_at = Some(now);
+        let top = self.ceiling.unwrap_or(recent.max(LEAST_GUESS));
+        let from = self.current.unwrap_or(top);
+        self.current = Some((from * factor).max(least).min(from));
     }
 
     fn own_hold(&self) -> Duration {
@@ -68,18 +119,26 @@ impl Governance {
 
     /// A request that was sent then had a clean answer.
     pub fn clean(&mut self, now: Instant, sent: Instant) {
+        if !self.is_news(sent) {
+            return;
+        }
+        self.throttled_since = None;
         let Some(current) = self.current else { return };
-        let since = |at: Option<Instant>| at.map(|at| now.saturating_duration_since(at));
-        let is_newer = self.slowed_at.is_none_or(|slowed| sent > slowed);
-        if !is_newer || since(self.climbed_at).is_some_and(|time| time < Duration::from_secs(1)) {
+        let climbed_at = *self.climbed_at.get_or_insert(now);
+        if now.saturating_duration_since(climbed_at) < Duration::from_secs(1) {
             return;
         }
         self.climbed_at = Some(now);
         self.holds_in_a_row = 0;
         let ceiling = self.ceiling.unwrap_or((current * 2.0).max(LEAST_GUESS));
         let faster = current + ceiling * CLIMB;
-        self.current =
-            if self.ceiling.is_some_and(|top| faster >= top) { None } else { Some(faster) };
+        let is_at_the_top = self.ceiling.is_some_and(|top| faster >= top);
+        self.current = if is_at_the_top { self.at_the_top } else { Some(faster) };
+    }
+
+    /// How long every answer has been "too many".
+    pub fn throttled_for(&self, now: Instant) -> Duration {
+        self.throttled_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// The server named a ceiling of its own.
@@ -87,6 +146,7 @@ impl Governance {
         let ceiling = ceiling.max(SLOWEST);
         if self.ceiling.is_none_or(|now| ceiling < now) {
             self.ceiling = Some(ceiling);
+            self.at_the_top = Some(ceiling);
             self.current = Some(self.current.map_or(ceiling, |current| current.min(ceiling)));
         }
     }
@@ -142,6 +202,54 @@ mod tests {
         }
         assert_eq!(holds, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert!(governance.interval() <= Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_pace_to_be_found_climbs_from_below_and_eases_off_bit_by_bit() {
+        let mut governance = Governance::from(10.0, Some(50.0));
+        let begin = Instant::now();
+        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        assert!((per_second(&governance) - 10.0).abs() < 0.01);
+        for second in 0..=4 {
+            governance.clean(at(second), at(second));
+        }
+        assert!((per_second(&governance) - 20.0).abs() < 0.01, "2.5 more each second");
+        governance.eased(at(5), at(4), 0.0);
+        governance.eased(at(5), at(4), 0.0);
+        assert!((per_second(&governance) - 15.0).abs() < 0.01, "once for one generation");
+        governance.troubled(at(7), at(6), 0.0);
+        assert!((per_second(&governance) - 7.5).abs() < 0.01);
+        for second in 8..100 {
+            governance.clean(at(second), at(second));
+        }
+        assert_eq!(governance.interval(), Duration::ZERO, "at the ceiling");
+        assert_eq!(Governance::from(10.0, Some(5.0)).interval(), Duration::ZERO, "a lower one");
+    }
+
+    #[test]
+    fn a_ceiling_of_the_server_is_never_climbed_over() {
+        let mut governance = Governance::below(Some(10.0));
+        let begin = Instant::now();
+        governance.lower_ceiling(4.0);
+        governance.throttled(begin, begin, None, 0.0);
+        for second in 1..100 {
+            let at = begin + Duration::from_secs(second);
+            governance.clean(at, at);
+        }
+        assert!((per_second(&governance) - 4.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn one_clean_answer_ends_the_time_of_being_throttled() {
+        let mut governance = Governance::below(Some(10.0));
+        let begin = Instant::now();
+        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        for second in (10..=70).step_by(10) {
+            governance.throttled(at(second), at(second - 1), None, 0.0);
+        }
+        assert_eq!(governance.throttled_for(at(80)), Duration::from_secs(70));
+        governance.clean(at(80), at(79));
+        assert_eq!(governance.throttled_for(at(81)), Duration::ZERO);
     }
 
     #[test]

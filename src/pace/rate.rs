@@ -31,10 +31,43 @@ impl Rate {
         }
     }
 
+    /// Starts a second; `None` is no bound.
+    pub fn per_second(self) -> Option<f64> {
+        let interval = self.interval();
+        (!interval.is_zero()).then(|| 1.0 / interval.as_secs_f64())
+    }
+
     /// The least time that so many starts take.
     pub fn least_time_for(self, starts: u64) -> Duration {
         let gaps = u32::try_from(starts.saturating_sub(1)).unwrap_or(u32::MAX);
         self.interval().saturating_mul(gaps)
+    }
+}
+
+/// What `--rate` takes: a bound, or one to be found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedRate {
+    /// A bound.
+    Fixed(Rate),
+    /// As fast as answers stay quick and clean.
+    Auto,
+}
+
+impl FromStr for AskedRate {
+    type Err = NotARate;
+
+    fn from_str(text: &str) -> Result<Self, NotARate> {
+        let is_auto = text.trim().eq_ignore_ascii_case("auto");
+        if is_auto { Ok(Self::Auto) } else { text.parse().map(Self::Fixed) }
+    }
+}
+
+impl fmt::Display for AskedRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(rate) => rate.fmt(f),
+            Self::Auto => f.write_str("auto"),
+        }
     }
 }
 
@@ -46,7 +79,7 @@ pub fn with_slack(time: Duration) -> Duration {
 /// A text that is no rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "not a rate: write request starts per time, such as 10/s, 100/10s or 600/min, or unlimited"
+    "not a rate: write request starts per time, such as 10/s, 100/10s or 600/min, or auto, or unlimited"
 )]
 pub struct NotARate;
 

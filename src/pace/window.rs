@@ -30,11 +30,17 @@ impl Window {
         Self { allowed, starts: VecDeque::new() }
     }
 
-    /// How long until a start is allowed; zero when it is now.
-    pub fn wait(&self, now: Instant) -> Duration {
+    /// How long until so many starts are allowed; zero when they are now.
+    pub fn wait_for(&self, count: usize, now: Instant) -> Duration {
         let Some((allowed, length)) = self.allowed else { return Duration::ZERO };
-        let oldest = self.starts.len().checked_sub(allowed).and_then(|at| self.starts.get(at));
-        oldest.map_or(Duration::ZERO, |start| (*start + length).saturating_duration_since(now))
+        let last = count.saturating_sub(1);
+        let whole_windows = u32::try_from(last / allowed).unwrap_or(u32::MAX);
+        // The start that has to have left the window before the last of them comes.
+        let leaving = (self.starts.len() + last % allowed).checked_sub(allowed);
+        let wait = leaving
+            .and_then(|at| self.starts.get(at))
+            .map_or(Duration::ZERO, |start| (*start + length).saturating_duration_since(now));
+        wait.saturating_add(length.saturating_mul(whole_windows))
     }
 
     /// Takes note of a start.
@@ -64,7 +70,7 @@ mod tests {
         let mut now = begin;
         let mut starts = Vec::new();
         for _ in 0..20 {
-            now += window.wait(now);
+            now += window.wait_for(1, now);
             window.start(now);
             starts.push(now - begin);
             now += Duration::from_millis(1);
@@ -77,11 +83,23 @@ mod tests {
     }
 
     #[test]
+    fn several_starts_wait_until_as_many_have_left_the_window() {
+        let mut window = Window::of("3/s".parse().unwrap());
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        for ms in [0, 400] {
+            window.start(at(ms));
+        }
+        let wait = |count| window.wait_for(count, at(500)).as_millis();
+        assert_eq!([1, 2, 3, 4, 5].map(wait), [0, 510, 910, 1010, 1520]);
+    }
+
+    #[test]
     fn unlimited_never_waits() {
         let mut window = Window::of(Rate::Unlimited);
         let now = Instant::now();
         for _ in 0..1000 {
-            assert_eq!(window.wait(now), Duration::ZERO);
+            assert_eq!(window.wait_for(9, now), Duration::ZERO);
             window.start(now);
         }
         assert_eq!(window.starts().count(), 0);

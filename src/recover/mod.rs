@@ -2,7 +2,10 @@
 
 pub mod decide;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::time::{sleep, timeout};
@@ -10,8 +13,13 @@ use tokio::time::{sleep, timeout};
 use self::decide::{Ground, Next};
 use crate::{
     clock::{self, Moment},
-    event::{Call, Continued, Event, Exchanging, Failed, Halted, Paused, Recovered, Retrying},
+    event::{
+        Call, Continued, DayTooShort, Event, Exchanging, Failed, Halted, Held, Paused, Recovered,
+        Retrying,
+    },
+    gauge::Gauge,
     highlevel::{
+        allowance::Allowance,
         answer,
         client::{Client, Presentation, Reply, Unanswered},
         failure::{Class, Failure, Stage},
@@ -24,11 +32,12 @@ use crate::{
         writer::{Custody, CustodyLost},
     },
     outage::{self, News, Watch},
-    pace::{Heard, Lane, Pacer},
+    pace::{Answer, Heard, Lane, Pacer, Place},
     record::Recorder,
     secret::{self, AuthorizationCode},
     stop::{Cause, Stop},
     text::SafeText,
+    watchdog::{Step, Watchdog},
 };
 
 /// The wait before a code that never left is presented again.
@@ -51,7 +60,18 @@ pub struct Tools {
     pub outage: Watch,
     /// Conversations for one installation at most.
     pub attempts: u32,
+    /// How long nothing but bad answers may come.
+    pub max_outage: Duration,
+    /// How many installations there are.
+    pub gauge: Gauge,
+    /// What each of them waits for.
+    pub watchdog: Watchdog,
+    /// Whether it was said that the day's allowance is too small.
+    pub day_is_told: AtomicBool,
 }
+
+/// Calls that one installation takes when all goes well.
+const CALLS_EACH: u64 = 2;
 
 /// How it ended.
 #[derive(Debug)]
@@ -83,6 +103,7 @@ pub async fn recover(
         attempts_before: before.attempts,
         attempt: 0,
         pardons: 0,
+        is_echo: false,
         reconnect_trace_id: None,
         token_trace_id: None,
         trace_ids: before.trace_ids.clone(),
@@ -100,6 +121,8 @@ struct Recovery<'a> {
     attempt: u32,
     /// Failures in outages that cost no attempt.
     pardons: u32,
+    /// Whether the last answer only repeated a "too many" that another installation got.
+    is_echo: bool,
     reconnect_trace_id: Option<SafeText>,
     token_trace_id: Option<SafeText>,
     trace_ids: Vec<SafeText>,
@@ -132,6 +155,12 @@ struct Exchanged {
     margin: Duration,
 }
 
+impl Drop for Recovery<'_> {
+    fn drop(&mut self) {
+        self.tools.watchdog.leave(self.row);
+    }
+}
+
 impl Recovery<'_> {
     async fn run(mut self) -> Result<Ending, CustodyLost> {
         loop {
@@ -146,7 +175,7 @@ impl Recovery<'_> {
                 Err(Setback::Misdirected(failure, call, pair)) => {
                     return self.quarantine(failure, call, &pair).await;
                 }
-                Err(Setback::Failed(failure, call)) if self.is_of_an_outage(&failure) => {
+                Err(Setback::Failed(failure, call)) if self.is_pardoned(&failure) => {
                     // The pause is not this installation's fault, and costs it no attempt.
                     self.pardons += 1;
                     self.wait_for_next(failure, call, Duration::ZERO).await?;
@@ -186,12 +215,13 @@ impl Recovery<'_> {
     /// One code, one exchange.
     async fn converse(&mut self) -> Result<(), Setback> {
         let tools = self.tools;
+        self.enter(Step::Outage);
         let _passage = tokio::select! {
             biased;
             cause = tools.stop.requested() => return Err(Setback::Stopped(cause)),
             passage = tools.outage.pass() => passage,
         };
-        let (grant, reconnect) = self.ask_for_code().await?;
+        let (grant, reconnect, place) = self.ask_for_code().await?;
         let exchanging = Exchanging {
             row: self.row,
             id: self.installation.id.clone(),
@@ -201,21 +231,24 @@ impl Recovery<'_> {
             code_expires_at: grant.expires_at.map(clock::to_millisecond),
         };
         // Were the process killed after the exchange, this is how one knows of a lost grant.
+        self.enter(Step::Disk);
         self.tools.recorder.tell_first(Event::Exchanging(exchanging)).await?;
-        let exchanged = self.exchange(grant).await?;
+        let exchanged = self.exchange(grant, place).await?;
+        self.enter(Step::Disk);
         match exchanged.pair.belongs_to(self.installation) {
             Ok(()) => Ok(self.keep(exchanged).await?),
             Err(mismatch) => Err(misdirected(&mismatch, exchanged)),
         }
     }
 
-    async fn ask_for_code(&mut self) -> Result<(Grant, Call), Setback> {
-        self.turn_to_reconnect().await?;
+    async fn ask_for_code(&mut self) -> Result<(Grant, Call, Place), Setback> {
+        let place = self.turn_to_reconnect().await?;
+        self.enter(Step::Reconnect);
         let sent = Moment::now();
         let answer = self.tools.client.reconnect(self.installation).await;
         match answer {
             Ok(reply) => {
-                self.heed(&reply).await?;
+                self.heed(Lane::Reconnect, &reply).await?;
                 let call = call_of(&reply);
                 self.reconnect_trace_id.clone_from(&call.trace_id);
                 match grant::grant_of(&reply) {
@@ -224,12 +257,16 @@ impl Recovery<'_> {
                         self.reconnect_trace_id.clone_from(&call.trace_id);
                         self.trace_ids.extend(call.trace_id.clone());
                         self.went_well(Stage::Reconnect).await?;
-                        Ok((grant, call))
+                        self.tools
+                            .pacer
+                            .code_lives(grant.life.left(&reply.received).unwrap_or_default());
+                        Ok((grant, call, place))
                     }
                     Err(failure) => Err(self.failed(failure, call).await),
                 }
             }
             Err(unanswered) => {
+                self.heed_silence(Lane::Reconnect, &sent);
                 let failure = no_answer(Stage::Reconnect, unanswered);
                 Err(self.failed(failure, call_without_answer(&sent)).await)
             }
@@ -237,15 +274,19 @@ impl Recovery<'_> {
     }
 
     /// Presents the code; as long as it never leaves, again, while it lives.
-    async fn exchange(&mut self, grant: Grant) -> Result<Exchanged, Setback> {
+    async fn exchange(&mut self, grant: Grant, place: Place) -> Result<Exchanged, Setback> {
         let Grant { mut code, life, .. } = grant;
+        let mut place = Some(place);
         for _ in 0..NEVER_LEFT_TRIES {
             let (sent, margin) = self.turn_to_exchange(&life).await?;
+            place.take();
+            self.enter(Step::Exchange);
             match self.tools.client.exchange(code, self.installation.scope).await {
                 Presentation::Answered(reply) => {
                     return self.judge_exchange(&reply, life.age(&sent), margin).await;
                 }
                 Presentation::InDoubt(doubt) => {
+                    self.heed_silence(Lane::Exchange, &sent);
                     let failure = no_answer(Stage::Exchange, doubt);
                     return Err(self.failed(failure, call_without_answer(&sent)).await);
                 }
@@ -264,7 +305,7 @@ impl Recovery<'_> {
         age: Duration,
         margin: Duration,
     ) -> Result<Exchanged, Setback> {
-        self.heed(reply).await?;
+        self.heed(Lane::Exchange, reply).await?;
         let call = call_of(reply);
         self.token_trace_id.clone_from(&call.trace_id);
         match tokens::tokens_of(reply) {
@@ -279,19 +320,21 @@ impl Recovery<'_> {
     }
 
     /// Waits for a start in the lane for new codes; a run that is to end asks for no more.
-    async fn turn_to_reconnect(&self) -> Result<(), Setback> {
+    async fn turn_to_reconnect(&self) -> Result<Place, Setback> {
+        self.enter(Step::TurnToReconnect);
         tokio::select! {
             biased;
             cause = self.tools.stop.requested() => Err(Setback::Stopped(cause)),
-            () = self.tools.pacer.turn(Lane::Reconnect) => Ok(()),
+            place = self.tools.pacer.turn_to_reconnect() => Ok(place),
         }
     }
 
     /// Waits for a start in the lane for codes in hand, no longer than the code lives, and looks at
     /// the code again after it.
     async fn turn_to_exchange(&self, life: &CodeLife) -> Result<(Moment, Duration), Setback> {
+        self.enter(Step::TurnToExchange);
         let left = life.left(&Moment::now()).unwrap_or_default();
-        let turn = timeout(left, self.tools.pacer.turn(Lane::Exchange)).await;
+        let turn = timeout(left, self.tools.pacer.turn_to_exchange()).await;
         let now = Moment::now();
         match (turn, life.left(&now)) {
             (Ok(()), Some(margin)) => Ok((now, margin)),
@@ -401,6 +444,7 @@ impl Recovery<'_> {
         };
         self.last = Some(failure);
         self.tools.recorder.tell(Event::Retrying(retrying)).await?;
+        self.enter(Step::Backoff(wait));
         tokio::select! {
             _ = self.tools.stop.requested() => {}
             () = sleep(wait) => {}
@@ -442,30 +486,75 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Whether a failure is the outage's. So many times only: an installation that is all by itself
-    /// in failing must in the end leave the probing to another.
-    fn is_of_an_outage(&self, failure: &Failure) -> bool {
-        let has_pardons = self.pardons < self.tools.attempts;
-        has_pardons && outage::is_sign(failure) && self.tools.outage.is_on()
+    /// Whether a failure is the outage's, or that of a pace which another installation was told of
+    /// before. So many times only: an installation that is all by itself in failing must in the end
+    /// make room for another.
+    fn is_pardoned(&self, failure: &Failure) -> bool {
+        let is_of_an_outage = outage::is_sign(failure) && self.tools.outage.is_on();
+        let is_of_the_pace = failure.class == Class::RateLimited && self.is_echo;
+        (is_of_an_outage || is_of_the_pace) && self.pardons < self.tools.attempts
     }
 
-    /// Lets an answer change the pace, whatever else it says; a day whose allowance is used up ends
-    /// the run, to be gone on with later.
-    async fn heed(&self, reply: &Reply) -> Result<(), CustodyLost> {
+    /// What the installation waits for from now on, for the watchdog.
+    fn enter(&self, step: Step) {
+        self.tools.watchdog.enter(self.row, &self.installation.id, step);
+    }
+
+    /// Lets an answer change the pace, whatever else it says.
+    async fn heed(&mut self, lane: Lane, reply: &Reply) -> Result<(), CustodyLost> {
         let heard = match reply.status {
             429 => Heard::Throttled(answer::asked_wait(reply)),
+            500..600 => Heard::Failing,
             _ => Heard::Clean,
         };
-        self.tools.pacer.hear(reply.sent.instant(), heard, &reply.allowance);
-        if reply.allowance.is_day_used_up() && self.tools.stop.request(Cause::Halted) {
-            let halted = Halted {
+        let (sent, allowance) = (reply.sent.instant(), reply.allowance);
+        let effect = self.tools.pacer.hear(&Answer { lane, sent, heard, allowance });
+        self.is_echo = effect.is_echo;
+        if let Some(hold) = effect.hold {
+            let held = Held {
                 at: clock::now(),
-                class: Class::RateLimited,
-                message: SafeText::new(&come_back(reply.allowance.daily_resets_at)),
+                hold_ms: clock::millis(hold.time),
+                interval_ms: clock::millis(hold.interval),
             };
-            self.tools.recorder.tell(Event::Halted(halted)).await?;
+            self.tools.recorder.tell(Event::Held(held)).await?;
+        }
+        if self.tools.pacer.throttled_for() > self.tools.max_outage {
+            self.halt_for_the_pace("HighLevel has answered nothing but \"too many requests\" for longer than --max-outage allows").await?;
+        }
+        self.heed_day(lane, &reply.allowance).await
+    }
+
+    /// No answer came, which tells the pace something too.
+    fn heed_silence(&self, lane: Lane, sent: &Moment) {
+        let (sent, allowance) = (sent.instant(), Allowance::default());
+        self.tools.pacer.hear(&Answer { lane, sent, heard: Heard::Failing, allowance });
+    }
+
+    /// A day whose allowance is used up ends the run, to be gone on with later; what is left is for
+    /// the codes in hand. One that will not do is told in time.
+    async fn heed_day(&self, lane: Lane, allowance: &Allowance) -> Result<(), CustodyLost> {
+        let Some(left) = allowance.daily_remaining else { return Ok(()) };
+        let resets_at = allowance.daily_resets_at;
+        let codes = u64::from(self.tools.pacer.codes_to_come());
+        let done = u64::from(lane == Lane::Exchange);
+        let without_code = u64::from(self.tools.gauge.open()).saturating_sub(codes + done);
+        if without_code > 0 && left < codes + CALLS_EACH {
+            return self.halt_for_the_pace(&come_back(resets_at)).await;
+        }
+        let needed = codes + without_code * CALLS_EACH;
+        if left < needed && !self.tools.day_is_told.swap(true, Ordering::Relaxed) {
+            let short = DayTooShort { at: clock::now(), left, needed, resets_at };
+            self.tools.recorder.tell(Event::DayTooShort(short)).await?;
         }
         Ok(())
+    }
+
+    async fn halt_for_the_pace(&self, why: &str) -> Result<(), CustodyLost> {
+        if !self.tools.stop.request(Cause::Halted) {
+            return Ok(());
+        }
+        let (at, class, message) = (clock::now(), Class::RateLimited, SafeText::new(why));
+        self.tools.recorder.tell(Event::Halted(Halted { at, class, message })).await
     }
 
     /// Cuts tokens out of what a server said, should it echo some.

@@ -11,6 +11,7 @@ use crate::{
     event::{Call, Event, Failed},
     highlevel::failure::{Class, Stage},
     journal::ledger::Outcome,
+    pace::AskedRate,
     text::SafeText,
 };
 
@@ -31,6 +32,28 @@ pub struct Stats {
     reconnects: u64,
     exchanges: u64,
     retries: u64,
+    held: Held,
+    paused_ms: u64,
+    /// Between the legs of a run that was gone on with.
+    away_ms: u64,
+}
+
+/// Times in which everything was held, those that overlap counted once.
+#[derive(Default)]
+struct Held {
+    times: u32,
+    total_ms: u64,
+    until: Option<Timestamp>,
+}
+
+impl Held {
+    fn add(&mut self, at: Timestamp, ms: u32) {
+        let Ok(end) = at.checked_add(Duration::from_millis(ms.into())) else { return };
+        let from = self.until.map_or(at, |until| until.max(at));
+        self.times += 1;
+        self.total_ms += u64::try_from(clock::millis_between(from, end)).unwrap_or(0);
+        self.until = self.until.max(Some(end));
+    }
 }
 
 impl Stats {
@@ -44,6 +67,9 @@ impl Stats {
                 self.failed_call(e.failure.stage, e.call.as_ref());
             }
             Event::Failed(e) => self.failed_call(e.failure.stage, e.call.as_ref()),
+            Event::Held(e) => self.held.add(e.at, e.hold_ms),
+            Event::Continued(e) => self.paused_ms += u64::from(e.paused_ms),
+            Event::Resumed(e) => self.away(e.at),
             Event::Recovered(e) => {
                 self.exchange(&e.exchange);
                 self.code_age_ms.add(e.code_age_ms);
@@ -51,6 +77,11 @@ impl Stats {
             }
             _ => {}
         }
+    }
+
+    fn away(&mut self, until: Timestamp) {
+        let away = self.last.map_or(0, |last| clock::millis_between(last, until));
+        self.away_ms += u64::try_from(away).unwrap_or(0);
     }
 
     fn failed_call(&mut self, stage: Stage, call: Option<&Call>) {
@@ -101,14 +132,42 @@ impl Stats {
 
     /// Request starts a second, from the first to the last.
     pub fn reached_per_second(&mut self) -> f64 {
-        self.starts.sort_unstable();
-        match (self.starts.first(), self.starts.last()) {
-            (Some(first), Some(last)) if last > first => {
-                let gaps = (self.starts.len() - 1) as f64;
-                (gaps * 1000.0 / f64::from(last - first) * 100.0).round() / 100.0
-            }
-            _ => 0.0,
+        match self.working_ms() {
+            0 => 0.0,
+            ms => ((self.starts.len() - 1) as f64 * 1000.0 / ms as f64 * 100.0).round() / 100.0,
         }
+    }
+
+    /// From the first request to the last, without the time between legs.
+    fn working_ms(&mut self) -> u64 {
+        self.starts.sort_unstable();
+        let span = match (self.starts.first(), self.starts.last()) {
+            (Some(first), Some(last)) => u64::from(last - first),
+            _ => 0,
+        };
+        span.saturating_sub(self.away_ms)
+    }
+
+    /// What kept the run from the pace that `interval` stands for, with so many in flight; `None`
+    /// when it was reached.
+    pub fn gap(&mut self, interval: Duration, concurrency: u32, asked: AskedRate) -> Option<Gap> {
+        let working_ms = self.working_ms();
+        let gaps = self.starts.len().saturating_sub(1) as f64;
+        let least_ms = interval.as_secs_f64() * 1000.0 * gaps;
+        let missing_ms = working_ms as f64 - least_ms * TOLERANCE;
+        if interval.is_zero() || missing_ms <= 0.0 {
+            return None;
+        }
+        let answers_ms = self.reconnect_ms.total + self.exchange_ms.total;
+        let reasons = Reasons {
+            missing_ms,
+            held_ms: self.held.total_ms as f64,
+            paused_ms: self.paused_ms as f64,
+            in_flight: answers_ms as f64 / (working_ms as f64 * f64::from(concurrency)),
+            was_lowered: self.held.times > 0,
+            asked,
+        };
+        Some(Gap { reason: reasons.main(), held_ms: self.held.total_ms, paused_ms: self.paused_ms })
     }
 
     /// The most request starts in any window of this length.
@@ -124,6 +183,78 @@ impl Stats {
             most = most.max(newest - oldest + 1);
         }
         most as u64
+    }
+}
+
+/// A run that takes so much longer than its rate allows still reached it.
+const TOLERANCE: f64 = 1.02;
+
+/// Of the places in flight, so many that wait for answers explain a slower pace.
+const BUSY: f64 = 0.6;
+
+/// Why a run was slower than its rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// What cost most.
+    pub reason: GapReason,
+    held_ms: u64,
+    paused_ms: u64,
+}
+
+/// What costs a run most of the time that it takes beyond its rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// HighLevel said "too many requests", and everything was held.
+    Held,
+    /// Everything failed the same way, and the run paused.
+    Paused,
+    /// After "too many requests" the rate was lower, and climbed back bit by bit.
+    Lowered,
+    /// `--rate auto` was finding its pace.
+    Finding,
+    /// Answers took so long that more installations would have to be in flight.
+    InFlight,
+    /// Waits before further attempts, and the last installations.
+    Attempts,
+}
+
+impl GapReason {
+    /// For the person on call.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Held => "HighLevel asked to wait",
+            Self::Paused => "the run paused in an outage",
+            Self::Lowered => "the rate was lowered after \"too many requests\", and climbed back",
+            Self::Finding => "--rate auto was finding its pace",
+            Self::InFlight => "answers took long; a higher --concurrency would use the rate",
+            Self::Attempts => "waits before further attempts, and the last few installations",
+        }
+    }
+}
+
+/// What may have cost time.
+struct Reasons {
+    missing_ms: f64,
+    held_ms: f64,
+    paused_ms: f64,
+    in_flight: f64,
+    was_lowered: bool,
+    asked: AskedRate,
+}
+
+impl Reasons {
+    fn main(&self) -> GapReason {
+        let half = self.missing_ms / 2.0;
+        match self {
+            Self { held_ms, paused_ms, .. } if held_ms.max(*paused_ms) >= half => {
+                if held_ms >= paused_ms { GapReason::Held } else { GapReason::Paused }
+            }
+            Self { asked: AskedRate::Auto, .. } => GapReason::Finding,
+            Self { was_lowered: true, .. } => GapReason::Lowered,
+            Self { in_flight, .. } if *in_flight >= BUSY => GapReason::InFlight,
+            _ => GapReason::Attempts,
+        }
     }
 }
 
@@ -157,20 +288,24 @@ pub struct Spread {
 
 /// Milliseconds, kept to three significant digits.
 #[derive(Default)]
-struct Times(Option<Histogram<u32>>);
+struct Times {
+    histogram: Option<Histogram<u32>>,
+    total: u64,
+}
 
 impl Times {
     fn add(&mut self, ms: u32) {
-        if self.0.is_none() {
-            self.0 = Histogram::new_with_bounds(1, u64::from(u32::MAX), 3).ok();
+        self.total += u64::from(ms);
+        if self.histogram.is_none() {
+            self.histogram = Histogram::new_with_bounds(1, u64::from(u32::MAX), 3).ok();
         }
-        if let Some(histogram) = &mut self.0 {
+        if let Some(histogram) = &mut self.histogram {
             histogram.saturating_record(ms.into());
         }
     }
 
     fn spread(&self) -> Option<Spread> {
-        let times = self.0.as_ref()?;
+        let times = self.histogram.as_ref()?;
         let at = |quantile| times.value_at_quantile(quantile).min(times.max());
         Some(Spread {
             min: times.min(),
@@ -243,6 +378,39 @@ impl Causes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slower_run_has_a_reason() {
+        let second = Duration::from_secs(1);
+        let stats = |starts: Vec<u32>, held: u64, paused_ms: u64, answers: u64| Stats {
+            starts,
+            held: Held { times: u32::from(held > 0), total_ms: held, until: None },
+            paused_ms,
+            exchange_ms: Times { total: answers, ..Times::default() },
+            ..Stats::default()
+        };
+        let (quick, slow) = (|| vec![0, 1000, 2000], || vec![0, 1000, 12_000]);
+        let fixed = AskedRate::Fixed("1/s".parse().unwrap());
+        for (mut stats, asked, reason) in [
+            (stats(quick(), 0, 0, 0), fixed, None),
+            (stats(slow(), 9000, 0, 0), fixed, Some(GapReason::Held)),
+            (stats(slow(), 1000, 9000, 0), fixed, Some(GapReason::Paused)),
+            (stats(slow(), 1000, 0, 0), fixed, Some(GapReason::Lowered)),
+            (stats(slow(), 0, 0, 22_000), fixed, Some(GapReason::InFlight)),
+            (stats(slow(), 0, 0, 2000), fixed, Some(GapReason::Attempts)),
+            (stats(slow(), 0, 0, 22_000), AskedRate::Auto, Some(GapReason::Finding)),
+            (stats(vec![], 0, 0, 0), fixed, None),
+        ] {
+            assert_eq!(stats.gap(second, 2, asked).map(|gap| gap.reason), reason);
+        }
+        assert_eq!(stats(slow(), 0, 0, 0).gap(Duration::ZERO, 2, fixed), None, "unlimited");
+    }
+
+    #[test]
+    fn the_time_between_two_legs_does_not_count() {
+        let mut stats = Stats { starts: vec![0, 1000, 9000], away_ms: 7000, ..Stats::default() };
+        assert!((stats.reached_per_second() - 1.0).abs() < 0.01);
+    }
 
     #[test]
     fn the_busiest_window_is_counted_over_every_window() {

@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use super::{
     halt,
-    stats::{Calls, Cause, Causes, Stats, Timings},
+    stats::{Calls, Cause, Causes, Gap, Stats, Timings},
 };
 use crate::{
     clock,
     event::{Halted, Interrupt},
     exit::Exit,
     journal::ledger::{Books, Ledger, LostGrant},
-    pace::Rate,
+    pace::{AskedRate, Rate},
 };
 
 /// Format of `summary.json`; it grows only when a field changes its meaning.
@@ -49,7 +49,8 @@ pub struct Summary {
     pub ways_on: Option<String>,
     interrupted_by: Option<Interrupt>,
     calls: Calls,
-    rate: RateReached,
+    /// Asked and reached.
+    pub rate: RateReached,
     timings: Timings,
     /// Failures by cause, the most frequent first.
     pub causes: Vec<Cause>,
@@ -110,11 +111,18 @@ struct ListInWords {
     shape: String,
 }
 
+/// How fast the run was to be, and was.
 #[derive(Clone, Debug, Serialize)]
-struct RateReached {
-    asked: String,
-    reached_per_second: f64,
+pub struct RateReached {
+    /// As `--rate` takes it.
+    pub asked: String,
+    max: Option<String>,
+    burst: u32,
+    /// Request starts a second.
+    pub reached_per_second: f64,
     busiest_window: BusiestWindow,
+    /// Why it was slower; `None` when the rate was reached, or none was asked for.
+    pub gap: Option<Gap>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -171,10 +179,7 @@ impl Summary {
             ways_on: halt::ways_on(ledger),
             interrupted_by: ledger.finished.and_then(|end| end.interrupted_by),
             calls: stats.calls(),
-            rate: rate_reached(
-                ledger.resumed.as_ref().map_or(&started.rate, |r| &r.rate),
-                &mut stats,
-            ),
+            rate: rate_reached(&RateAsked::of(ledger), &mut stats),
             timings: stats.timings(),
             causes: causes.by_frequency(),
             lost_grants: LostGrants::of(ledger.all_lost_grants()),
@@ -183,19 +188,56 @@ impl Summary {
     }
 }
 
-fn rate_reached(asked: &str, stats: &mut Stats) -> RateReached {
-    let (window, allowed) = match asked.parse() {
-        Ok(Rate::Limited { starts, window }) => (window, Some(starts.get())),
-        _ => (Duration::from_secs(1), None),
+/// What the last leg was asked for.
+struct RateAsked<'a> {
+    rate: &'a str,
+    max_rate: Option<&'a str>,
+    burst: Option<u32>,
+    concurrency: u32,
+}
+
+impl<'a> RateAsked<'a> {
+    fn of(ledger: &'a Ledger) -> Self {
+        let started = &ledger.started;
+        match &ledger.resumed {
+            Some(last) => Self {
+                rate: &last.rate,
+                max_rate: last.max_rate.as_deref(),
+                burst: last.burst,
+                concurrency: last.concurrency,
+            },
+            None => Self {
+                rate: &started.rate,
+                max_rate: started.max_rate.as_deref(),
+                burst: started.burst,
+                concurrency: started.concurrency,
+            },
+        }
+    }
+}
+
+fn rate_reached(asked: &RateAsked, stats: &mut Stats) -> RateReached {
+    let rate = asked.rate.parse().unwrap_or(AskedRate::Fixed(Rate::Unlimited));
+    let max = asked.max_rate.filter(|_| rate == AskedRate::Auto);
+    let bound = match rate {
+        AskedRate::Fixed(rate) => rate,
+        AskedRate::Auto => max.and_then(|max| max.parse().ok()).unwrap_or(Rate::Unlimited),
+    };
+    let (window, allowed) = match bound {
+        Rate::Limited { starts, window } => (window, Some(starts.get())),
+        Rate::Unlimited => (Duration::from_secs(1), None),
     };
     RateReached {
-        asked: asked.to_owned(),
+        asked: asked.rate.to_owned(),
+        max: max.map(str::to_owned),
+        burst: asked.burst.unwrap_or(1),
         reached_per_second: stats.reached_per_second(),
         busiest_window: BusiestWindow {
             window_ms: clock::millis(window),
             starts: stats.busiest(window),
             allowed,
         },
+        gap: stats.gap(bound.interval(), asked.concurrency, rate),
     }
 }
 

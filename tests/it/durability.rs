@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Parser;
@@ -17,14 +18,17 @@ use ghl_reconnect::{
     cli::{Cli, Command},
     commands::{self, Voice},
     exit::Exit,
-    journal::disk::{Disk, Operation},
+    journal::{
+        disk::{Disk, Operation},
+        rescue,
+    },
     progress::{Colors, Talk},
     sandbox::Options,
 };
 use serde_json::json;
 
 use crate::support::{
-    CLIENT_ID, CLIENT_SECRET, Ran, StandIn, Work, location, locations, wait_until,
+    CLIENT_ID, CLIENT_SECRET, Ran, StandIn, Work, lines, location, locations, wait_until,
 };
 
 const QUIET: Voice = Voice { talk: Talk::Quiet, colors: Colors::Off };
@@ -157,6 +161,56 @@ fn nothing_counts_as_recovered_before_its_tokens_are_synced() {
     assert_eq!(whole_lines(&work.path("run").join("journal.jsonl"), "{\"recovered\""), 0);
     assert_eq!(stand_in.audit().codes.len(), 1, "no new code is asked for");
     converge(&work, &list, &stand_in, 3);
+}
+
+#[test]
+fn a_disk_that_never_answers_is_given_up_and_what_it_holds_is_saved_elsewhere() {
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let list = work.file("list.csv", locations(40));
+    let tokens = work.path("run").join("tokens.jsonl");
+    // The disk hangs until the test lets go of it.
+    let (let_go, hanging) = mpsc::channel::<()>();
+    let hanging = Arc::new(Mutex::new(hanging));
+    let still_open = Arc::downgrade(&hanging);
+    let disk = Disk::failing(move |operation| {
+        let has_tokens = tokens.metadata().is_ok_and(|file| file.len() > 20_000);
+        if operation == Operation::Sync && has_tokens {
+            let _ = hanging.lock().unwrap().recv();
+        }
+        Ok(())
+    });
+    let begun = Instant::now();
+    let disk = disk.with_patience(Duration::from_millis(500));
+    assert_eq!(run(&work, &list, &stand_in, disk), Exit::Local);
+    assert!(begun.elapsed() < Duration::from_secs(20), "took {:?}", begun.elapsed());
+    let granted = stand_in.audit().grants.len();
+    assert!(granted < 40, "no new code is asked for: {granted}");
+    let events = lines(&work.path("run").join("journal.jsonl"));
+    let saved = rescue::found(&work.path("run"), events[0]["started"]["run_id"].as_str().unwrap());
+    assert!(saved.unwrap().iter().any(|(_, tokens)| !tokens.is_empty()), "in another place");
+    drop(let_go);
+    wait_until("the end of its thread", || still_open.strong_count() == 0);
+    converge(&work, &list, &stand_in, 40);
+    assert_eq!(stand_in.audit().grants.len(), 40, "nothing granted was lost");
+}
+
+#[test]
+fn a_stuck_step_is_named() {
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let list = work.file("list.csv", locations(5));
+    let (tokens, log) = (work.path("run").join("tokens.jsonl"), work.path("run").join("run.log"));
+    let is_named = move || fs::read_to_string(&log).unwrap().contains("STUCK: row 1 ");
+    let disk = Disk::failing(move |operation| {
+        let has_tokens = tokens.metadata().is_ok_and(|file| file.len() > 0);
+        if operation == Operation::Sync && has_tokens {
+            wait_until("the watchdog's word", &is_named);
+        }
+        Ok(())
+    });
+    assert_eq!(run(&work, &list, &stand_in, disk), Exit::Recovered);
+    let log = fs::read_to_string(work.path("run").join("run.log")).unwrap();
+    let line = format!("STUCK: row 1 {}: waiting for the disk", location(0));
+    assert!(log.contains(&line), "{log}");
 }
 
 #[test]

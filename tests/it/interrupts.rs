@@ -4,29 +4,19 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use ghl_reconnect::sandbox::Options;
 use serde_json::json;
 
-use crate::support::{Ran, StandIn, Work, locations, wait_until};
+use crate::support::{Ran, StandIn, Work, locations, signal, start, wait_until};
 
 /// What counts as at once on a busy machine; an exchange would hang for 30 seconds.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 fn slow(latency_ms: u64) -> StandIn {
     StandIn::with(Options { latency: Duration::from_millis(latency_ms), ..Options::default() })
-}
-
-fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
-    assert!(status.success());
-}
-
-fn start(mut command: Command) -> Child {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! When everything fails the same way, the run pauses as a whole and goes on by itself.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
 use ghl_reconnect::sandbox::Options;
 use serde_json::json;
 
 use crate::{
     recording::{Recording, Reply, whole},
-    support::{StandIn, Work, location, locations, wait_until},
+    support::{StandIn, Witness, Work, location, locations, start, wait_until},
 };
 
 const COUNT: usize = 120;
@@ -16,9 +16,7 @@ const COUNT: usize = 120;
 fn broken_off(work: &Work, stand_in: &StandIn, fault: &str, most: &str) -> std::process::Child {
     let list = work.file("list.csv", locations(COUNT));
     let run = work.run(list, &stand_in.url()).args(["--max-outage", most, "--attempts", "2"]);
-    let mut command = run.command();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = child.spawn().unwrap();
+    let child = start(run.command());
     wait_until("some recoveries", || stand_in.audit().grants.len() >= 20);
     stand_in.set_faults(&json!({"*": [fault]}));
     child
@@ -96,6 +94,44 @@ fn a_day_that_is_used_up_ends_the_run_with_the_time_to_come_back() {
     assert!(ran.failures().iter().all(|row| row["retry"] == "later"));
     let resumed = work.resume(&stand_in.url()).go().expect(0);
     assert_eq!(resumed.count("recovered"), 10);
+}
+
+#[test]
+fn a_day_that_will_not_do_is_told_at_once_and_in_the_next_plan() {
+    let stand_in = Recording::answering(|book, number, seen| {
+        let left = 30_usize.saturating_sub(number).to_string();
+        let said =
+            [("X-RateLimit-Daily-Remaining", left.as_str()), ("x-ratelimit-daily-reset", "3600")];
+        let body = if seen.is_reconnect() { book.code(seen) } else { book.tokens(seen) };
+        Reply::Bytes(whole(200, &said, &body.to_string()))
+    });
+    let work = Work::new();
+    let list = work.file("list.csv", locations(20));
+    let ran = work.run(&list, &stand_in.url()).args(["--concurrency", "3"]).go().expect(3);
+    ran.assert_sound(&stand_in);
+    assert!(ran.stderr.contains("will not suffice: 30 requests are left"), "{}", ran.stderr);
+    let presented = stand_in.testimony().codes.len();
+    assert_eq!(
+        ran.count("recovered"),
+        presented,
+        "no code was asked for that could not be presented"
+    );
+    assert!(stand_in.seen().len() <= 31, "{}", stand_in.seen().len());
+    let check = work.run_into("other", &list, &stand_in.url()).arg("--dry-run").go().expect(0);
+    assert!(check.stdout.contains("Day            as of"), "{}", check.stdout);
+}
+
+#[test]
+fn a_server_that_only_ever_says_too_many_halts_the_run() {
+    let throttled = || whole(429, &[("Retry-After", "0")], "{}");
+    let stand_in = Recording::answering(move |_, _, _| Reply::Bytes(throttled()));
+    let work = Work::new();
+    let list = work.file("list.csv", locations(40));
+    let run = work.run(&list, &stand_in.url()).args(["--max-outage", "1s", "--attempts", "100"]);
+    let ran = run.rate("50/s").go().expect(3);
+    ran.assert_sound(&stand_in);
+    assert!(ran.stdout.contains("nothing but \"too many requests\""), "{}", ran.stdout);
+    assert!(ran.failures().iter().all(|row| row["retry"] == "later"));
 }
 
 #[test]

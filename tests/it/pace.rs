@@ -9,7 +9,7 @@ use std::{
 use ghl_reconnect::sandbox::{AuditReport, Options, RequestSeen, Step};
 use serde_json::json;
 
-use crate::support::{StandIn, Work, location, locations};
+use crate::support::{StandIn, Work, location, locations, signal, start, wait_until};
 
 /// How much sooner or later than it started a request may seem to arrive: a wake-up of the client's
 /// thread, the loopback, a wake-up of the server's. A few milliseconds as a rule; much more where
@@ -131,8 +131,98 @@ fn too_many_requests_hold_every_request() {
             let after = audit.requests.iter().filter(|request| request.at_us >= held.end).count();
             assert!(after > 4, "others were held: {after}");
             assert!(ran.stderr.contains("nothing starts until"), "{}", ran.stderr);
+            assert_eq!(ran.summary()["rate"]["gap"]["reason"], "held");
+            assert!(ran.stdout.contains("HighLevel asked to wait"), "{}", ran.stdout);
         }
     });
+}
+
+#[test]
+fn the_starts_of_the_last_run_count_in_the_next_and_a_burst_keeps_the_bound() {
+    measured(|| {
+        let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+        let list = work.file("list.csv", locations(10));
+        for out in ["one", "two"] {
+            let run = work.run_into(out, &list, &stand_in.url()).rate("20/2s");
+            run.args(["--burst", "20"]).go().expect(0);
+        }
+        let audit = stand_in.audit();
+        let most = audit.max_in_window(at_least(Duration::from_secs(2)));
+        assert!(most <= 20, "{most} in two seconds");
+        let first = audit.requests[19].at_us - audit.requests[0].at_us;
+        assert!(first < 1_000_000, "a burst was asked for; 20 starts took {first} µs");
+    });
+}
+
+#[test]
+fn a_code_is_asked_for_only_when_its_exchange_can_follow() {
+    measured(|| {
+        let options = Options { latency: Duration::from_millis(100), ..Options::default() };
+        let (work, stand_in) = (Work::undisturbed(), StandIn::with(options));
+        let list = work.file("list.csv", locations(20));
+        let run = work.run(list, &stand_in.url()).rate("20/2s").args(["--burst", "20"]);
+        let ran = run.go().expect(0);
+        ran.assert_sound(&stand_in);
+        assert!(stand_in.audit().max_in_window(at_least(Duration::from_secs(2))) <= 20);
+        // Were all 20 starts of a window spent on codes, the last of them would wait two seconds.
+        let age = &ran.summary()["timings"]["code_age_ms"]["max"];
+        assert!(age.as_u64().unwrap() < 300, "the oldest code was {age} ms old");
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_made_up_for_after_the_program_was_stopped() {
+    measured(|| {
+        let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+        let list = work.file("list.csv", locations(20));
+        let child = start(work.run(list, &stand_in.url()).rate("20/s").command());
+        wait_until("some requests", || stand_in.requests() >= 10);
+        signal(&child, "-STOP");
+        std::thread::sleep(Duration::from_secs(1));
+        signal(&child, "-CONT");
+        work.end(child).expect(0).assert_sound(&stand_in);
+        let audit = stand_in.audit();
+        let stopped = audit.requests.windows(2).any(|two| two[1].at_us - two[0].at_us > 800_000);
+        assert!(stopped, "the stop was no stop");
+        assert!(least_gap(&audit) >= at_least(Duration::from_millis(50)));
+        let most = audit.max_in_window(at_least(Duration::from_secs(1)));
+        assert!(most <= 20, "{most} in a second");
+    });
+}
+
+#[test]
+fn a_rate_to_be_found_begins_slowly_and_climbs_up_to_its_bound() {
+    measured(|| {
+        let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+        let list = work.file("list.csv", locations(50));
+        let run = work.run(list, &stand_in.url()).rate("auto").args(["--max-rate", "200/s"]);
+        let ran = run.go().expect(0);
+        ran.assert_sound(&stand_in);
+        let audit = stand_in.audit();
+        let within = |from: u64, to: u64| {
+            let begin = audit.requests[0].at_us;
+            let times = audit.requests.iter().map(|request| request.at_us - begin);
+            times.filter(|at| (from..to).contains(at)).count()
+        };
+        assert!((9..=11).contains(&within(0, 1_000_000)), "{}", within(0, 1_000_000));
+        assert!(within(2_000_000, 3_000_000) >= 20, "{}", within(2_000_000, 3_000_000));
+        assert!(audit.max_in_window(Duration::from_secs(1)) <= 50, "10 a second more each second");
+        let rate = &ran.summary()["rate"];
+        assert_eq!((&rate["asked"], &rate["max"]), (&json!("auto"), &json!("200/s")));
+        assert_eq!(rate["gap"]["reason"], "finding");
+    });
+}
+
+#[test]
+fn a_terminal_that_nobody_reads_holds_nothing_up() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(1000));
+    // More lines than a pipe holds, and nobody reads them before the end.
+    let mut child = start(work.run(list, &stand_in.url()).arg("-v").command());
+    wait_until("the end", || child.try_wait().unwrap().is_some());
+    let ran = work.end(child).expect(0);
+    assert_eq!(ran.count("recovered"), 1000);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant},
 };
@@ -450,6 +451,18 @@ pub(crate) fn rows(path: &Path) -> Vec<Row> {
 pub(crate) fn lines(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Starts a program whose output the test reads.
+pub(crate) fn start(mut command: std::process::Command) -> std::process::Child {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Sends a signal, `-INT` say.
+#[cfg(unix)]
+pub(crate) fn signal(child: &std::process::Child, name: &str) {
+    let mut kill = std::process::Command::new("kill");
+    assert!(kill.args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
 /// Waits until something holds; what never does is a failure.
