@@ -109,7 +109,7 @@ fn row_in_words(number: usize, row: &Row) -> String {
         ("status", listed(row.status.0.iter().map(ToString::to_string).collect())),
         ("body", row.body.map(|body| format!("{body:?}").to_lowercase()).unwrap_or_default()),
         ("message", row.message.0.join(" | ")),
-        ("example", row.example.0.join("\n                ")),
+        ("example", examples(row)),
         ("source", row.source.clone()),
     ] {
         if !what.is_empty() {
@@ -117,4 +117,9 @@ fn row_in_words(number: usize, row: &Row) -> String {
         }
     }
     text + "\n"
+}
+
+fn examples(row: &Row) -> String {
+    let shown = row.example.0.iter().map(|body| if body.is_empty() { "(nothing)" } else { body });
+    shown.collect::<Vec<_>>().join(&format!("\n{:16}", ""))
 }

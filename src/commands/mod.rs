@@ -93,7 +93,9 @@ fn render_man(page: &mut Vec<u8>) -> io::Result<()> {
     let mut command = Cli::command();
     command.build();
     clap_mangen::Man::new(command.clone()).render(page)?;
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+    for sub in
+        command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set())
+    {
         let man = clap_mangen::Man::new(sub.clone());
         writeln!(page, ".SH \"COMMAND {}\"", sub.get_name().to_uppercase())?;
         man.render_synopsis_section(page)?;
