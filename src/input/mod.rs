@@ -9,6 +9,7 @@ mod columns;
 mod csv;
 mod error;
 mod format;
+mod history;
 mod json;
 mod judge;
 mod redact;
@@ -109,7 +110,7 @@ pub struct Rejected {
 pub struct History {
     /// Conversations tried so far; 0 where it cannot be read.
     pub attempts_total: u32,
-    /// When it failed first, RFC 3339.
+    /// When it failed first: RFC 3339 where it can be told, else as it stands.
     pub first_failed_at: Option<String>,
     /// Trace ids so far, in order.
     pub trace_ids: Vec<String>,

@@ -9,10 +9,11 @@ use crate::{
     jwt,
 };
 
-use super::columns::{HistoryColumns, Layout, normalise};
+use super::columns::{Layout, normalise};
+use super::history::history;
 use super::judge::{Reason, clean, is_object_id, judge as judge_id};
 use super::redact::{carry, look};
-use super::{History, Listed, Record, Rejected, ScopeChoice};
+use super::{Listed, Record, Rejected, ScopeChoice};
 
 /// A record's cells, by column.
 pub(super) trait Cells {
@@ -241,30 +242,4 @@ fn fallback<'a>(layout: &Layout, row: &'a impl Cells) -> Option<Filled<'a>> {
         .filter_map(|c| filled(row, c))
         .filter(plain)
         .min_by_key(quality)
-}
-
-/// The earlier run's counts. What cannot be read counts as absent.
-fn history(columns: HistoryColumns, row: &impl Cells) -> Option<History> {
-    let attempts = clean(&row.cell(columns.attempts_total)).parse::<u32>().ok();
-    let failed_at = row.cell(columns.first_failed_at);
-    let first_failed_at = Some(clean(&failed_at))
-        .filter(|time| time.parse::<jiff::Timestamp>().is_ok())
-        .map(str::to_owned);
-    let trace_ids: Vec<_> = trace_ids(&row.cell(columns.trace_ids));
-    let nothing = attempts.is_none() && first_failed_at.is_none() && trace_ids.is_empty();
-    (!nothing).then(|| History {
-        attempts_total: attempts.unwrap_or(0),
-        first_failed_at,
-        trace_ids,
-    })
-}
-
-fn trace_ids(cell: &str) -> Vec<String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-    let words = clean(cell).split_whitespace();
-    words
-        .filter(|word| word.len() <= 128 && word.chars().all(plain))
-        .filter(|word| !super::redact::holds_secret(word))
-        .map(str::to_owned)
-        .collect()
 }
