@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use crate::{
     batch::limit::MaxFailures,
+    event::{Escalation, TICKET_LIMIT},
     highlevel::{
         endpoint::{HIGHLEVEL, RECONNECT_PATH},
         failure::Class,
@@ -57,6 +58,8 @@ pub enum Command {
     /// Print the table from HighLevel's answers to classes
     #[command(hide = true)]
     Classes,
+    /// Say where a run or a chain of runs stands, while it runs too; nothing is changed
+    Status(StatusArgs),
     /// Serve the stand-in API on loopback
     Sandbox(SandboxArgs),
     /// Print completions for a shell
@@ -110,6 +113,9 @@ pub struct RunArgs {
     #[command(flatten)]
     /// Rehearsal.
     pub rehearsal: RehearsalArgs,
+    #[command(flatten)]
+    /// What goes to support.
+    pub escalation: EscalationArgs,
     /// The run folder, which must not exist yet [default: named after the UTC time]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -137,6 +143,28 @@ pub struct ListArgs {
     /// Take only the first N installations
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
+    /// The folder of the run whose failures the list is, when the list is not in it any more
+    #[arg(long, value_name = "RUN_DIR")]
+    pub parent: Option<PathBuf>,
+}
+
+/// What goes into escalation.md and escalation.csv.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Escalation")]
+pub struct EscalationArgs {
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1000..=1_000_000), help = format!("Characters that a section of escalation.md has at most, as a ticket form takes them [default: {TICKET_LIMIT}]"))]
+    /// Characters of a section.
+    pub ticket_limit: Option<u32>,
+    /// Columns of the list that escalation.csv may show to support (none unless they are named)
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub escalate_columns: Option<Vec<String>>,
+}
+
+impl EscalationArgs {
+    /// Whether nothing was typed.
+    pub fn is_empty(&self) -> bool {
+        self.ticket_limit.is_none() && self.escalate_columns.is_none()
+    }
 }
 
 /// Which app, and where HighLevel is.
@@ -250,6 +278,19 @@ pub struct ReportArgs {
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    /// What goes to support; as the run has it, unless it is given.
+    pub escalation: EscalationArgs,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The run folder
+    pub run_dir: PathBuf,
+    /// Print the state as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `sandbox`.
@@ -323,6 +364,18 @@ pub fn options_again(app: &AppArgs, pace: &PaceArgs, rehearsal: &RehearsalArgs) 
     add("--timeout", pace.timeout.map(typed_time));
     if rehearsal.sandbox {
         words.push("--sandbox".into());
+    }
+    words
+}
+
+/// The options that the next run of a chain needs again to escalate as this one did.
+pub fn escalation_again(escalation: &Escalation) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    if escalation.ticket_limit != TICKET_LIMIT {
+        words.extend(["--ticket-limit".into(), escalation.ticket_limit.to_string().into()]);
+    }
+    for column in &escalation.columns {
+        words.extend(["--escalate-columns".into(), column.into()]);
     }
     words
 }

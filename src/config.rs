@@ -13,9 +13,10 @@ use anyhow::{Context, bail, ensure};
 
 use crate::{
     batch::limit::MaxFailures,
-    cli::{AppArgs, PaceArgs, RehearsalArgs, SandboxArgs},
+    cli::{AppArgs, EscalationArgs, PaceArgs, RehearsalArgs, SandboxArgs},
     client_id::ClientId,
     env_file,
+    event::Escalation,
     highlevel::{
         client::Credentials,
         endpoint::{Endpoint, HIGHLEVEL, RECONNECT_PATH},
@@ -313,6 +314,50 @@ pub fn run_folder(out: Option<&Path>) -> PathBuf {
         .map(PathBuf::from)
         .find(|path| !path.exists())
         .unwrap_or_else(|| name.into())
+}
+
+/// A path that means the same from everywhere.
+pub fn path_in_full(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The columns of a list by what may be done with them.
+#[derive(Clone, Copy, Debug)]
+pub struct Columns<'a> {
+    /// They are carried along.
+    pub carried: &'a [String],
+    /// They hold tokens and go nowhere.
+    pub left_out: &'a [String],
+}
+
+/// How the escalation is written; what the arguments leave open is as `before`.
+pub fn escalation(
+    args: &EscalationArgs,
+    before: Escalation,
+    columns: Columns<'_>,
+) -> anyhow::Result<Escalation> {
+    let named = args.escalate_columns.as_ref().map(|names| {
+        let names = names.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+        names.map(|name| column(name, columns)).collect::<anyhow::Result<Vec<_>>>()
+    });
+    Ok(Escalation {
+        ticket_limit: args.ticket_limit.unwrap_or(before.ticket_limit),
+        columns: named.transpose()?.unwrap_or(before.columns),
+    })
+}
+
+/// A column in the list's own spelling.
+fn column(name: &str, columns: Columns<'_>) -> anyhow::Result<String> {
+    let is_it = |column: &&String| column.trim().eq_ignore_ascii_case(name);
+    if let Some(column) = columns.carried.iter().find(is_it) {
+        return Ok(column.clone());
+    }
+    ensure!(
+        !columns.left_out.iter().any(|column| is_it(&column)),
+        "--escalate-columns: {name} may hold secrets, so no output has it"
+    );
+    let known = columns.carried.join(", ");
+    bail!("--escalate-columns: the list has no column {name}; it has {known}")
 }
 
 /// Faults are the stand-in's: without it they would be forgotten, and the run a real one.

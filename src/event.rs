@@ -46,6 +46,8 @@ pub enum Event {
     Paused(Paused),
     /// Answers are good again: the run goes on.
     Continued(Continued),
+    /// How far the server's clock is from ours: told once a leg, and again when it has moved.
+    ServerClock(ServerClock),
     /// The token pair is on disk.
     Recovered(Box<Recovered>),
     /// The installation is given up in this run.
@@ -102,6 +104,51 @@ pub struct Started {
     pub list: List,
     /// Which of its rows.
     pub selection: Selected,
+    /// The run whose failures the list is, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Box<Parent>>,
+    /// What goes into the escalation files.
+    #[serde(default)]
+    pub escalation: Escalation,
+}
+
+/// The run whose failures a list is, and the books of the chain of runs as of then. Counts are of
+/// installations, without duplicate and rejected rows: `input` is `recovered` and `outstanding`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Its run id.
+    pub run_id: String,
+    /// Full path of its folder.
+    pub folder: String,
+    /// Run id of the first run of the chain.
+    pub first_run: String,
+    /// Runs of the chain before this one.
+    pub runs: u32,
+    /// Installations that the first run was to recover.
+    pub input: u32,
+    /// Recovered by the runs before this one.
+    pub recovered: u32,
+    /// Not recovered by them.
+    pub outstanding: u32,
+}
+
+/// How `escalation.md` and `escalation.csv` are written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// The most characters of a section: what a ticket form takes.
+    pub ticket_limit: u32,
+    /// The list's own columns that may be shown to support.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+}
+
+/// Characters of a section, unless somebody says otherwise.
+pub const TICKET_LIMIT: u32 = 4000;
+
+impl Default for Escalation {
+    fn default() -> Self {
+        Self { ticket_limit: TICKET_LIMIT, columns: Vec::new() }
+    }
 }
 
 /// Which rows of the list were taken, so that it can be read again in the same way.
@@ -310,6 +357,16 @@ pub struct Continued {
     pub at: Timestamp,
     /// Milliseconds that the run paused.
     pub paused_ms: u32,
+}
+
+/// See [`Event::ServerClock`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerClock {
+    /// When the answer came whose `Date` says so.
+    pub at: Timestamp,
+    /// Milliseconds by which the server's clock is ahead of ours; 0 where the two agree as far as
+    /// a time of whole seconds can tell.
+    pub offset_ms: i64,
 }
 
 /// See [`Event::Recovered`].

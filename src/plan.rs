@@ -15,7 +15,7 @@ use crate::{
     clock,
     event::{DayTooShort, Duplicate, History, List, Listed, Rejected},
     fingerprint::{Fingerprint, Fingerprints},
-    input::{self, InputError, Record, ScopeChoice, Source},
+    input::{self, Continues, InputError, Record, ScopeChoice, Source},
     installation::{Id, Installation, Scope},
     pace::{Pacing, memory::KeptDay},
     secret::ClientSecret,
@@ -169,6 +169,8 @@ pub fn ids_in(source: &Source) -> Result<HashSet<Id>, InputError> {
 pub struct Survey {
     /// The list, for the journal.
     pub list: List,
+    /// Whether it is the failures of an earlier run.
+    pub continues: Continues,
     /// Every column that it has.
     pub columns_found: Vec<String>,
     /// Columns that hold tokens and are not carried along.
@@ -258,6 +260,7 @@ pub fn survey(
     let shape = rows.list().shape();
     survey.list.shape = shape.to_string();
     survey.list.columns.clone_from(&shape.columns);
+    survey.continues = shape.continues;
     survey.columns_found.clone_from(&shape.found);
     survey.token_columns.clone_from(&shape.left_out);
     survey.list.digest = rows.list().digest();
@@ -287,6 +290,7 @@ impl Survey {
                 shape: String::new(),
                 columns: Vec::new(),
             },
+            continues: Continues::Nothing,
             columns_found: Vec::new(),
             token_columns: Vec::new(),
             input: 0,

@@ -115,6 +115,7 @@ pub fn line_of(event: &Event) -> Option<String> {
             Some(format!("{} requests are left today, {} are needed", e.left, e.needed))
         }
         Event::Paused(e) => Some(format!("paused: {}", e.failure)),
+        Event::ServerClock(e) => Some(server_clock(e.offset_ms)),
         Event::Continued(e) => Some(format!("goes on after {} ms of pause", e.paused_ms)),
         Event::Halted(e) => Some(format!("halted: {}", e.message)),
         Event::Finished(_) => Some("finished".to_owned()),
@@ -129,6 +130,14 @@ pub fn line_of(event: &Event) -> Option<String> {
             Some(format!("row {} {}: no tokens on disk, to be asked for anew", e.row, e.id))
         }
         Event::Leaked(e) => Some(format!("a secret was found in {}, which was set aside", e.file)),
+    }
+}
+
+fn server_clock(offset_ms: i64) -> String {
+    match offset_ms {
+        0 => "the server's clock agrees with ours".to_owned(),
+        ms if ms > 0 => format!("the server's clock is {ms} ms ahead of ours"),
+        ms => format!("the server's clock is {} ms behind ours", ms.unsigned_abs()),
     }
 }
 

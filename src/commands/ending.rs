@@ -10,9 +10,10 @@ use std::{
 use super::{Voice, leg::Done, print};
 
 use crate::{
+    cli::escalation_again,
     exit::Exit,
     highlevel::endpoint::{HIGHLEVEL, RECONNECT_PATH},
-    journal::{folder::RunFolder, rescue::Rescued},
+    journal::{folder::RunFolder, ledger::Chain, rescue::Rescued},
     plan::counted,
     progress::Talk,
     views::summary::{Endpoint, State, Summary},
@@ -42,7 +43,7 @@ pub fn show(summary: &Summary, folder: &RunFolder, options: &[OsString], json: b
 }
 
 /// The options, and where the run went: its rest must not go elsewhere, whatever was typed.
-fn with_endpoint(options: &[OsString], endpoint: &Endpoint) -> Vec<OsString> {
+pub fn with_endpoint(options: &[OsString], endpoint: &Endpoint) -> Vec<OsString> {
     let mut all = options.to_vec();
     let mut add = |flag: &str, value: Option<&str>| {
         if !options.iter().any(|option| option == flag) {
@@ -134,6 +135,13 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
         }
     }
     add_pace(&mut text, summary);
+    if summary.parent_run.is_some() {
+        let Chain { runs, input, outstanding, .. } = &summary.chain;
+        let _ = writeln!(
+            text,
+            "\nRun {runs} of a chain; still outstanding since the first run: {outstanding} of {input}"
+        );
+    }
     add_causes(&mut text, summary);
     add_ways_on(&mut text, summary);
     let path = |name: &str| folder.file(name).display().to_string();
@@ -147,6 +155,10 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
             "Quarantine  {}  (secret: do not use, do not attach)",
             path("quarantine.jsonl")
         );
+    }
+    if books.failed > 0 || summary.halted.is_some() || summary.lost_grants.count > 0 {
+        let _ =
+            writeln!(text, "Ticket      {}  (text for HighLevel's support)", path("escalation.md"));
     }
     if let Some(next) = next_command(summary, folder, options) {
         let _ = writeln!(text, "Next        {next}");
@@ -164,7 +176,8 @@ fn add_pace(text: &mut String, summary: &Summary) {
     }
 }
 
-fn add_causes(text: &mut String, summary: &Summary) {
+/// Adds the causes to a text, each with its advice.
+pub fn add_causes(text: &mut String, summary: &Summary) {
     for cause in &summary.causes {
         let status = cause.http_status.map(|s| format!(", HTTP {s}")).unwrap_or_default();
         let _ = writeln!(
@@ -207,11 +220,14 @@ fn ways_on(summary: &Summary) -> &str {
 
 /// The command that takes the rest up, ready to paste: the run itself when it was stopped, its
 /// failures when it went through.
-fn next_command(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> Option<String> {
+pub fn next_command(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> Option<String> {
     let books = &summary.books;
     match summary.state {
         _ if books.failed + books.not_attempted == 0 => None,
-        State::Complete => Some(command("run", &folder.file("failures.csv"), options)),
+        State::Complete => {
+            let options = [options, &escalation_again(&summary.escalation)].concat();
+            Some(command("run", &folder.file("failures.csv"), &options))
+        }
         State::Halted | State::Interrupted | State::Unfinished => {
             Some(resume_command(folder.path(), options))
         }

@@ -23,10 +23,13 @@ use crate::{
     batch::{Batch, Job},
     clock,
     config::{App, Limits},
-    event::{Event, Finished, Interrupt, Leaked},
+    event::{Escalation, Event, Finished, Interrupt, Leaked},
     exit::{Exit, Fault, OrExit},
     gauge::Gauge,
-    highlevel::client::{Client, Credentials},
+    highlevel::{
+        client::{Client, Credentials},
+        server_clock::OffsetWatch,
+    },
     journal::{
         folder::{Lock, RunFolder},
         ledger::{Ledger, Take},
@@ -143,7 +146,7 @@ impl Leg {
         finish_journal(ended, interrupted_by)?;
         let closing = {
             let folder = folder.clone();
-            spawn_blocking(move || close(&folder, Some(&secret)))
+            spawn_blocking(move || close(&folder, Some(&secret), None))
         };
         let summary = tokio::select! {
             closed = closing => closed.context("the work on the files broke off: a bug").or_exit(Exit::Bug)?,
@@ -194,6 +197,7 @@ impl Team {
             recorder: Recorder::new(journal, vec![Box::new(progress.clone()), Box::new(log)]),
             stop: stop.clone(),
             outage: Watch::new(limits.max_outage),
+            server_clock: OffsetWatch::default(),
             attempts: limits.attempts,
             max_outage: limits.max_outage,
             gauge,
@@ -286,16 +290,24 @@ fn finish_journal(ended: Ended, interrupted_by: Option<Interrupt>) -> Result<(),
 }
 
 /// Writes the views and looks for secrets in them.
-fn close(folder: &RunFolder, secret: Option<&Secret>) -> Result<Summary, Fault> {
-    let summary = views::write_all(folder).or_exit(Exit::Local)?;
+fn close(
+    folder: &RunFolder,
+    secret: Option<&Secret>,
+    escalation: Option<&Escalation>,
+) -> Result<Summary, Fault> {
+    let summary = views::write_all(folder, escalation).or_exit(Exit::Local)?;
     let leaks = find_leaks(folder, secret).context("cannot look for secrets in the run folder");
     let leaks = leaks.or_exit(Exit::Local)?;
     if leaks.is_empty() { Ok(summary) } else { set_aside(folder, summary, &leaks) }
 }
 
-/// Writes the views of a run again and looks for tokens in them.
-pub fn rewrite_views(folder: &RunFolder) -> Result<Summary, Fault> {
-    close(folder, None)
+/// Writes the views of a run again, the escalation otherwise if asked to, and looks for tokens in
+/// them.
+pub fn rewrite_views(
+    folder: &RunFolder,
+    escalation: Option<&Escalation>,
+) -> Result<Summary, Fault> {
+    close(folder, None, escalation)
 }
 
 fn find_leaks(folder: &RunFolder, secret: Option<&Secret>) -> io::Result<Vec<PathBuf>> {

@@ -4,10 +4,12 @@ pub mod ending;
 pub mod explain;
 pub mod leg;
 pub mod list;
+pub mod parent;
 pub mod report;
 pub mod resume;
 pub mod run;
 pub mod stand_in;
+pub mod status;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -29,6 +31,7 @@ pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
         Command::Report(args) => report::report(args, Voice::of(cli.talk)),
         Command::Explain { class } => Ok(explain::explain(*class)),
         Command::Classes => Ok(explain::table()),
+        Command::Status(args) => status::status(args),
         Command::Sandbox(args) => stand_in::serve(args),
         Command::Completions { shell } => Ok(completions(*shell)),
         Command::Man => man(),

@@ -12,13 +12,14 @@ use super::{
     Voice, ending,
     leg::{Calls, Leg},
     list::InputList,
+    parent::{self, Before, Place},
     print,
 };
 use crate::{
     cli::{ListArgs, RehearsalArgs, RunArgs, options_again},
     clock,
-    config::{self, App, AppBefore, Limits, Stdin},
-    event::{Event, FORMAT, Listener, Selected, Started},
+    config::{self, App, AppBefore, Columns, Limits, Stdin},
+    event::{Escalation, Event, FORMAT, Listener, Parent, Selected, Started},
     exit::{Exit, Fault, OrExit},
     journal::{
         disk::Disk,
@@ -38,7 +39,9 @@ pub fn check(args: &RunArgs) -> Result<Exit, Fault> {
     let limits = Limits::of(&args.pace, Limits::default()).or_exit(Exit::Usage)?;
     let app = App::of(&args.app, AppBefore::default(), stdin_of(args)).or_exit(Exit::Usage)?;
     let list = open_list(args)?;
-    let plan = plan_of(list.survey(app.client_secret())?, limits, &app, None);
+    let survey = list.survey(app.client_secret())?;
+    let links = Links::of(args, &survey).or_exit(Exit::Usage)?;
+    let plan = plan_of(survey, limits, &app, None);
     if args.json {
         print(&format!("{:#}\n", plan.as_json()));
     } else {
@@ -46,6 +49,9 @@ pub fn check(args: &RunArgs) -> Result<Exit, Fault> {
     }
     for warning in &app.warnings {
         let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
+    if let Some(words) = links.in_words() {
+        let _ = writeln!(io::stderr(), "{words}");
     }
     Ok(if plan.survey.rejected.count == 0 { Exit::Recovered } else { Exit::NotAllRecovered })
 }
@@ -67,13 +73,18 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
     let credentials = app.credentials().or_exit(Exit::Usage)?;
     let list = open_list(args)?;
     let out = config::run_folder(args.out.as_deref());
-    let plan = plan_of(list.survey(app.client_secret())?, limits, &app, Some(&out));
+    let survey = list.survey(app.client_secret())?;
+    let links = Links::of(args, &survey).or_exit(Exit::Usage)?;
+    let plan = plan_of(survey, limits, &app, Some(&out));
     show(&plan, &app, voice);
+    if let Some(words) = links.in_words() {
+        voice.say(&words);
+    }
     if sandbox.is_none() && args.is_to_ask() && !is_agreed() {
         voice.say("Nothing was sent.");
         return Ok(Exit::Usage);
     }
-    let leg = prepare(args, &list, &plan, &app, &out, disk)?;
+    let leg = prepare(args, &list, &plan, &app, links, &out, disk)?;
     let done = leg.work(&runtime, Calls { app, credentials, limits }, voice);
     end_runtime(runtime, sandbox);
     done.map(|done| ending::tell(&done, args.json, voice))
@@ -136,8 +147,8 @@ fn open_list(args: &RunArgs) -> Result<InputList, Fault> {
 }
 
 fn selected(args: &ListArgs) -> Selected {
-    let full = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Selected { scope: args.scope, only: args.only.as_deref().map(full), limit: args.limit }
+    let only = args.only.as_deref().map(config::path_in_full);
+    Selected { scope: args.scope, only, limit: args.limit }
 }
 
 fn plan_of(survey: Survey, limits: Limits, app: &App, out: Option<&Path>) -> Plan {
@@ -154,6 +165,44 @@ fn plan_of(survey: Survey, limits: Limits, app: &App, out: Option<&Path>) -> Pla
     }
 }
 
+/// What a run has to do with others: with the run before it, and with those who read of it.
+struct Links {
+    before: Before,
+    escalation: Escalation,
+}
+
+impl Links {
+    fn of(args: &RunArgs, survey: &Survey) -> anyhow::Result<Self> {
+        let place = if args.rehearsal.sandbox { Place::Rehearsal } else { Place::Real };
+        let columns = Columns { carried: &survey.list.columns, left_out: &survey.token_columns };
+        Ok(Self {
+            before: parent::find(survey, args.list.parent.as_deref(), place)?,
+            escalation: config::escalation(&args.escalation, Escalation::default(), columns)?,
+        })
+    }
+
+    fn parent(&self) -> Option<Box<Parent>> {
+        match &self.before {
+            Before::Run(parent) => Some(parent.clone()),
+            Before::Nothing | Before::Unknown(_) => None,
+        }
+    }
+
+    fn in_words(&self) -> Option<String> {
+        match &self.before {
+            Before::Nothing => None,
+            Before::Run(parent) => Some(format!(
+                "Takes up       run {} ({} of {} outstanding since the first run)",
+                parent.run_id, parent.outstanding, parent.input
+            )),
+            Before::Unknown(why) => Some(format!(
+                "note: the list is the failures of an earlier run, and the two are not linked: {why}. \
+                 Attempts, times and trace ids are carried on all the same; --parent RUN_DIR links them"
+            )),
+        }
+    }
+}
+
 fn show(plan: &Plan, app: &App, voice: Voice) {
     voice.say(&plan.to_string());
     for warning in &app.warnings {
@@ -167,10 +216,11 @@ fn prepare(
     list: &InputList,
     plan: &Plan,
     app: &App,
+    links: Links,
     out: &Path,
     disk: Disk,
 ) -> Result<Leg, Fault> {
-    let started = Event::Started(Box::new(started(args, list, plan, app)));
+    let started = Event::Started(Box::new(started(args, list, plan, app, links)));
     let first_event = serde_json::to_vec(&started).or_exit(Exit::Local)?;
     let folder = RunFolder::create(out, &first_event, disk)
         .map_err(|error| Fault { exit: error.exit(), error: error.into() })?;
@@ -185,7 +235,7 @@ fn prepare(
     Ok(Leg { folder, lock, writer, log, ledger, take: Take::Open, options })
 }
 
-fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App) -> Started {
+fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App, links: Links) -> Started {
     Started {
         format: FORMAT,
         run_id: format!("{:032x}", fastrand::u128(..)),
@@ -203,5 +253,7 @@ fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App) -> Started 
         max_failures: plan.max_failures.recorded(),
         list: plan.survey.list.clone(),
         selection: list.selected().clone(),
+        parent: links.parent(),
+        escalation: links.escalation,
     }
 }

@@ -13,7 +13,8 @@ pub const HIGHLEVEL: &str = "https://services.leadconnectorhq.com";
 /// The documented path of the Reconnect API.
 pub const RECONNECT_PATH: &str = "/oauth/reconnect";
 
-const TOKEN_PATH: &str = "/oauth/token";
+/// The documented path of the token endpoint.
+pub const TOKEN_PATH: &str = "/oauth/token";
 
 /// Why an address cannot be used. The client secret would travel to it, so it must be plain.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod failure;
 pub mod grant;
 pub mod said;
+pub mod server_clock;
 pub mod table;
 pub mod tokens;
 pub mod wording;

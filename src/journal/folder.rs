@@ -1,9 +1,11 @@
 //! The run folder: its files, its modes, and who holds it.
 
 use std::{
-    fs::{self, TryLockError},
+    fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use thiserror::Error;
@@ -59,6 +61,10 @@ impl FolderError {
     }
 }
 
+/// How often a lock is tried for, and the time between: somebody may only be looking.
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(20);
+
 /// A run folder. Only its owner can enter it; on Windows it has the permissions of the folder that
 /// it is in.
 #[derive(Clone, Debug)]
@@ -108,15 +114,30 @@ impl RunFolder {
         let path = self.lock_file();
         let unusable = |source| FolderError::Unusable { path: self.path.clone(), source };
         let file = self.disk.open_or_create(&path).map_err(unusable)?;
-        match file.handle().try_lock() {
-            Ok(()) => Ok(Lock::signed(file)),
-            Err(TryLockError::WouldBlock) => {
-                let text = fs::read_to_string(&path).unwrap_or_default();
-                let holder = text.lines().next().unwrap_or("another process").to_owned();
-                Err(FolderError::Held { path: self.path.clone(), holder })
+        for _ in 0..LOOKS {
+            match file.handle().try_lock() {
+                Ok(()) => return Ok(Lock::signed(file)),
+                Err(TryLockError::WouldBlock) => thread::sleep(LOOK),
+                Err(TryLockError::Error(source)) => return Err(unusable(source)),
             }
-            Err(TryLockError::Error(source)) => Err(unusable(source)),
         }
+        Err(FolderError::Held { path: self.path.clone(), holder: self.holder_by_name() })
+    }
+
+    /// Who works in the folder, if somebody does; nothing is changed. Whoever looks shares the lock
+    /// for that moment, and [`RunFolder::lock`] waits for as long.
+    pub fn holder(&self) -> io::Result<Option<String>> {
+        match File::open(self.lock_file())?.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(self.holder_by_name())),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn holder_by_name(&self) -> String {
+        let text = fs::read_to_string(self.lock_file()).unwrap_or_default();
+        let name = text.lines().next().filter(|line| !line.is_empty());
+        name.unwrap_or("another process").to_owned()
     }
 
     /// Removes what a crash left half written aside.

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::reader::{JournalError, Reader};
 use crate::{
     event::{
-        Event, Exchanging, Failed, Finished, Halted, Leaked, Listed, Ready, Reclaimed, Recovered,
-        Resumed, Started,
+        Event, Exchanging, Failed, Finished, Halted, Leaked, Listed, Paused, Ready, Reclaimed,
+        Recovered, Resumed, Started,
     },
     fingerprint::{Fingerprint, Fingerprints},
     highlevel::failure::{Class, Failure},
@@ -33,6 +33,10 @@ pub struct Ledger {
     pub halted: Option<Halted>,
     /// How the last leg ended, if it ended in order.
     pub finished: Option<Finished>,
+    /// What began a pause that has not ended.
+    pub paused: Option<Paused>,
+    /// Milliseconds by which the server's clock was ahead of ours at last, if it showed one.
+    pub clock_offset_ms: Option<i64>,
     /// Files in which a secret was found.
     pub leaks: Vec<Leaked>,
     /// Exchanges whose answer never came whole: tokens may have been granted that nobody holds.
@@ -55,9 +59,18 @@ pub struct Ledger {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Row {
     state: State,
+    origin: Origin,
     print: Fingerprint,
     listed_at: u64,
     outcome_at: u64,
+}
+
+/// Whether an earlier run has tried the row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Origin {
+    #[default]
+    New,
+    EarlierRun,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,6 +138,22 @@ pub struct Books {
     pub rejected: u32,
 }
 
+/// The books of a chain of runs, each over the failures of the one before. Counts are of
+/// installations, without duplicate and rejected rows: `input` is `recovered` and `outstanding`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Chain {
+    /// Run id of the first run.
+    pub first_run: String,
+    /// Runs so far, this one included.
+    pub runs: u32,
+    /// Installations that the first run was to recover.
+    pub input: u32,
+    /// Recovered by all runs together.
+    pub recovered: u32,
+    /// Not recovered by any, whether the list still has them or not.
+    pub outstanding: u32,
+}
+
 impl Books {
     /// Whether the states add up to the input.
     pub fn balance(&self) -> bool {
@@ -163,6 +192,14 @@ pub struct Disagreement {
     pub missed: Vec<u32>,
 }
 
+/// Reads how a run began, and no further.
+pub fn started(journal: &Path) -> Result<Started, JournalError> {
+    match Reader::open(journal)?.next().transpose()? {
+        Some((_, Event::Started(started))) => Ok(*started),
+        _ => Err(JournalError::NotBegun(journal.to_owned())),
+    }
+}
+
 impl Ledger {
     /// Reads a journal; `listener` hears every event on the way.
     pub fn read(journal: &Path, listener: impl FnMut(&Event)) -> Result<Self, JournalError> {
@@ -196,6 +233,8 @@ impl Ledger {
             resumed: None,
             halted: None,
             finished: None,
+            paused: None,
+            clock_offset_ms: None,
             leaks: Vec::new(),
             lost_grants: Vec::new(),
             duplicates: 0,
@@ -229,11 +268,10 @@ impl Ledger {
             Event::Finished(finished) => self.finished = Some(finished),
             Event::Leaked(leaked) => self.leaks.push(leaked),
             Event::Resumed(resumed) => self.resume(resumed),
-            Event::Started(_)
-            | Event::Held(_)
-            | Event::DayTooShort(_)
-            | Event::Paused(_)
-            | Event::Continued(_) => {}
+            Event::Paused(paused) => self.paused = Some(paused),
+            Event::Continued(_) => self.paused = None,
+            Event::ServerClock(clock) => self.clock_offset_ms = Some(clock.offset_ms),
+            Event::Started(_) | Event::Held(_) | Event::DayTooShort(_) => {}
         }
     }
 
@@ -243,7 +281,8 @@ impl Ledger {
             self.rows.resize(index + 1, Row::default());
         }
         let print = self.prints.of(listed.installation.scope, listed.installation.id.as_str());
-        self.rows[index] = Row { state: State::Pending, print, listed_at, outcome_at: 0 };
+        let origin = if listed.history.is_some() { Origin::EarlierRun } else { Origin::New };
+        self.rows[index] = Row { state: State::Pending, origin, print, listed_at, outcome_at: 0 };
     }
 
     fn exchanging(&mut self, exchanging: Exchanging) {
@@ -299,6 +338,7 @@ impl Ledger {
         self.resumed = Some(resumed);
         self.halted = None;
         self.finished = None;
+        self.paused = None;
     }
 
     fn settle_doubts(&mut self) {
@@ -332,6 +372,31 @@ impl Ledger {
             not_attempted,
             duplicate: self.duplicates,
             rejected: self.rejected,
+        }
+    }
+
+    /// The books of the chain of runs that this one belongs to, as they stand. A run without a
+    /// parent is a chain of its own. Only rows that an earlier run has tried make the chain shorter:
+    /// those that somebody added to the list were never in it, those that somebody took out of the
+    /// list are outstanding still.
+    pub fn chain(&self) -> Chain {
+        let Started { parent, run_id, .. } = &self.started;
+        let books = self.books();
+        let Some(parent) = parent else {
+            let outstanding = books.failed + books.not_attempted;
+            let input = books.recovered + outstanding;
+            let (first_run, recovered) = (run_id.clone(), books.recovered);
+            return Chain { first_run, runs: 1, input, recovered, outstanding };
+        };
+        let again = |row: &&Row| (row.origin, row.state) == (Origin::EarlierRun, State::Recovered);
+        let again = self.rows.iter().filter(again).count();
+        let again = u32::try_from(again).unwrap_or(u32::MAX).min(parent.outstanding);
+        Chain {
+            first_run: parent.first_run.clone(),
+            runs: parent.runs.saturating_add(1),
+            input: parent.input,
+            recovered: parent.recovered.saturating_add(again),
+            outstanding: parent.outstanding - again,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     clock::{self, Moment},
     event::{
         Call, Continued, DayTooShort, Event, Exchanging, Failed, Halted, Held, Paused, Recovered,
-        Retrying,
+        Retrying, ServerClock,
     },
     gauge::Gauge,
     highlevel::{
@@ -24,6 +24,7 @@ use crate::{
         client::{Client, Presentation, Reply, Unanswered},
         failure::{Class, Failure, Stage},
         grant::{self, CodeLife, Grant},
+        server_clock::OffsetWatch,
         tokens::{self, Mismatch, TokenPair},
     },
     installation::Installation,
@@ -58,6 +59,8 @@ pub struct Tools {
     pub stop: Stop,
     /// Whether everything fails the same way.
     pub outage: Watch,
+    /// How far the server's clock is from ours.
+    pub server_clock: OffsetWatch,
     /// Conversations for one installation at most.
     pub attempts: u32,
     /// How long nothing but bad answers may come.
@@ -507,6 +510,10 @@ impl Recovery<'_> {
             500..600 => Heard::Failing,
             _ => Heard::Clean,
         };
+        if let Some(offset_ms) = self.tools.server_clock.news(reply) {
+            let clock = ServerClock { at: reply.received.day(), offset_ms };
+            self.tools.recorder.tell(Event::ServerClock(clock)).await?;
+        }
         let (sent, allowance) = (reply.sent.instant(), reply.allowance);
         let effect = self.tools.pacer.hear(&Answer { lane, sent, heard, allowance });
         self.is_echo = effect.is_echo;

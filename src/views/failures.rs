@@ -1,12 +1,14 @@
 //! `failures.csv`: what is not recovered, as a list for the next run.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
+
+use jiff::Timestamp;
 
 use super::cell::{self, Sheet};
 use crate::{
     clock::stamp,
     event::{Failed, History, Listed},
-    highlevel::failure::{Advice, Class},
+    highlevel::failure::{Advice, Class, Failure},
     journal::ledger::{Ledger, Outcome, Tried},
     text::SafeText,
 };
@@ -113,13 +115,23 @@ fn failed_cells(failed: &Failed, history: Option<&History>) -> [String; 10] {
         failure.class.to_string(),
         failure.stage.to_string(),
         cell::or_empty(failure.http_status),
-        failure.message.to_string(),
+        with_time(failure, failed.at),
         failure.class.advice().name().into(),
         attempts_total(failed.attempts, history).to_string(),
         history.and_then(|h| h.first_failed_at.clone()).unwrap_or_else(|| failed_at.clone()),
         failed_at,
         trace_ids(&failed.trace_ids, history),
     ]
+}
+
+/// What was said, and of what is to be tried later, when, if the server told.
+fn with_time(failure: &Failure, at: Timestamp) -> String {
+    let wait = failure.retry_after_ms.filter(|_| failure.class.advice() == Advice::Later);
+    let wait = wait.map(|ms| Duration::from_millis(ms.into()));
+    match wait.and_then(|wait| at.checked_add(wait).ok()) {
+        Some(time) => format!("{} (not before {time:.0})", failure.message),
+        None => failure.message.as_str().to_owned(),
+    }
 }
 
 fn attempts_total(attempts: u32, history: Option<&History>) -> u32 {

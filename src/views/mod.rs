@@ -1,6 +1,7 @@
 //! The files of a run, as views of its journal: events → bytes, the same bytes each time.
 
 pub mod cell;
+pub mod escalation;
 pub mod failures;
 pub mod halt;
 pub mod rejected;
@@ -13,6 +14,7 @@ use std::{io::Write, path::Path};
 use anyhow::Context;
 
 use self::{
+    escalation::table::Table,
     failures::Failures,
     rejected::RejectedRows,
     results::Results,
@@ -20,7 +22,7 @@ use self::{
     summary::Summary,
 };
 use crate::{
-    event::Event,
+    event::{Escalation, Event},
     journal::{
         folder::RunFolder,
         ledger::Ledger,
@@ -29,35 +31,79 @@ use crate::{
 };
 
 /// Writes every view of a run anew from its journal, each as a whole: a crash leaves the old file
-/// or the new one.
-pub fn write_all(folder: &RunFolder) -> anyhow::Result<Summary> {
+/// or the new one. The escalation is written as the run has it, or otherwise for once.
+pub fn write_all(folder: &RunFolder, otherwise: Option<&Escalation>) -> anyhow::Result<Summary> {
     let journal = folder.journal();
     let mut stats = Stats::default();
     let ledger = Ledger::read(&journal, |event| stats.hear(event))?;
-    let causes = write_installations(folder, &ledger)?;
+    let escalation = otherwise.unwrap_or(&ledger.started.escalation);
+    let causes = write_installations(folder, &ledger, escalation)?;
     write_rejected(folder, &journal)?;
-    let summary = Summary::of(&ledger, stats, causes);
+    let summary = Summary::of(&ledger, stats, causes.in_short);
+    write_escalation(folder, &ledger, &summary, &causes.for_support, escalation)?;
     write_summary(folder, &summary)?;
     Ok(summary)
 }
 
-fn write_installations(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<Causes> {
+/// Looks at a run as its journal has it by now, and writes nothing.
+pub fn look_at(journal: &Path) -> anyhow::Result<(Ledger, Summary)> {
+    let mut stats = Stats::default();
+    let ledger = Ledger::read(journal, |event| stats.hear(event))?;
+    let mut causes = Causes::default();
+    for installation in ledger.outcomes(journal)? {
+        causes.installation(&installation?.1);
+    }
+    let summary = Summary::of(&ledger, stats, causes);
+    Ok((ledger, summary))
+}
+
+/// What failed, as the summary and as the escalation tell it.
+struct CausesTold {
+    in_short: Causes,
+    for_support: escalation::cause::Causes,
+}
+
+fn write_installations(
+    folder: &RunFolder,
+    ledger: &Ledger,
+    escalation: &Escalation,
+) -> anyhow::Result<CausesTold> {
+    let mut table_file = folder.disk().replace(&folder.file("escalation.csv"))?;
     let mut results_file = folder.disk().replace(&folder.file("results.csv"))?;
     let mut failures_file = folder.disk().replace(&folder.file("failures.csv"))?;
-    let mut causes = Causes::default();
+    let mut in_short = Causes::default();
+    let mut for_support = escalation::cause::Causes::of(ledger);
+    let mut table = Table::begin(&mut table_file, ledger, escalation)?;
     let mut results = Results::begin(&mut results_file)?;
     let mut failures = Failures::begin(&mut failures_file, ledger)?;
     for installation in ledger.outcomes(&folder.journal())? {
         let (listed, outcome) = installation?;
         results.installation(&listed, &outcome)?;
         failures.installation(&listed, &outcome)?;
-        causes.installation(&outcome);
+        table.installation(&listed, &outcome)?;
+        in_short.installation(&outcome);
+        for_support.installation(&listed, &outcome);
     }
     results.end()?;
     failures.end()?;
+    table.end()?;
     results_file.put_in_place()?;
     failures_file.put_in_place()?;
-    Ok(causes)
+    table_file.put_in_place()?;
+    Ok(CausesTold { in_short, for_support })
+}
+
+fn write_escalation(
+    folder: &RunFolder,
+    ledger: &Ledger,
+    summary: &Summary,
+    causes: &escalation::cause::Causes,
+    escalation: &Escalation,
+) -> anyhow::Result<()> {
+    let mut file = folder.disk().replace(&folder.file("escalation.md"))?;
+    escalation::write(&mut file, ledger, summary, causes, escalation)
+        .context("cannot write escalation.md")?;
+    file.put_in_place()
 }
 
 fn write_rejected(folder: &RunFolder, journal: &Path) -> anyhow::Result<()> {

@@ -110,6 +110,11 @@ impl Stats {
         self.last = self.last.max(Some(call.at));
     }
 
+    /// When the last request started, if one did.
+    pub fn last_start(&self) -> Option<Timestamp> {
+        self.last
+    }
+
     /// Requests by kind.
     pub fn calls(&self) -> Calls {
         Calls {

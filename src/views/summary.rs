@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     clock,
-    event::{Halted, Interrupt},
+    event::{Escalation, Halted, Interrupt},
     exit::Exit,
-    journal::ledger::{Books, Ledger, LostGrant},
+    journal::ledger::{Books, Chain, Ledger, LostGrant},
     pace::{AskedRate, Rate},
 };
 
@@ -39,6 +39,10 @@ pub struct Summary {
     endpoint: Endpoint,
     client_id: String,
     list: ListInWords,
+    /// Run id of the run whose failures this one took up.
+    pub parent_run: Option<String>,
+    /// The books of all runs since the first one.
+    pub chain: Chain,
     /// Every row in one state.
     pub books: Books,
     books_balance: bool,
@@ -49,9 +53,17 @@ pub struct Summary {
     pub ways_on: Option<String>,
     interrupted_by: Option<Interrupt>,
     calls: Calls,
+    /// When the last request started.
+    #[serde(skip)]
+    pub last_start: Option<Timestamp>,
+    /// The next run is to escalate as this one did.
+    #[serde(skip)]
+    pub escalation: Escalation,
     /// Asked and reached.
     pub rate: RateReached,
     timings: Timings,
+    /// Milliseconds by which the server's clock was ahead of ours at last.
+    clock_offset_ms: Option<i64>,
     /// Failures by cause, the most frequent first.
     pub causes: Vec<Cause>,
     /// Exchanges whose answer never came whole: HighLevel may have granted tokens that nobody holds.
@@ -147,6 +159,11 @@ impl Summary {
         &self.endpoint
     }
 
+    /// The rate for a person: asked for and reached.
+    pub fn rate_in_words(&self) -> String {
+        format!("{} asked for, {}/s reached", self.rate.asked, self.rate.reached_per_second)
+    }
+
     /// Puts a run's figures together.
     pub fn of(ledger: &Ledger, mut stats: Stats, causes: Causes) -> Self {
         let started = &ledger.started;
@@ -173,14 +190,19 @@ impl Summary {
                 name: started.list.name.clone(),
                 shape: started.list.shape.clone(),
             },
+            parent_run: started.parent.as_ref().map(|parent| parent.run_id.clone()),
+            chain: ledger.chain(),
             books,
             books_balance: books.balance(),
             halted: ledger.halted.clone(),
             ways_on: halt::ways_on(ledger),
             interrupted_by: ledger.finished.and_then(|end| end.interrupted_by),
             calls: stats.calls(),
+            last_start: stats.last_start(),
+            escalation: started.escalation.clone(),
             rate: rate_reached(&RateAsked::of(ledger), &mut stats),
             timings: stats.timings(),
+            clock_offset_ms: ledger.clock_offset_ms,
             causes: causes.by_frequency(),
             lost_grants: LostGrants::of(ledger.all_lost_grants()),
             leaks: ledger.leaks.iter().map(|leak| leak.file.clone()).collect(),

@@ -1,0 +1,224 @@
+//! `status`: where a run or a chain of runs stands, while it runs too. Nothing is changed.
+
+use std::{fmt::Write as _, path::PathBuf, time::Duration};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    ending::{self, next_command},
+    print,
+};
+use crate::{
+    cli::StatusArgs,
+    clock,
+    event::Parent,
+    exit::{Exit, Fault, OrExit},
+    journal::{
+        disk::Disk,
+        folder::RunFolder,
+        ledger::{Books, Chain, Ledger},
+    },
+    plan::{counted, in_words},
+    views::{
+        self,
+        stats::Cause,
+        summary::{State, Summary},
+    },
+};
+
+/// Causes that are shown.
+const MOST_CAUSES: usize = 5;
+
+/// Runs before this one that are looked for.
+const MOST_RUNS: usize = 100;
+
+/// Says where a run stands.
+pub fn status(args: &StatusArgs) -> Result<Exit, Fault> {
+    let folder = RunFolder::open(&args.run_dir, Disk::default())
+        .map_err(|error| Fault { exit: error.exit(), error: error.into() })?;
+    // Asked for first: a run that ends meanwhile has its end in the journal.
+    let holder = folder.holder().ok().flatten();
+    let (ledger, mut summary) = views::look_at(&folder.journal()).or_exit(Exit::Local)?;
+    summary.causes.truncate(MOST_CAUSES);
+    let status = Status::of(&folder, &ledger, &summary, holder);
+    if args.json {
+        print(&serde_json::to_string_pretty(&status).map(|text| text + "\n").or_exit(Exit::Local)?);
+    } else {
+        print(&status.in_words(&summary));
+    }
+    Ok(Exit::Recovered)
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Standing {
+    Running,
+    Paused,
+    Complete,
+    Halted,
+    Interrupted,
+    BrokeOff,
+}
+
+impl Standing {
+    fn of(summary: &Summary, ledger: &Ledger, holder: Option<&String>) -> Self {
+        match (summary.state, holder) {
+            (State::Unfinished, Some(_)) if ledger.paused.is_some() => Self::Paused,
+            (State::Unfinished, Some(_)) => Self::Running,
+            (State::Unfinished, None) => Self::BrokeOff,
+            (State::Complete, _) => Self::Complete,
+            (State::Halted, _) => Self::Halted,
+            (State::Interrupted, _) => Self::Interrupted,
+        }
+    }
+
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "running, paused in an outage; it goes on by itself",
+            Self::Complete => "complete",
+            Self::Halted => "halted",
+            Self::Interrupted => "interrupted",
+            Self::BrokeOff => "broke off",
+        }
+    }
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Status<'a> {
+    run_id: &'a str,
+    folder: String,
+    state: Standing,
+    /// Process id and start of who works in the folder.
+    holder: Option<String>,
+    started_at: Timestamp,
+    last_request_at: Option<Timestamp>,
+    paused_at: Option<Timestamp>,
+    duration_ms: i64,
+    books: Books,
+    halted: Option<&'a str>,
+    causes: &'a [Cause],
+    chain: &'a Chain,
+    /// The runs before this one, the last first.
+    earlier_runs: Vec<Link>,
+    next: Option<String>,
+}
+
+/// An earlier run of the chain, as far as its folder is still there.
+#[derive(Debug, Serialize)]
+struct Link {
+    run_id: String,
+    folder: String,
+    /// `None` where the folder is gone, cannot be read, or has another run now.
+    books: Option<Books>,
+}
+
+impl<'a> Status<'a> {
+    fn of(
+        folder: &RunFolder,
+        ledger: &'a Ledger,
+        summary: &'a Summary,
+        holder: Option<String>,
+    ) -> Self {
+        let started = &ledger.started;
+        let state = Standing::of(summary, ledger, holder.as_ref());
+        let ended = ledger.finished.map(|end| end.at);
+        let until = match state {
+            Standing::Running | Standing::Paused => clock::now(),
+            _ => ended.or(summary.last_start).unwrap_or(started.at),
+        };
+        let options = ending::with_endpoint(&[], summary.endpoint());
+        let next = next_command(summary, folder, &options).filter(|_| holder.is_none());
+        Self {
+            run_id: &started.run_id,
+            folder: folder.path().display().to_string(),
+            state,
+            holder,
+            started_at: started.at,
+            last_request_at: summary.last_start,
+            paused_at: ledger.paused.as_ref().map(|paused| paused.at),
+            duration_ms: clock::millis_between(started.at, until),
+            books: summary.books,
+            halted: ledger.halted.as_ref().map(|halted| halted.message.as_str()),
+            causes: &summary.causes,
+            chain: &summary.chain,
+            earlier_runs: earlier_runs(started.parent.as_deref().cloned()),
+            next,
+        }
+    }
+
+    fn in_words(&self, summary: &Summary) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "Run          {} of {}", self.run_id, clock::stamp(self.started_at));
+        let _ = writeln!(text, "Folder       {}", self.folder);
+        let held = self.holder.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
+        let _ = writeln!(text, "State        {}{held}", self.state.in_words());
+        let took = Duration::from_millis(u64::try_from(self.duration_ms).unwrap_or(0));
+        let last = self.last_request_at.map(|at| format!(", last request {}", clock::stamp(at)));
+        let _ = writeln!(text, "Time         {}{}", in_words(took), last.unwrap_or_default());
+        let _ = writeln!(text, "Books        {}", books_in_words(&self.books));
+        if let Some(halted) = self.halted {
+            let _ = writeln!(text, "Halted       {halted}");
+        }
+        self.add_chain(&mut text);
+        ending::add_causes(&mut text, summary);
+        match (&self.next, &self.holder) {
+            (Some(next), _) => drop(writeln!(text, "\nNext         {next}")),
+            (None, Some(_)) => text.push_str("\nNext         wait until it has ended\n"),
+            (None, None) => {
+                text.push_str("\nNext         nothing is left to do\n");
+            }
+        }
+        text
+    }
+
+    fn add_chain(&self, text: &mut String) {
+        if self.earlier_runs.is_empty() {
+            return;
+        }
+        let Chain { runs, input, outstanding, .. } = self.chain;
+        let _ = writeln!(
+            text,
+            "Chain        run {runs}; still outstanding since the first run: {outstanding} of {input}"
+        );
+        for link in &self.earlier_runs {
+            let books = link.books.as_ref().map_or("not there any more".into(), books_in_words);
+            let _ = writeln!(text, "  before     {}: {books} ({})", link.run_id, link.folder);
+        }
+    }
+}
+
+fn books_in_words(books: &Books) -> String {
+    let installations = books.recovered + books.failed + books.not_attempted;
+    let mut text = format!(
+        "{} of {} recovered, {} failed, {} not attempted",
+        books.recovered,
+        counted(installations, "installation"),
+        books.failed,
+        books.not_attempted
+    );
+    for (count, what) in [(books.duplicate, "duplicate row"), (books.rejected, "rejected row")] {
+        if count > 0 {
+            let _ = write!(text, ", {}", counted(count, what));
+        }
+    }
+    text
+}
+
+fn earlier_runs(mut parent: Option<Parent>) -> Vec<Link> {
+    let mut links = Vec::new();
+    while let Some(Parent { run_id, folder, .. }) = parent.take()
+        && links.len() < MOST_RUNS
+    {
+        let journal = PathBuf::from(&folder).join("journal.jsonl");
+        let ledger = Ledger::read(&journal, |_| {}).ok();
+        let ledger = ledger.filter(|ledger| ledger.started.run_id == run_id);
+        parent = ledger.as_ref().and_then(|ledger| ledger.started.parent.as_deref().cloned());
+        links.push(Link { run_id, folder, books: ledger.map(|ledger| ledger.books()) });
+    }
+    links
+}

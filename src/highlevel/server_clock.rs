@@ -1,0 +1,104 @@
+//! How far the server's clock is from ours, by the `Date` of its answers.
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use super::{answer, client::Reply};
+use crate::clock;
+
+/// A change by less than this is not worth a word, in milliseconds.
+const NEWS_MS: i64 = 2000;
+
+/// An answer that took longer says too little, in milliseconds.
+const LONGEST_MS: i64 = 5000;
+
+/// Knows what was told last.
+#[derive(Debug, Default)]
+pub struct OffsetWatch {
+    told: Mutex<Option<i64>>,
+}
+
+impl OffsetWatch {
+    /// The offset in milliseconds that an answer shows, when it is news.
+    pub fn news(&self, reply: &Reply) -> Option<i64> {
+        let date = answer::http_date(reply.date.as_deref()?)?;
+        let seen = Bounds::of(date, reply.sent.day(), reply.received.day())?;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = seen.is_news_after(*told).then(|| seen.best_guess());
+        *told = news.or(*told);
+        news
+    }
+}
+
+/// Between what values the server's clock minus ours lies, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bounds {
+    least: i64,
+    most: i64,
+}
+
+impl Bounds {
+    /// A `Date` has whole seconds and was written some time between our sending and receiving.
+    fn of(date: Timestamp, sent: Timestamp, received: Timestamp) -> Option<Self> {
+        let took = clock::millis_between(sent, received);
+        (0..=LONGEST_MS).contains(&took).then(|| Self {
+            least: clock::millis_between(received, date),
+            most: clock::millis_between(sent, date) + 999,
+        })
+    }
+
+    fn is_news_after(self, told: Option<i64>) -> bool {
+        told.is_none_or(|told| told < self.least - NEWS_MS || told > self.most + NEWS_MS)
+    }
+
+    /// The middle; none at all where the clocks may agree.
+    fn best_guess(self) -> i64 {
+        if self.least <= 0 && self.most >= 0 { 0 } else { i64::midpoint(self.least, self.most) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(date: &str, took_ms: i64) -> Option<Bounds> {
+        let at = |text: &str| -> Timestamp { format!("2026-11-22T{text}Z").parse().unwrap() };
+        let sent = at("10:00:00.300");
+        let received = Timestamp::from_millisecond(sent.as_millisecond() + took_ms).unwrap();
+        Bounds::of(at(date), sent, received)
+    }
+
+    #[test]
+    fn an_offset_is_told_as_far_as_whole_seconds_can_tell() {
+        for (date, took_ms, guess) in [
+            ("10:00:00", 100, Some(0)),
+            ("09:59:59", 100, Some(-850)),
+            ("10:00:01", 100, Some(1149)),
+            ("10:00:01", 700, Some(0)),
+            ("10:05:00", 200, Some(300_099)),
+            ("09:00:00", 200, Some(-3_599_900)),
+            ("10:00:00", 5001, None),
+            ("10:00:00", -1, None),
+        ] {
+            let seen = bounds(date, took_ms).map(Bounds::best_guess);
+            assert_eq!(seen, guess, "{date} after {took_ms} ms");
+        }
+    }
+
+    #[test]
+    fn an_offset_is_news_once_and_again_when_it_has_moved() {
+        let seen = Bounds { least: 9_000, most: 10_099 };
+        for (told, news) in [
+            (None, true),
+            (Some(9_500), false),
+            (Some(7_000), false),
+            (Some(6_999), true),
+            (Some(12_099), false),
+            (Some(12_100), true),
+            (Some(-9_500), true),
+        ] {
+            assert_eq!(seen.is_news_after(told), news, "{told:?}");
+        }
+    }
+}
