@@ -416,6 +416,7 @@ fn the_list_may_change_or_go_meanwhile() {
     assert!(ran.stderr.contains("has changed"), "{}", ran.stderr);
     assert_eq!(ran.count("recovered"), 3, "the list as it was");
     ran.assert_sound_after_kills(&stand_in);
+    drop(work);
 
     let (work, stand_in) = (Work::new(), StandIn::faulty(&removed));
     fs::remove_file(halted(&work, &stand_in)).unwrap();

@@ -7,7 +7,14 @@ use serde_json::json;
 
 use crate::support::{Nobody, Ran, Row, StandIn, Work, entries, fixture, location, locations};
 
-const VIEWS: [&str; 4] = ["results.csv", "failures.csv", "rejected.csv", "summary.json"];
+const VIEWS: [&str; 6] = [
+    "results.csv",
+    "failures.csv",
+    "rejected.csv",
+    "escalation.md",
+    "escalation.csv",
+    "summary.json",
+];
 
 /// Every file of a folder.
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {

@@ -7,9 +7,11 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod chain;
 mod classes;
 mod credentials;
 mod durability;
+mod escalation;
 mod faults;
 mod folder;
 mod halts;
@@ -22,6 +24,8 @@ mod property;
 mod recording;
 mod recovery;
 mod sandbox_command;
+mod schemas;
+mod status;
 mod support;
 mod talk;
 mod terminal;

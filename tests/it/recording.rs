@@ -31,6 +31,11 @@ impl Seen {
         self.path.ends_with("/oauth/reconnect")
     }
 
+    /// The location that a reconnect is for; nothing at an exchange.
+    pub(crate) fn json_id(&self) -> Option<String> {
+        self.is_reconnect().then(|| self.json()["locationId"].as_str().unwrap().to_owned())
+    }
+
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }

@@ -2,6 +2,7 @@
 //! has to pass.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet, HashMap},
     ffi::{OsStr, OsString},
     fs,
@@ -18,6 +19,8 @@ use ghl_reconnect::{
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+use crate::schemas;
 
 /// A client id of the right shape.
 pub(crate) const CLIENT_ID: &str = "66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef";
@@ -37,6 +40,22 @@ struct Turn {
     _alone: Option<RwLockWriteGuard<'static, ()>>,
 }
 
+thread_local! {
+    /// Whether this thread has a work directory.
+    static AT_WORK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A second turn would wait for a test that waits for the first one, for ever.
+fn take_turn() {
+    assert!(!AT_WORK.replace(true), "a test has one work directory at a time: drop the first");
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        AT_WORK.set(false);
+    }
+}
+
 /// A work directory of a test's own, gone afterwards. A thread has one at a time.
 pub(crate) struct Work {
     folder: TempDir,
@@ -46,12 +65,14 @@ pub(crate) struct Work {
 impl Work {
     /// A directory for a test that may run beside others.
     pub(crate) fn new() -> Self {
+        take_turn();
         let turn = TURN.read().unwrap_or_else(PoisonError::into_inner);
         Self::with(Turn { _shared: Some(turn), _alone: None })
     }
 
     /// A directory for a test that measures times, or that no other may disturb.
     pub(crate) fn undisturbed() -> Self {
+        take_turn();
         let turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
         Self::with(Turn { _shared: None, _alone: Some(turn) })
     }
@@ -353,6 +374,7 @@ impl Ran {
     #[track_caller]
     pub(crate) fn assert_sound_after_kills(&self, witness: &impl Witness) {
         let testimony = witness.testimony();
+        schemas::assert_follows(self);
         self.assert_books_balance();
         self.assert_tokens_are_the_last_granted(&testimony);
         self.assert_secrets_stay_in_their_files(&testimony);

@@ -341,6 +341,7 @@ fn the_next_command_of_a_report_goes_where_the_run_went() {
     let next = format!("failures.csv --base-url {}", stand_in.url());
     let report = work.program(["report".as_ref(), ran.folder.as_os_str()]).go().expect(0);
     assert!(report.stdout.contains(&next), "{}", report.stdout);
+    drop(work);
 
     let work = Work::new();
     let list = work.file("list.csv", locations(3));

@@ -1,0 +1,194 @@
+//! What goes to HighLevel's support.
+
+use std::fs;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::{
+    recording::{Recording, Reply, whole},
+    support::{CLIENT_ID, Nobody, Ran, StandIn, Work, location, locations, rows},
+};
+
+/// The sections of escalation.md, without what stands before the first.
+fn sections(ran: &Ran) -> Vec<String> {
+    let text = ran.text("escalation.md");
+    let starts: Vec<_> =
+        text.match_indices("\n## ").map(|(at, _)| at + 1).chain([text.len()]).collect();
+    starts.windows(2).map(|pair| text[pair[0]..pair[1]].to_owned()).collect()
+}
+
+/// A run of a thousand and one, all but the first of which fail in three ways that differ in their
+/// ids besides; the third has a text that would like to be more than text.
+fn a_thousand_failures(work: &Work) -> (Ran, Recording) {
+    let highlevel = Recording::answering(|book, number, seen| {
+        let Some(id) = seen.json_id() else { return book.answer(seen) };
+        let n: usize = id.trim_start_matches("Loc").parse().unwrap();
+        let trace_id = format!("trace-{number}");
+        let message = match n {
+            0 => return book.answer(seen),
+            1..=600 => format!("Location {id} is not active"),
+            601..=900 => "App is not installed".to_owned(),
+            _ => "=cmd() `` ``` <script>alert(1)</script> | [x](http://evil)".to_owned(),
+        };
+        Reply::Json(400, json!({"message": message, "traceId": trace_id}))
+    });
+    let lines = (0..=1000).map(|n| format!("{},=Customer {n},secret{n}\n", location(n)));
+    let list = "location_id,Name,access_token\n".to_owned() + &lines.collect::<String>();
+    let list = work.file("list.csv", list);
+    let ran = work.run(list, &highlevel.url()).args(["--concurrency", "8"]).go().expect(1);
+    ran.assert_sound(&highlevel);
+    (ran, highlevel)
+}
+
+#[test]
+fn a_thousand_failures_of_three_kinds_are_three_sections() {
+    let work = Work::new();
+    let (ran, _) = a_thousand_failures(&work);
+    let sections = sections(&ran);
+    let titles: Vec<_> = sections.iter().map(|text| text.lines().next().unwrap()).collect();
+    assert_eq!(
+        titles,
+        [
+            "## 1. 600 installations: location_inactive at reconnect, HTTP 400",
+            "## 2. 300 installations: not_installed at reconnect, HTTP 400",
+            "## 3. 100 installations: unrecognised at reconnect, HTTP 400",
+        ]
+    );
+    for section in &sections {
+        assert!(section.chars().count() <= 4000, "{section}");
+        assert_eq!(section.matches("trace id `trace-").count(), 10, "{section}");
+        for part in
+            [CLIENT_ID, "POST `http://", "/oauth/reconnect", "<CLIENT_SECRET>", "UTC", "unlimited"]
+        {
+            assert!(section.contains(part), "{part}: {section}");
+        }
+    }
+    assert!(sections[2].contains("- Said: ````=cmd() `` ``` <script>"), "{}", sections[2]);
+    let table = rows(&ran.file("escalation.csv"));
+    assert_eq!(table.len(), 1000);
+    assert_eq!(
+        ran.header("escalation.csv"),
+        "scope,id,stage,error_class,http_status,message,attempts_total,first_failed_at,failed_at,trace_ids"
+    );
+    assert!(table[999]["message"].starts_with("'=cmd"));
+    assert!(!ran.text("escalation.md").contains("Customer"));
+}
+
+#[test]
+fn columns_and_the_size_of_a_ticket_are_chosen_and_kept() {
+    let work = Work::new();
+    let (ran, _) = a_thousand_failures(&work);
+    let texts = |ran: &Ran| [ran.text("escalation.md"), ran.text("escalation.csv")];
+    let report =
+        |args: &[&str]| work.program(["report".as_ref(), ran.folder.as_os_str()]).args(args).go();
+    let before = texts(&ran);
+    report(&["--escalate-columns", "name", "--ticket-limit", "1000"]).expect(0);
+    assert!(ran.header("escalation.csv").ends_with(",trace_ids,Name"));
+    assert_eq!(rows(&ran.file("escalation.csv"))[0]["Name"], "'=Customer 1");
+    for section in sections(&ran) {
+        assert!(section.chars().count() <= 1000, "{section}");
+        assert!(section.contains("escalation.csv"), "{section}");
+    }
+    report(&[]).expect(0);
+    assert_eq!(texts(&ran), before, "as the run has it");
+    let refused = report(&["--escalate-columns", "Nome"]).expect(2);
+    assert!(refused.stderr.contains("location_id, Name"), "{}", refused.stderr);
+    report(&["--ticket-limit", "999"]).expect(2);
+}
+
+#[test]
+fn a_run_keeps_its_choice_through_resume_and_report_and_names_it_for_the_next() {
+    let work = Work::new();
+    let mut stand_in = StandIn::faulty(
+        &json!({ location(1): ["not_installed*"], location(2): ["endpoint_removed"] }),
+    );
+    let lines = [0, 1, 2, 3].map(|n| format!("{},n{n},\n", location(n)));
+    let list =
+        work.file("list.csv", "location_id,name,refresh_token\n".to_owned() + &lines.concat());
+    let run = |columns: &str| {
+        work.run(&list, &stand_in.url()).args([
+            "--concurrency",
+            "1",
+            "--ticket-limit",
+            "2000",
+            "--escalate-columns",
+            columns,
+        ])
+    };
+    for (column, says) in [("refresh_token", "secrets"), ("nothing", "location_id, name")] {
+        let refused = run(column).go().expect(2);
+        assert!(refused.stderr.contains(says), "{}", refused.stderr);
+        assert!(!work.path("run").exists());
+    }
+    let halted = run("NAME, location_id").go().expect(3);
+    halted.assert_sound(&stand_in);
+    let titles = |ran: &Ran| {
+        sections(ran).iter().map(|s| s.lines().next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        titles(&halted),
+        [
+            "## 1. The run was halted: endpoint_removed",
+            "## 2. 1 installation: endpoint_removed at reconnect, HTTP 400",
+            "## 3. 1 installation: not_installed at reconnect, HTTP 400",
+        ]
+    );
+    stand_in.set_faults(&json!({ location(1): ["not_installed*"] }));
+    stand_in.next_run();
+    let resumed = work.resume(&stand_in.url()).arg("--retry-failed").go().expect(1);
+    resumed.assert_sound_after_kills(&stand_in);
+    assert!(resumed.header("escalation.csv").ends_with(",trace_ids,name,location_id"));
+    assert!(
+        resumed.stdout.contains("--ticket-limit 2000 --escalate-columns name"),
+        "{}",
+        resumed.stdout
+    );
+    let written = [resumed.text("escalation.md"), resumed.text("escalation.csv")];
+    for name in ["escalation.md", "escalation.csv"] {
+        fs::remove_file(resumed.file(name)).unwrap();
+    }
+    work.program(["report".as_ref(), resumed.folder.as_os_str()]).go().expect(0);
+    assert_eq!([resumed.text("escalation.md"), resumed.text("escalation.csv")], written);
+}
+
+#[test]
+fn where_nothing_failed_the_file_says_so_and_lost_grants_are_escalated() {
+    let work = Work::new();
+    let mut stand_in = StandIn::good();
+    let list = work.file("list.csv", locations(2));
+    let good = work.run_into("good", &list, &stand_in.url()).go().expect(0);
+    good.assert_sound(&stand_in);
+    assert!(good.text("escalation.md").ends_with("\nNothing to escalate.\n"));
+    stand_in.set_faults(&json!({ location(1): ["exchange:cut"] }));
+    stand_in.next_run();
+    let second = work.run_into("second", &list, &stand_in.url()).go().expect(0);
+    second.assert_sound(&stand_in);
+    let sections = sections(&second);
+    assert_eq!(sections.len(), 1);
+    assert!(sections[0].starts_with("## 1. 1 grant: the answer was lost\n"), "{}", sections[0]);
+    assert!(sections[0].contains(&location(1)), "{}", sections[0]);
+}
+
+#[test]
+fn the_servers_clock_is_told_once_and_stands_in_the_ticket() {
+    let highlevel = Recording::answering(|_, _, _| {
+        let ahead = Timestamp::now() + SignedDuration::from_mins(5);
+        let date =
+            jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&ahead).unwrap();
+        let body = json!({"message": "App is not installed"}).to_string();
+        Reply::Bytes(whole(400, &[("Date", &date)], &body))
+    });
+    let work = Work::new();
+    let list = work.file("list.csv", locations(8));
+    let ran = work.run(list, &highlevel.url()).go().expect(1);
+    ran.assert_sound(&Nobody);
+    let told = ran.events("server_clock");
+    assert_eq!(told.len(), 1, "{told:?}");
+    let offset = told[0]["offset_ms"].as_i64().unwrap();
+    assert!((299_000..=301_000).contains(&offset), "{offset}");
+    assert_eq!(ran.summary()["clock_offset_ms"], offset);
+    let section = &sections(&ran)[0];
+    assert!(section.contains(" s ahead of ours"), "{section}");
+    assert!(section.contains("no trace id came"), "{section}");
+}

@@ -1,0 +1,128 @@
+//! Where a run stands: told from outside, at any time, without touching anything.
+
+use std::{fs, process::Stdio, thread, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{
+    recording::{Recording, Reply},
+    support::{Ran, StandIn, Work, entries, location, locations, wait_until},
+};
+
+fn status(work: &Work, folder: &str, args: &[&str]) -> Ran {
+    work.program(["status".as_ref(), work.path(folder).as_os_str()]).args(args).go()
+}
+
+fn as_json(work: &Work, folder: &str) -> Value {
+    serde_json::from_str(&status(work, folder, &["--json"]).expect(0).stdout).unwrap()
+}
+
+/// Everything in a folder, with the time of its last change.
+fn traces(work: &Work, folder: &str) -> Vec<(String, std::time::SystemTime, Vec<u8>)> {
+    let names = entries(&work.path(folder)).into_iter();
+    let look = |name: String| {
+        let path = work.path(folder).join(&name);
+        (name, path.metadata().unwrap().modified().unwrap(), fs::read(path).unwrap())
+    };
+    names.map(look).collect()
+}
+
+#[test]
+fn a_run_is_looked_at_while_it_works_and_after_it_broke_off_and_nothing_is_touched() {
+    // The fourth installation waits for its tokens until the test has seen enough.
+    let highlevel = Recording::answering(|book, _, seen| {
+        while seen.json_id().is_some_and(|id| id == location(3)) && !book.is_marked() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        match seen.json_id() {
+            Some(id) if id == location(1) => {
+                Reply::Json(400, json!({"message": "App is not installed", "traceId": "t-1"}))
+            }
+            _ => book.answer(seen),
+        }
+    });
+    let work = Work::new();
+    let list = work.file("list.csv", locations(6));
+    let mut command = work.run(list, &highlevel.url()).args(["--concurrency", "1"]).command();
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the fourth asks for a code", || {
+        highlevel.seen().iter().any(|seen| seen.json_id().is_some_and(|id| id == location(3)))
+    });
+    let before = traces(&work, "run");
+    let words = status(&work, "run", &[]).expect(0).stdout;
+    for part in [
+        "State        running (process ".to_owned() + &child.id().to_string(),
+        "2 of 6 installations recovered, 1 failed, 3 not attempted".to_owned(),
+        "not_installed at reconnect, HTTP 400: App is not installed".to_owned(),
+        "wait until it has ended".to_owned(),
+    ] {
+        assert!(words.contains(&part), "{part}: {words}");
+    }
+    let told = as_json(&work, "run");
+    assert_eq!((&told["state"], &told["books"]["recovered"]), (&json!("running"), &json!(2)));
+    assert_eq!(traces(&work, "run"), before, "nothing is touched");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let journal = work.path("run/journal.jsonl");
+    fs::write(&journal, fs::read_to_string(&journal).unwrap() + "{\"recovered\":{\"ro").unwrap();
+    let before = traces(&work, "run");
+    let told = as_json(&work, "run");
+    assert_eq!((&told["state"], &told["books"]["recovered"]), (&json!("broke_off"), &json!(2)));
+    assert!(told["next"].as_str().unwrap().contains("resume"), "{told}");
+    assert_eq!(traces(&work, "run"), before, "nothing is touched");
+    highlevel.mark();
+    let ran = work.resume(&highlevel.url()).go().expect(1);
+    ran.assert_sound_after_kills(&highlevel);
+    let told = as_json(&work, "run");
+    assert_eq!((&told["state"], &told["holder"]), (&json!("complete"), &Value::Null));
+    assert!(told["next"].as_str().unwrap().contains("failures.csv"), "{told}");
+    fs::remove_file(work.path("run/.lock")).unwrap();
+    assert_eq!(as_json(&work, "run")["state"], "complete");
+}
+
+#[test]
+fn a_chain_is_shown_as_far_as_its_folders_are_there() {
+    let mut stand_in = StandIn::faulty(&json!({
+        location(1): ["not_installed*"], location(2): ["not_installed", "endpoint_removed"],
+    }));
+    let work = Work::new();
+    let list = work.file("list.csv", locations(4));
+    let first = work.run_into("first", list, &stand_in.url()).go().expect(1);
+    first.assert_sound(&stand_in);
+    stand_in.next_run();
+    let run = work.run_into("second", first.file("failures.csv"), &stand_in.url());
+    let second = run.args(["--concurrency", "1"]).go().expect(3);
+    second.assert_sound(&stand_in);
+    let words = status(&work, "second", &[]).expect(0).stdout;
+    let first_id = first.summary()["run_id"].as_str().unwrap().to_owned();
+    for part in [
+        "State        halted",
+        "Halted ",
+        "since the first run: 2 of 4",
+        &first_id,
+        "2 of 4 installations recovered",
+    ] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    fs::rename(work.path("first"), work.path("elsewhere")).unwrap();
+    let told = as_json(&work, "second");
+    assert_eq!(told["earlier_runs"][0]["run_id"], first_id);
+    assert_eq!(
+        (&told["earlier_runs"][0]["books"], &told["chain"]["outstanding"]),
+        (&Value::Null, &json!(2))
+    );
+    fs::rename(work.path("second"), work.path("first")).unwrap();
+    assert_eq!(as_json(&work, "first")["earlier_runs"][0]["books"], Value::Null, "another run");
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let work = Work::new();
+    fs::create_dir(work.path("empty")).unwrap();
+    for (folder, says) in [("nowhere", "no such folder"), ("empty", "no journal.jsonl")] {
+        assert!(status(&work, folder, &[]).expect(2).stderr.contains(says));
+    }
+    fs::write(work.path("empty/journal.jsonl"), "{}\n").unwrap();
+    assert!(status(&work, "empty", &[]).expect(4).stderr.contains("damaged"));
+}
