@@ -1,6 +1,9 @@
 //! The run whose failures a list is: runs are links of a chain.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, ensure};
 
@@ -30,6 +33,15 @@ pub enum Place {
     Rehearsal,
     /// Somewhere else.
     Real,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rehearsal => "a rehearsal",
+            Self::Real => "a real run",
+        })
+    }
 }
 
 /// Finds the run before: the one that is named, or the one in whose folder the list is. One that is
@@ -67,15 +79,7 @@ fn parent(folder: &Path, place: Place) -> anyhow::Result<Box<Parent>> {
     let journal = RunFolder::open(&folder, Disk::default())?.journal();
     let ledger = Ledger::read(&journal, |_| {})?;
     let there = if ledger.started.sandbox { Place::Rehearsal } else { Place::Real };
-    match (there, place) {
-        (Place::Rehearsal, Place::Real) => {
-            anyhow::bail!("{} is a rehearsal, and this is a real run", folder.display())
-        }
-        (Place::Real, Place::Rehearsal) => {
-            anyhow::bail!("{} is a real run, and this is a rehearsal", folder.display())
-        }
-        _ => {}
-    }
+    ensure!(there == place, "{} is {there}, and this is {place}", folder.display());
     let chain = ledger.chain();
     Ok(Box::new(Parent {
         run_id: ledger.started.run_id,
