@@ -168,7 +168,9 @@ impl Ticket<'_> {
             facts,
             samples: thinned(grants, MOST).iter().map(facts::lost_grant).collect(),
             repro: None,
-            pointer: "Full list: lost_grants in summary.json, with times and trace ids.".to_owned(),
+            pointer: "Full list: lost_grants in summary.json (the first thousand), with times and \
+                      trace ids."
+                .to_owned(),
         }
     }
 
