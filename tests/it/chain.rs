@@ -214,7 +214,7 @@ fn a_list_without_its_run_carries_its_history_on_and_says_that_the_link_is_missi
 fn a_failure_that_is_to_be_tried_later_tells_when() {
     let highlevel = Recording::answering(|_, _, _| {
         let body = json!({"message": "Too Many Requests"}).to_string();
-        Reply::Bytes(whole(429, &[("Retry-After", "30")], &body))
+        Reply::Whole(whole(429, &[("Retry-After", "30")], &body))
     });
     let work = Work::new();
     let list = work.file("list.csv", locations(1));

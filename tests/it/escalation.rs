@@ -177,7 +177,7 @@ fn the_servers_clock_is_told_once_and_stands_in_the_ticket() {
         let date =
             jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&ahead).unwrap();
         let body = json!({"message": "App is not installed"}).to_string();
-        Reply::Bytes(whole(400, &[("Date", &date)], &body))
+        Reply::Whole(whole(400, &[("Date", &date)], &body))
     });
     let work = Work::new();
     let list = work.file("list.csv", locations(8));

@@ -88,7 +88,7 @@ fn answer(book: &Book, codes: &BTreeMap<String, usize>, seen: &Seen) -> Reply {
                 book.present(seen);
             }
             let headers = [("Location", "https://elsewhere.invalid/x")];
-            Reply::Bytes(whole(*status, &headers[..usize::from(*status / 100 == 3)], body))
+            Reply::Whole(whole(*status, &headers[..usize::from(*status / 100 == 3)], body))
         }
     }
 }

@@ -95,7 +95,7 @@ fn another_host_is_found_out_with_one_installation() {
         (404, page, "endpoint_removed", 1, "needs-support"),
         (400, page, "unrecognised", 1, "needs-support"),
     ] {
-        let stand_in = Recording::answering(move |_, _, _| Reply::Bytes(whole(status, &[], body)));
+        let stand_in = Recording::answering(move |_, _, _| Reply::Whole(whole(status, &[], body)));
         let work = Work::new();
         let list = work.file("list.csv", locations(COUNT));
         let ran = work.run(list, &stand_in.url()).go().expect(3);

@@ -81,7 +81,7 @@ fn a_day_that_is_used_up_ends_the_run_with_the_time_to_come_back() {
         if number == 6 && seen.is_reconnect() {
             let spent =
                 [("X-RateLimit-Daily-Remaining", "0"), ("x-ratelimit-daily-reset", "4070908800")];
-            return Reply::Bytes(whole(200, &spent, &book.code(seen).to_string()));
+            return Reply::Whole(whole(200, &spent, &book.code(seen).to_string()));
         }
         book.answer(seen)
     });
@@ -103,7 +103,7 @@ fn a_day_that_will_not_do_is_told_at_once_and_in_the_next_plan() {
         let said =
             [("X-RateLimit-Daily-Remaining", left.as_str()), ("x-ratelimit-daily-reset", "3600")];
         let body = if seen.is_reconnect() { book.code(seen) } else { book.tokens(seen) };
-        Reply::Bytes(whole(200, &said, &body.to_string()))
+        Reply::Whole(whole(200, &said, &body.to_string()))
     });
     let work = Work::new();
     let list = work.file("list.csv", locations(20));
@@ -124,7 +124,7 @@ fn a_day_that_will_not_do_is_told_at_once_and_in_the_next_plan() {
 #[test]
 fn a_server_that_only_ever_says_too_many_halts_the_run() {
     let throttled = || whole(429, &[("Retry-After", "0")], "{}");
-    let stand_in = Recording::answering(move |_, _, _| Reply::Bytes(throttled()));
+    let stand_in = Recording::answering(move |_, _, _| Reply::Whole(throttled()));
     let work = Work::new();
     let list = work.file("list.csv", locations(40));
     let run = work.run(&list, &stand_in.url()).args(["--max-outage", "1s", "--attempts", "100"]);

@@ -70,6 +70,8 @@ fn decoded(value: &str) -> String {
 pub(crate) enum Reply {
     /// A whole answer.
     Json(u16, Value),
+    /// A whole answer as it goes over the wire.
+    Whole(Vec<u8>),
     /// These bytes as they are, then the connection is closed.
     Bytes(Vec<u8>),
     /// The connection is closed without a word.
@@ -286,19 +288,18 @@ fn serve(stream: &TcpStream, shared: &Shared) {
             all.len() - 1
         };
         let mut output = stream;
-        match (shared.script)(&shared.book, number, &seen) {
-            Reply::Json(status, body) => {
-                let answer = whole(status, &[], &body.to_string());
-                if output.write_all(&answer).is_err() {
-                    return;
-                }
-            }
+        let answer = match (shared.script)(&shared.book, number, &seen) {
+            Reply::Json(status, body) => whole(status, &[], &body.to_string()),
+            Reply::Whole(answer) => answer,
             Reply::Bytes(bytes) => {
                 // The client may have had enough of it before the end.
                 let _ = output.write_all(&bytes);
                 return;
             }
             Reply::Close => return,
+        };
+        if output.write_all(&answer).is_err() {
+            return;
         }
     }
 }

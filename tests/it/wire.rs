@@ -191,7 +191,7 @@ fn nothing_follows_a_redirect() {
             let target = elsewhere.url() + "/oauth/reconnect";
             let stand_in = Recording::answering(move |book, _, seen| {
                 if seen.is_reconnect() == (step == "reconnect") {
-                    Reply::Bytes(whole(status, &[("Location", &target)], "{}"))
+                    Reply::Whole(whole(status, &[("Location", &target)], "{}"))
                 } else {
                     book.answer(seen)
                 }
@@ -255,7 +255,7 @@ fn a_pooled_connection_that_the_server_closes_brings_no_hidden_request() {
     // may go into one that is gone. Whether it does is the scheduler's choice, and so is the exit
     // code; that the journal knows of every request and no code goes out twice is not.
     let stand_in = Recording::answering(|book, _, seen| match book.answer(seen) {
-        Reply::Json(status, body) => Reply::Bytes(whole(status, &[], &body.to_string())),
+        Reply::Json(status, body) => Reply::Whole(whole(status, &[], &body.to_string())),
         other => other,
     });
     let work = Work::new();
