@@ -545,7 +545,9 @@ impl Recovery<'_> {
         let codes = u64::from(self.tools.pacer.codes_to_come());
         let done = u64::from(lane == Lane::Exchange);
         let without_code = u64::from(self.tools.gauge.open()).saturating_sub(codes + done);
-        if without_code > 0 && left < codes + CALLS_EACH {
+        // Each of the others may have a request on its way that this answer does not count yet.
+        let on_their_way = u64::from(self.tools.gauge.in_flight()).saturating_sub(1);
+        if without_code > 0 && left < codes + on_their_way + CALLS_EACH {
             return self.halt_for_the_pace(&come_back(resets_at)).await;
         }
         let needed = codes + without_code * CALLS_EACH;
