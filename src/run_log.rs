@@ -2,8 +2,9 @@
 
 use std::{
     fs::File,
-    io::{LineWriter, Write},
+    io::{BufWriter, Write},
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -15,10 +16,27 @@ use crate::{
     text::SafeText,
 };
 
+/// How long the lines of a run that goes well may wait to be written together. Everything else is
+/// written at once.
+const ROUTINE_WAITS: Duration = Duration::from_millis(200);
+
 /// Writes every event as a line. What cannot be written is left out: the journal has it.
 #[derive(Debug)]
 pub struct RunLog {
-    out: Mutex<LineWriter<File>>,
+    out: Mutex<Out>,
+}
+
+#[derive(Debug)]
+struct Out {
+    file: BufWriter<File>,
+    flushed: Instant,
+}
+
+/// How soon a line has to be in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weight {
+    Routine,
+    News,
 }
 
 impl RunLog {
@@ -27,27 +45,39 @@ impl RunLog {
         let path = folder.file("run.log");
         let file = folder.disk().open_or_create(&path).and_then(DiskFile::into_handle);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { out: Mutex::new(LineWriter::new(file)) })
+        let out = Out { file: BufWriter::new(file), flushed: Instant::now() };
+        Ok(Self { out: Mutex::new(out) })
     }
 
-    fn line(&self, line: &str) {
+    fn line(&self, line: &str, weight: Weight) {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         // A log that cannot be written must not stop a recovery.
-        let _ = writeln!(out, "{} {line}", clock::stamp(clock::now()));
+        let _ = writeln!(out.file, "{} {line}", clock::stamp(clock::now()));
+        if weight == Weight::News || out.flushed.elapsed() >= ROUTINE_WAITS {
+            let _ = out.file.flush();
+            out.flushed = Instant::now();
+        }
     }
 }
 
 impl RunLog {
     /// Writes a line that no event stands for.
     pub fn note(&self, line: &str) {
-        self.line(line);
+        self.line(line, Weight::News);
     }
 }
 
 impl Listener for RunLog {
     fn hear(&self, event: &Event) {
+        let weight = match event {
+            Event::Duplicate(_)
+            | Event::Rejected(_)
+            | Event::Exchanging(_)
+            | Event::Recovered(_) => Weight::Routine,
+            _ => Weight::News,
+        };
         if let Some(line) = line_of(event) {
-            self.line(&line);
+            self.line(&line, weight);
         }
     }
 }
