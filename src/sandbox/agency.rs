@@ -64,11 +64,11 @@ fn give(
     let tenant = state.log.texts.number(location);
     let made = (tenant, Scope::Location, bearer.client, Source::Agency);
     let serial = state.grant_anew(made, fault);
-    granted(state, call, serial)
+    granted(state, call, serial, bearer.client)
 }
 
 /// As specified, neither `userType` nor `companyId` is in it.
-fn granted(state: &State, call: &Call, serial: u32) -> Answer {
+fn granted(state: &State, call: &Call, serial: u32, client: Option<u32>) -> Answer {
     let tokens = state.tokens(serial);
     let location = tokens.holder.id();
     let mut answer = answers::LOCATION_TOKEN.fill(&[
@@ -77,7 +77,7 @@ fn granted(state: &State, call: &Call, serial: u32) -> Answer {
         ("scope", token::SCOPE),
         ("location", location),
         ("plan", "66f2a1c04b7d3e5f90a1b2c3"),
-        ("app", "5a0dbc0de5a0dbc0de5a0dbc"),
+        ("app", state.clients.app(client)),
         ("user", &state.mint.user(location)),
         ("traceId", &state.mint.trace(call.ordinal)),
     ]);

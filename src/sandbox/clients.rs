@@ -63,6 +63,11 @@ impl Clients {
         known.map_or(only, |client| &client.id)
     }
 
+    /// The app id of this client.
+    pub(super) fn app(&self, client: Option<u32>) -> &str {
+        app_of(self.name(client))
+    }
+
     /// Whether this is the app id of the client; where the client is not known, whether it has the
     /// shape of one.
     pub(super) fn is_app(&self, client: Option<u32>, app: &str) -> bool {
