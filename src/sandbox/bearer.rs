@@ -11,9 +11,6 @@ use super::step::Step;
 use super::stored::AccessLife;
 use crate::installation::Scope;
 
-/// How long an access token lives, in seconds, as every answer says.
-const LIFE: std::time::Duration = std::time::Duration::from_secs(86_399);
-
 /// Who stands behind an access token that works.
 pub(super) struct Bearer {
     pub(super) holder: Holder,
@@ -81,7 +78,7 @@ impl State {
         let serial = self.mint.serial(token, Purpose::Access)?;
         let pair = self.ledger.pairs.get(serial as usize)?;
         let tokens = self.tokens(serial);
-        let old = self.clock.now().saturating_sub(pair.at) > micros(LIFE);
+        let old = self.clock.now().saturating_sub(pair.at) > micros(self.access_life);
         let life = if old { AccessLife::Dead } else { pair.access };
         let bearer = Bearer { holder: tokens.holder, client: pair.client };
         (tokens.access == token).then_some((bearer, life))

@@ -48,6 +48,8 @@ pub(super) struct Claims<'a> {
     pub(super) client: &'a str,
     /// Epoch seconds.
     pub(super) issued: i64,
+    /// How long the access token lives, in seconds.
+    pub(super) life: i64,
     pub(super) serial: u64,
 }
 
@@ -71,9 +73,9 @@ impl Mint {
         format!("{head:08x}-{mid:04x}-4{version:03x}-{variant:04x}-{tail:012x}")
     }
 
-    /// An access token: shaped like a JWT, signed by nobody. It lives a day.
+    /// An access token: shaped like a JWT, signed by nobody.
     pub(super) fn access(self, claims: &Claims<'_>) -> String {
-        self.token(claims, Purpose::Access, 86_399)
+        self.token(claims, Purpose::Access, claims.life)
     }
 
     /// A refresh token: shaped like a JWT, signed by nobody. It lives a year.

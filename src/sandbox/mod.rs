@@ -103,6 +103,8 @@ pub struct Options {
     /// How long a refresh token that was used gives the same pair again: 30 seconds by default, as
     /// documented.
     pub same_again: Duration,
+    /// How long an access token works, told in whole seconds: 86,399 seconds by default.
+    pub access_life: Duration,
     /// Tokens that are known from the start. None by default.
     pub stored: Vec<StoredPair>,
     /// The locations of agencies, in the order in which they are listed. None by default: then an
@@ -123,6 +125,7 @@ impl Default for Options {
             reconnect_path: "/oauth/reconnect".into(),
             quota: None,
             same_again: Duration::from_secs(30),
+            access_life: Duration::from_secs(86_399),
             stored: Vec::new(),
             installed: Vec::new(),
         }

@@ -134,6 +134,7 @@ pub(super) fn granted(state: &State, call: &Call, serial: u32) -> Answer {
     let mut answer = recorded.fill(&[
         ("access", &tokens.access),
         ("refresh", &tokens.refresh),
+        ("life", &state.access_life.as_secs().to_string()),
         ("refreshId", &state.mint.refresh_id(serial.into())),
         ("scope", SCOPE),
         ("company", &tokens.holder.company),

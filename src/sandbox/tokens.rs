@@ -30,7 +30,8 @@ impl State {
         let holder = self.holder(pair);
         let client = self.clients.name(pair.client);
         let issued = self.clock.told(pair.at).as_second();
-        let claims = Claims { holder: &holder, client, issued, serial: serial.into() };
+        let life = i64::try_from(self.access_life.as_secs()).unwrap_or(i64::MAX);
+        let claims = Claims { holder: &holder, client, issued, life, serial: serial.into() };
         let (access, refresh) = (self.mint.access(&claims), self.mint.refresh(&claims));
         Tokens { holder, access, refresh }
     }

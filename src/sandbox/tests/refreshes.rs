@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::super::{
-    AccessLife, CLIENT_ID, Options, Outcome, PairState, RefreshLife, Step, StoredPair, Via,
+    AccessLife, CLIENT_ID, CLIENT_SECRET, Options, Outcome, PairState, RefreshLife, Step,
+    StoredPair, Via,
 };
-use super::{Bench, COMPANY, ID, REFRESH, body, fields, household, seen};
+use super::{Bench, COMPANY, ID, REFRESH, V3, body, fields, household, seen, sent};
 use crate::installation::Scope;
 
 #[tokio::test]
@@ -119,4 +122,25 @@ async fn a_stored_refresh_token_belongs_to_its_kind_and_its_client() {
     assert_eq!(bench.token(&other).await.unwrap().status(), 401);
     let outcome = bench.sandbox.audit().refreshes.last().unwrap().outcome;
     assert_eq!(outcome, Outcome::ClientRefused);
+}
+
+#[tokio::test]
+async fn an_incomplete_refresh_is_told_what_it_lacks_and_version_3_takes_json() {
+    let bench = Bench::new(household()).await;
+    let whole = fields("refresh_token", "refresh_token", REFRESH);
+    for (position, says) in [(0, "clientId"), (1, "clientSecret"), (3, "refreshToken")] {
+        let mut lacking = whole.to_vec();
+        lacking.remove(position);
+        let (status, text) = seen(bench.token(&lacking).await.unwrap()).await;
+        let expected = format!("Missing parameter: {says}");
+        assert_eq!((status, text.contains(&expected)), (400, true), "{text}");
+    }
+    let outcomes: Vec<_> = bench.sandbox.audit().refreshes.iter().map(|one| one.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Malformed, Outcome::Malformed]);
+    let camel = json!({"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET,
+        "grantType": "refresh_token", "refreshToken": REFRESH});
+    let request = bench.client.post(bench.url("/oauth/token")).json(&camel);
+    let (status, answer) = sent(request.header("Version", V3)).await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer["refreshToken"].is_string() && answer.get("refresh_token").is_none());
 }

@@ -1,5 +1,7 @@
 //! An access token is tried.
 
+use std::time::Duration;
+
 use super::super::{AccessLife, Options, Step, StoredPair};
 use super::{ACCESS, AGENCY, Bench, COMPANY, ID, V2, body, household, sent};
 use crate::installation::Scope;
@@ -86,4 +88,20 @@ async fn the_tokens_of_another_tenant_or_kind_are_found_out() {
         let (_, answer) = sent(bench.get(&format!("/locations/{ID}"), token, V2)).await;
         assert!(answer["message"].as_str().unwrap().contains(says), "{fault}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn an_access_token_dies_of_age() {
+    let access_life = Duration::from_millis(1200);
+    let bench = Bench::new(Options { access_life, ..Options::default() }).await;
+    let code = bench.code().await;
+    let answer = body(bench.try_exchange(&code).await.unwrap()).await;
+    assert_eq!(answer["expires_in"], 1);
+    let token = answer["access_token"].as_str().unwrap();
+    let location = format!("/locations/{ID}");
+    assert_eq!(sent(bench.get(&location, token, V2)).await.0, 200);
+    tokio::time::sleep(access_life).await;
+    assert_eq!(sent(bench.get(&location, token, V2)).await.1["message"], "Invalid JWT");
+    let refreshed = bench.try_refresh(answer["refresh_token"].as_str().unwrap()).await;
+    assert_eq!(refreshed.status(), 200);
 }
