@@ -25,13 +25,14 @@ async fn a_refresh_token_rotates_and_repeats_itself_for_a_while() {
     assert_eq!(second["access_token"], again["access_token"]);
     assert!(bench.sandbox.audit().refresh_tokens_spent_twice_outside_grace().is_empty());
     tokio::time::sleep(same_again).await;
-    for token in [old, "eyJ.no.such"] {
+    let forged = format!("x{old}");
+    for token in [old, "eyJ.no.such", &forged] {
         let (status, text) = seen(bench.try_refresh(token).await).await;
         assert_eq!((status, text.contains("refresh token is invalid")), (400, true));
     }
     let audit = bench.sandbox.audit();
     assert_eq!(audit.grants[0].state, PairState::Rotated);
-    assert_eq!(audit.calls(Step::Refresh), 4);
+    assert_eq!(audit.calls(Step::Refresh), 5);
     assert_eq!(second["access_token"], audit.granted(ID).unwrap().access_token);
     assert_eq!(audit.refresh_tokens_spent_twice_outside_grace(), [old]);
     let [pair] = audit.granted_via(Via::Refresh)[..] else { panic!("{:?}", audit.grants) };
@@ -115,6 +116,9 @@ async fn a_stored_refresh_token_belongs_to_its_kind_and_its_client() {
         let (status, text) = seen(bench.try_refresh(token).await).await;
         assert_eq!((status, text.contains(says)), (expected, true), "{token}: {text}");
     }
+    assert_eq!(bench.try_refresh("r2").await.status(), 400);
+    let spent = bench.sandbox.audit();
+    assert!(spent.refresh_tokens_spent_twice_outside_grace().is_empty(), "it was dead before");
     // Whoever used it first keeps what it gave.
     let new = bench.sandbox.audit().grants[0].refresh_token.clone();
     let mut other = fields("refresh_token", "refresh_token", &new);
