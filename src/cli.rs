@@ -305,6 +305,12 @@ pub struct SandboxArgs {
     /// Faults by installation: a JSON file, id → list of faults
     #[arg(long, value_name = "FILE")]
     pub fault_file: Option<PathBuf>,
+    /// Tokens that are known from the start: JSON lines as in tokens.jsonl
+    #[arg(long, value_name = "FILE")]
+    pub stored: Option<PathBuf>,
+    /// Locations of agencies: JSON lines with _id, companyId and isInstalled
+    #[arg(long, value_name = "FILE")]
+    pub installed: Option<PathBuf>,
     /// The same seed gives the same faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

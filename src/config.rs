@@ -23,7 +23,7 @@ use crate::{
         table::Answers,
     },
     pace::{AskedRate, Pacing, Rate},
-    sandbox::{self, FaultPlan},
+    sandbox::{self, FaultPlan, InstalledLocation, SeedError, StoredPair},
     secret::{ClientSecret, Secret},
 };
 
@@ -388,8 +388,19 @@ pub fn stand_in(args: &SandboxArgs) -> anyhow::Result<sandbox::Options> {
         seed: args.seed,
         code_life: args.code_life,
         latency: args.latency,
+        stored: seeded("--stored", args.stored.as_deref(), StoredPair::from_file)?,
+        installed: seeded("--installed", args.installed.as_deref(), InstalledLocation::from_file)?,
         ..sandbox::Options::default()
     })
+}
+
+/// What a file of the flag lets the stand-in know from the start.
+fn seeded<T>(
+    flag: &'static str,
+    file: Option<&Path>,
+    read: impl Fn(&Path) -> Result<Vec<T>, SeedError>,
+) -> anyhow::Result<Vec<T>> {
+    file.map(read).transpose().context(flag).map(Option::unwrap_or_default)
 }
 
 fn faults(shares: Option<&str>, file: Option<&Path>) -> anyhow::Result<FaultPlan> {

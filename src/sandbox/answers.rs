@@ -1,8 +1,9 @@
 //! The recorded bodies, and how a recording becomes an answer.
 //!
 //! Where HighLevel publishes no body for a case, the recording is what its framework (Nest) or
-//! its gateway (Cloudflare) sends by default; `too-many.json`, `not-installed.json` and
-//! `one-id.json` are made up.
+//! its gateway (Cloudflare) sends by default; `too-many.json`, `not-installed.json`, `one-id.json`,
+//! `app-not-found.json`, `company.json`, `contacts.json` and `location.json` are made up, and so are
+//! the statuses of `user-type.json` and `auth-class.json`.
 
 use super::clock::Clock;
 use super::faults::{Fault, Kind, Parameter};
@@ -59,6 +60,22 @@ recorded! {
     ERROR_OBJECT = 400 JSON "error-object.json";
     GARBAGE_MESSAGE = 400 JSON "garbage-message.json";
     ECHO_SECRET = 400 JSON "echo-secret.json";
+    LOCATION_TOKEN = 201 JSON "location-token.json";
+    LOCATION = 200 JSON "location.json";
+    COMPANY = 200 JSON "company.json";
+    CONTACTS = 200 JSON "contacts.json";
+    TOKEN_DEAD = 401 JSON "token-dead.json";
+    TOKEN_INVALID = 401 JSON "token-invalid.json";
+    SCOPE_MISSING = 401 JSON "scope-missing.json";
+    USER_TYPE = 401 JSON "user-type.json";
+    AUTH_CLASS = 401 JSON "auth-class.json";
+    NO_ACCESS = 403 JSON "no-access.json";
+    NO_FEATURE = 401 JSON "no-feature.json";
+    VERSION_MISSING = 401 JSON "version-missing.json";
+    VERSION_WRONG = 400 JSON "version-wrong.json";
+    APP_NOT_FOUND = 400 JSON "app-not-found.json";
+    APP_NOT_FOUND_V3 = 404 JSON "app-not-found-v3.json";
+    INVALID_ARGUMENT_V3 = 400 JSON "invalid-argument-v3.json";
 }
 
 /// An answer, ready but for its delivery.
@@ -79,6 +96,12 @@ impl Answer {
     fn plain(status: u16, body: &str) -> Self {
         let content_type = if body.starts_with(['{', '[']) { JSON } else { TEXT };
         Self { status, content_type, headers: Vec::new(), body: body.to_owned() }
+    }
+
+    /// An answer whose body is a list and so cannot be a recording.
+    pub(super) fn json(body: &serde_json::Value) -> Self {
+        let (status, content_type) = (200, JSON);
+        Self { status, content_type, headers: Vec::new(), body: body.to_string() }
     }
 
     /// The same answer with another body and its kind.
@@ -175,6 +198,21 @@ fn recording(kind: Kind) -> Option<Recorded> {
         Kind::UnauthorisedHtml => UNAUTHORISED,
         Kind::GarbageMessage => GARBAGE_MESSAGE,
         Kind::EchoSecret => ECHO_SECRET,
+        kind => return at_a_token(kind),
+    })
+}
+
+/// What an access token is told that is shown.
+fn at_a_token(kind: Kind) -> Option<Recorded> {
+    Some(match kind {
+        Kind::TokenDead => TOKEN_DEAD,
+        Kind::TokenInvalid => TOKEN_INVALID,
+        Kind::ScopeMissing => SCOPE_MISSING,
+        Kind::UserType => USER_TYPE,
+        Kind::AuthClass => AUTH_CLASS,
+        Kind::NoAccess => NO_ACCESS,
+        Kind::NoFeature => NO_FEATURE,
+        Kind::VersionMissing => VERSION_MISSING,
         _ => return None,
     })
 }

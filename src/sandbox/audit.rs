@@ -1,6 +1,7 @@
 //! What the sandbox saw and gave, for those who want to check a client against it.
 //!
-//! The report holds codes and tokens in clear: they are the stand-in's own and open nothing.
+//! The report holds codes and tokens in clear. The stand-in's own open nothing; what a client showed
+//! is there as it was shown.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -8,9 +9,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::clock::micros;
-use super::faults::Step;
-use super::ledger::PairState;
+use super::ledger::{PairState, Via};
 use super::log::Outcome;
+use super::step::Step;
 use crate::installation::Scope;
 
 /// A snapshot of everything since the start or the last reset.
@@ -22,6 +23,8 @@ pub struct AuditReport {
     pub codes: Vec<CodeIssued>,
     /// Every presentation of a code, in order.
     pub presentations: Vec<CodePresented>,
+    /// Every presentation of a refresh token, in order.
+    pub refreshes: Vec<RefreshPresented>,
     /// Every token pair that was handed out or would have been, had the answer come through.
     pub grants: Vec<PairGranted>,
     /// The most requests that were being answered at a time.
@@ -43,9 +46,12 @@ pub struct RequestSeen {
     pub method: String,
     /// The path, without a query.
     pub path: String,
+    /// The query, without its question mark.
+    pub query: Option<String>,
     /// What it was for.
     pub step: Step,
-    /// The installation asked for, or to whom the code or refresh token belongs.
+    /// The installation asked for, or to whom the code or refresh token belongs; the company whose
+    /// locations are listed.
     pub id: Option<String>,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
@@ -55,6 +61,8 @@ pub struct RequestSeen {
     pub version: Option<String>,
     /// Whether there was an `Authorization` header.
     pub authorization: bool,
+    /// The access token in it.
+    pub bearer: Option<String>,
     /// The fault that was applied, as the plan wrote it.
     pub fault: Option<String>,
     /// The status answered; none where no head of an answer went out.
@@ -93,6 +101,23 @@ pub struct CodePresented {
     pub outcome: Outcome,
 }
 
+/// One presentation of a refresh token.
+#[derive(Clone, Debug, Serialize)]
+pub struct RefreshPresented {
+    /// The refresh token as presented.
+    pub refresh_token: String,
+    /// The installation that it belongs to, if it is known.
+    pub id: Option<String>,
+    /// When, in microseconds since the start.
+    pub at_us: u64,
+    /// The ordinal of the request.
+    pub request: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The position among the grants of the pair that it gave, this time or before.
+    pub gave: Option<usize>,
+}
+
 /// One token pair.
 #[derive(Clone, Debug, Serialize)]
 pub struct PairGranted {
@@ -100,11 +125,13 @@ pub struct PairGranted {
     pub id: String,
     /// Sub-account or agency, as asked for.
     pub scope: Scope,
-    /// The code that gave it; none for a pair that a refresh token gave.
+    /// The way by which it was got.
+    pub via: Via,
+    /// The code that gave it; none for a pair that was got by another way.
     pub code: Option<String>,
     /// The access token.
     pub access_token: String,
-    /// The refresh token.
+    /// The refresh token, which `no_refresh_token` keeps from the client.
     pub refresh_token: String,
     /// When, in microseconds since the start.
     pub at_us: u64,
@@ -123,6 +150,12 @@ pub struct Counts {
     pub exchanges: usize,
     /// Refreshes.
     pub refreshes: usize,
+    /// Requests for a sub-account's tokens with an agency's.
+    pub agency_calls: usize,
+    /// Trials of access tokens.
+    pub verifications: usize,
+    /// Requests for a page of an agency's locations.
+    pub discoveries: usize,
     /// Codes handed out.
     pub codes: usize,
     /// Token pairs handed out.
@@ -141,6 +174,35 @@ impl AuditReport {
         let (mut once, mut twice) = (HashSet::new(), HashSet::new());
         let texts = self.presentations.iter().map(|presented| presented.code.as_str());
         texts.filter(|code| !once.insert(*code) && twice.insert(*code)).collect()
+    }
+
+    /// The refresh tokens that had given a pair and were presented again when the time in which they
+    /// give the same once more was over. A careful client has none.
+    pub fn refresh_tokens_spent_twice_outside_grace(&self) -> Vec<&str> {
+        let (mut gave, mut twice) = (HashSet::new(), HashSet::new());
+        let again = self.refreshes.iter().filter(|seen| {
+            if seen.outcome == Outcome::Granted {
+                gave.insert(seen.refresh_token.as_str());
+            }
+            seen.outcome == Outcome::Used && gave.contains(seen.refresh_token.as_str())
+        });
+        let again: Vec<_> = again.map(|seen| seen.refresh_token.as_str()).collect();
+        again.into_iter().filter(|token| twice.insert(*token)).collect()
+    }
+
+    /// The presentations of a refresh token, in order.
+    pub fn refreshes_of(&self, refresh_token: &str) -> Vec<&RefreshPresented> {
+        self.refreshes.iter().filter(|seen| seen.refresh_token == refresh_token).collect()
+    }
+
+    /// The pairs that were got by a way, in order.
+    pub fn granted_via(&self, via: Via) -> Vec<&PairGranted> {
+        self.grants.iter().filter(|pair| pair.via == via).collect()
+    }
+
+    /// The requests of a step, in order.
+    pub fn requests_at(&self, step: Step) -> Vec<&RequestSeen> {
+        self.requests.iter().filter(|request| request.step == step).collect()
     }
 
     /// The last pair of an installation that still works.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Form, FromRequest, Request};
-use axum::http::{HeaderMap, header};
+use axum::extract::{Form, FromRequest, Query, Request};
+use axum::http::{HeaderMap, Uri, header};
 use serde_json::{Map, Value};
 
 /// The most that is read of a body.
@@ -15,8 +15,11 @@ pub(super) struct Call {
     pub(super) ordinal: u64,
     pub(super) method: String,
     pub(super) path: String,
+    query: HashMap<String, String>,
     pub(super) agent: Agent,
     pub(super) api: Api,
+    /// The access token that is shown.
+    pub(super) bearer: Option<String>,
     pub(super) content: Content,
 }
 
@@ -30,6 +33,9 @@ pub(super) enum Agent {
 /// The version of the API that the `Version` header asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Api {
+    /// There is no such header.
+    Unnamed,
+    /// Any other than `v3`.
     V2,
     V3,
 }
@@ -54,17 +60,40 @@ impl Call {
             Some(name) if !name.trim().is_empty() => Agent::Named,
             _ => Agent::Nameless,
         };
-        let v3 = text(&head.headers, "version").is_some_and(|v| v.eq_ignore_ascii_case("v3"));
+        let api = match text(&head.headers, "version") {
+            Some(version) if version.eq_ignore_ascii_case("v3") => Api::V3,
+            Some(_) => Api::V2,
+            None => Api::Unnamed,
+        };
         let content = Content::read(&head.headers, body).await;
         Self {
             ordinal,
             method: head.method.to_string(),
             path: head.uri.path().to_owned(),
+            query: queried(&head.uri),
             agent,
-            api: if v3 { Api::V3 } else { Api::V2 },
+            api,
+            bearer: bearer(&head.headers).map(str::to_owned),
             content,
         }
     }
+
+    /// A parameter of the query; never an empty one.
+    pub(super) fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+fn queried(uri: &Uri) -> HashMap<String, String> {
+    if uri.query().is_none() {
+        return HashMap::new();
+    }
+    Query::try_from_uri(uri).map_or_else(|_| HashMap::new(), |Query(map)| map)
+}
+
+/// The access token in the `Authorization` header.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    text(headers, "authorization")?.strip_prefix("Bearer ")
 }
 
 impl Content {

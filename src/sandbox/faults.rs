@@ -1,57 +1,9 @@
 //! Which faults exist, where each makes sense, and how one is written.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-/// What a request to the sandbox is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Step {
-    /// `POST /oauth/reconnect`: an authorization code is asked for.
-    Reconnect,
-    /// `POST /oauth/token` with a code, or with a body that names no grant type that is known.
-    Exchange,
-    /// `POST /oauth/token` with a refresh token.
-    Refresh,
-    /// Any other path. No fault applies there.
-    Other,
-}
-
-impl Step {
-    /// Reads the step before the colon of a plan entry.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "reconnect" => Some(Self::Reconnect),
-            "exchange" => Some(Self::Exchange),
-            "refresh" => Some(Self::Refresh),
-            _ => None,
-        }
-    }
-
-    /// Its position in tables with a place for each step.
-    pub(super) fn index(self) -> usize {
-        match self {
-            Self::Reconnect => 0,
-            Self::Exchange => 1,
-            Self::Refresh => 2,
-            Self::Other => 3,
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Reconnect => "reconnect",
-            Self::Exchange => "exchange",
-            Self::Refresh => "refresh",
-            Self::Other => "other",
-        })
-    }
-}
+use super::step::Place;
 
 /// The faults by name; [`CATALOGUE`] says what each one does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,40 +53,20 @@ pub enum Kind {
     UnauthorisedHtml,
     GarbageMessage,
     EchoSecret,
+    NotCreated,
+    NoRefreshToken,
+    KillsEarlier,
+    TokenDead,
+    TokenInvalid,
+    ScopeMissing,
+    UserType,
+    AuthClass,
+    NoAccess,
+    NoFeature,
+    VersionMissing,
+    WrongCount,
+    FirstPage,
     Http,
-}
-
-/// At which steps a fault makes sense; the first one is where it strikes unless told otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Every step; the reconnect unless told otherwise.
-    Anywhere,
-    /// The reconnect alone: it concerns the code that is handed out.
-    ReconnectOnly,
-    /// The exchange alone: it concerns the code that is handed in.
-    ExchangeOnly,
-    /// Where tokens come from: the exchange (unless told otherwise) and the refresh.
-    Tokens,
-}
-
-impl Place {
-    /// The step of a fault that is written without one.
-    pub fn natural_step(self) -> Step {
-        match self {
-            Self::Anywhere | Self::ReconnectOnly => Step::Reconnect,
-            Self::ExchangeOnly | Self::Tokens => Step::Exchange,
-        }
-    }
-
-    /// Whether the fault makes sense at this step.
-    pub fn allows(self, step: Step) -> bool {
-        match self {
-            Self::Anywhere => step != Step::Other,
-            Self::ReconnectOnly => step == Step::Reconnect,
-            Self::ExchangeOnly => step == Step::Exchange,
-            Self::Tokens => matches!(step, Step::Exchange | Step::Refresh),
-        }
-    }
 }
 
 /// What may stand in parentheses after a fault's name, with its default.
@@ -286,7 +218,9 @@ const fn row(
     Known { name, kind, place, takes, meaning }
 }
 
-use Place::{Anywhere, ExchangeOnly, ReconnectOnly, Tokens};
+use Place::{
+    AgencyOnly, Anywhere, Bearer, DiscoverOnly, ExchangeOnly, Later, ReconnectOnly, Tokens,
+};
 use Takes::{Answer, Mebibytes, Nothing, Seconds, Target, Wait};
 
 /// Every fault that the sandbox knows.
@@ -336,5 +270,18 @@ pub const CATALOGUE: &[Known] = &[
     row("unauthorised_html", Kind::UnauthorisedHtml, Anywhere, Nothing, "401 with a page of a proxy"),
     row("garbage_message", Kind::GarbageMessage, Anywhere, Nothing, "400 whose message has terminal escapes, bidi marks, markup and a formula"),
     row("echo_secret", Kind::EchoSecret, Anywhere, Nothing, "400 that repeats the client secret"),
+    row("not_created", Kind::NotCreated, AgencyOnly, Nothing, "200 instead of 201, as the specification has it"),
+    row("no_refresh_token", Kind::NoRefreshToken, Later, Nothing, "tokens without a refresh token"),
+    row("kills_earlier", Kind::KillsEarlier, Later, Nothing, "a grant that kills the earlier access tokens of the installation"),
+    row("token_dead", Kind::TokenDead, Bearer, Nothing, "401 Invalid JWT"),
+    row("token_invalid", Kind::TokenInvalid, Bearer, Nothing, "401 Invalid token: access token is invalid"),
+    row("scope_missing", Kind::ScopeMissing, Bearer, Nothing, "401 The token is not authorized for this scope."),
+    row("user_type", Kind::UserType, Bearer, Nothing, "401 This token's user type is not yet supported!"),
+    row("auth_class", Kind::AuthClass, Bearer, Nothing, "401 This authClass type is not allowed to access this scope. ..."),
+    row("no_access", Kind::NoAccess, Bearer, Nothing, "403 The token does not have access to this location."),
+    row("no_feature", Kind::NoFeature, Bearer, Nothing, "401 You do not have access to this feature! ..., with a traceId"),
+    row("version_missing", Kind::VersionMissing, Bearer, Nothing, "401 version header was not found."),
+    row("wrong_count", Kind::WrongCount, DiscoverOnly, Nothing, "a count of one more than there are"),
+    row("first_page", Kind::FirstPage, DiscoverOnly, Nothing, "the first page, whichever was asked for"),
     row("http", Kind::Http, Anywhere, Answer, "http(status,text): any answer at all"),
 ];

@@ -5,12 +5,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::clock::Micros;
-use super::mint::{self, Mint};
+use super::mint::Mint;
+use super::stored::AccessLife;
 use super::symbols::Symbol;
 use crate::installation::Scope;
-
-/// How long the same refresh token gives the same new pair again, as documented.
-const SAME_AGAIN: Micros = 30_000_000;
 
 /// A code that was handed out.
 #[derive(Clone, Copy, Debug)]
@@ -44,21 +42,72 @@ pub enum PairState {
     Revoked,
 }
 
+/// The way by which a token pair was got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// A code of a reconnect.
+    Reconnect,
+    /// A refresh token.
+    Refresh,
+    /// An agency's access token.
+    Agency,
+}
+
+/// What a token pair was given for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The code with this serial number.
+    Code(u32),
+    Refresh,
+    Agency,
+}
+
+impl Source {
+    pub(super) fn via(self) -> Via {
+        match self {
+            Self::Code(_) => Via::Reconnect,
+            Self::Refresh => Via::Refresh,
+            Self::Agency => Via::Agency,
+        }
+    }
+
+    pub(super) fn code(self) -> Option<u32> {
+        match self {
+            Self::Code(serial) => Some(serial),
+            Self::Refresh | Self::Agency => None,
+        }
+    }
+}
+
 /// A token pair that was handed out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pair {
     pub(super) tenant: Symbol,
     pub(super) scope: Scope,
-    pub(super) client: u32,
-    pub(super) code: Option<u32>,
+    /// The client to which it belongs; none where it came from tokens of which that is not known.
+    pub(super) client: Option<u32>,
+    pub(super) source: Source,
     pub(super) made_out: MadeOut,
     pub(super) at: Micros,
     pub(super) state: PairState,
+    pub(super) access: AccessLife,
     /// The pair that took its place, and when.
     pub(super) successor: Option<(u32, Micros)>,
 }
 
-/// Why a code or refresh token gives nothing.
+/// What a refresh token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// A new pair.
+    Fresh,
+    /// It gave this pair then; for a while it gives the same again.
+    Gave(u32, Micros),
+    /// Nothing.
+    Spent,
+}
+
+/// Why a code gives nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     Unknown,
@@ -72,7 +121,6 @@ pub(super) struct Ledger {
     pub(super) codes: Vec<Code>,
     pub(super) pairs: Vec<Pair>,
     by_code: HashMap<[u8; 20], u32>,
-    by_refresh: HashMap<u64, u32>,
 }
 
 impl Ledger {
@@ -114,11 +162,12 @@ impl Ledger {
         let pair = Pair {
             tenant,
             scope,
-            client,
-            code: Some(serial),
+            client: Some(client),
+            source: Source::Code(serial),
             made_out,
             at: now,
             state: PairState::Live,
+            access: AccessLife::Alive,
             successor: None,
         };
         let given = self.book(pair);
@@ -128,7 +177,8 @@ impl Ledger {
         Ok(given)
     }
 
-    fn book(&mut self, pair: Pair) -> u32 {
+    /// Books a new pair; its serial number.
+    pub(super) fn book(&mut self, pair: Pair) -> u32 {
         self.pairs.push(pair);
         serial(self.pairs.len() - 1)
     }
@@ -137,47 +187,33 @@ impl Ledger {
         let mut next = Some(first);
         while let Some(pair) = next.and_then(|serial| self.pairs.get_mut(serial as usize)) {
             pair.state = PairState::Revoked;
+            pair.access = AccessLife::Revoked;
             next = pair.successor.map(|(serial, _)| serial);
         }
     }
 
-    /// Notes the refresh token of a pair, by which it can be found.
-    pub(super) fn note_refresh(&mut self, refresh: &str, pair: u32) {
-        self.by_refresh.insert(mint::digest(refresh), pair);
-    }
-
-    /// The pair with this refresh token.
-    pub(super) fn find_refresh(&self, refresh: &str) -> Option<(u32, Pair)> {
-        let serial = *self.by_refresh.get(&mint::digest(refresh))?;
-        Some((serial, *self.pairs.get(serial as usize)?))
-    }
-
-    /// Rotates a pair. For 30 seconds the same refresh token gives the same new pair again.
-    pub(super) fn rotate(
-        &mut self,
-        old: u32,
-        client: Option<u32>,
-        made_out: MadeOut,
-        now: Micros,
-    ) -> Result<u32, Refused> {
-        let pair = *self.pairs.get(old as usize).ok_or(Refused::Unknown)?;
-        if client != Some(pair.client) {
-            return Err(Refused::Client);
-        }
-        match (pair.state, pair.successor) {
-            (PairState::Live, None) => Ok(self.succeed(old, Pair { made_out, ..pair }, now)),
-            (PairState::Rotated, Some((new, when))) if now - when <= SAME_AGAIN => Ok(new),
-            _ => Err(Refused::Unknown),
+    /// What the refresh token of a pair is good for.
+    pub(super) fn standing(&self, serial: u32) -> Standing {
+        match self.pairs.get(serial as usize).map(|pair| (pair.state, pair.successor)) {
+            Some((PairState::Live, None)) => Standing::Fresh,
+            Some((PairState::Rotated, Some((new, when)))) => Standing::Gave(new, when),
+            _ => Standing::Spent,
         }
     }
 
-    fn succeed(&mut self, old: u32, pair: Pair, now: Micros) -> u32 {
-        let new = self.book(Pair { at: now, ..pair });
+    /// Puts a new pair in the place of an old one.
+    pub(super) fn succeed(&mut self, old: u32, new: u32, now: Micros) {
         if let Some(old) = self.pairs.get_mut(old as usize) {
             old.state = PairState::Rotated;
             old.successor = Some((new, now));
         }
-        new
+    }
+
+    /// Kills the access tokens of an installation; their refresh tokens are as good as before.
+    pub(super) fn kill(&mut self, tenant: Symbol) {
+        for pair in self.pairs.iter_mut().filter(|pair| pair.tenant == tenant) {
+            pair.access = AccessLife::Revoked;
+        }
     }
 }
 

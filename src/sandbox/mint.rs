@@ -3,7 +3,12 @@
 
 use std::fmt::Write;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+
 use crate::installation::Scope;
+
+/// The header of every token.
+const HEADER: &[u8] = br#"{"alg":"RS256","typ":"JWT"}"#;
 
 /// What a number is drawn for: keeps the sequences apart.
 #[derive(Clone, Copy)]
@@ -43,6 +48,8 @@ pub(super) struct Claims<'a> {
     pub(super) client: &'a str,
     /// Epoch seconds.
     pub(super) issued: i64,
+    /// How long the access token lives, in seconds.
+    pub(super) life: i64,
     pub(super) serial: u64,
 }
 
@@ -66,9 +73,9 @@ impl Mint {
         format!("{head:08x}-{mid:04x}-4{version:03x}-{variant:04x}-{tail:012x}")
     }
 
-    /// An access token: shaped like a JWT, signed by nobody. It lives a day.
+    /// An access token: shaped like a JWT, signed by nobody.
     pub(super) fn access(self, claims: &Claims<'_>) -> String {
-        self.token(claims, Purpose::Access, 86_399)
+        self.token(claims, Purpose::Access, claims.life)
     }
 
     /// A refresh token: shaped like a JWT, signed by nobody. It lives a year.
@@ -99,9 +106,23 @@ impl Mint {
             "exp": claims.issued.saturating_add(life),
         });
         let mut rng = self.rng(purpose, claims.serial);
-        let signature: [u8; 32] = std::array::from_fn(|_| rng.u8(..));
-        let header = base64(br#"{"alg":"RS256","typ":"JWT"}"#);
-        format!("{header}.{}.{}", base64(payload.to_string().as_bytes()), base64(&signature))
+        let mut signature: [u8; 32] = std::array::from_fn(|_| rng.u8(..));
+        signature[..8].copy_from_slice(&self.masked(purpose, claims.serial).to_be_bytes());
+        let [header, payload] = [HEADER, payload.to_string().as_bytes()].map(|b| BASE64.encode(b));
+        format!("{header}.{payload}.{}", BASE64.encode(signature))
+    }
+
+    /// The serial number in the signature of a token of this purpose. Whether the token is indeed
+    /// that one has to be seen by making it again.
+    pub(super) fn serial(self, token: &str, purpose: Purpose) -> Option<u32> {
+        let signature = BASE64.decode(token.rsplit('.').next()?).ok()?;
+        let masked = u64::from_be_bytes(signature.get(..8)?.try_into().ok()?);
+        u32::try_from(self.masked(purpose, masked)).ok()
+    }
+
+    /// Masks a serial number, and lays a masked one open.
+    fn masked(self, purpose: Purpose, serial: u64) -> u64 {
+        serial ^ mix(&[self.seed, purpose as u64])
     }
 }
 
@@ -141,19 +162,4 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// Base64 of URLs, without padding, as JWTs have it.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let digit = |bits: u32, shift: u32| char::from(DIGITS[((bits >> shift) & 63) as usize]);
-    let mut text = String::with_capacity(bytes.len() * 4 / 3 + 3);
-    for chunk in bytes.chunks(3) {
-        let byte = |n: usize| u32::from(chunk.get(n).copied().unwrap_or(0));
-        let bits = (byte(0) << 16) | (byte(1) << 8) | byte(2);
-        for shift in [18, 12, 6, 0].into_iter().take(chunk.len() + 1) {
-            text.push(digit(bits, shift));
-        }
-    }
-    text
 }

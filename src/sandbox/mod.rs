@@ -7,12 +7,17 @@
 //!
 //! The caller owns the listener; the sandbox ends when its handle is stopped or dropped.
 
+mod agencies;
+mod agency;
 mod answers;
 mod audit;
+mod bearer;
 mod call;
+mod clients;
 mod clock;
 mod connection;
 mod control;
+mod discover;
 mod faults;
 mod ledger;
 mod log;
@@ -20,13 +25,19 @@ mod mint;
 mod plan;
 mod quota;
 mod reconnect;
+mod refresh;
+mod seed;
 mod server;
 mod snapshot;
 mod spoil;
 mod state;
+mod step;
+mod stored;
 mod symbols;
 mod token;
 mod tokens;
+mod vault;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -41,13 +52,18 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use audit::{AuditReport, CodeIssued, CodePresented, Counts, PairGranted, RequestSeen};
-pub use faults::{CATALOGUE, Fault, Kind, Known, Parameter, Place, Step, Takes};
-pub use ledger::PairState;
+pub use audit::{
+    AuditReport, CodeIssued, CodePresented, Counts, PairGranted, RefreshPresented, RequestSeen,
+};
+pub use faults::{CATALOGUE, Fault, Kind, Known, Parameter, Takes};
+pub use ledger::{PairState, Via};
 pub use log::Outcome;
 pub use mint::company_of;
 pub use plan::{FaultPlan, PlanError};
 pub use quota::Quota;
+pub use seed::SeedError;
+pub use step::{Place, Step};
+pub use stored::{AccessLife, InstalledLocation, Presence, RefreshLife, StoredPair};
 
 use connection::Wires;
 use server::Shared;
@@ -77,12 +93,23 @@ pub struct Options {
     pub credentials: Option<(String, String)>,
     /// How far the server's clock is ahead, as its `Date` header and its times tell. 0 by default.
     pub clock_offset: SignedDuration,
-    /// The agency of every sub-account; without it [`company_of`] settles it.
+    /// The agency of every sub-account of which `stored` and `installed` do not say it; without it
+    /// [`company_of`] settles it.
     pub company: Option<String>,
     /// The path of the reconnect endpoint, `/oauth/reconnect` by default.
     pub reconnect_path: String,
     /// A rate limit, told in headers and enforced. None by default.
     pub quota: Option<Quota>,
+    /// How long a refresh token that was used gives the same pair again: 30 seconds by default, as
+    /// documented.
+    pub same_again: Duration,
+    /// How long an access token works, told in whole seconds: 86,399 seconds by default.
+    pub access_life: Duration,
+    /// Tokens that are known from the start. None by default.
+    pub stored: Vec<StoredPair>,
+    /// The locations of agencies, in the order in which they are listed. None by default: then an
+    /// agency's token acts for every location of the agency, and a discovery finds none.
+    pub installed: Vec<InstalledLocation>,
 }
 
 impl Default for Options {
@@ -97,6 +124,10 @@ impl Default for Options {
             company: None,
             reconnect_path: "/oauth/reconnect".into(),
             quota: None,
+            same_again: Duration::from_secs(30),
+            access_life: Duration::from_secs(86_399),
+            stored: Vec::new(),
+            installed: Vec::new(),
         }
     }
 }
@@ -145,6 +176,17 @@ impl Sandbox {
     /// Puts other faults in force.
     pub fn set_faults(&self, faults: FaultPlan) {
         self.shared.state().plan(faults);
+    }
+
+    /// Learns of tokens that were granted elsewhere. What was said before of one of them no longer
+    /// holds, so that a test can let a token die.
+    pub fn store(&self, pairs: Vec<StoredPair>) {
+        self.shared.state().store(pairs);
+    }
+
+    /// Learns of locations of agencies. One that is listed already is replaced.
+    pub fn list(&self, locations: Vec<InstalledLocation>) {
+        self.shared.state().list(locations);
     }
 
     /// Stops listening, lets answers that are being sent end (a second at most), cuts silences.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::faults::{Fault, Step};
+use super::faults::Fault;
 use super::mint;
+use super::step::Step;
 
 /// The id that stands for every installation in a fault file.
 const EVERY: &str = "*";
@@ -149,7 +150,7 @@ impl FaultPlan {
     }
 
     fn check_shares(self) -> Result<Self, PlanError> {
-        for step in [Step::Reconnect, Step::Exchange, Step::Refresh] {
+        for step in Step::FAULTY {
             let sum: f64 = self.shares.iter().filter(|s| s.step == step).map(|s| s.part).sum();
             if sum > 1.0 + 1e-9 {
                 return Err(PlanError::TooMuch { step });

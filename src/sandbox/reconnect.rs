@@ -2,11 +2,12 @@
 
 use super::answers::{self, Answer};
 use super::call::{Call, Content};
-use super::faults::{Fault, Step};
+use super::faults::Fault;
 use super::ledger::Code;
 use super::mint;
 use super::spoil::{self, Reply};
 use super::state::{Asked, State};
+use super::step::Step;
 use crate::installation::Scope;
 
 /// Answers a reconnect.
@@ -19,7 +20,7 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Reply {
 }
 
 fn work(state: &mut State, call: &Call, asked: &Asked, fault: Option<&Fault>) -> Answer {
-    let Some(client) = state.client(&asked.client, &asked.secret) else {
+    let Some(client) = state.clients.accept(&asked.client, &asked.secret) else {
         return answers::CLIENT_REFUSED.fill(&[]);
     };
     let issued = state.clock.now();

@@ -17,10 +17,10 @@ use super::call::{self, Call};
 use super::clock::Clock;
 use super::connection::{Shears, Wires};
 use super::control;
-use super::faults::Step;
 use super::log::Row;
 use super::spoil::{Delivery, Reply};
 use super::state::State;
+use super::step::Step;
 
 /// What the handlers share.
 pub(super) struct Shared {
@@ -103,8 +103,10 @@ impl<'a> Flight<'a> {
             user_agent: header("user-agent"),
             version: header("version"),
             authorization: headers.contains_key(header::AUTHORIZATION),
+            bearer: call::bearer(headers).map(|token| texts.number(token)),
             method: texts.number(request.method().as_str()),
             path: texts.number(request.uri().path()),
+            query: request.uri().query().map(|query| texts.number(query)),
             step: Step::Other,
             tenant: None,
             fault: None,

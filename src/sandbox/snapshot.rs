@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::audit::{AuditReport, CodeIssued, CodePresented, PairGranted, RequestSeen};
+use super::audit::{
+    AuditReport, CodeIssued, CodePresented, PairGranted, RefreshPresented, RequestSeen,
+};
+use super::clock::Micros;
 use super::ledger::{Code, Pair};
-use super::log::{Presented, Presentee, Row};
+use super::log::{Presented, Presentee, Refreshing, Row};
 use super::mint;
 use super::state::State;
 
@@ -15,6 +18,7 @@ impl State {
             requests: (0..).zip(&self.log.rows).map(|(n, row)| self.request(n, row)).collect(),
             codes: self.codes(),
             presentations: self.log.presented.iter().map(|one| self.presentation(one)).collect(),
+            refreshes: self.log.refreshes.iter().map(|one| self.refreshing(one)).collect(),
             grants: (0..).zip(&self.ledger.pairs).map(|(n, pair)| self.grant(n, pair)).collect(),
             max_in_flight: self.max_in_flight,
         }
@@ -29,12 +33,14 @@ impl State {
             ended_us: row.ended,
             method: texts.text(row.method).to_owned(),
             path: texts.text(row.path).to_owned(),
+            query: texts.owned(row.query),
             step: row.step,
             id: texts.owned(row.tenant),
             content_type: texts.owned(row.content_type),
             user_agent: texts.owned(row.user_agent),
             version: texts.owned(row.version),
             authorization: row.authorization,
+            bearer: texts.owned(row.bearer),
             fault: texts.owned(row.fault),
             status: row.status,
         }
@@ -67,7 +73,6 @@ impl State {
     }
 
     fn presentation(&self, one: &Presented) -> CodePresented {
-        let row = usize::try_from(one.request).ok().and_then(|n| self.log.rows.get(n));
         let (code, id) = match one.code {
             Presentee::Text(text) => (self.log.texts.text(text).to_owned(), None),
             Presentee::Issued(n) => {
@@ -76,7 +81,24 @@ impl State {
             }
         };
         let (request, outcome) = (one.request, one.outcome);
-        CodePresented { code, id, at_us: row.map_or(0, |row| row.at), request, outcome }
+        CodePresented { code, id, at_us: self.arrival(request), request, outcome }
+    }
+
+    fn refreshing(&self, one: &Refreshing) -> RefreshPresented {
+        let texts = &self.log.texts;
+        RefreshPresented {
+            refresh_token: texts.text(one.token).to_owned(),
+            id: texts.owned(one.tenant),
+            at_us: self.arrival(one.request),
+            request: one.request,
+            outcome: one.outcome,
+            gave: one.gave.map(|serial| serial as usize),
+        }
+    }
+
+    fn arrival(&self, request: u64) -> Micros {
+        let row = usize::try_from(request).ok().and_then(|n| self.log.rows.get(n));
+        row.map_or(0, |row| row.at)
     }
 
     fn grant(&self, serial: u32, pair: &Pair) -> PairGranted {
@@ -84,7 +106,8 @@ impl State {
         PairGranted {
             id: self.log.texts.text(pair.tenant).to_owned(),
             scope: pair.scope,
-            code: pair.code.map(|code| self.code_text(code)),
+            via: pair.source.via(),
+            code: pair.source.code().map(|code| self.code_text(code)),
             access_token: tokens.access,
             refresh_token: tokens.refresh,
             at_us: pair.at,

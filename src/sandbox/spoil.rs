@@ -79,6 +79,10 @@ fn spoiled(mut answer: Answer, kind: Kind, clock: &Clock) -> Answer {
         Kind::Empty => answer.body.clear(),
         Kind::NotJson => return answer.replaced(answers::SIGN_IN),
         Kind::Created => answer.status = 201,
+        Kind::NotCreated => answer.status = 200,
+        Kind::NoRefreshToken => {
+            drop_keys(&mut answer, &["refresh_token", "refreshToken", "refreshTokenId"]);
+        }
         Kind::MissingCode => drop_keys(&mut answer, &["authorizationCode"]),
         Kind::MissingToken => drop_keys(&mut answer, &["access_token", "accessToken"]),
         Kind::NoExpiry => drop_keys(&mut answer, &["expiresAt"]),

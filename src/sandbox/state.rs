@@ -4,19 +4,24 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Options;
+use super::agencies::Agencies;
 use super::answers::{self, Answer};
 use super::audit::Counts;
 use super::call::{Agent, Call};
+use super::clients::Clients;
 use super::clock::Clock;
-use super::faults::{Fault, Step};
+use super::faults::Fault;
 use super::ledger::{Ledger, PairState};
 use super::log::{Log, Presentee};
 use super::mint::Mint;
 use super::plan::{self, FaultPlan, Taken};
 use super::quota::{Left, Quota, Window};
 use super::spoil::{self, Reply};
+use super::step::Step;
+use super::stored::{InstalledLocation, StoredPair};
 use super::symbols::Symbol;
-use super::{reconnect, token};
+use super::vault::Vault;
+use super::{agency, discover, reconnect, token, verify};
 use crate::installation::Scope;
 
 /// What a request asks for.
@@ -31,7 +36,7 @@ pub(super) struct Asked {
 /// How far an installation is through its faults.
 #[derive(Default)]
 struct Progress {
-    calls: [u32; 4],
+    calls: [u32; Step::COUNT],
     own: Taken,
     every: Taken,
 }
@@ -41,46 +46,71 @@ pub(super) struct State {
     pub(super) clock: Clock,
     pub(super) mint: Mint,
     pub(super) code_life: Duration,
+    pub(super) same_again: Duration,
+    pub(super) access_life: Duration,
     pub(super) log: Log,
     pub(super) ledger: Ledger,
+    pub(super) vault: Vault,
+    pub(super) clients: Clients,
+    pub(super) agencies: Agencies,
     pub(super) in_flight: usize,
     pub(super) max_in_flight: usize,
     /// Counts the resets, so that a request from before one is not noted after it.
     pub(super) epoch: u64,
     plan: FaultPlan,
     progress: HashMap<Symbol, Progress>,
-    pub(super) clients: Vec<(String, String)>,
-    credentials: Option<(String, String)>,
-    pub(super) company: Option<String>,
     reconnect_path: String,
     quota: Option<(Quota, Window)>,
 }
 
 impl State {
     pub(super) fn new(options: Options) -> Self {
-        Self {
+        let mut state = Self {
             clock: Clock::start(options.clock_offset),
             mint: Mint { seed: options.seed },
             code_life: options.code_life,
+            same_again: options.same_again,
+            access_life: options.access_life,
             log: Log::default(),
             ledger: Ledger::default(),
+            vault: Vault::default(),
+            clients: Clients::new(options.credentials),
+            agencies: Agencies::new(options.company),
             in_flight: 0,
             max_in_flight: 0,
             epoch: 0,
             plan: options.faults,
             progress: HashMap::new(),
-            clients: Vec::new(),
-            credentials: options.credentials,
-            company: options.company,
             reconnect_path: options.reconnect_path,
             quota: options.quota.map(|quota| (quota, Window::default())),
+        };
+        state.store(options.stored);
+        state.list(options.installed);
+        state
+    }
+
+    /// Learns of tokens that were granted elsewhere.
+    pub(super) fn store(&mut self, pairs: Vec<StoredPair>) {
+        for pair in pairs {
+            let client = pair.client.as_deref().map(|client| self.clients.note(client));
+            if let Some(company) = &pair.company {
+                self.agencies.tell(&pair.id, company);
+            }
+            self.vault.keep(pair, client);
         }
     }
 
-    /// Forgets requests, codes, tokens and how far the faults were; keeps options and faults.
+    /// Learns of locations of agencies.
+    pub(super) fn list(&mut self, locations: Vec<InstalledLocation>) {
+        self.agencies.list(locations);
+    }
+
+    /// Forgets requests, codes, tokens and how far the faults were; keeps options, faults, and what
+    /// is stored as it was stored.
     pub(super) fn reset(&mut self) {
         self.log = Log::default();
         self.ledger = Ledger::default();
+        self.vault.reset();
         self.progress.clear();
         self.max_in_flight = self.in_flight;
         self.epoch += 1;
@@ -126,9 +156,10 @@ impl State {
         match (call.method.as_str(), call.path.as_str()) {
             ("POST", path) if path == self.reconnect_path => reconnect::answer(self, call),
             ("POST", "/oauth/token") => token::answer(self, call),
-            (method, path) => {
-                Reply::whole(answers::NOT_FOUND.fill(&[("method", method), ("path", path)]))
-            }
+            ("POST", agency::PATH | agency::PATH_V3) => agency::answer(self, call),
+            ("GET", discover::PATH | discover::PATH_V3) => discover::answer(self, call),
+            ("GET", _) => verify::answer(self, call).unwrap_or_else(|| not_found(call)),
+            _ => not_found(call),
         }
     }
 
@@ -195,24 +226,6 @@ impl State {
         self.plan.next(&call, own, every)
     }
 
-    /// The number of a client pair that may have codes; none for a wrong one.
-    pub(super) fn client(&mut self, client: &str, secret: &str) -> Option<u32> {
-        let good = |(id, key): &(String, String)| id == client && key == secret;
-        if self.credentials.as_ref().is_some_and(|pair| !good(pair)) {
-            return None;
-        }
-        if !self.clients.iter().any(good) {
-            self.clients.push((client.to_owned(), secret.to_owned()));
-        }
-        self.known_client(client, secret)
-    }
-
-    /// The number of a client pair that has had a code.
-    pub(super) fn known_client(&self, client: &str, secret: &str) -> Option<u32> {
-        let found = self.clients.iter().position(|(id, key)| id == client && key == secret);
-        found.and_then(|position| u32::try_from(position).ok())
-    }
-
     pub(super) fn counts(&self) -> Counts {
         let calls = |step| self.log.rows.iter().filter(|row| row.step == step).count();
         let mut presented: HashMap<Presentee, usize> = HashMap::new();
@@ -225,6 +238,9 @@ impl State {
             reconnects: calls(Step::Reconnect),
             exchanges: calls(Step::Exchange),
             refreshes: calls(Step::Refresh),
+            agency_calls: calls(Step::Agency),
+            verifications: calls(Step::Verify),
+            discoveries: calls(Step::Discover),
             codes: self.ledger.codes.len(),
             pairs: pairs.len(),
             live_pairs: pairs.iter().filter(|pair| pair.state == PairState::Live).count(),
@@ -232,4 +248,8 @@ impl State {
             max_in_flight: self.max_in_flight,
         }
     }
+}
+
+fn not_found(call: &Call) -> Reply {
+    Reply::whole(answers::NOT_FOUND.fill(&[("method", &call.method), ("path", &call.path)]))
 }

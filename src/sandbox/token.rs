@@ -2,16 +2,18 @@
 
 use super::answers::{self, Answer};
 use super::call::{Api, Call, Content};
-use super::faults::{Fault, Kind, Step};
+use super::faults::{Fault, Kind};
 use super::ledger::{Code, MadeOut, Refused};
 use super::log::{Outcome, Presented, Presentee};
+use super::refresh;
 use super::spoil::{self, Casing, Reply};
 use super::state::{Asked, State};
+use super::step::Step;
 use super::symbols::Symbol;
 use crate::installation::Scope;
 
 /// The scopes of every token.
-const SCOPE: &str =
+pub(super) const SCOPE: &str =
     "contacts.readonly contacts.write locations.readonly oauth.readonly oauth.write";
 
 /// Answers a token request.
@@ -19,7 +21,7 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Reply {
     let fields = Fields { content: &call.content, api: call.api };
     match fields.get("grantType") {
         Some("authorization_code") => exchange(state, call, &fields),
-        Some("refresh_token") => refresh(state, call, &fields),
+        Some("refresh_token") => refresh::answer(state, call, &fields),
         Some(_) => malformed(state, call, complaint("Invalid", "grantType")),
         None => malformed(state, call, complaint("Missing", "grantType")),
     }
@@ -27,37 +29,40 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Reply {
 
 /// The fields of the body. v2 takes a form in `snake_case`; v3 a form or JSON in camelCase, and
 /// `snake_case` too, since its documentation shows both.
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     content: &'a Content,
     api: Api,
 }
 
 impl<'a> Fields<'a> {
     /// A field by its camelCase name.
-    fn get(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         let plain = self.content.field(&spoil::snake(name));
         match (self.api, self.content) {
-            (Api::V2, Content::Form(_)) => plain,
-            (Api::V2, _) => None,
+            (Api::V2 | Api::Unnamed, Content::Form(_)) => plain,
+            (Api::V2 | Api::Unnamed, _) => None,
             (Api::V3, _) => self.content.field(name).or(plain),
         }
     }
 
-    fn client(&self) -> Result<(&'a str, &'a str), Answer> {
+    /// The client id and secret, or the answer to what is missing.
+    pub(super) fn client(&self) -> Result<(&'a str, &'a str), Answer> {
         let client = self.get("clientId").ok_or_else(|| complaint("Missing", "clientId"))?;
         let secret =
             self.get("clientSecret").ok_or_else(|| complaint("Missing", "clientSecret"))?;
         Ok((client, secret))
     }
 
-    fn asked(&self, state: &State, step: Step, tenant: Symbol, scope: Scope) -> Asked {
+    /// What a fault gets to know.
+    pub(super) fn asked(&self, state: &State, step: Step, tenant: Symbol, scope: Scope) -> Asked {
         let text = |name| self.get(name).unwrap_or_default().to_owned();
         let id = state.log.texts.text(tenant).to_owned();
         Asked { step, client: text("clientId"), secret: text("clientSecret"), scope, id }
     }
 }
 
-fn complaint(complaint: &str, field: &str) -> Answer {
+/// The answer to a field that is bad or missing.
+pub(super) fn complaint(complaint: &str, field: &str) -> Answer {
     answers::PARAMETER.fill(&[("complaint", complaint), ("field", field)])
 }
 
@@ -97,7 +102,7 @@ fn redeem(
     fault: Option<&Fault>,
 ) -> (Outcome, Answer) {
     let client = match fields.client() {
-        Ok((client, secret)) => state.known_client(client, secret),
+        Ok((client, secret)) => state.clients.acts_as(Some(code.client), client, secret),
         Err(answer) if code.gave.is_none() => return (Outcome::Malformed, answer),
         Err(_) => None,
     };
@@ -110,40 +115,8 @@ fn redeem(
     }
 }
 
-fn refresh(state: &mut State, call: &Call, fields: &Fields<'_>) -> Reply {
-    state.note_step(call, Step::Refresh);
-    let Some(text) = fields.get("refreshToken") else {
-        return Reply::whole(complaint("Missing", "refreshToken"));
-    };
-    let found = state.ledger.find_refresh(text);
-    let Some((serial, pair)) = found.filter(|(serial, _)| state.tokens(*serial).refresh == text)
-    else {
-        return Reply::whole(answers::REFRESH_REFUSED.fill(&[]));
-    };
-    let asked = fields.asked(state, Step::Refresh, pair.tenant, pair.scope);
-    state.serve(call, &asked, |state, fault| rotate(state, call, fields, serial, fault))
-}
-
-fn rotate(
-    state: &mut State,
-    call: &Call,
-    fields: &Fields<'_>,
-    serial: u32,
-    fault: Option<&Fault>,
-) -> Answer {
-    let client = match fields.client() {
-        Ok((client, secret)) => state.known_client(client, secret),
-        Err(answer) => return answer,
-    };
-    let now = state.clock.now();
-    match state.ledger.rotate(serial, client, made_out(fault), now) {
-        Ok(pair) => granted(state, call, pair),
-        Err(Refused::Client) => answers::CLIENT_REFUSED.fill(&[]),
-        Err(Refused::Unknown | Refused::Expired) => answers::REFRESH_REFUSED.fill(&[]),
-    }
-}
-
-fn made_out(fault: Option<&Fault>) -> MadeOut {
+/// To whom a fault has tokens made out.
+pub(super) fn made_out(fault: Option<&Fault>) -> MadeOut {
     match fault.map(|fault| fault.kind) {
         Some(Kind::WrongTenant) => MadeOut::ToAnotherTenant,
         Some(Kind::WrongKind) => MadeOut::ToTheOtherKind,
@@ -151,9 +124,9 @@ fn made_out(fault: Option<&Fault>) -> MadeOut {
     }
 }
 
-fn granted(state: &mut State, call: &Call, serial: u32) -> Answer {
+/// The answer that hands a pair out.
+pub(super) fn granted(state: &State, call: &Call, serial: u32) -> Answer {
     let tokens = state.tokens(serial);
-    state.ledger.note_refresh(&tokens.refresh, serial);
     let recorded = match tokens.holder.scope {
         Scope::Location => answers::TOKEN_LOCATION,
         Scope::Company => answers::TOKEN_COMPANY,
@@ -161,6 +134,7 @@ fn granted(state: &mut State, call: &Call, serial: u32) -> Answer {
     let mut answer = recorded.fill(&[
         ("access", &tokens.access),
         ("refresh", &tokens.refresh),
+        ("life", &state.access_life.as_secs().to_string()),
         ("refreshId", &state.mint.refresh_id(serial.into())),
         ("scope", SCOPE),
         ("company", &tokens.holder.company),

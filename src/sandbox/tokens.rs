@@ -1,8 +1,12 @@
 //! The tokens of a pair, and whose they are.
 
-use super::ledger::{MadeOut, Pair};
+use super::faults::{Fault, Kind};
+use super::ledger::{MadeOut, Pair, PairState, Source};
 use super::mint::{self, Claims, Holder};
 use super::state::State;
+use super::stored::AccessLife;
+use super::symbols::Symbol;
+use super::token;
 use crate::installation::Scope;
 
 /// The tokens of a pair, and for whom they are.
@@ -24,9 +28,10 @@ impl State {
     pub(super) fn tokens(&self, serial: u32) -> Tokens {
         let Some(pair) = self.ledger.pairs.get(serial as usize) else { return Tokens::none() };
         let holder = self.holder(pair);
-        let client = self.clients.get(pair.client as usize).map_or("", |(client, _)| client);
+        let client = self.clients.name(pair.client);
         let issued = self.clock.told(pair.at).as_second();
-        let claims = Claims { holder: &holder, client, issued, serial: serial.into() };
+        let life = i64::try_from(self.access_life.as_secs()).unwrap_or(i64::MAX);
+        let claims = Claims { holder: &holder, client, issued, life, serial: serial.into() };
         let (access, refresh) = (self.mint.access(&claims), self.mint.refresh(&claims));
         Tokens { holder, access, refresh }
     }
@@ -36,7 +41,9 @@ impl State {
         let (scope, id) = match (pair.made_out, pair.scope) {
             (MadeOut::AsAsked, scope) => (scope, asked.to_owned()),
             (MadeOut::ToAnotherTenant, scope) => (scope, mint::stranger(asked)),
-            (MadeOut::ToTheOtherKind, Scope::Location) => (Scope::Company, self.company_of(asked)),
+            (MadeOut::ToTheOtherKind, Scope::Location) => {
+                (Scope::Company, self.agencies.company_of(asked))
+            }
             (MadeOut::ToTheOtherKind, Scope::Company) => (Scope::Location, mint::stranger(asked)),
         };
         match (scope, pair.made_out) {
@@ -46,12 +53,33 @@ impl State {
                 Holder { scope, company: asked.to_owned(), location: Some(id) }
             }
             (Scope::Location, _) => {
-                Holder { scope, company: self.company_of(&id), location: Some(id) }
+                Holder { scope, company: self.agencies.company_of(&id), location: Some(id) }
             }
         }
     }
 
-    fn company_of(&self, location: &str) -> String {
-        self.company.clone().unwrap_or_else(|| mint::company_of(location))
+    /// Books a pair that no code gave, to the one that the fault wants.
+    pub(super) fn grant_anew(
+        &mut self,
+        (tenant, scope, client, source): (Symbol, Scope, Option<u32>, Source),
+        fault: Option<&Fault>,
+    ) -> u32 {
+        if fault.is_some_and(|fault| fault.kind == Kind::KillsEarlier) {
+            self.ledger.kill(tenant);
+            self.vault.kill(self.log.texts.text(tenant));
+        }
+        let (made_out, at) = (token::made_out(fault), self.clock.now());
+        let (state, access, successor) = (PairState::Live, AccessLife::Alive, None);
+        self.ledger.book(Pair {
+            tenant,
+            scope,
+            client,
+            source,
+            made_out,
+            at,
+            state,
+            access,
+            successor,
+        })
     }
 }

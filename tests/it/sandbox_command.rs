@@ -9,7 +9,7 @@ use std::{
 use ghl_reconnect::sandbox::CATALOGUE;
 use serde_json::Value;
 
-use crate::support::{OwnWord, Work, location, locations};
+use crate::support::{OwnWord, Work, company, location, locations};
 
 /// The process, ended with the test.
 struct Served {
@@ -82,6 +82,35 @@ fn it_says_where_it_is_and_serves_both_calls_and_the_audit() {
     let audit = served.audit();
     assert_eq!(audit["requests"].as_array().unwrap().len(), 3);
     assert_eq!(audit["codes"][0]["code"], code);
+}
+
+#[test]
+fn it_knows_the_tokens_and_the_locations_of_its_files() {
+    let work = Work::new();
+    let (own, agency) = (location(1), company(1));
+    let stored = work.file(
+        "stored.jsonl",
+        format!(
+            "{{\"companyId\":\"{agency}\",\"access_token\":\"a\"}}\n\
+             {{\"locationId\":\"{own}\",\"refresh_token\":\"r\",\"refresh\":\"dead\"}}\n"
+        ),
+    );
+    let listed = format!("{{\"_id\":\"{own}\",\"companyId\":\"{agency}\"}}\n");
+    let installed = work.file("installed.jsonl", listed);
+    let [stored, installed] = [stored, installed].map(|path| path.to_str().unwrap().to_owned());
+    let served = Served::start(&work, &["--stored", &stored, "--installed", &installed]);
+    let bearer = "Authorization: Bearer a\r\nVersion: 2021-07-28\r\n";
+    let list = format!("GET /oauth/installedLocations?companyId={agency}&appId=app");
+    let (status, page) = served.ask(&list, bearer, "");
+    assert!(status == 200 && page.contains(&own), "{page}");
+    let form = format!("{bearer}Content-Type: application/x-www-form-urlencoded\r\n");
+    let asked = format!("companyId={agency}&locationId={own}");
+    assert_eq!(served.ask("POST /oauth/locationToken", &form, &asked).0, 201);
+    let asked = "client_id=c&client_secret=s&grant_type=refresh_token&refresh_token=r";
+    assert_eq!(served.ask("POST /oauth/token", &form, asked).0, 400);
+    drop(served);
+    let ran = work.program(["sandbox", "--installed", &stored]).go().expect(2);
+    assert!(ran.stderr.contains("--installed") && ran.stderr.contains("line 1"), "{}", ran.stderr);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::{
-    CLIENT_ID, CLIENT_SECRET, Options, Outcome, PairState, Quota, Step, company_of,
+    CLIENT_ID, CLIENT_SECRET, Options, Outcome, PairState, Quota, Step, Via, company_of,
 };
 use super::{Bench, ID, body, fields, seen};
 
@@ -33,6 +33,7 @@ async fn an_installation_comes_back() {
     assert_eq!(answer["access_token"], audit.granted(ID).unwrap().access_token);
     assert_eq!(answer["refresh_token"], audit.granted(ID).unwrap().refresh_token);
     assert_eq!(audit.requests_for(ID).len(), 2);
+    assert_eq!(audit.granted_via(Via::Reconnect).len(), 1);
     assert_eq!((audit.calls(Step::Reconnect), audit.calls(Step::Exchange)), (1, 1));
     assert_eq!(audit.presentations[0].outcome, Outcome::Granted);
     bench.sandbox.stop().await;
@@ -138,24 +139,6 @@ async fn the_credentials_of_the_options_are_the_only_good_ones() {
     let bench = Bench::new(Options { credentials, ..Options::default() }).await;
     let (status, text) = seen(bench.try_reconnect("locationId").await.unwrap()).await;
     assert_eq!((status, text.contains("Invalid client credentials!")), (401, true));
-}
-
-#[tokio::test]
-async fn a_refresh_token_rotates_and_repeats_itself_for_a_while() {
-    let bench = Bench::new(Options::default()).await;
-    let code = bench.code().await;
-    let first = body(bench.try_exchange(&code).await.unwrap()).await;
-    let old = first["refresh_token"].as_str().unwrap();
-    let second = body(bench.try_refresh(old).await).await;
-    let again = body(bench.try_refresh(old).await).await;
-    assert_ne!(second["refresh_token"], first["refresh_token"]);
-    assert_eq!(second["refresh_token"], again["refresh_token"]);
-    let (status, text) = seen(bench.try_refresh("eyJ.no.such").await).await;
-    assert_eq!((status, text.contains("refresh token is invalid")), (400, true));
-    let audit = bench.sandbox.audit();
-    assert_eq!(audit.grants[0].state, PairState::Rotated);
-    assert_eq!(audit.calls(Step::Refresh), 3);
-    assert_eq!(second["access_token"], audit.granted(ID).unwrap().access_token);
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use reqwest::{Response, StatusCode};
 use serde_json::json;
 
-use super::super::{CATALOGUE, CLIENT_SECRET};
-use super::{Bench, ID, seen};
+use super::super::{CATALOGUE, CLIENT_SECRET, Place, Step};
+use super::{ACCESS, AGENCY, Bench, COMPANY, ID, REFRESH, V2, fields, seen};
 
 /// What a fault is expected to look like to the client.
 enum Looks {
@@ -109,6 +109,110 @@ fn at_the_exchange() -> Vec<(&'static str, Looks)> {
     ]
 }
 
+/// Faults at the ways that need no code, with their step.
+fn at_other_steps() -> Vec<(&'static str, Looks)> {
+    vec![
+        ("refresh:grant_refused", Like(400, "refresh token is invalid")),
+        ("refresh:wrong_tenant", Without(200, ID)),
+        ("refresh:wrong_kind", Like(200, "\"userType\":\"Company\"")),
+        ("refresh:no_refresh_token", Without(200, "efresh")),
+        ("refresh:kills_earlier", Like(200, "refresh_token")),
+        ("agency:missing_token", Without(201, "access_token")),
+        ("agency:wrong_tenant", Without(201, ID)),
+        ("agency:no_refresh_token", Without(201, "refresh_token")),
+        ("agency:not_created", Like(200, "access_token")),
+        ("agency:user_type", Like(401, "This token's user type is not yet supported!")),
+        ("agency:version_missing", Like(401, "version header was not found.")),
+        ("agency:location_inactive", Like(400, "Location is not active")),
+        ("agency:unknown_id", Like(400, "Location not found")),
+        ("agency:echo_secret", Like(400, AGENCY)),
+        ("verify:token_dead", Like(401, "Invalid JWT")),
+        ("verify:token_invalid", Like(401, "access token is invalid")),
+        ("verify:scope_missing", Like(401, "not authorized for this scope.")),
+        ("verify:auth_class", Like(401, "authClass type is not allowed to access this scope.")),
+        ("verify:no_access", Like(403, "does not have access to this location.")),
+        ("verify:no_feature", Like(401, "{\"status\":401")),
+        ("verify:path_gone", Like(404, "Cannot GET /locations/")),
+        ("discover:wrong_count", Like(200, "\"count\":1")),
+        ("discover:first_page", Like(200, "\"count\":0")),
+        ("discover:slow(20ms)", Like(200, "locations")),
+        ("discover:cut", NoBody),
+    ]
+}
+
+/// A request of a step, with the household's tokens.
+async fn try_step(bench: &Bench, step: Step) -> reqwest::Result<Response> {
+    let ids = [("companyId", COMPANY), ("locationId", ID)];
+    let list = format!("/oauth/installedLocations?companyId={COMPANY}&appId=app");
+    match step {
+        Step::Refresh => bench.token(&fields("refresh_token", "refresh_token", REFRESH)).await,
+        Step::Agency => bench.location_token(AGENCY, V2, &ids).send().await,
+        Step::Verify => bench.get(&format!("/locations/{ID}"), ACCESS, V2).send().await,
+        Step::Discover => bench.get(&list, AGENCY, V2).send().await,
+        Step::Reconnect | Step::Exchange | Step::Other => panic!("{step} has tests of its own"),
+    }
+}
+
+#[tokio::test]
+async fn each_fault_looks_as_it_should_at_the_ways_without_a_code() {
+    for (entry, looks) in at_other_steps() {
+        let bench = Bench::troubled(&[entry]).await;
+        let (step, name) = entry.split_once(':').unwrap();
+        let step = Step::from_name(step).unwrap();
+        check(entry, try_step(&bench, step).await, looks).await;
+        let audit = bench.sandbox.audit();
+        let [request] = audit.requests_at(step)[..] else { panic!("{entry}: {audit:?}") };
+        assert_eq!(request.fault.as_deref(), Some(name));
+        assert!(try_step(&bench, step).await.unwrap().status().is_success(), "{entry}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_every_step_strikes_at_every_step() {
+    for step in [Step::Refresh, Step::Agency, Step::Verify, Step::Discover] {
+        for (name, looks) in at_either_step() {
+            let entry = format!("{step}:{name}");
+            let bench = Bench::troubled(&[&entry]).await;
+            let expected = match looks {
+                Like(status, _) | Without(status, _) | Head(status, ..) => status,
+                NoHead | NoBody => 0,
+            };
+            let status = match try_step(&bench, step).await {
+                Ok(response) if expected > 0 => response.status().as_u16(),
+                Ok(response) => response.text().await.map_or(0, |_| 200),
+                Err(_) => 0,
+            };
+            let created = step == Step::Agency && expected == 200;
+            assert_eq!(status, if created { 201 } else { expected }, "{entry}");
+            assert_eq!(bench.sandbox.audit().requests[0].fault.as_deref(), Some(name), "{entry}");
+        }
+    }
+}
+
+#[test]
+fn a_fault_without_a_step_strikes_where_it_makes_sense() {
+    for known in CATALOGUE {
+        assert!(known.place.allows(known.place.natural_step()), "{}", known.name);
+        assert!(!known.place.allows(Step::Other), "{}", known.name);
+    }
+    assert_eq!(Place::Bearer.natural_step(), Step::Verify);
+    for step in Step::FAULTY {
+        assert_eq!(Step::from_name(step.name()), Some(step));
+    }
+}
+
+#[tokio::test]
+async fn a_grant_kills_earlier_access_tokens_when_a_fault_says_so() {
+    for (entry, status) in [("refresh:ok", 200), ("refresh:kills_earlier", 401)] {
+        let bench = Bench::troubled(&[entry]).await;
+        try_step(&bench, Step::Refresh).await.unwrap();
+        assert_eq!(try_step(&bench, Step::Verify).await.unwrap().status(), status, "{entry}");
+        let new = bench.sandbox.audit().granted(ID).unwrap().access_token.clone();
+        let tried = bench.get(&format!("/locations/{ID}"), &new, V2).send().await.unwrap();
+        assert_eq!(tried.status(), 200, "{entry}");
+    }
+}
+
 #[tokio::test]
 async fn each_fault_looks_as_it_should_at_the_reconnect() {
     for (entry, looks) in at_either_step().into_iter().chain(at_the_reconnect()) {
@@ -132,8 +236,9 @@ async fn each_fault_looks_as_it_should_at_the_exchange() {
 
 #[test]
 fn each_fault_has_a_row_in_the_tables() {
-    let rows = [at_either_step(), at_the_reconnect(), at_the_exchange()];
-    let tried: Vec<_> = rows.iter().flatten().map(|(entry, _)| entry.split('(').next()).collect();
+    let rows = [at_either_step(), at_the_reconnect(), at_the_exchange(), at_other_steps()];
+    let names = rows.iter().flatten().map(|(entry, _)| entry.rsplit(':').next().unwrap());
+    let tried: Vec<_> = names.map(|entry| entry.split('(').next()).collect();
     for known in CATALOGUE.iter().filter(|known| known.name != "silence") {
         assert!(tried.contains(&Some(known.name)), "{}", known.name);
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 
 use super::super::Options;
-use super::{Bench, body};
+use super::{Bench, COMPANY, ID, V2, body, sent};
 
 #[tokio::test]
 async fn the_side_door_steers_and_tells() {
@@ -26,6 +26,27 @@ async fn the_side_door_steers_and_tells() {
     bench.client.delete(door("audit")).send().await.unwrap();
     let counts = body(bench.client.get(door("counts")).send().await.unwrap()).await;
     assert_eq!(counts["requests"], 0);
+}
+
+#[tokio::test]
+async fn the_side_door_learns_of_tokens_and_locations() {
+    let bench = Bench::new(Options::default()).await;
+    let door = |path: &str| bench.client.post(bench.url(&format!("/_sandbox/{path}")));
+    let tokens = format!(
+        "{{\"companyId\":\"{COMPANY}\",\"access_token\":\"a.b.c\"}}\n\n\
+         {{\"locationId\":\"{ID}\",\"refresh_token\":\"r\",\"refresh\":\"dead\"}}\n"
+    );
+    assert_eq!(sent(door("stored").body(tokens)).await.0, 204);
+    let listed = format!("{{\"_id\":\"{ID}\",\"companyId\":\"{COMPANY}\"}}");
+    assert_eq!(sent(door("installed").body(listed)).await.0, 204);
+    let list = format!("/oauth/installedLocations?companyId={COMPANY}&appId=app");
+    let (status, page) = sent(bench.get(&list, "a.b.c", V2)).await;
+    assert_eq!((status, page["locations"][0]["_id"].as_str()), (200, Some(ID)));
+    assert_eq!(bench.try_refresh("r").await.status(), StatusCode::BAD_REQUEST);
+    for (path, text) in [("stored", "{}"), ("stored", "[1"), ("installed", "{\"_id\":7}")] {
+        let (status, says) = sent(door(path).body(text)).await;
+        assert_eq!((status, says.as_str().unwrap().contains("line 1: ")), (400, true), "{says}");
+    }
 }
 
 #[tokio::test]
