@@ -37,3 +37,4 @@ pub mod stored_tokens;
 pub mod text;
 pub mod views;
 pub mod watchdog;
+pub mod way;

@@ -114,6 +114,15 @@ fn without_tokens(text: &str, start: &str) -> String {
     clean + rest
 }
 
+/// The tokens that the list still has for an installation. They are used and never kept.
+#[derive(Clone, Debug, Default)]
+pub struct TokensAtHand {
+    /// The access token.
+    pub access: Option<Secret>,
+    /// The refresh token: it may be spent once.
+    pub refresh: Option<Secret>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,7 @@ use crate::{
     installation::Installation,
     journal::{ledger::Tried, writer::CustodyLost},
     recover::{Ending, Tools, recover},
+    secret::TokensAtHand,
     stop::Cause,
     text::SafeText,
 };
@@ -29,6 +30,8 @@ pub struct Job {
     pub row: u32,
     /// What to recover.
     pub installation: Installation,
+    /// What the list still has of its tokens.
+    pub tokens: TokensAtHand,
     /// What earlier legs of the run have tried.
     pub before: Tried,
 }
@@ -84,7 +87,7 @@ impl Batch {
         let (batch, working) = (self.clone(), job.clone());
         let task = tokio::spawn(async move {
             let _in_flight = batch.tools.gauge.begin();
-            let Job { row, installation, before } = &working;
+            let Job { row, installation, before, .. } = &working;
             recover(&batch.tools, *row, installation, before).await
         });
         let ending = match task.await {

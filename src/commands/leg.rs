@@ -42,7 +42,7 @@ use crate::{
     record::Recorder,
     recover::Tools,
     run_log::RunLog,
-    secret::Secret,
+    secret::{Secret, TokensAtHand},
     signals::Signals,
     stop::{Cause, Stop},
     views::{self, summary::Summary},
@@ -261,7 +261,12 @@ fn jobs(
     let feed = move || {
         let Ok(pending) = ledger.pending(&journal, take) else { return };
         for (listed, before) in pending.map_while(Result::ok) {
-            let job = Job { row: listed.row, installation: listed.installation, before };
+            let job = Job {
+                row: listed.row,
+                installation: listed.installation,
+                tokens: TokensAtHand::default(),
+                before,
+            };
             if queue.blocking_send(job).is_err() {
                 return;
             }
