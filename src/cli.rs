@@ -13,6 +13,7 @@ use crate::{
     highlevel::{
         endpoint::{HIGHLEVEL, RECONNECT_PATH},
         failure::Class,
+        version::ApiVersion,
     },
     input::ScopeChoice,
     pace::{AskedRate, Rate},
@@ -189,6 +190,9 @@ pub struct AppArgs {
     #[arg(long, value_name = "PATH", help = format!("Path of the Reconnect API, should it move [default: {RECONNECT_PATH}]"))]
     /// Path of the Reconnect API.
     pub reconnect_path: Option<String>,
+    /// Version of the API for tokens, locations and trials; the Reconnect API has none [default: v2]
+    #[arg(long, value_name = "VERSION", value_enum)]
+    pub api_version: Option<ApiVersion>,
     /// TOML file of answer rows that say what HighLevel's answers mean, before the built-in ones
     #[arg(long, value_name = "FILE")]
     pub known_messages: Option<PathBuf>,
@@ -359,6 +363,7 @@ pub fn options_again(app: &AppArgs, pace: &PaceArgs, rehearsal: &RehearsalArgs) 
     add("--redirect-uri", app.redirect_uri.clone().map(Into::into));
     add("--base-url", app.base_url.clone().map(Into::into));
     add("--reconnect-path", app.reconnect_path.clone().map(Into::into));
+    add("--api-version", app.api_version.map(|version| version.name().into()));
     add("--known-messages", app.known_messages.clone().map(Into::into));
     add("--rate", pace.rate.map(|rate| rate.to_string().into()));
     add("--max-rate", pace.max_rate.map(|rate| rate.to_string().into()));

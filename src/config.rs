@@ -92,7 +92,8 @@ impl App {
         let base_url = args.base_url.clone().or_else(|| variables.get(BASE_URL));
         let base_url = base_url.or(before.base_url).unwrap_or_else(|| HIGHLEVEL.to_owned());
         let path = args.reconnect_path.clone().or(before.reconnect_path);
-        let endpoint = Endpoint::new(&base_url, path.as_deref().unwrap_or(RECONNECT_PATH))?;
+        let endpoint = Endpoint::new(&base_url, path.as_deref().unwrap_or(RECONNECT_PATH))?
+            .with_version(args.api_version.unwrap_or_default());
         let client_id = args.client_id.clone().or_else(|| variables.get(CLIENT_ID));
         let client_id = client_id.or(before.client_id);
         let client_secret = match &args.client_secret_file {
@@ -122,7 +123,8 @@ impl App {
     pub fn of_sandbox(args: &AppArgs, base_url: &str, before: AppBefore) -> anyhow::Result<Self> {
         let path = args.reconnect_path.clone().or(before.reconnect_path);
         Ok(Self {
-            endpoint: Endpoint::new(base_url, path.as_deref().unwrap_or(RECONNECT_PATH))?,
+            endpoint: Endpoint::new(base_url, path.as_deref().unwrap_or(RECONNECT_PATH))?
+                .with_version(args.api_version.unwrap_or_default()),
             client_id: Some(sandbox::CLIENT_ID.to_owned()),
             client_secret: Some(ClientSecret(Secret::new(sandbox::CLIENT_SECRET.to_owned()))),
             redirect_uri: None,

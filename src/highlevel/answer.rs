@@ -62,7 +62,8 @@ pub fn trace_id(reply: &Reply) -> Option<SafeText> {
     id.filter(|id| secret::cut_out_tokens(id.as_str()) == id.as_str())
 }
 
-fn refusal(stage: Stage, reply: &Reply) -> Failure {
+/// The failure that an answer is which is no success.
+pub(super) fn refusal(stage: Stage, reply: &Reply) -> Failure {
     if (300..400).contains(&reply.status) {
         let host = reply.redirect_host.as_deref().unwrap_or("an address that it does not name");
         let message = format!("the answer redirects to {host}; nothing was sent there");

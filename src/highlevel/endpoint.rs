@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::Url;
 use thiserror::Error;
 
-use super::client::is_loopback_host;
+use super::{client::is_loopback_host, version::ApiVersion};
 
 /// HighLevel's API.
 pub const HIGHLEVEL: &str = "https://services.leadconnectorhq.com";
@@ -40,12 +40,13 @@ pub enum EndpointError {
     NotAPath,
 }
 
-/// The addresses of the two calls.
+/// The addresses of the calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     base: Url,
     reconnect: Url,
     token: Url,
+    version: ApiVersion,
 }
 
 impl Endpoint {
@@ -61,12 +62,23 @@ impl Endpoint {
             return Err(EndpointError::NotPlain);
         }
         let path = base.path().trim_end_matches('/');
-        if path.ends_with(RECONNECT_PATH) || path.ends_with(TOKEN_PATH) {
+        if is_a_call(path) {
             return Err(EndpointError::IsACall);
         }
         let reconnect = with_path(&base, reconnect_path)?;
         let token = with_path(&base, TOKEN_PATH)?;
-        Ok(Self { base, reconnect, token })
+        Ok(Self { base, reconnect, token, version: ApiVersion::default() })
+    }
+
+    /// The same place, asked for another version.
+    #[must_use]
+    pub fn with_version(self, version: ApiVersion) -> Self {
+        Self { version, ..self }
+    }
+
+    /// The version of the API that is asked for.
+    pub fn version(&self) -> ApiVersion {
+        self.version
     }
 
     /// Whether it is this machine itself.
@@ -92,6 +104,27 @@ impl Endpoint {
         self.token.clone()
     }
 
+    /// Address at which an agency's token gives those of a sub-account.
+    pub fn location_token(&self) -> Url {
+        self.below(self.version.location_token_path())
+    }
+
+    /// Address of the list of an agency's locations.
+    pub fn installed_locations(&self) -> Url {
+        self.below(self.version.installed_locations_path())
+    }
+
+    /// Address of a path below the base, with a query or without. Whatever the text, host and
+    /// scheme stay.
+    pub fn below(&self, path: &str) -> Url {
+        let (path, query) =
+            path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url.set_query(query);
+        url
+    }
+
     /// The base as it was given, without a closing slash.
     pub fn base(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
@@ -115,6 +148,14 @@ fn with_path(base: &Url, path: &str) -> Result<Url, EndpointError> {
     let mut url = base.clone();
     url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
     Ok(url)
+}
+
+fn is_a_call(path: &str) -> bool {
+    let versions = [ApiVersion::V2, ApiVersion::V3];
+    let of_version = versions
+        .into_iter()
+        .flat_map(|version| [version.location_token_path(), version.installed_locations_path()]);
+    of_version.chain([RECONNECT_PATH, TOKEN_PATH]).any(|call| path.ends_with(call))
 }
 
 #[cfg(test)]
@@ -145,6 +186,7 @@ mod tests {
             ("https://example.com/?x=1", EndpointError::NotPlain),
             ("https://example.com/oauth/reconnect/", EndpointError::IsACall),
             ("https://example.com/v3/oauth/token", EndpointError::IsACall),
+            ("https://example.com/oauth/locationToken", EndpointError::IsACall),
         ] {
             assert_eq!(Endpoint::new(bad, RECONNECT_PATH), Err(error), "{bad}");
         }
@@ -158,5 +200,27 @@ mod tests {
         let moved = Endpoint::new("https://example.com/api/", "/v3/oauth/reconnect").unwrap();
         assert_eq!(moved.reconnect().as_str(), "https://example.com/api/v3/oauth/reconnect");
         assert_eq!(moved.token().as_str(), "https://example.com/api/oauth/token");
+    }
+
+    #[test]
+    fn a_version_has_its_paths_and_no_path_changes_the_host() {
+        let endpoint = Endpoint::new("https://example.com/api/", RECONNECT_PATH).unwrap();
+        assert_eq!(
+            endpoint.location_token().as_str(),
+            "https://example.com/api/oauth/locationToken"
+        );
+        let third = endpoint.clone().with_version(ApiVersion::V3);
+        assert_eq!(third.location_token().as_str(), "https://example.com/api/oauth/location-token");
+        assert_eq!(
+            third.installed_locations().as_str(),
+            "https://example.com/api/oauth/installed-locations"
+        );
+        for path in ["/contacts/?a=b&c=d", "@evil.example/x", "//evil.example", "/../../x", ":1/"] {
+            let url = endpoint.below(path);
+            assert_eq!((url.host_str(), url.port()), (Some("example.com"), None), "{path}");
+            assert!(url.as_str().starts_with("https://example.com/"), "{url}");
+        }
+        let contacts = endpoint.below("/contacts/?a=b&c=d");
+        assert_eq!(contacts.as_str(), "https://example.com/api/contacts/?a=b&c=d");
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here knows of lists, runs or files. Facts about the API come from its documentation
 //! (<https://developers.gohighlevel.com/>), its OpenAPI files, and what developers have published.
 
+pub mod agency;
 pub mod allowance;
 pub mod answer;
 pub mod client;
@@ -13,4 +14,6 @@ pub mod said;
 pub mod server_clock;
 pub mod table;
 pub mod tokens;
+pub mod trial;
+pub mod version;
 pub mod wording;

@@ -1,4 +1,4 @@
-//! What `/oauth/token` gives: a token pair, whose it is, and its shape on disk.
+//! What `/oauth/token` and `/oauth/locationToken` give: a token pair, whose it is, and its shape on disk.
 
 use std::fmt;
 
@@ -56,27 +56,54 @@ pub struct Mismatch {
     pub message: String,
 }
 
-/// Reads an answer of the token endpoint.
+/// Reads an answer to a code.
 pub fn tokens_of(reply: &Reply) -> Result<TokenPair, Failure> {
-    let mut answer = answer::object_of(Stage::Exchange, reply)?;
-    let trace_id = answer::trace_id(reply);
-    let is_secret =
-        |secret: &Secret| trace_id.as_ref().is_some_and(|id| id.as_str().contains(secret.expose()));
+    tokens_at(Stage::Exchange, reply)
+}
+
+/// Reads an answer of the token endpoint at a stage: to a code or to a refresh token.
+pub fn tokens_at(stage: Stage, reply: &Reply) -> Result<TokenPair, Failure> {
+    read(stage, reply, |_, _| None)
+}
+
+/// Reads what an agency's token gave for a sub-account. Such an answer says neither for what kind
+/// it is nor for which company, so both are as asked, unless the answer or the token in it says
+/// otherwise. The location is never taken for granted.
+pub fn location_tokens_of(reply: &Reply, company: &Id) -> Result<TokenPair, Failure> {
+    read(Stage::Agency, reply, |name, claims| match name {
+        "userType" => Some(claims.scope.unwrap_or(Scope::Location).user_type().into()),
+        "companyId" => Some(company.as_str().into()),
+        _ => None,
+    })
+}
+
+/// Reads an answer; what it leaves out may be filled in, by the name of the field and the claims of
+/// the access token.
+fn read(
+    stage: Stage,
+    reply: &Reply,
+    fill: impl Fn(&str, &Claims) -> Option<Value>,
+) -> Result<TokenPair, Failure> {
+    let mut answer = answer::object_of(stage, reply)?;
+    let claims = answer::text(&answer, "access_token", "accessToken").and_then(jwt::look_into);
+    let claims = claims.unwrap_or_default();
     let mut fields = Map::new();
     for (name, other) in SESSION_FIELDS {
         let (value, under_other) = (answer.shift_remove(name), answer.shift_remove(other));
-        if let Some(value) = value.or(under_other) {
+        let value = value.or(under_other).filter(|value| !value.is_null());
+        if let Some(value) = value.or_else(|| fill(name, &claims)) {
             fields.insert(name.to_owned(), value);
         }
     }
     fields.append(&mut answer);
     let Some(access_token) = secret(&fields, "access_token") else {
-        let why = "the answer has no access_token";
-        return Err(answer::bad_answer(Stage::Exchange, reply, why));
+        return Err(answer::bad_answer(stage, reply, "the answer has no access_token"));
     };
     let refresh_token = secret(&fields, "refresh_token");
-    let tells_a_token = is_secret(&access_token) || refresh_token.as_ref().is_some_and(is_secret);
-    let trace_id = trace_id.filter(|_| !tells_a_token);
+    let trace_id = answer::trace_id(reply).filter(|id| {
+        let tells = |secret: &Secret| id.as_str().contains(secret.expose());
+        !tells(&access_token) && !refresh_token.as_ref().is_some_and(tells)
+    });
     let received_at = reply.received.day();
     Ok(TokenPair { fields, access_token, refresh_token, received_at, trace_id })
 }
@@ -85,6 +112,11 @@ impl TokenPair {
     /// Every secret value in it.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         std::iter::once(&self.access_token).chain(&self.refresh_token)
+    }
+
+    /// The access token.
+    pub fn access_token(&self) -> &Secret {
+        &self.access_token
     }
 
     /// Whether a refresh token came along.
@@ -190,24 +222,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::clock::Moment;
 
     const ID: &str = "ve9EPM428h8vShlRW1KT";
     const OTHER: &str = "tDtDnQdgm2LXpyiqYvZ6";
 
     fn reply(body: &Value) -> Reply {
-        Reply {
-            status: 200,
-            body: body.to_string().into_bytes(),
-            date: None,
-            allowance: super::super::allowance::Allowance::default(),
-            retry_after: None,
-            trace_header: None,
-            redirect_host: None,
-            sent: Moment::now(),
-            received: Moment::now(),
-            answers: super::super::table::Answers::default(),
-        }
+        Reply::of(200, &body.to_string())
     }
 
     fn jwt(claims: &Value) -> String {
@@ -318,5 +338,44 @@ mod tests {
         for body in [json!({}), json!({"access_token": ""}), json!({"access_token": 7})] {
             assert_eq!(tokens_of(&reply(&body)).unwrap_err().class, Class::BadAnswer, "{body}");
         }
+    }
+
+    #[test]
+    fn an_agency_gets_tokens_for_the_location_that_it_asked_for() {
+        let company = Id::new(OTHER).unwrap();
+        let claimed = |class: &str, id: &str| jwt(&json!({"authClass": class, "authClassId": id}));
+        for (answer, expected) in [
+            (json!({"access_token": "a", "locationId": ID}), Ok(())),
+            (json!({"accessToken": "a", "locationId": ID, "refreshToken": "r"}), Ok(())),
+            (json!({"access_token": claimed("Location", ID)}), Ok(())),
+            (json!({"access_token": "a"}), Err(Class::WrongTenant)),
+            (json!({"access_token": "a", "locationId": OTHER}), Err(Class::WrongTenant)),
+            (json!({"access_token": claimed("Company", OTHER)}), Err(Class::WrongKind)),
+            (
+                json!({"access_token": "a", "userType": "Company", "locationId": ID}),
+                Err(Class::WrongKind),
+            ),
+        ] {
+            let reply = Reply::of(201, &answer.to_string());
+            let pair = location_tokens_of(&reply, &company).unwrap();
+            let wanted = installation(Scope::Location);
+            assert_eq!(pair.belongs_to(&wanted).map_err(|m| m.class), expected, "{answer}");
+            if expected.is_ok() {
+                let document = pair.session_document("a-b", &wanted);
+                assert_eq!(document["userType"], "Location", "{answer}");
+                assert_eq!(document["companyId"], OTHER, "{answer}");
+                assert_eq!(pair.has_refresh_token(), document.contains_key("refresh_token"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_at_its_stage() {
+        let reply = Reply::of(
+            400,
+            r#"{"statusCode":400,"message":"Invalid grant: refresh token is invalid"}"#,
+        );
+        let failure = tokens_at(Stage::Refresh, &reply).unwrap_err();
+        assert_eq!((failure.stage, failure.class), (Stage::Refresh, Class::GrantRefused));
     }
 }

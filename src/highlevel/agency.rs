@@ -1,0 +1,68 @@
+//! Whom a refusal at `/oauth/locationToken` concerns: the sub-account, or all of its agency's.
+
+use super::{
+    failure::{Class, Failure},
+    wording::Wording,
+};
+
+/// Whom a refusal concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concern {
+    /// The agency's token: no sub-account of this agency gets anything with it.
+    Agency,
+    /// The sub-account that was asked for, or the call alone.
+    Location,
+}
+
+/// Words of refusals that every sub-account of the agency would hear.
+const OF_THE_AGENCY: [&str; 3] =
+    ["not authorized for this scope", "do not have access to this feature", "version header"];
+
+/// Whom a failure at stage `agency` (or of a discovery) concerns.
+pub fn concern(failure: &Failure) -> Concern {
+    let said = Wording::of(failure.message.as_str());
+    match failure.class {
+        Class::GrantRefused | Class::WrongKind => Concern::Agency,
+        Class::InvalidRequest | Class::LocationInactive
+            if OF_THE_AGENCY.iter().any(|words| said.says(&Wording::of(words))) =>
+        {
+            Concern::Agency
+        }
+        _ => Concern::Location,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::highlevel::{answer, client::Reply, failure::Stage};
+
+    #[test]
+    fn an_agency_is_blamed_for_its_token_alone() {
+        for (status, body, concerns) in [
+            (401, r#"{"message":"Invalid JWT"}"#, Concern::Agency),
+            (401, r#"{"message":"Unauthorized"}"#, Concern::Agency),
+            (401, r#"{"message":"This token's user type is not yet supported!"}"#, Concern::Agency),
+            (401, r#"{"message":"The token is not authorized for this scope."}"#, Concern::Agency),
+            (
+                401,
+                r#"{"message":"You do not have access to this feature! Please"}"#,
+                Concern::Agency,
+            ),
+            (401, r#"{"message":"version header was not found."}"#, Concern::Agency),
+            (400, r#"{"message":"Location not found"}"#, Concern::Location),
+            (400, r#"{"message":"Location is not active"}"#, Concern::Location),
+            (422, r#"{"message":["locationId must be a string"]}"#, Concern::Location),
+            (
+                403,
+                r#"{"message":"The token does not have access to this location."}"#,
+                Concern::Location,
+            ),
+            (429, r#"{"message":"Too Many Requests"}"#, Concern::Location),
+            (500, "", Concern::Location),
+        ] {
+            let failure = answer::refusal(Stage::Agency, &Reply::of(status, body));
+            assert_eq!(concern(&failure), concerns, "{status} {body}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What is sent, as the API names it.
+
+use serde::Serialize;
+
+use super::Credentials;
+use crate::{
+    highlevel::version::ApiVersion,
+    installation::{Id, Scope},
+};
+
+/// Body of `/oauth/reconnect`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReconnectRequest<'a> {
+    pub(super) client_key: &'a str,
+    pub(super) client_secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) location_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) company_id: Option<&'a str>,
+}
+
+/// What is presented for a token pair.
+#[derive(Clone, Copy)]
+pub(super) enum Presented<'a> {
+    Code(&'a str),
+    RefreshToken(&'a str),
+}
+
+/// Names and values of a form.
+pub(super) type Form<'a> = Vec<(&'static str, &'a str)>;
+
+/// The form of `/oauth/token`: `snake_case` in version 2, camelCase in version 3.
+pub(super) fn token_form<'a>(
+    version: ApiVersion,
+    credentials: &'a Credentials,
+    presented: Presented<'a>,
+    scope: Scope,
+) -> Form<'a> {
+    let (grant, field, value) = match presented {
+        Presented::Code(code) => ("authorization_code", ("code", "code"), code),
+        Presented::RefreshToken(token) => {
+            ("refresh_token", ("refresh_token", "refreshToken"), token)
+        }
+    };
+    let fields = [
+        (("client_id", "clientId"), Some(credentials.client_id.as_str())),
+        (("client_secret", "clientSecret"), Some(credentials.client_secret.0.expose())),
+        (("grant_type", "grantType"), Some(grant)),
+        (field, Some(value)),
+        (("user_type", "userType"), Some(scope.user_type())),
+        (("redirect_uri", "redirectUri"), credentials.redirect_uri.as_deref()),
+    ];
+    let named = |(snake, camel)| match version {
+        ApiVersion::V2 => snake,
+        ApiVersion::V3 => camel,
+    };
+    fields.into_iter().filter_map(|(names, value)| Some((named(names), value?))).collect()
+}
+
+/// The form that asks for a sub-account's tokens: the same in both versions.
+pub(super) fn location_form<'a>(company: &'a Id, location: &'a Id) -> Form<'a> {
+    vec![("companyId", company.as_str()), ("locationId", location.as_str())]
+}

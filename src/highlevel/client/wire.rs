@@ -1,0 +1,164 @@
+//! One request on the wire and its whole answer, or why there is none.
+
+use reqwest::{
+    RequestBuilder, Response,
+    header::{self, HeaderMap},
+};
+
+use crate::{
+    clock::{self, Moment},
+    highlevel::{allowance::Allowance, table::Answers},
+    leaks,
+    secret::{self, Secret},
+};
+
+/// The most bytes of an answer that are read; a real one has about 4,000, a page of a hundred
+/// locations some 30,000.
+pub const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The body, at most [`MAX_ANSWER_BYTES`].
+    pub body: Vec<u8>,
+    /// The `Date` header: the server's clock.
+    pub date: Option<String>,
+    /// What the headers say about limits.
+    pub allowance: Allowance,
+    /// The `Retry-After` header.
+    pub retry_after: Option<String>,
+    /// A `trace-id` or `x-trace-id` header.
+    pub trace_header: Option<String>,
+    /// Host of the `Location` header, port included.
+    pub redirect_host: Option<String>,
+    /// When the request was handed to the connection.
+    pub sent: Moment,
+    /// When the last byte had come.
+    pub received: Moment,
+    /// What answers mean in this run.
+    pub answers: Answers,
+}
+
+impl Reply {
+    /// Cuts a secret out, should the server repeat it.
+    pub(super) fn without(mut self, forms: &[String]) -> Self {
+        let is_said = |form: &String| form.len() >= 6 && contains(&self.body, form.as_bytes());
+        if forms.iter().any(is_said) {
+            let text = String::from_utf8_lossy(&self.body);
+            self.body = secret::cut_out(&text, forms).into_bytes();
+        }
+        self.trace_header = self.trace_header.map(|id| secret::cut_out(&id, forms));
+        self
+    }
+
+    /// Cuts what was presented out of an answer that refuses it. A success may give the same value
+    /// again, and there it is to be kept.
+    pub(super) fn without_presented(self, presented: &Secret) -> Self {
+        if matches!(self.status, 200 | 201) {
+            self
+        } else {
+            self.without(&leaks::forms(presented.expose()))
+        }
+    }
+}
+
+#[cfg(test)]
+impl Reply {
+    /// An answer of just now, without headers.
+    pub(crate) fn of(status: u16, body: &str) -> Self {
+        Self {
+            status,
+            body: body.as_bytes().to_vec(),
+            date: None,
+            allowance: Allowance::default(),
+            retry_after: None,
+            trace_header: None,
+            redirect_host: None,
+            sent: Moment::now(),
+            received: Moment::now(),
+            answers: Answers::default(),
+        }
+    }
+}
+
+/// Why no whole answer came.
+#[derive(Debug)]
+pub enum Unanswered {
+    /// No connection came about: nothing was sent.
+    NeverLeft(String),
+    /// Bytes may have gone out: what the server did is unknown.
+    InDoubt(String),
+    /// The answer is larger than [`MAX_ANSWER_BYTES`]; its status is known.
+    TooLarge(u16),
+}
+
+fn contains(body: &[u8], form: &[u8]) -> bool {
+    memchr::memmem::find(body, form).is_some()
+}
+
+/// Sends a request and reads its answer, at most [`MAX_ANSWER_BYTES`] of it.
+pub(super) async fn send(request: RequestBuilder) -> Result<Reply, Unanswered> {
+    let sent = Moment::now();
+    let request = request.header(header::ACCEPT, "application/json");
+    let mut response = request.send().await.map_err(unanswered)?;
+    let body = whole_body(&mut response).await?;
+    Ok(Reply {
+        status: response.status().as_u16(),
+        body,
+        date: text_of(response.headers(), "date"),
+        allowance: Allowance::of(|name| text_of(response.headers(), name), clock::now()),
+        retry_after: text_of(response.headers(), "retry-after"),
+        trace_header: text_of(response.headers(), "trace-id")
+            .or_else(|| text_of(response.headers(), "x-trace-id")),
+        redirect_host: redirect_host(&response),
+        sent,
+        received: Moment::now(),
+        answers: Answers::default(),
+    })
+}
+
+async fn whole_body(response: &mut Response) -> Result<Vec<u8>, Unanswered> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unanswered)? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(Unanswered::TooLarge(response.status().as_u16()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+fn redirect_host(response: &Response) -> Option<String> {
+    let location = text_of(response.headers(), "location")?;
+    let target = response.url().join(&location).ok()?;
+    let host = target.host_str()?;
+    Some(target.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+}
+
+fn unanswered(error: reqwest::Error) -> Unanswered {
+    let never_left = error.is_connect() || error.is_builder();
+    let why = innermost(&error.without_url());
+    if never_left { Unanswered::NeverLeft(why) } else { Unanswered::InDoubt(why) }
+}
+
+/// The two innermost causes: they say what happened ("connection refused"), the outer ones only
+/// that something did.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut next: Option<&dyn std::error::Error> = Some(error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !texts.last().is_some_and(|last| last.contains(&text)) {
+            texts.push(text);
+        }
+        next = cause.source();
+    }
+    let outer = texts.len().saturating_sub(2);
+    texts.split_off(outer).join(": ")
+}
