@@ -15,6 +15,7 @@ use crate::{
     installation::{Id, Installation},
     stored_tokens::StoredTokens,
     text::SafeText,
+    way::Way,
 };
 
 /// Version of the journal's format. A journal of a newer one is refused.
@@ -48,8 +49,12 @@ pub enum Event {
     Continued(Continued),
     /// How far the server's clock is from ours: told once a leg, and again when it has moved.
     ServerClock(ServerClock),
+    /// The token pair is on disk and has not proved itself yet.
+    Untried(Untried),
     /// The token pair is on disk.
     Recovered(Box<Recovered>),
+    /// The token that the list had for the installation is good: nothing was asked for.
+    Skipped(Skipped),
     /// The installation is given up in this run.
     Failed(Box<Failed>),
     /// Something that concerns all installations stopped the run.
@@ -369,6 +374,58 @@ pub struct ServerClock {
     pub offset_ms: i64,
 }
 
+/// See [`Event::Untried`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Untried {
+    /// Number of the record.
+    pub row: u32,
+    /// Which installation it is.
+    pub id: Id,
+    /// When the token pair was granted.
+    pub at: Timestamp,
+    /// The way by which.
+    pub via: Way,
+    /// The call that gave it.
+    pub call: Call,
+}
+
+/// See [`Event::Skipped`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Number of the record.
+    pub row: u32,
+    /// Which installation it is.
+    pub id: Id,
+    /// When.
+    pub at: Timestamp,
+    /// The call by which the token proved itself.
+    pub call: Call,
+}
+
+/// How a new access token proved itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verified {
+    /// What was found.
+    pub verdict: Verdict,
+    /// What HighLevel said, where the token is not simply good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<SafeText>,
+    /// The call.
+    pub call: Call,
+}
+
+/// What trying a token that is not refused came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is good.
+    Alive,
+    /// It is alive, and lacks the scope for the call.
+    WithoutScope,
+    /// Nothing clear was answered.
+    Unclear,
+}
+
 /// See [`Event::Recovered`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recovered {
@@ -378,6 +435,9 @@ pub struct Recovered {
     pub id: Id,
     /// Conversations that it took.
     pub attempts: u32,
+    /// The way by which.
+    #[serde(default)]
+    pub via: Way,
     /// When the first request of this installation was about to go out.
     pub started_at: Timestamp,
     /// When the token pair was granted; it is on disk once this event is.
@@ -385,15 +445,46 @@ pub struct Recovered {
     /// Trace id of the reconnect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconnect_trace_id: Option<SafeText>,
-    /// The exchange.
+    /// The call that gave the token pair: on the way of the Reconnect API, the exchange.
     pub exchange: Call,
-    /// How old the code was when it was presented.
-    pub code_age_ms: u32,
+    /// How old the code was when it was presented, where a code was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_age_ms: Option<u32>,
     /// How much of its life was left then.
-    pub code_margin_ms: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_margin_ms: Option<u32>,
     /// When the access token dies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_expires_at: Option<Timestamp>,
+    /// Whether it came without a refresh token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_refresh_token: bool,
+    /// How the access token proved itself, where it had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
+}
+
+impl Recovered {
+    /// What is to be known of the tokens besides that they are there.
+    pub fn remark(&self) -> Option<String> {
+        let verified = self.verified.as_ref().and_then(Verified::in_words);
+        let lacking = self
+            .without_refresh_token
+            .then(|| "it came without a refresh token and dies with the access token".to_owned());
+        let remarks: Vec<String> = lacking.into_iter().chain(verified).collect();
+        (!remarks.is_empty()).then(|| remarks.join("; "))
+    }
+}
+
+impl Verified {
+    fn in_words(&self) -> Option<String> {
+        let said = self.message.as_ref().map(SafeText::as_str).unwrap_or_default();
+        match self.verdict {
+            Verdict::Alive => None,
+            Verdict::WithoutScope => Some(format!("the token is alive and lacks a scope: {said}")),
+            Verdict::Unclear => Some(format!("the token could not be tried: {said}")),
+        }
+    }
 }
 
 /// See [`Event::Failed`].

@@ -4,6 +4,7 @@
 //! installations through [`recover`], which speaks to [`highlevel`] at the [`pace`] allowed; what
 //! happens is [`event`]s, which the [`journal`] makes durable and from which [`views`] makes files.
 
+pub mod agency_tokens;
 pub mod batch;
 pub mod cli;
 pub mod client_id;

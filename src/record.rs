@@ -34,6 +34,13 @@ impl Recorder {
         Ok(())
     }
 
+    /// Records what must not be forgotten, and returns when it is durable.
+    pub async fn tell_durably(&self, event: Event) -> Result<(), CustodyLost> {
+        self.journal.record_durably(&event).await?;
+        self.hear(&event);
+        Ok(())
+    }
+
     /// Takes tokens into custody with the event that says so; returns when both are durable.
     pub async fn keep(
         &self,

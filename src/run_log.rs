@@ -122,12 +122,18 @@ pub fn line_of(event: &Event) -> Option<String> {
             trace(e.failure.trace_id.as_ref()),
             e.wait_ms
         )),
+        Event::Untried(e) => {
+            Some(format!("row {} {}: tokens granted by {}; trying them", e.row, e.id, e.via))
+        }
+        Event::Skipped(e) => Some(format!("row {} {}: its token is good, skipped", e.row, e.id)),
         Event::Recovered(e) => Some(format!(
-            "row {} {}: recovered in attempt {}{}",
+            "row {} {}: recovered by {} in attempt {}{}{}",
             e.row,
             e.id,
+            e.via,
             e.attempts,
-            trace(e.exchange.trace_id.as_ref())
+            trace(e.exchange.trace_id.as_ref()),
+            e.remark().map(|remark| format!("; {remark}")).unwrap_or_default()
         )),
         Event::Failed(e) => Some(format!(
             "row {} {}: failed after {} attempts: {}{}",

@@ -32,6 +32,12 @@ pub enum Step {
     TurnToExchange,
     /// The answer to an exchange.
     Exchange,
+    /// The answer to a refresh.
+    Refresh,
+    /// The answer to the request for a location token.
+    Agency,
+    /// The answer to the trial of a token.
+    Trial,
     /// The disk.
     Disk,
     /// The time until its next attempt.
@@ -42,10 +48,13 @@ impl Step {
     fn in_words(self) -> &'static str {
         match self {
             Self::Outage => "waiting for the end of an outage",
-            Self::TurnToReconnect => "waiting for its turn to ask for a code",
+            Self::TurnToReconnect => "waiting for its turn to ask",
             Self::Reconnect => "waiting for the answer to its reconnect",
             Self::TurnToExchange => "waiting for its turn to present its code",
             Self::Exchange => "waiting for the answer to its exchange",
+            Self::Refresh => "waiting for the answer to its refresh",
+            Self::Agency => "waiting for its agency's answer",
+            Self::Trial => "waiting for the answer to the trial of its token",
             Self::Disk => "waiting for the disk to write the run folder",
             Self::Backoff(_) => "waiting for its next attempt",
         }
@@ -69,7 +78,9 @@ impl Bounds {
         let bound = match step {
             Step::Outage => self.max_outage + self.timeout,
             Step::TurnToReconnect | Step::TurnToExchange => turns + outlook.held + self.timeout,
-            Step::Reconnect | Step::Exchange => self.timeout,
+            Step::Reconnect | Step::Exchange | Step::Refresh | Step::Agency | Step::Trial => {
+                self.timeout
+            }
             Step::Disk => Duration::ZERO,
             Step::Backoff(wait) => wait,
         };

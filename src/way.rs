@@ -8,10 +8,12 @@ use thiserror::Error;
 /// How an installation gets a new token pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(Default)]
 pub enum Way {
     /// With the refresh token that the list has: `POST /oauth/token`, grant type `refresh_token`.
     Refresh,
     /// With a code of the Reconnect API.
+    #[default]
     Reconnect,
     /// With the token of the sub-account's agency: `POST /oauth/locationToken`.
     Agency,

@@ -87,8 +87,7 @@ impl Batch {
         let (batch, working) = (self.clone(), job.clone());
         let task = tokio::spawn(async move {
             let _in_flight = batch.tools.gauge.begin();
-            let Job { row, installation, before, .. } = &working;
-            recover(&batch.tools, *row, installation, before).await
+            recover(&batch.tools, &working).await
         });
         let ending = match task.await {
             Ok(ending) => ending,
@@ -134,13 +133,14 @@ impl Batch {
                 let why = format!("no good answer for longer than --max-outage allows; {failure}");
                 self.halt(failure.class, &why).await;
             }
-            Ending::Abandoned => {}
+            Ending::Abandoned | Ending::Skipped => {}
             Ending::CustodyLost(lost) => self.lose(lost),
         }
     }
 
     async fn heed(&self, verdict: Verdict, failure: Option<&Failure>) {
         match (verdict, failure) {
+            (Verdict::Halt, Some(failure)) if self.tools.roads.lead_around(failure) => {}
             (Verdict::Halt, Some(failure)) => {
                 self.halt(failure.class, &failure.to_string()).await;
             }

@@ -20,6 +20,7 @@ use tokio::{
 
 use super::{Voice, ending};
 use crate::{
+    agency_tokens::AgencyTokens,
     batch::{Batch, Job},
     clock,
     config::{App, Limits},
@@ -33,6 +34,7 @@ use crate::{
     journal::{
         folder::{Lock, RunFolder},
         ledger::{Ledger, Take},
+        tokens,
         writer::{Ended, Journal, Writer},
     },
     leaks::{self, TokenFiles},
@@ -40,13 +42,17 @@ use crate::{
     pace::{Pacer, memory::Memory},
     progress::Progress,
     record::Recorder,
-    recover::Tools,
+    recover::{
+        Tools,
+        roads::{Roads, Trials},
+    },
     run_log::RunLog,
     secret::{Secret, TokensAtHand},
     signals::Signals,
     stop::{Cause, Stop},
     views::{self, summary::Summary},
     watchdog::{Bounds, Looking, Watchdog},
+    way::Ways,
 };
 
 /// Bytes that one installation takes in all files together, with some to spare: its events, its
@@ -144,6 +150,7 @@ impl Leg {
             _ => None,
         };
         finish_journal(ended, interrupted_by)?;
+        leave_out_refused(&folder).or_exit(Exit::Local)?;
         let closing = {
             let folder = folder.clone();
             spawn_blocking(move || close(&folder, Some(&secret), None))
@@ -193,6 +200,7 @@ impl Team {
             look_after(&watchdog, limits, &pacer, &progress, &log).or_exit(Exit::Local)?;
         let tools = Tools {
             client,
+            roads: Roads::new(Ways::default(), AgencyTokens::default(), Trials::default()),
             pacer,
             recorder: Recorder::new(journal, vec![Box::new(progress.clone()), Box::new(log)]),
             stop: stop.clone(),
@@ -292,6 +300,15 @@ fn finish_journal(ended: Ended, interrupted_by: Option<Interrupt>) -> Result<(),
     let mut writer = writer.context("the journal is gone: a bug").or_exit(Exit::Bug)?;
     let finished = Event::Finished(Finished { at: clock::now(), interrupted_by });
     writer.append(&finished).and_then(|()| writer.sync()).or_exit(Exit::Local)
+}
+
+/// Takes tokens that are not to be used out of the file of those that are.
+fn leave_out_refused(folder: &RunFolder) -> anyhow::Result<()> {
+    if !folder.quarantine().exists() {
+        return Ok(());
+    }
+    let ledger = Ledger::read(&folder.journal(), |_| {})?;
+    tokens::leave_out_refused(folder.disk(), &folder.tokens(), &ledger)
 }
 
 /// Writes the views and looks for secrets in them.

@@ -125,9 +125,10 @@ fn restore(
     };
     let on_disk = on_disk.with_context(|| format!("cannot read {}", folder.tokens().display()));
     let on_disk = on_disk.or_exit(Exit::Local)?;
-    if on_disk.pairs > on_disk.installations.len() {
+    if on_disk.pairs > on_disk.installations.len() || folder.quarantine().exists() {
         drop(writer);
         tokens::leave_the_last(folder.disk(), &folder.tokens(), ledger.prints())
+            .and_then(|()| tokens::leave_out_refused(folder.disk(), &folder.tokens(), &ledger))
             .or_exit(Exit::Local)?;
         writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
     }

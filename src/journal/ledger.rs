@@ -12,10 +12,10 @@ use super::reader::{JournalError, Reader};
 use crate::{
     event::{
         Event, Exchanging, Failed, Finished, Halted, Leaked, Listed, Paused, Ready, Reclaimed,
-        Recovered, Resumed, Started,
+        Recovered, Resumed, Skipped, Started,
     },
     fingerprint::{Fingerprint, Fingerprints},
-    highlevel::failure::{Class, Failure},
+    highlevel::failure::{Class, Failure, Stage},
     installation::Id,
     text::SafeText,
 };
@@ -79,7 +79,11 @@ enum State {
     NotListed,
     Pending,
     Recovered,
+    /// Left alone, since its old token is good.
+    Skipped,
     Failed,
+    /// Failed, since its new token is refused: the pair is not to be used.
+    Refused,
     /// Failed only because the run ended while it was being worked on.
     LeftOff,
 }
@@ -113,6 +117,8 @@ pub enum Outcome {
     Recovered(Box<Recovered>),
     /// Its token pair is on disk; the event with the details was lost in a crash.
     Reclaimed(Reclaimed),
+    /// The token that the list had for it is good.
+    Skipped(Skipped),
     /// It was given up.
     Failed(Box<Failed>),
     /// It has no outcome.
@@ -260,6 +266,9 @@ impl Ledger {
                 self.end_doubt(e.row, &e.failure);
                 self.try_again(e.row, e.attempt, e.failure.trace_id);
             }
+            // The tokens came: there is no doubt about the exchange.
+            Event::Untried(e) => drop(self.in_doubt.remove(&e.row)),
+            Event::Skipped(e) => self.settle(e.row, State::Skipped, offset),
             Event::Recovered(e) => self.settle(e.row, State::Recovered, offset),
             Event::Reclaimed(e) => self.settle(e.row, State::Recovered, offset),
             Event::Failed(e) => self.fail(&e, offset),
@@ -313,6 +322,7 @@ impl Ledger {
         self.end_doubt(failed.row, &failed.failure);
         let state = match failed.failure.class {
             Class::Interrupted | Class::Halted => State::LeftOff,
+            _ if failed.failure.stage == Stage::Verify => State::Refused,
             _ => State::Failed,
         };
         self.settle(failed.row, state, offset);
@@ -361,13 +371,14 @@ impl Ledger {
             u32::try_from(rows).unwrap_or(u32::MAX)
         };
         let recovered = count(&[State::Recovered]);
-        let failed = count(&[State::Failed, State::LeftOff]);
+        let skipped = count(&[State::Skipped]);
+        let failed = count(&[State::Failed, State::Refused, State::LeftOff]);
         let not_attempted = count(&[State::Pending]);
-        let read = recovered + failed + not_attempted + self.duplicates + self.rejected;
+        let read = recovered + skipped + failed + not_attempted + self.duplicates + self.rejected;
         Books {
             input: self.ready.as_ref().map_or(read, |ready| ready.input),
             recovered,
-            skipped: 0,
+            skipped,
             failed,
             not_attempted,
             duplicate: self.duplicates,
@@ -400,6 +411,12 @@ impl Ledger {
         }
     }
 
+    /// The installations whose new tokens are refused where they are tried.
+    pub fn refused(&self) -> HashSet<Fingerprint> {
+        let refused = self.rows.iter().filter(|row| row.state == State::Refused);
+        refused.map(|row| row.print).collect()
+    }
+
     /// How many installations a leg has to take.
     pub fn to_take(&self, take: Take) -> u32 {
         let rows = self.rows.iter().filter(|row| row.state.is_taken(take)).count();
@@ -416,7 +433,8 @@ impl Ledger {
         let mut disagreement = Disagreement::default();
         for (row, entry) in (0_u32..).zip(&self.rows) {
             match (entry.state, on_disk.contains(&entry.print)) {
-                (State::NotListed, _) | (State::Recovered, true) => {}
+                (State::NotListed | State::Refused | State::Skipped, _)
+                | (State::Recovered, true) => {}
                 (State::Recovered, false) => disagreement.missed.push(row),
                 (_, true) => disagreement.reclaimed.push(row),
                 (_, false) => {}
@@ -462,7 +480,9 @@ impl Ledger {
                     Tried { attempts: failed.attempts, trace_ids: failed.trace_ids }
                 }
                 Outcome::NotAttempted(tried) => tried,
-                Outcome::Recovered(_) | Outcome::Reclaimed(_) => Tried::default(),
+                Outcome::Recovered(_) | Outcome::Reclaimed(_) | Outcome::Skipped(_) => {
+                    Tried::default()
+                }
             };
             Ok((listed, tried))
         }))
@@ -486,8 +506,8 @@ impl State {
     fn is_taken(self, take: Take) -> bool {
         match self {
             Self::Pending | Self::LeftOff => true,
-            Self::Failed => take == Take::OpenAndFailed,
-            Self::NotListed | Self::Recovered => false,
+            Self::Failed | Self::Refused => take == Take::OpenAndFailed,
+            Self::NotListed | Self::Recovered | Self::Skipped => false,
         }
     }
 }
@@ -510,6 +530,7 @@ impl<F> Outcomes<'_, F> {
         match self.ends.event_at(state.outcome_at)? {
             Event::Recovered(recovered) => Ok(Outcome::Recovered(recovered)),
             Event::Reclaimed(reclaimed) => Ok(Outcome::Reclaimed(reclaimed)),
+            Event::Skipped(skipped) => Ok(Outcome::Skipped(skipped)),
             Event::Failed(failed) => Ok(Outcome::Failed(failed)),
             _ => Ok(Outcome::NotAttempted(Tried::default())),
         }

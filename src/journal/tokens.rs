@@ -9,7 +9,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::disk::Disk;
+use super::{disk::Disk, ledger::Ledger};
 use crate::{
     fingerprint::{Fingerprint, Fingerprints},
     installation::Scope,
@@ -68,6 +68,21 @@ pub fn leave_the_last(disk: &Disk, tokens: &Path, prints: &Fingerprints) -> anyh
         let is_last = print_of(line, prints).is_none_or(|print| last.get(&print) == Some(&number));
         number += 1;
         if is_last { tidy.write_all(line) } else { Ok(()) }
+    })?;
+    tidy.put_in_place()
+}
+
+/// Takes out the lines of installations whose tokens are not to be used.
+pub fn leave_out_refused(disk: &Disk, tokens: &Path, ledger: &Ledger) -> anyhow::Result<()> {
+    let refused = ledger.refused();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let mut tidy = disk.replace(tokens)?;
+    each_line(tokens, |line| {
+        let print = print_of(line, ledger.prints());
+        let is_refused = print.is_some_and(|print| refused.contains(&print));
+        if is_refused { Ok(()) } else { tidy.write_all(line) }
     })?;
     tidy.put_in_place()
 }

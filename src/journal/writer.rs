@@ -358,6 +358,15 @@ impl Journal {
         self.send_and_wait(None, event, Wait::UntilWritten).await
     }
 
+    /// Appends an event and returns when it can be read back after a power cut.
+    pub async fn record_durably(&self, event: &Event) -> Result<(), CustodyLost> {
+        if let Some(lost) = self.stalled.lost.get() {
+            return Err(lost.clone());
+        }
+        let event = self.line_of(event)?;
+        self.send_and_wait(None, event, Wait::UntilDurable).await
+    }
+
     /// Takes a token pair into custody and returns when it, and the event that says so, can be
     /// read back after a power cut.
     pub async fn keep(

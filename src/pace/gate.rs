@@ -46,7 +46,7 @@ type Spacing = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformati
 pub struct Gate {
     pacing: Pacing,
     governance: Governance,
-    quickness: [Quickness; 2],
+    quickness: [Quickness; 3],
     window: Window,
     spacing: Option<Spacing>,
     /// Starts that the spacing would let through at once after the last one.
@@ -191,7 +191,7 @@ impl Gate {
     /// How long until a new code may be asked for: its exchange, and those of all codes that are on
     /// their way, must find their starts soon enough.
     fn wait_for_place(&self, lane: Lane, now: Instant) -> Duration {
-        if lane == Lane::Exchange {
+        if lane != Lane::Reconnect {
             return Duration::ZERO;
         }
         let wait = self.wait_for(self.codes_to_come + 2, now);

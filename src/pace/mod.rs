@@ -76,6 +76,8 @@ pub enum Lane {
     Exchange,
     /// Asking for a code.
     Reconnect,
+    /// Any other call: none has to follow it. It waits in one line with those for codes.
+    Other,
 }
 
 /// What an answer means for the pace.
@@ -166,11 +168,11 @@ struct Desk {
 struct Queue {
     gate: Gate,
     exchanges: VecDeque<Waiting>,
-    reconnects: VecDeque<Waiting>,
+    others: VecDeque<Waiting>,
     is_open: bool,
 }
 
-type Waiting = oneshot::Sender<Instant>;
+type Waiting = (Lane, oneshot::Sender<Instant>);
 
 impl Pacer {
     /// Starts the pacer's thread, which ends after the last handle is dropped.
@@ -178,7 +180,7 @@ impl Pacer {
         let queue = Queue {
             gate: Gate::new(pacing, earlier_starts(memory.as_ref(), pacing.bound()).into_iter()),
             exchanges: VecDeque::new(),
-            reconnects: VecDeque::new(),
+            others: VecDeque::new(),
             is_open: true,
         };
         let desk = Arc::new(Desk { queue: Mutex::new(queue), changed: Condvar::new() });
@@ -209,6 +211,11 @@ impl Pacer {
     /// Returns when a code may be presented. The start is spent, so make the request.
     pub async fn turn_to_exchange(&self) {
         self.turn(Lane::Exchange).await;
+    }
+
+    /// Returns when any other request may start. The start is spent, so make the request.
+    pub async fn turn_to_other(&self) {
+        self.turn(Lane::Other).await;
     }
 
     async fn turn(&self, lane: Lane) {
@@ -322,29 +329,28 @@ impl Queue {
             return Ok(now);
         }
         let (turn, come) = oneshot::channel();
-        self.line(lane).push_back(turn);
+        self.line(lane).push_back((lane, turn));
         Err(come)
     }
 
     fn is_empty(&self) -> bool {
-        self.exchanges.is_empty() && self.reconnects.is_empty()
+        self.exchanges.is_empty() && self.others.is_empty()
     }
 
     fn line(&mut self, lane: Lane) -> &mut VecDeque<Waiting> {
         match lane {
             Lane::Exchange => &mut self.exchanges,
-            Lane::Reconnect => &mut self.reconnects,
+            Lane::Reconnect | Lane::Other => &mut self.others,
         }
     }
 
     /// Whose turn it is: exchanges first. Whoever stopped waiting is passed over.
     fn first_lane(&mut self) -> Option<Lane> {
-        [Lane::Exchange, Lane::Reconnect].into_iter().find(|lane| {
-            let line = self.line(*lane);
-            while line.front().is_some_and(oneshot::Sender::is_closed) {
+        [&mut self.exchanges, &mut self.others].into_iter().find_map(|line| {
+            while line.front().is_some_and(|(_, turn)| turn.is_closed()) {
                 line.pop_front();
             }
-            !line.is_empty()
+            line.front().map(|(lane, _)| *lane)
         })
     }
 
@@ -355,7 +361,7 @@ impl Queue {
         let now = Instant::now();
         self.gate.try_start(lane, now).map_err(Some)?;
         let turn = self.line(lane).pop_front();
-        let is_taken = turn.is_some_and(|turn| turn.send(now).is_ok());
+        let is_taken = turn.is_some_and(|(_, turn)| turn.send(now).is_ok());
         if !is_taken && lane == Lane::Reconnect {
             self.gate.free_place();
         }

@@ -32,6 +32,8 @@ pub enum Ground {
 pub enum Next {
     /// Another conversation, with a new code, after this wait.
     Again(Duration),
+    /// Another way, if there is one.
+    OtherWay,
     /// The installation is given up.
     GiveUp,
 }
@@ -39,8 +41,8 @@ pub enum Next {
 /// Decides what follows a failure of the `attempt`-th of at most `attempts` conversations.
 /// `seed` makes the jitter.
 pub fn next(failure: &Failure, attempt: u32, attempts: u32, ground: Ground, seed: u64) -> Next {
-    if attempt >= bounded(attempts, failure, ground) || !can_pass_by_itself(failure.class) {
-        return Next::GiveUp;
+    if attempt >= bounded(attempts, failure, ground) || !can_pass_by_itself(failure) {
+        return if is_of_this_way(failure.class) { Next::OtherWay } else { Next::GiveUp };
     }
     let asked =
         failure.retry_after_ms.map_or(Duration::ZERO, |ms| Duration::from_millis(ms.into()));
@@ -51,15 +53,45 @@ pub fn next(failure: &Failure, attempt: u32, attempts: u32, ground: Ground, seed
 /// address or the network, and patience does not mend it.
 fn bounded(attempts: u32, failure: &Failure, ground: Ground) -> u32 {
     let nobody = failure.class == Class::Network
-        && failure.stage == Stage::Reconnect
+        && matches!(failure.stage, Stage::Reconnect | Stage::Refresh | Stage::Agency)
         && ground == Ground::Unknown;
     let somebody_else = failure.class == Class::BadAnswer && failure.origin == Origin::Elsewhere;
     if nobody || somebody_else { attempts.min(NOBODY_THERE) } else { attempts }
 }
 
 /// Whether the same request, or a new code, has a chance without anybody doing anything.
-fn can_pass_by_itself(class: Class) -> bool {
-    matches!(class.about().reach, Reach::ThisOneAgain | Reach::AllPause)
+fn can_pass_by_itself(failure: &Failure) -> bool {
+    // A new code may do where one was refused; a refused token stays what it is.
+    let is_of_a_token = matches!(failure.stage, Stage::Refresh | Stage::Agency | Stage::Verify);
+    let is_the_token = failure.class == Class::GrantRefused && is_of_a_token;
+    !is_the_token && matches!(failure.class.about().reach, Reach::ThisOneAgain | Reach::AllPause)
+}
+
+/// Whether another way may lead where this one did not.
+fn is_of_this_way(class: Class) -> bool {
+    match class {
+        Class::EndpointRemoved
+        | Class::NotInstalled
+        | Class::UnknownId
+        | Class::InvalidRequest
+        | Class::GrantRefused
+        | Class::CodeExpired
+        | Class::RateLimited
+        | Class::ServerError
+        | Class::Network
+        | Class::BadAnswer
+        | Class::WrongKind
+        | Class::OutcomeUnknown
+        | Class::Unrecognised => true,
+        // What concerns every call; and a location that is paused, whose old token stays good.
+        Class::ClientRefused
+        | Class::LocationInactive
+        | Class::Blocked
+        | Class::Redirected
+        | Class::WrongTenant
+        | Class::Interrupted
+        | Class::Halted => false,
+    }
 }
 
 /// The wait after the `attempt`-th conversation: doubling, with up to as much again of jitter, so
@@ -117,10 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_token_is_not_presented_again_and_leads_to_another_way() {
+        for stage in [Stage::Refresh, Stage::Agency] {
+            let refused = Failure { stage, ..failure(Class::GrantRefused) };
+            assert_eq!(next(&refused, 1, 5, Ground::Known, 0), Next::OtherWay, "{stage}");
+            let parked = Failure { stage, ..failure(Class::LocationInactive) };
+            assert_eq!(next(&parked, 1, 5, Ground::Known, 0), Next::GiveUp, "{stage}");
+        }
+    }
+
+    #[test]
     fn attempts_are_bounded() {
         assert!(matches!(next(&failure(Class::Network), 4, 5, Ground::Known, 0), Next::Again(_)));
-        assert_eq!(next(&failure(Class::Network), 5, 5, Ground::Known, 0), Next::GiveUp);
-        assert_eq!(next(&failure(Class::Network), 1, 1, Ground::Known, 0), Next::GiveUp);
+        assert_eq!(next(&failure(Class::Network), 5, 5, Ground::Known, 0), Next::OtherWay);
+        assert_eq!(next(&failure(Class::Network), 1, 1, Ground::Known, 0), Next::OtherWay);
     }
 
     #[test]

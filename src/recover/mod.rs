@@ -1,56 +1,52 @@
-//! One installation, start to end: ask for a code, present it at once, bring the tokens to disk.
+//! One installation, start to end: the ways back to a token pair, one after the other, until one of
+//! them leads to tokens on disk.
 
+mod agency;
 pub mod decide;
+mod listen;
+mod reconnect;
+mod refresh;
+pub mod roads;
+mod trial;
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::{sync::atomic::AtomicBool, time::Duration};
 
 use jiff::Timestamp;
-use tokio::time::{sleep, timeout};
+use serde_json::{Map, Value};
+use tokio::time::sleep;
 
-use self::decide::{Ground, Next};
+use self::{
+    decide::{Ground, Next},
+    roads::Roads,
+};
 use crate::{
+    batch::Job,
     clock::{self, Moment},
-    event::{
-        Call, Continued, DayTooShort, Event, Exchanging, Failed, Halted, Held, Paused, Recovered,
-        Retrying, ServerClock,
-    },
+    event::{Call, Event, Failed, Recovered, Retrying, Untried, Verified},
     gauge::Gauge,
     highlevel::{
-        allowance::Allowance,
-        answer,
-        client::{Client, Presentation, Reply, Unanswered},
+        client::Client,
         failure::{Class, Failure, Stage},
-        grant::{self, CodeLife, Grant},
         server_clock::OffsetWatch,
-        tokens::{self, Mismatch, TokenPair},
+        tokens::{Mismatch, TokenPair},
     },
-    installation::Installation,
-    journal::{
-        ledger::Tried,
-        writer::{Custody, CustodyLost},
-    },
-    outage::{self, News, Watch},
-    pace::{Answer, Heard, Lane, Pacer, Place},
+    installation::{Installation, Scope},
+    journal::writer::{Custody, CustodyLost},
+    outage::{self, Watch},
+    pace::Pacer,
     record::Recorder,
-    secret::{self, AuthorizationCode},
     stop::{Cause, Stop},
     text::SafeText,
     watchdog::{Step, Watchdog},
+    way::Way,
 };
-
-/// The wait before a code that never left is presented again.
-const NEVER_LEFT_WAIT: Duration = Duration::from_millis(200);
-
-/// How often a code that never left is presented in one conversation.
-const NEVER_LEFT_TRIES: u32 = 10;
 
 /// What a recovery works with.
 pub struct Tools {
     /// The API.
     pub client: Client,
+    /// The ways back, and which of them are open.
+    pub roads: Roads,
     /// When requests may start.
     pub pacer: Pacer,
     /// Where it is said what happens.
@@ -61,7 +57,7 @@ pub struct Tools {
     pub outage: Watch,
     /// How far the server's clock is from ours.
     pub server_clock: OffsetWatch,
-    /// Conversations for one installation at most.
+    /// Conversations for one installation at most, on each way.
     pub attempts: u32,
     /// How long nothing but bad answers may come.
     pub max_outage: Duration,
@@ -73,14 +69,13 @@ pub struct Tools {
     pub day_is_told: AtomicBool,
 }
 
-/// Calls that one installation takes when all goes well.
-const CALLS_EACH: u64 = 2;
-
 /// How it ended.
 #[derive(Debug)]
 pub enum Ending {
     /// The token pair is on disk.
     Recovered,
+    /// Its tokens are good: nothing was asked for.
+    Skipped,
     /// Given up.
     Failed(Failure),
     /// The run is to end and this installation was left as it is.
@@ -91,25 +86,22 @@ pub enum Ending {
     CustodyLost(CustodyLost),
 }
 
-/// Recovers one installation, for which earlier legs of the run have tried so much.
-pub async fn recover(
-    tools: &Tools,
-    row: u32,
-    installation: &Installation,
-    before: &Tried,
-) -> Ending {
+/// Recovers one installation.
+pub async fn recover(tools: &Tools, job: &Job) -> Ending {
     let recovery = Recovery {
         tools,
-        row,
-        installation,
+        job,
+        row: job.row,
+        installation: &job.installation,
         started_at: clock::now(),
-        attempts_before: before.attempts,
         attempt: 0,
+        attempts_before: job.before.attempts,
         pardons: 0,
         is_echo: false,
+        refresh_sent: None,
         reconnect_trace_id: None,
         token_trace_id: None,
-        trace_ids: before.trace_ids.clone(),
+        trace_ids: job.before.trace_ids.clone(),
         last: None,
     };
     recovery.run().await.unwrap_or_else(Ending::CustodyLost)
@@ -117,15 +109,20 @@ pub async fn recover(
 
 struct Recovery<'a> {
     tools: &'a Tools,
+    job: &'a Job,
     row: u32,
     installation: &'a Installation,
     started_at: Timestamp,
-    attempts_before: u32,
+    /// Conversations on the present way.
     attempt: u32,
+    /// Conversations in earlier legs, and on the ways before.
+    attempts_before: u32,
     /// Failures in outages that cost no attempt.
     pardons: u32,
     /// Whether the last answer only repeated a "too many" that another installation got.
     is_echo: bool,
+    /// When the refresh token may have been spent.
+    refresh_sent: Option<Moment>,
     reconnect_trace_id: Option<SafeText>,
     token_trace_id: Option<SafeText>,
     trace_ids: Vec<SafeText>,
@@ -135,8 +132,10 @@ struct Recovery<'a> {
 /// Why a conversation did not end with tokens on disk.
 enum Setback {
     Failed(Failure, Option<Call>),
-    /// Tokens came for somebody else.
-    Misdirected(Failure, Call, Box<TokenPair>),
+    /// This way is not open to the installation, as was found out just now.
+    Blocked(Failure),
+    /// Tokens came for somebody else, or are refused where they are tried.
+    NotToBeUsed(Failure, Call, Box<TokenPair>),
     Stopped(Cause),
     /// An outage lasted longer than it may.
     TooLong(Failure, Call),
@@ -149,13 +148,29 @@ impl From<CustodyLost> for Setback {
     }
 }
 
-/// A code that was presented and taken.
-struct Exchanged {
+/// Tokens that were granted.
+struct Granted {
+    way: Way,
     pair: TokenPair,
     call: Call,
     received: Moment,
-    age: Duration,
-    margin: Duration,
+    /// Of the code that gave them.
+    code: Option<CodeTimes>,
+}
+
+/// How old a code was when it was presented, and how much of its life was left.
+#[derive(Clone, Copy)]
+struct CodeTimes {
+    age_ms: u32,
+    margin_ms: u32,
+}
+
+/// How one way ended.
+enum Passed {
+    /// The installation is done with, one way or the other.
+    Through(Ending),
+    /// This way does not lead there; another one may.
+    Blocked(Failure, Option<Call>),
 }
 
 impl Drop for Recovery<'_> {
@@ -166,42 +181,100 @@ impl Drop for Recovery<'_> {
 
 impl Recovery<'_> {
     async fn run(mut self) -> Result<Ending, CustodyLost> {
+        if let Some(ending) = self.try_old_token().await? {
+            return Ok(ending);
+        }
+        let tools = self.tools;
+        let (mut failed, mut obstacles) = (None, Vec::new());
+        for way in tools.roads.ways().iter() {
+            if let Err(obstacle) = tools.roads.open_to(way, self.job) {
+                obstacles.push(obstacle);
+                continue;
+            }
+            if let Some((failure, call)) = failed.take() {
+                // Why another way is tried now.
+                self.wait_for_next(failure, call, Duration::ZERO).await?;
+            }
+            match self.go(way).await? {
+                Passed::Through(ending) => return Ok(ending),
+                Passed::Blocked(failure, call) => failed = Some((failure, call)),
+            }
+        }
+        let (failure, call) = roads::in_the_end(failed, obstacles);
+        self.give_up(failure, call).await
+    }
+
+    /// One way, as many conversations as it may take.
+    async fn go(&mut self, way: Way) -> Result<Passed, CustodyLost> {
+        (self.attempts_before, self.attempt) = (self.attempts(), 0);
         loop {
             self.attempt += 1;
-            match self.converse().await {
-                Ok(()) => return Ok(Ending::Recovered),
-                Err(Setback::CustodyLost(lost)) => return Err(lost),
-                Err(Setback::Stopped(cause)) => {
+            let (failure, call) = match self.converse(way).await {
+                Ok(()) => return Ok(Passed::Through(Ending::Recovered)),
+                Err(Setback::Failed(failure, call)) => (failure, call),
+                Err(Setback::Blocked(failure)) => {
                     self.attempt -= 1;
-                    return self.abandon(cause, None).await;
+                    return Ok(Passed::Blocked(failure, None));
                 }
-                Err(Setback::Misdirected(failure, call, pair)) => {
-                    return self.quarantine(failure, call, &pair).await;
+                Err(other) => return self.end(other).await.map(Passed::Through),
+            };
+            if self.is_pardoned(&failure) {
+                // The pause is not this installation's fault, and costs it no attempt.
+                self.pardons += 1;
+                self.wait_for_next(failure, call, Duration::ZERO).await?;
+                self.attempt -= 1;
+                continue;
+            }
+            let (attempts, ground) = (self.tools.attempts, self.ground());
+            match decide::next(&failure, self.attempt, attempts, ground, fastrand::u64(..)) {
+                Next::Again(wait) => self.wait_for_next(failure, call, wait).await?,
+                Next::OtherWay => {
+                    self.tools.roads.learn(way, self.installation, &failure);
+                    return Ok(Passed::Blocked(failure, call));
                 }
-                Err(Setback::Failed(failure, call)) if self.is_pardoned(&failure) => {
-                    // The pause is not this installation's fault, and costs it no attempt.
-                    self.pardons += 1;
-                    self.wait_for_next(failure, call, Duration::ZERO).await?;
-                    self.attempt -= 1;
-                }
-                Err(Setback::TooLong(failure, call)) => {
-                    self.last = Some(failure.clone());
-                    self.abandon(Cause::Halted, Some(call)).await?;
-                    return Ok(Ending::OutageTooLong(failure));
-                }
-                Err(Setback::Failed(failure, call)) => {
-                    let (attempts, ground) = (self.tools.attempts, self.ground());
-                    match decide::next(&failure, self.attempt, attempts, ground, fastrand::u64(..))
-                    {
-                        Next::GiveUp => return self.give_up(failure, call).await,
-                        Next::Again(wait) => self.wait_for_next(failure, call, wait).await?,
-                    }
-                }
+                Next::GiveUp => return self.give_up(failure, call).await.map(Passed::Through),
             }
         }
     }
 
-    /// Conversations in all legs.
+    /// Ends with whatever is no failure of the way.
+    async fn end(&mut self, setback: Setback) -> Result<Ending, CustodyLost> {
+        match setback {
+            Setback::CustodyLost(lost) => Err(lost),
+            Setback::Stopped(cause) => {
+                self.attempt -= 1;
+                self.abandon(cause, None).await
+            }
+            Setback::NotToBeUsed(failure, call, pair) => {
+                self.quarantine(failure, call, &pair).await
+            }
+            Setback::TooLong(failure, call) => {
+                self.last = Some(failure.clone());
+                self.abandon(Cause::Halted, Some(call)).await?;
+                Ok(Ending::OutageTooLong(failure))
+            }
+            Setback::Failed(failure, call) => self.give_up(failure, call).await,
+            Setback::Blocked(failure) => self.give_up(failure, None).await,
+        }
+    }
+
+    /// Ends before anything was asked for.
+    async fn end_early(&mut self, setback: Setback) -> Result<Ending, CustodyLost> {
+        self.attempt += 1;
+        self.end(setback).await
+    }
+
+    /// Waits for a start for a call that nothing has to follow; a run that is to end makes no more.
+    async fn turn_to_other(&self) -> Result<(), Setback> {
+        self.enter(Step::TurnToReconnect);
+        tokio::select! {
+            biased;
+            cause = self.tools.stop.requested() => Err(Setback::Stopped(cause)),
+            () = self.tools.pacer.turn_to_other() => Ok(()),
+        }
+    }
+
+    /// Conversations in all legs, on all ways.
     fn attempts(&self) -> u32 {
         self.attempts_before + self.attempt
     }
@@ -215,8 +288,8 @@ impl Recovery<'_> {
         }
     }
 
-    /// One code, one exchange.
-    async fn converse(&mut self) -> Result<(), Setback> {
+    /// One conversation, from a pass through an outage to tokens on disk.
+    async fn converse(&mut self, way: Way) -> Result<(), Setback> {
         let tools = self.tools;
         self.enter(Step::Outage);
         let _passage = tokio::select! {
@@ -224,164 +297,88 @@ impl Recovery<'_> {
             cause = tools.stop.requested() => return Err(Setback::Stopped(cause)),
             passage = tools.outage.pass() => passage,
         };
-        let (grant, reconnect, place) = self.ask_for_code().await?;
-        let exchanging = Exchanging {
+        let granted = match way {
+            Way::Refresh => self.converse_by_refresh().await?,
+            Way::Reconnect => self.converse_by_code().await?,
+            Way::Agency => self.converse_by_agency().await?,
+        };
+        self.enter(Step::Disk);
+        match granted.pair.belongs_to(self.installation) {
+            Ok(()) => self.take_in(granted).await,
+            Err(mismatch) => Err(misdirected(&mismatch, granted)),
+        }
+    }
+
+    /// Brings tokens to disk; where they are to prove themselves, they do so when they are safe.
+    async fn take_in(&mut self, granted: Granted) -> Result<(), Setback> {
+        let tools = self.tools;
+        let Some(path) = &tools.roads.trials().new else {
+            return Ok(self.keep(granted).await?);
+        };
+        self.keep_untried(&granted).await?;
+        match self.try_new_token(&granted, path).await? {
+            Ok(verified) => Ok(self.tell_recovered(granted, Some(verified)).await?),
+            Err((failure, call)) => {
+                Err(Setback::NotToBeUsed(failure, call, Box::new(granted.pair)))
+            }
+        }
+    }
+
+    async fn keep(&self, granted: Granted) -> Result<(), CustodyLost> {
+        let document = self.document(&granted.pair);
+        let event = Event::Recovered(Box::new(self.recovered(&granted, None)));
+        self.tools.recorder.keep(Custody::Tokens, &document, event).await?;
+        self.pass_on(&granted);
+        Ok(())
+    }
+
+    async fn keep_untried(&self, granted: &Granted) -> Result<(), CustodyLost> {
+        let untried = Untried {
             row: self.row,
             id: self.installation.id.clone(),
-            attempt: self.attempts(),
-            at: clock::now(),
-            reconnect,
-            code_expires_at: grant.expires_at.map(clock::to_millisecond),
+            at: granted.received.day(),
+            via: granted.way,
+            call: granted.call.clone(),
         };
-        // Were the process killed after the exchange, this is how one knows of a lost grant.
-        self.enter(Step::Disk);
-        self.tools.recorder.tell_first(Event::Exchanging(exchanging)).await?;
-        let exchanged = self.exchange(grant, place).await?;
-        self.enter(Step::Disk);
-        match exchanged.pair.belongs_to(self.installation) {
-            Ok(()) => Ok(self.keep(exchanged).await?),
-            Err(mismatch) => Err(misdirected(&mismatch, exchanged)),
-        }
+        let document = self.document(&granted.pair);
+        self.tools.recorder.keep(Custody::Tokens, &document, Event::Untried(untried)).await
     }
 
-    async fn ask_for_code(&mut self) -> Result<(Grant, Call, Place), Setback> {
-        let place = self.turn_to_reconnect().await?;
-        self.enter(Step::Reconnect);
-        let sent = Moment::now();
-        let answer = self.tools.client.reconnect(self.installation).await;
-        match answer {
-            Ok(reply) => {
-                self.heed(Lane::Reconnect, &reply).await?;
-                let call = call_of(&reply);
-                self.reconnect_trace_id.clone_from(&call.trace_id);
-                match grant::grant_of(&reply) {
-                    Ok(grant) => {
-                        let call = Call { trace_id: grant.trace_id.clone(), ..call };
-                        self.reconnect_trace_id.clone_from(&call.trace_id);
-                        self.trace_ids.extend(call.trace_id.clone());
-                        self.went_well(Stage::Reconnect).await?;
-                        self.tools
-                            .pacer
-                            .code_lives(grant.life.left(&reply.received).unwrap_or_default());
-                        Ok((grant, call, place))
-                    }
-                    Err(failure) => Err(self.failed(failure, call).await),
-                }
-            }
-            Err(unanswered) => {
-                self.heed_silence(Lane::Reconnect, &sent);
-                let failure = no_answer(Stage::Reconnect, unanswered);
-                Err(self.failed(failure, call_without_answer(&sent)).await)
-            }
-        }
-    }
-
-    /// Presents the code; as long as it never leaves, again, while it lives.
-    async fn exchange(&mut self, grant: Grant, place: Place) -> Result<Exchanged, Setback> {
-        let Grant { mut code, life, .. } = grant;
-        let mut place = Some(place);
-        for _ in 0..NEVER_LEFT_TRIES {
-            let (sent, margin) = self.turn_to_exchange(&life).await?;
-            place.take();
-            self.enter(Step::Exchange);
-            match self.tools.client.exchange(code, self.installation.scope).await {
-                Presentation::Answered(reply) => {
-                    return self.judge_exchange(&reply, life.age(&sent), margin).await;
-                }
-                Presentation::InDoubt(doubt) => {
-                    self.heed_silence(Lane::Exchange, &sent);
-                    let failure = no_answer(Stage::Exchange, doubt);
-                    return Err(self.failed(failure, call_without_answer(&sent)).await);
-                }
-                Presentation::NeverLeft(same, why) => {
-                    code = self.wait_with_code(same, &why, &sent).await?;
-                }
-            }
-        }
-        let why = "no connection for the exchange, several times in a row";
-        Err(Setback::Failed(Failure::without_answer(Stage::Exchange, Class::Network, why), None))
-    }
-
-    async fn judge_exchange(
-        &mut self,
-        reply: &Reply,
-        age: Duration,
-        margin: Duration,
-    ) -> Result<Exchanged, Setback> {
-        self.heed(Lane::Exchange, reply).await?;
-        let call = call_of(reply);
-        self.token_trace_id.clone_from(&call.trace_id);
-        match tokens::tokens_of(reply) {
-            Ok(pair) => {
-                self.went_well(Stage::Exchange).await?;
-                let call = Call { trace_id: pair.trace_id.clone(), ..call };
-                self.token_trace_id.clone_from(&call.trace_id);
-                Ok(Exchanged { pair, call, received: reply.received, age, margin })
-            }
-            Err(failure) => Err(self.failed(failure, call).await),
-        }
-    }
-
-    /// Waits for a start in the lane for new codes; a run that is to end asks for no more.
-    async fn turn_to_reconnect(&self) -> Result<Place, Setback> {
-        self.enter(Step::TurnToReconnect);
-        tokio::select! {
-            biased;
-            cause = self.tools.stop.requested() => Err(Setback::Stopped(cause)),
-            place = self.tools.pacer.turn_to_reconnect() => Ok(place),
-        }
-    }
-
-    /// Waits for a start in the lane for codes in hand, no longer than the code lives, and looks at
-    /// the code again after it.
-    async fn turn_to_exchange(&self, life: &CodeLife) -> Result<(Moment, Duration), Setback> {
-        self.enter(Step::TurnToExchange);
-        let left = life.left(&Moment::now()).unwrap_or_default();
-        let turn = timeout(left, self.tools.pacer.turn_to_exchange()).await;
-        let now = Moment::now();
-        match (turn, life.left(&now)) {
-            (Ok(()), Some(margin)) => Ok((now, margin)),
-            _ => Err(Setback::Failed(past_its_life(), None)),
-        }
-    }
-
-    async fn wait_with_code(
+    async fn tell_recovered(
         &self,
-        code: AuthorizationCode,
-        why: &str,
-        sent: &Moment,
-    ) -> Result<AuthorizationCode, Setback> {
-        let retrying = Retrying {
-            row: self.row,
-            id: self.installation.id.clone(),
-            attempt: self.attempts(),
-            at: clock::now(),
-            failure: Failure::without_answer(Stage::Exchange, Class::Network, why),
-            call: Some(call_without_answer(sent)),
-            wait_ms: clock::millis(NEVER_LEFT_WAIT),
-        };
-        self.tools.recorder.tell(Event::Retrying(retrying)).await?;
-        sleep(NEVER_LEFT_WAIT).await;
-        Ok(code)
+        granted: Granted,
+        verified: Option<Verified>,
+    ) -> Result<(), CustodyLost> {
+        let event = Event::Recovered(Box::new(self.recovered(&granted, verified)));
+        self.tools.recorder.tell_durably(event).await?;
+        self.pass_on(&granted);
+        Ok(())
     }
 
-    async fn keep(&self, exchanged: Exchanged) -> Result<(), CustodyLost> {
-        let Exchanged { pair, call, received, age, margin } = exchanged;
-        let document = self.document(&pair);
-        let recovered = Recovered {
+    /// The tokens of an agency are a way for its sub-accounts.
+    fn pass_on(&self, granted: &Granted) {
+        if self.installation.scope == Scope::Company {
+            let (token, expires_at) = (granted.pair.access_token(), granted.pair.expires_at());
+            self.tools.roads.agencies().insert(&self.installation.id, token.clone(), expires_at);
+        }
+    }
+
+    fn recovered(&self, granted: &Granted, verified: Option<Verified>) -> Recovered {
+        Recovered {
             row: self.row,
             id: self.installation.id.clone(),
             attempts: self.attempts(),
+            via: granted.way,
             started_at: self.started_at,
-            at: received.day(),
+            at: granted.received.day(),
             reconnect_trace_id: self.reconnect_trace_id.clone(),
-            exchange: call,
-            code_age_ms: clock::millis(age),
-            code_margin_ms: clock::millis(margin),
-            token_expires_at: pair.expires_at(),
-        };
-        let event = Event::Recovered(Box::new(recovered));
-        self.tools.recorder.keep(Custody::Tokens, &document, event).await
+            exchange: granted.call.clone(),
+            code_age_ms: granted.code.map(|code| code.age_ms),
+            code_margin_ms: granted.code.map(|code| code.margin_ms),
+            token_expires_at: granted.pair.expires_at(),
+            without_refresh_token: !granted.pair.has_refresh_token(),
+            verified,
+        }
     }
 
     async fn quarantine(
@@ -390,7 +387,7 @@ impl Recovery<'_> {
         call: Call,
         pair: &TokenPair,
     ) -> Result<Ending, CustodyLost> {
-        let mut document = serde_json::Map::new();
+        let mut document = Map::new();
         document.insert("quarantined_for".into(), failure.class.name().into());
         document.insert("reason".into(), failure.message.as_str().into());
         document.insert("row".into(), self.row.into());
@@ -401,7 +398,7 @@ impl Recovery<'_> {
         Ok(Ending::Failed(failure))
     }
 
-    fn document(&self, pair: &TokenPair) -> serde_json::Map<String, serde_json::Value> {
+    fn document(&self, pair: &TokenPair) -> Map<String, Value> {
         pair.session_document(&self.tools.client.credentials().client_id, self.installation)
     }
 
@@ -455,40 +452,6 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    async fn failed(&mut self, failure: Failure, call: Call) -> Setback {
-        self.trace_ids.extend(failure.trace_id.clone());
-        let failure = Self::without_secrets(failure);
-        match self.watch_outage(&failure).await {
-            Ok(News::TooLong) => Setback::TooLong(failure, call),
-            Ok(_) => Setback::Failed(failure, Some(call)),
-            Err(lost) => lost.into(),
-        }
-    }
-
-    /// Tells the watch of a failure, and the run of an outage that begins with it.
-    async fn watch_outage(&self, failure: &Failure) -> Result<News, CustodyLost> {
-        if !outage::is_sign(failure) {
-            self.went_well(failure.stage).await?;
-            return Ok(News::None);
-        }
-        let news = self.tools.outage.bad(failure.stage, self.row);
-        if news == News::Began {
-            let paused = Paused { at: clock::now(), failure: failure.clone() };
-            self.tools.recorder.tell(Event::Paused(paused)).await?;
-        }
-        Ok(news)
-    }
-
-    /// An answer came that is no sign of an outage.
-    async fn went_well(&self, stage: Stage) -> Result<(), CustodyLost> {
-        if let Some(paused) = self.tools.outage.good(stage) {
-            let paused_ms = clock::millis(paused);
-            let continued = Continued { at: clock::now(), paused_ms };
-            self.tools.recorder.tell(Event::Continued(continued)).await?;
-        }
-        Ok(())
-    }
-
     /// Whether a failure is the outage's, or that of a pace which another installation was told of
     /// before. So many times only: an installation that is all by itself in failing must in the end
     /// make room for another.
@@ -501,75 +464,6 @@ impl Recovery<'_> {
     /// What the installation waits for from now on, for the watchdog.
     fn enter(&self, step: Step) {
         self.tools.watchdog.enter(self.row, &self.installation.id, step);
-    }
-
-    /// Lets an answer change the pace, whatever else it says.
-    async fn heed(&mut self, lane: Lane, reply: &Reply) -> Result<(), CustodyLost> {
-        let heard = match reply.status {
-            429 => Heard::Throttled(answer::asked_wait(reply)),
-            500..600 => Heard::Failing,
-            _ => Heard::Clean,
-        };
-        if let Some(offset_ms) = self.tools.server_clock.news(reply) {
-            let clock = ServerClock { at: reply.received.day(), offset_ms };
-            self.tools.recorder.tell(Event::ServerClock(clock)).await?;
-        }
-        let (sent, allowance) = (reply.sent.instant(), reply.allowance);
-        let effect = self.tools.pacer.hear(&Answer { lane, sent, heard, allowance });
-        self.is_echo = effect.is_echo;
-        if let Some(hold) = effect.hold {
-            let held = Held {
-                at: clock::now(),
-                hold_ms: clock::millis(hold.time),
-                interval_ms: clock::millis(hold.interval),
-            };
-            self.tools.recorder.tell(Event::Held(held)).await?;
-        }
-        if self.tools.pacer.throttled_for() > self.tools.max_outage {
-            self.halt_for_the_pace("HighLevel has answered nothing but \"too many requests\" for longer than --max-outage allows").await?;
-        }
-        self.heed_day(lane, &reply.allowance).await
-    }
-
-    /// No answer came, which tells the pace something too.
-    fn heed_silence(&self, lane: Lane, sent: &Moment) {
-        let (sent, allowance) = (sent.instant(), Allowance::default());
-        self.tools.pacer.hear(&Answer { lane, sent, heard: Heard::Failing, allowance });
-    }
-
-    /// A day whose allowance is used up ends the run, to be gone on with later; what is left is for
-    /// the codes in hand. One that will not do is told in time.
-    async fn heed_day(&self, lane: Lane, allowance: &Allowance) -> Result<(), CustodyLost> {
-        let Some(left) = allowance.daily_remaining else { return Ok(()) };
-        let resets_at = allowance.daily_resets_at;
-        let codes = u64::from(self.tools.pacer.codes_to_come());
-        let done = u64::from(lane == Lane::Exchange);
-        let without_code = u64::from(self.tools.gauge.open()).saturating_sub(codes + done);
-        // Each of the others may have a request on its way that this answer does not count yet.
-        let on_their_way = u64::from(self.tools.gauge.in_flight()).saturating_sub(1);
-        if without_code > 0 && left < codes + on_their_way + CALLS_EACH {
-            return self.halt_for_the_pace(&come_back(resets_at)).await;
-        }
-        let needed = codes + without_code * CALLS_EACH;
-        if left < needed && !self.tools.day_is_told.swap(true, Ordering::Relaxed) {
-            let short = DayTooShort { at: clock::now(), left, needed, resets_at };
-            self.tools.recorder.tell(Event::DayTooShort(short)).await?;
-        }
-        Ok(())
-    }
-
-    async fn halt_for_the_pace(&self, why: &str) -> Result<(), CustodyLost> {
-        if !self.tools.stop.request(Cause::Halted) {
-            return Ok(());
-        }
-        let (at, class, message) = (clock::now(), Class::RateLimited, SafeText::new(why));
-        self.tools.recorder.tell(Event::Halted(Halted { at, class, message })).await
-    }
-
-    /// Cuts tokens out of what a server said, should it echo some.
-    fn without_secrets(failure: Failure) -> Failure {
-        let message = secret::cut_out_tokens(failure.message.as_str());
-        Failure { message: SafeText::new(&message), ..failure }
     }
 
     fn failed_event(&mut self, failure: Failure, call: Option<Call>) -> Event {
@@ -588,52 +482,12 @@ impl Recovery<'_> {
     }
 }
 
-fn come_back(resets_at: Option<Timestamp>) -> String {
-    let when =
-        resets_at.map_or_else(|| "tomorrow".to_owned(), |at| format!("after {}", clock::stamp(at)));
-    format!("HighLevel says that the day's allowance of requests is used up; resume {when}")
-}
-
-fn past_its_life() -> Failure {
-    let why = "the code was past its life before it could be presented";
-    Failure::without_answer(Stage::Exchange, Class::CodeExpired, why)
-}
-
-fn misdirected(mismatch: &Mismatch, exchanged: Exchanged) -> Setback {
-    let Exchanged { pair, call, .. } = exchanged;
+fn misdirected(mismatch: &Mismatch, granted: Granted) -> Setback {
+    let Granted { way, pair, call, .. } = granted;
     let failure = Failure {
         http_status: call.http_status,
         trace_id: call.trace_id.clone(),
-        ..Failure::without_answer(Stage::Exchange, mismatch.class, &mismatch.message)
+        ..Failure::without_answer(roads::stage_of(way), mismatch.class, &mismatch.message)
     };
-    Setback::Misdirected(failure, call, Box::new(pair))
-}
-
-/// What a missing answer means: at the reconnect, a code is wasted at worst; at the exchange,
-/// tokens may have been granted that nobody holds.
-fn no_answer(stage: Stage, unanswered: Unanswered) -> Failure {
-    let (class, message) = match (unanswered, stage) {
-        (Unanswered::TooLarge(status), _) => {
-            let message = "the answer is larger than any real one; it was not read to the end";
-            let failure = Failure::without_answer(stage, Class::BadAnswer, message);
-            return Failure { http_status: Some(status), ..failure };
-        }
-        (Unanswered::InDoubt(why), Stage::Exchange) => (Class::OutcomeUnknown, why),
-        (Unanswered::InDoubt(why) | Unanswered::NeverLeft(why), _) => (Class::Network, why),
-    };
-    Failure::without_answer(stage, class, &message)
-}
-
-fn call_of(reply: &Reply) -> Call {
-    Call {
-        at: reply.sent.day(),
-        ms: clock::millis(reply.sent.elapsed_at(&reply.received)),
-        http_status: Some(reply.status),
-        trace_id: answer::trace_id(reply),
-    }
-}
-
-fn call_without_answer(sent: &Moment) -> Call {
-    let ms = clock::millis(sent.elapsed_at(&Moment::now()));
-    Call { at: sent.day(), ms, http_status: None, trace_id: None }
+    Setback::NotToBeUsed(failure, call, Box::new(pair))
 }

@@ -52,7 +52,7 @@ impl<W: Write> Failures<W> {
     /// Writes the line of one installation, if it is not recovered.
     pub fn installation(&mut self, listed: &Listed, outcome: &Outcome) -> csv::Result<()> {
         let ours = match outcome {
-            Outcome::Recovered(_) | Outcome::Reclaimed(_) => return Ok(()),
+            Outcome::Recovered(_) | Outcome::Reclaimed(_) | Outcome::Skipped(_) => return Ok(()),
             Outcome::Failed(failed) => failed_cells(failed, listed.history.as_ref()),
             Outcome::NotAttempted(tried) => {
                 self.not_attempted.cells(tried, listed.history.as_ref())

@@ -5,8 +5,10 @@ use std::io::Write;
 use super::cell::{self, Sheet};
 use crate::{
     clock::stamp,
-    event::{Failed, Listed, Reclaimed, Recovered},
+    event::{Failed, Listed, Reclaimed, Recovered, Skipped},
+    highlevel::failure::Stage,
     journal::ledger::{Outcome, Tried},
+    way::Way,
 };
 
 const COLUMNS: [&str; 17] = [
@@ -45,6 +47,7 @@ impl<W: Write> Results<W> {
         let rest = match outcome {
             Outcome::Recovered(recovered) => recovered_cells(recovered),
             Outcome::Reclaimed(reclaimed) => reclaimed_cells(reclaimed),
+            Outcome::Skipped(skipped) => skipped_cells(skipped),
             Outcome::Failed(failed) => failed_cells(failed),
             Outcome::NotAttempted(tried) => not_attempted_cells(tried),
         };
@@ -63,16 +66,16 @@ impl<W: Write> Results<W> {
 fn recovered_cells(recovered: &Recovered) -> [String; 14] {
     [
         "recovered".into(),
-        "reconnect".into(),
+        recovered.via.name().into(),
         String::new(),
         String::new(),
         cell::or_empty(recovered.exchange.http_status),
-        String::new(),
+        recovered.remark().unwrap_or_default(),
         cell::or_empty(recovered.reconnect_trace_id.as_ref()),
         cell::or_empty(recovered.exchange.trace_id.as_ref()),
         recovered.attempts.to_string(),
-        recovered.code_age_ms.to_string(),
-        recovered.code_margin_ms.to_string(),
+        cell::or_empty(recovered.code_age_ms),
+        cell::or_empty(recovered.code_margin_ms),
         stamp(recovered.started_at),
         stamp(recovered.at),
         cell::or_empty(recovered.token_expires_at.map(stamp)),
@@ -83,7 +86,7 @@ fn failed_cells(failed: &Failed) -> [String; 14] {
     let failure = &failed.failure;
     [
         "failed".into(),
-        "reconnect".into(),
+        way_of(failure.stage).map(Way::name).unwrap_or_default().into(),
         failure.stage.to_string(),
         failure.class.to_string(),
         cell::or_empty(failure.http_status),
@@ -99,11 +102,29 @@ fn failed_cells(failed: &Failed) -> [String; 14] {
     ]
 }
 
+/// The way on which a stage lies.
+fn way_of(stage: Stage) -> Option<Way> {
+    match stage {
+        Stage::Refresh => Some(Way::Refresh),
+        Stage::Reconnect | Stage::Exchange => Some(Way::Reconnect),
+        Stage::Agency => Some(Way::Agency),
+        Stage::Input | Stage::Verify | Stage::Store => None,
+    }
+}
+
+fn skipped_cells(skipped: &Skipped) -> [String; 14] {
+    let mut cells: [String; 14] = Default::default();
+    cells[0] = "skipped".into();
+    cells[4] = cell::or_empty(skipped.call.http_status);
+    cells[5] = "the access token that the list has is good".into();
+    cells[12] = stamp(skipped.at);
+    cells
+}
+
 /// The details were lost in a crash; the tokens were not.
 fn reclaimed_cells(reclaimed: &Reclaimed) -> [String; 14] {
     let mut cells: [String; 14] = Default::default();
     cells[0] = "recovered".into();
-    cells[1] = "reconnect".into();
     cells[5] = "tokens found on disk when the run was resumed".into();
     cells[12] = stamp(reclaimed.at);
     cells

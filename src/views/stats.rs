@@ -13,6 +13,7 @@ use crate::{
     journal::ledger::Outcome,
     pace::AskedRate,
     text::SafeText,
+    way::Way,
 };
 
 /// Trace ids that a cause shows.
@@ -31,6 +32,9 @@ pub struct Stats {
     code_margin_ms: Times,
     reconnects: u64,
     exchanges: u64,
+    refreshes: u64,
+    agency_calls: u64,
+    verifications: u64,
     retries: u64,
     held: Held,
     paused_ms: u64,
@@ -71,10 +75,15 @@ impl Stats {
             Event::Continued(e) => self.paused_ms += u64::from(e.paused_ms),
             Event::Resumed(e) => self.away(e.at),
             Event::Recovered(e) => {
-                self.exchange(&e.exchange);
-                self.code_age_ms.add(e.code_age_ms);
-                self.code_margin_ms.add(e.code_margin_ms);
+                match &e.verified {
+                    Some(verified) => self.verify(&verified.call),
+                    None => self.granting(e.via, &e.exchange),
+                }
+                e.code_age_ms.into_iter().for_each(|ms| self.code_age_ms.add(ms));
+                e.code_margin_ms.into_iter().for_each(|ms| self.code_margin_ms.add(ms));
             }
+            Event::Untried(e) => self.granting(e.via, &e.call),
+            Event::Skipped(e) => self.verify(&e.call),
             _ => {}
         }
     }
@@ -85,11 +94,29 @@ impl Stats {
     }
 
     fn failed_call(&mut self, stage: Stage, call: Option<&Call>) {
-        match (stage, call) {
-            (Stage::Reconnect, Some(call)) => self.reconnect(call),
-            (_, Some(call)) => self.exchange(call),
-            (_, None) => {}
+        let Some(call) = call else { return };
+        match stage {
+            Stage::Reconnect => self.reconnect(call),
+            Stage::Exchange | Stage::Store | Stage::Input => self.exchange(call),
+            Stage::Refresh => self.granting(Way::Refresh, call),
+            Stage::Agency => self.granting(Way::Agency, call),
+            Stage::Verify => self.verify(call),
         }
+    }
+
+    /// The call of a way that gives tokens.
+    fn granting(&mut self, way: Way, call: &Call) {
+        match way {
+            Way::Reconnect => return self.exchange(call),
+            Way::Refresh => self.refreshes += 1,
+            Way::Agency => self.agency_calls += 1,
+        }
+        self.start(call);
+    }
+
+    fn verify(&mut self, call: &Call) {
+        self.verifications += 1;
+        self.start(call);
     }
 
     fn reconnect(&mut self, call: &Call) {
@@ -118,9 +145,12 @@ impl Stats {
     /// Requests by kind.
     pub fn calls(&self) -> Calls {
         Calls {
-            total: self.reconnects + self.exchanges,
+            total: self.starts.len() as u64,
             reconnect: self.reconnects,
             exchange: self.exchanges,
+            refresh: self.refreshes,
+            agency: self.agency_calls,
+            verify: self.verifications,
             retries: self.retries,
         }
     }
@@ -269,6 +299,9 @@ pub struct Calls {
     total: u64,
     reconnect: u64,
     exchange: u64,
+    refresh: u64,
+    agency: u64,
+    verify: u64,
     retries: u64,
 }
 

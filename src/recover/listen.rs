@@ -1,0 +1,168 @@
+//! What answers, and their absence, mean for all: pace, outage, the server's clock, the day.
+
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+
+use super::{Recovery, Setback};
+use crate::{
+    clock::{self, Moment},
+    event::{Call, Continued, DayTooShort, Event, Halted, Held, Paused, ServerClock},
+    highlevel::{
+        allowance::Allowance,
+        answer,
+        client::{Reply, Unanswered},
+        failure::{Class, Failure, Stage},
+    },
+    journal::writer::CustodyLost,
+    outage::{self, News},
+    pace::{Answer, Heard, Lane},
+    secret,
+    stop::Cause,
+    text::SafeText,
+};
+
+/// Calls that one installation takes when all goes well.
+const CALLS_EACH: u64 = 2;
+
+impl Recovery<'_> {
+    pub(super) async fn failed(&mut self, failure: Failure, call: Call) -> Setback {
+        self.trace_ids.extend(failure.trace_id.clone());
+        let failure = Self::without_secrets(failure);
+        match self.watch_outage(&failure).await {
+            Ok(News::TooLong) => Setback::TooLong(failure, call),
+            Ok(_) => Setback::Failed(failure, Some(call)),
+            Err(lost) => lost.into(),
+        }
+    }
+
+    /// Tells the watch of a failure, and the run of an outage that begins with it.
+    async fn watch_outage(&self, failure: &Failure) -> Result<News, CustodyLost> {
+        if !outage::is_sign(failure) {
+            self.went_well(failure.stage).await?;
+            return Ok(News::None);
+        }
+        let news = self.tools.outage.bad(failure.stage, self.row);
+        if news == News::Began {
+            let paused = Paused { at: clock::now(), failure: failure.clone() };
+            self.tools.recorder.tell(Event::Paused(paused)).await?;
+        }
+        Ok(news)
+    }
+
+    /// An answer came that is no sign of an outage.
+    pub(super) async fn went_well(&self, stage: Stage) -> Result<(), CustodyLost> {
+        if let Some(paused) = self.tools.outage.good(stage) {
+            let paused_ms = clock::millis(paused);
+            let continued = Continued { at: clock::now(), paused_ms };
+            self.tools.recorder.tell(Event::Continued(continued)).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets an answer change the pace, whatever else it says.
+    pub(super) async fn heed(&mut self, lane: Lane, reply: &Reply) -> Result<(), CustodyLost> {
+        let heard = match reply.status {
+            429 => Heard::Throttled(answer::asked_wait(reply)),
+            500..600 => Heard::Failing,
+            _ => Heard::Clean,
+        };
+        if let Some(offset_ms) = self.tools.server_clock.news(reply) {
+            let clock = ServerClock { at: reply.received.day(), offset_ms };
+            self.tools.recorder.tell(Event::ServerClock(clock)).await?;
+        }
+        let (sent, allowance) = (reply.sent.instant(), reply.allowance);
+        let effect = self.tools.pacer.hear(&Answer { lane, sent, heard, allowance });
+        self.is_echo = effect.is_echo;
+        if let Some(hold) = effect.hold {
+            let held = Held {
+                at: clock::now(),
+                hold_ms: clock::millis(hold.time),
+                interval_ms: clock::millis(hold.interval),
+            };
+            self.tools.recorder.tell(Event::Held(held)).await?;
+        }
+        if self.tools.pacer.throttled_for() > self.tools.max_outage {
+            self.halt_for_the_pace("HighLevel has answered nothing but \"too many requests\" for longer than --max-outage allows").await?;
+        }
+        self.heed_day(lane, &reply.allowance).await
+    }
+
+    /// No answer came, which tells the pace something too.
+    pub(super) fn heed_silence(&self, lane: Lane, sent: &Moment) {
+        let (sent, allowance) = (sent.instant(), Allowance::default());
+        self.tools.pacer.hear(&Answer { lane, sent, heard: Heard::Failing, allowance });
+    }
+
+    /// A day whose allowance is used up ends the run, to be gone on with later; what is left is for
+    /// the codes in hand. One that will not do is told in time.
+    async fn heed_day(&self, lane: Lane, allowance: &Allowance) -> Result<(), CustodyLost> {
+        let Some(left) = allowance.daily_remaining else { return Ok(()) };
+        let resets_at = allowance.daily_resets_at;
+        let codes = u64::from(self.tools.pacer.codes_to_come());
+        let done = u64::from(lane == Lane::Exchange);
+        let without_code = u64::from(self.tools.gauge.open()).saturating_sub(codes + done);
+        // Each of the others may have a request on its way that this answer does not count yet.
+        let on_their_way = u64::from(self.tools.gauge.in_flight()).saturating_sub(1);
+        if without_code > 0 && left < codes + on_their_way + CALLS_EACH {
+            return self.halt_for_the_pace(&come_back(resets_at)).await;
+        }
+        let needed = codes + without_code * CALLS_EACH;
+        if left < needed && !self.tools.day_is_told.swap(true, Ordering::Relaxed) {
+            let short = DayTooShort { at: clock::now(), left, needed, resets_at };
+            self.tools.recorder.tell(Event::DayTooShort(short)).await?;
+        }
+        Ok(())
+    }
+
+    async fn halt_for_the_pace(&self, why: &str) -> Result<(), CustodyLost> {
+        if !self.tools.stop.request(Cause::Halted) {
+            return Ok(());
+        }
+        let (at, class, message) = (clock::now(), Class::RateLimited, SafeText::new(why));
+        self.tools.recorder.tell(Event::Halted(Halted { at, class, message })).await
+    }
+
+    /// Cuts tokens out of what a server said, should it echo some.
+    fn without_secrets(failure: Failure) -> Failure {
+        let message = secret::cut_out_tokens(failure.message.as_str());
+        Failure { message: SafeText::new(&message), ..failure }
+    }
+}
+
+fn come_back(resets_at: Option<Timestamp>) -> String {
+    let when =
+        resets_at.map_or_else(|| "tomorrow".to_owned(), |at| format!("after {}", clock::stamp(at)));
+    format!("HighLevel says that the day's allowance of requests is used up; resume {when}")
+}
+
+/// What a missing answer means: at the reconnect, a code is wasted at worst; at the exchange,
+/// tokens may have been granted that nobody holds.
+pub(super) fn no_answer(stage: Stage, unanswered: Unanswered) -> Failure {
+    let (class, message) = match (unanswered, stage) {
+        (Unanswered::TooLarge(status), _) => {
+            let message = "the answer is larger than any real one; it was not read to the end";
+            let failure = Failure::without_answer(stage, Class::BadAnswer, message);
+            return Failure { http_status: Some(status), ..failure };
+        }
+        (Unanswered::InDoubt(why), Stage::Exchange | Stage::Refresh | Stage::Agency) => {
+            (Class::OutcomeUnknown, why)
+        }
+        (Unanswered::InDoubt(why) | Unanswered::NeverLeft(why), _) => (Class::Network, why),
+    };
+    Failure::without_answer(stage, class, &message)
+}
+
+pub(super) fn call_of(reply: &Reply) -> Call {
+    Call {
+        at: reply.sent.day(),
+        ms: clock::millis(reply.sent.elapsed_at(&reply.received)),
+        http_status: Some(reply.status),
+        trace_id: answer::trace_id(reply),
+    }
+}
+
+pub(super) fn call_without_answer(sent: &Moment) -> Call {
+    let ms = clock::millis(sent.elapsed_at(&Moment::now()));
+    Call { at: sent.day(), ms, http_status: None, trace_id: None }
+}

@@ -1,0 +1,162 @@
+//! The ways of a run: which are open, to whom, and why the others are not.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::{
+    agency_tokens::{AgencyTokens, Held},
+    batch::Job,
+    event::Call,
+    highlevel::{
+        agency::{self, Concern},
+        failure::{Class, Failure, Stage},
+        trial::TrialPath,
+    },
+    installation::{Installation, Scope},
+    text::SafeText,
+    way::{Way, Ways},
+};
+
+/// What is done with the access tokens that the list still has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OldTokens {
+    /// Nothing.
+    #[default]
+    Ignored,
+    /// They are tried first; an installation whose token is good is left alone.
+    Tried,
+}
+
+/// How new and old access tokens are tried.
+#[derive(Clone, Debug, Default)]
+pub struct Trials {
+    /// Whether old ones are.
+    pub old: OldTokens,
+    /// Where new ones are; `None` is nowhere.
+    pub new: Option<TrialPath>,
+}
+
+/// Knows the ways, and learns which of them are closed.
+#[derive(Debug)]
+pub struct Roads {
+    ways: Ways,
+    agencies: AgencyTokens,
+    trials: Trials,
+    closed: Mutex<Vec<(Way, Failure)>>,
+}
+
+impl Roads {
+    /// All of these ways are open at first.
+    pub fn new(ways: Ways, agencies: AgencyTokens, trials: Trials) -> Self {
+        Self { ways, agencies, trials, closed: Mutex::default() }
+    }
+
+    /// The ways in the order in which they are tried.
+    pub fn ways(&self) -> &Ways {
+        &self.ways
+    }
+
+    /// The tokens of agencies.
+    pub fn agencies(&self) -> &AgencyTokens {
+        &self.agencies
+    }
+
+    /// How tokens are tried.
+    pub fn trials(&self) -> &Trials {
+        &self.trials
+    }
+
+    /// Whether a way is open to an installation, or what stands in the way.
+    pub fn open_to(&self, way: Way, job: &Job) -> Result<(), Failure> {
+        if let Some(found) = self.closed_by(way) {
+            let message = format!("not asked, since this was found before: {}", found.message);
+            return Err(Failure::without_answer(found.stage, found.class, &message));
+        }
+        match way {
+            Way::Reconnect => Ok(()),
+            Way::Refresh if job.tokens.refresh.is_some() => Ok(()),
+            Way::Refresh => Err(missing(Stage::Refresh, "the list has no refresh token for it")),
+            Way::Agency => self.open_to_agency(&job.installation),
+        }
+    }
+
+    fn open_to_agency(&self, installation: &Installation) -> Result<(), Failure> {
+        let missing = |why: &str| Err(missing(Stage::Agency, why));
+        if installation.scope == Scope::Company {
+            return missing("an agency has no agency that could ask for its tokens");
+        }
+        let Some(company) = &installation.company else {
+            return missing("the list does not say which agency (company id) it belongs to");
+        };
+        match self.agencies.get(company) {
+            Held::Token(_) => Ok(()),
+            Held::Missing => missing(&format!(
+                "no agency token for company {company}: give --agency-tokens, or put the agency into the list"
+            )),
+            Held::Refused(failure) => {
+                let message = format!("the token of agency {company} is of no use: {failure}");
+                let message = SafeText::new(&message);
+                Err(Failure { message, http_status: None, trace_id: None, ..failure })
+            }
+        }
+    }
+
+    fn closed_by(&self, way: Way) -> Option<Failure> {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.iter().find(|(shut, _)| *shut == way).map(|(_, failure)| failure.clone())
+    }
+
+    /// Learns from a failure that the next installation need not meet again.
+    pub fn learn(&self, way: Way, installation: &Installation, failure: &Failure) {
+        if failure.class == Class::EndpointRemoved {
+            let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+            if !closed.iter().any(|(shut, _)| *shut == way) {
+                closed.push((way, failure.clone()));
+            }
+        } else if way == Way::Agency
+            && agency::concern(failure) == Concern::Agency
+            && let Some(company) = &installation.company
+        {
+            self.agencies.refuse(company, failure.clone());
+        }
+    }
+
+    /// Whether a failure that would stop the run stops one of its ways only.
+    pub fn lead_around(&self, failure: &Failure) -> bool {
+        let is_open = |way: Way| self.closed_by(way).is_none();
+        failure.class == Class::EndpointRemoved && self.ways.iter().any(is_open)
+    }
+}
+
+fn missing(stage: Stage, why: &str) -> Failure {
+    Failure::without_answer(stage, Class::InvalidRequest, why)
+}
+
+/// Nothing that was asked for leads to this installation.
+pub fn no_way() -> Failure {
+    missing(Stage::Input, "none of the ways that --via names leads to it")
+}
+
+/// What is said of an installation to which no way led: what failed last, and what stood in the other
+/// ways.
+pub fn in_the_end(
+    failed: Option<(Failure, Option<Call>)>,
+    obstacles: Vec<Failure>,
+) -> (Failure, Option<Call>) {
+    let mut obstacles = obstacles.into_iter();
+    let (failure, call) = failed
+        .or_else(|| obstacles.next().map(|failure| (failure, None)))
+        .unwrap_or_else(|| (no_way(), None));
+    let message = obstacles.fold(failure.message.to_string(), |said, obstacle| {
+        format!("{said}; {}: {}", obstacle.stage, obstacle.message)
+    });
+    (Failure { message: SafeText::new(&message), ..failure }, call)
+}
+
+/// The stage at which a way gives tokens.
+pub fn stage_of(way: Way) -> Stage {
+    match way {
+        Way::Refresh => Stage::Refresh,
+        Way::Reconnect => Stage::Exchange,
+        Way::Agency => Stage::Agency,
+    }
+}
