@@ -190,6 +190,10 @@ pub struct AppArgs {
     #[arg(long, value_name = "PATH", help = format!("Path of the Reconnect API, should it move [default: {RECONNECT_PATH}]"))]
     /// Path of the Reconnect API.
     pub reconnect_path: Option<String>,
+    /// Tokens of agencies, in the shape of tokens.jsonl, for --via agency and for discover
+    /// [env: GHL_AGENCY_TOKEN, the token itself]
+    #[arg(long, value_name = "FILE")]
+    pub agency_tokens: Option<PathBuf>,
     /// Version of the API for tokens, locations and trials; the Reconnect API has none [default: v2]
     #[arg(long, value_name = "VERSION", value_enum)]
     pub api_version: Option<ApiVersion>,
@@ -363,6 +367,7 @@ pub fn options_again(app: &AppArgs, pace: &PaceArgs, rehearsal: &RehearsalArgs) 
     add("--redirect-uri", app.redirect_uri.clone().map(Into::into));
     add("--base-url", app.base_url.clone().map(Into::into));
     add("--reconnect-path", app.reconnect_path.clone().map(Into::into));
+    add("--agency-tokens", app.agency_tokens.clone().map(Into::into));
     add("--api-version", app.api_version.map(|version| version.name().into()));
     add("--known-messages", app.known_messages.clone().map(Into::into));
     add("--rate", pace.rate.map(|rate| rate.to_string().into()));

@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
+    agency_tokens::{self, AgencyTokens},
     batch::limit::MaxFailures,
     cli::{AppArgs, EscalationArgs, PaceArgs, RehearsalArgs, SandboxArgs},
     client_id::ClientId,
@@ -31,6 +32,7 @@ const CLIENT_ID: &str = "GHL_CLIENT_ID";
 const CLIENT_SECRET: &str = "GHL_CLIENT_SECRET";
 const REDIRECT_URI: &str = "GHL_REDIRECT_URI";
 const BASE_URL: &str = "GHL_BASE_URL";
+const AGENCY_TOKEN: &str = agency_tokens::VARIABLE;
 
 /// The variables that matter, as the environment and `--env-file` give them.
 #[derive(Default)]
@@ -42,7 +44,7 @@ pub struct Variables {
 impl Variables {
     /// Reads the environment, and the file if there is one.
     pub fn read(file: Option<&Path>) -> anyhow::Result<Self> {
-        let environment = [CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, BASE_URL]
+        let environment = [CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, BASE_URL, AGENCY_TOKEN]
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), env::var(name).ok()?)))
             .collect();
@@ -70,6 +72,8 @@ pub struct App {
     redirect_uri: Option<String>,
     /// What its answers mean.
     pub answers: Answers,
+    /// Tokens of agencies that are at hand.
+    pub agency_tokens: AgencyTokens,
     /// What looks odd and is used all the same.
     pub warnings: Vec<String>,
 }
@@ -109,9 +113,14 @@ impl App {
             value.as_deref().map_or(Ok(()), |value| check_value(name, value))?;
         }
         check_pair(client_id.as_deref(), client_secret.as_deref())?;
+        let agency_token = variables.get(AGENCY_TOKEN);
+        let agency_tokens =
+            AgencyTokens::load(args.agency_tokens.as_deref(), agency_token.as_deref())?;
+        let odd = client_id.iter().filter_map(|id| odd_client_id(id));
         Ok(Self {
             endpoint,
-            warnings: client_id.iter().filter_map(|id| odd_client_id(id)).collect(),
+            warnings: odd.chain(agency_tokens.notes().iter().cloned()).collect(),
+            agency_tokens,
             client_id,
             client_secret: client_secret.map(|text| ClientSecret(Secret::new(text))),
             redirect_uri,
@@ -122,6 +131,7 @@ impl App {
     /// The app that the embedded stand-in knows.
     pub fn of_sandbox(args: &AppArgs, base_url: &str, before: AppBefore) -> anyhow::Result<Self> {
         let path = args.reconnect_path.clone().or(before.reconnect_path);
+        let agency_tokens = AgencyTokens::load(args.agency_tokens.as_deref(), None)?;
         Ok(Self {
             endpoint: Endpoint::new(base_url, path.as_deref().unwrap_or(RECONNECT_PATH))?
                 .with_version(args.api_version.unwrap_or_default()),
@@ -129,7 +139,8 @@ impl App {
             client_secret: Some(ClientSecret(Secret::new(sandbox::CLIENT_SECRET.to_owned()))),
             redirect_uri: None,
             answers: answers(args.known_messages.as_deref())?,
-            warnings: Vec::new(),
+            warnings: agency_tokens.notes().to_vec(),
+            agency_tokens,
         })
     }
 

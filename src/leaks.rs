@@ -64,13 +64,13 @@ impl TokenFiles<'_> {
     }
 }
 
-/// The files of `suspects` in which the client secret or a token of the token files stands.
-pub fn find(
-    client_secret: Option<&Secret>,
+/// The files of `suspects` in which one of these secrets, or a token of the token files, stands.
+pub fn find<'a>(
+    secrets: impl IntoIterator<Item = &'a Secret>,
     tokens: &TokenFiles<'_>,
     suspects: &[PathBuf],
 ) -> io::Result<Vec<PathBuf>> {
-    let app = client_secret.map(|secret| every_form(secret.expose())).unwrap_or_default();
+    let app: Vec<_> = secrets.into_iter().flat_map(|secret| every_form(secret.expose())).collect();
     let mut hashes: Vec<u64> = app.iter().filter_map(|form| tail_of(form)).collect();
     tokens.each(|token| add_tails(token, &mut hashes))?;
     let tails = Tails::new(hashes);

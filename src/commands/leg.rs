@@ -137,7 +137,8 @@ impl Leg {
         let mut signals =
             Signals::listen().context("cannot listen to signals").or_exit(Exit::Local)?;
         let Self { folder, lock, writer, log, ledger, take, options } = self;
-        let secret = calls.credentials.client_secret.0.clone();
+        let mut secrets = calls.app.agency_tokens.secrets();
+        secrets.push(calls.credentials.client_secret.0.clone());
         let stop = Stop::default();
         let run_id = ledger.started.run_id.clone();
         let (journal, writing) = writer.spawn(&run_id, stop.clone()).or_exit(Exit::Local)?;
@@ -153,7 +154,7 @@ impl Leg {
         leave_out_refused(&folder).or_exit(Exit::Local)?;
         let closing = {
             let folder = folder.clone();
-            spawn_blocking(move || close(&folder, Some(&secret), None))
+            spawn_blocking(move || close(&folder, &secrets, None))
         };
         let summary = tokio::select! {
             closed = closing => closed.context("the work on the files broke off: a bug").or_exit(Exit::Bug)?,
@@ -314,11 +315,11 @@ fn leave_out_refused(folder: &RunFolder) -> anyhow::Result<()> {
 /// Writes the views and looks for secrets in them.
 fn close(
     folder: &RunFolder,
-    secret: Option<&Secret>,
+    secrets: &[Secret],
     escalation: Option<&Escalation>,
 ) -> Result<Summary, Fault> {
     let summary = views::write_all(folder, escalation).or_exit(Exit::Local)?;
-    let leaks = find_leaks(folder, secret).context("cannot look for secrets in the run folder");
+    let leaks = find_leaks(folder, secrets).context("cannot look for secrets in the run folder");
     let leaks = leaks.or_exit(Exit::Local)?;
     if leaks.is_empty() { Ok(summary) } else { set_aside(folder, summary, &leaks) }
 }
@@ -329,10 +330,10 @@ pub fn rewrite_views(
     folder: &RunFolder,
     escalation: Option<&Escalation>,
 ) -> Result<Summary, Fault> {
-    close(folder, None, escalation)
+    close(folder, &[], escalation)
 }
 
-fn find_leaks(folder: &RunFolder, secret: Option<&Secret>) -> io::Result<Vec<PathBuf>> {
+fn find_leaks(folder: &RunFolder, secrets: &[Secret]) -> io::Result<Vec<PathBuf>> {
     let token_files = [folder.tokens(), folder.quarantine()];
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder.path())? {
@@ -344,7 +345,7 @@ fn find_leaks(folder: &RunFolder, secret: Option<&Secret>) -> io::Result<Vec<Pat
             files.push(path);
         }
     }
-    leaks::find(secret, &TokenFiles { paths: &token_files }, &files)
+    leaks::find(secrets, &TokenFiles { paths: &token_files }, &files)
 }
 
 /// Ending of the new name of a file in which a secret was found.

@@ -4,6 +4,9 @@ mod pages;
 mod requests;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use std::{net::IpAddr, time::Duration};
 
 use anyhow::Context;

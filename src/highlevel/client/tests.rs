@@ -1,0 +1,113 @@
+//! The calls against the stand-in, in both versions of the API.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    highlevel::{
+        endpoint::RECONNECT_PATH,
+        failure::Stage,
+        tokens::{self, TokenPair},
+        trial::{self, Trial, TrialPath},
+        version::ApiVersion,
+    },
+    sandbox::{self, FaultPlan, InstalledLocation, Options, RefreshLife, Sandbox, StoredPair},
+};
+
+const COMPANY: &str = "Com00000000000000001";
+const LOCATION: &str = "Loc00000000000000001";
+
+fn client(sandbox: &Sandbox, version: ApiVersion) -> Client {
+    let endpoint = Endpoint::new(&sandbox.base_url(), RECONNECT_PATH).unwrap();
+    let credentials = Credentials {
+        client_id: sandbox::CLIENT_ID.into(),
+        client_secret: ClientSecret(Secret::new(sandbox::CLIENT_SECRET.into())),
+        redirect_uri: Some("https://app.example/callback".into()),
+    };
+    let endpoint = endpoint.with_version(version);
+    Client::new(endpoint, credentials, Duration::from_secs(5), Answers::default()).unwrap()
+}
+
+async fn world() -> Sandbox {
+    let stored = StoredPair::new(Scope::Company, COMPANY)
+        .refresh("an-agencys-refresh-token", RefreshLife::Good);
+    let installed = InstalledLocation::new(LOCATION, COMPANY);
+    let options =
+        Options { stored: vec![stored], installed: vec![installed], ..Options::default() };
+    Sandbox::start(options).await.unwrap()
+}
+
+fn installation(scope: Scope, id: &str) -> Installation {
+    Installation { scope, id: Id::new(id).unwrap(), company: None }
+}
+
+async fn agency_pair(client: &Client) -> TokenPair {
+    let token = Secret::new("an-agencys-refresh-token".into());
+    let reply = client.refresh(&token, Scope::Company).await.unwrap();
+    tokens::tokens_at(Stage::Refresh, &reply).unwrap()
+}
+
+#[tokio::test]
+async fn every_way_leads_to_tokens_that_are_alive() {
+    for version in [ApiVersion::V2, ApiVersion::V3] {
+        let sandbox = world().await;
+        let client = client(&sandbox, version);
+        let agency = agency_pair(&client).await;
+        agency.belongs_to(&installation(Scope::Company, COMPANY)).unwrap();
+        let (company, location) = (Id::new(COMPANY).unwrap(), Id::new(LOCATION).unwrap());
+        let reply =
+            client.location_token(agency.access_token(), &company, &location).await.unwrap();
+        assert_eq!(reply.status, 201);
+        let pair = tokens::location_tokens_of(&reply, &company).unwrap();
+        let own = installation(Scope::Location, LOCATION);
+        pair.belongs_to(&own).unwrap();
+        for path in ["", "/contacts/?locationId={locationId}&limit=1"] {
+            let path: TrialPath = path.parse().unwrap();
+            let reply = client.try_token(&path.of(&own), pair.access_token()).await.unwrap();
+            assert_eq!(trial::judge(&reply), Trial::Alive, "{path}");
+        }
+        let other = TrialPath::Usual.of(&installation(Scope::Location, "Loc00000000000000002"));
+        let reply = client.try_token(&other, pair.access_token()).await.unwrap();
+        assert!(matches!(trial::judge(&reply), Trial::Foreign(_)));
+        let query = Query {
+            company: &company,
+            app: "5a0dbc0de5a0dbc0de5a0dbc",
+            listing: Listing::Installed,
+            cursor: &Cursor::default(),
+        };
+        let reply = client.installed_locations(agency.access_token(), &query).await.unwrap();
+        let page: Value = serde_json::from_slice(&reply.body).unwrap();
+        let listed = if version == ApiVersion::V2 { &page["locations"] } else { &page["items"] };
+        assert_eq!(listed[0]["_id"], LOCATION, "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_presented_is_cut_out_of_a_refusal() {
+    let token = "a-token-that-must/not=be~shown";
+    let (encoded, (sandbox, id)) =
+        (leaks::forms(token), (world().await, Id::new(LOCATION).unwrap()));
+    let text = format!(r#"{{"message":"no {token} {}"}}"#, encoded.join(" "));
+    let fault = serde_json::json!({ "*": [
+        format!("agency:http(400,{text})*"), format!("verify:http(400,{text})*"),
+        format!("discover:http(400,{text})*"), format!("refresh:http(400,{text})*"),
+    ]});
+    sandbox
+        .store(vec![StoredPair::new(Scope::Location, LOCATION).refresh(token, RefreshLife::Good)]);
+    sandbox.set_faults(FaultPlan::from_json(fault.to_string().as_bytes()).unwrap());
+    let client = client(&sandbox, ApiVersion::V2);
+    let secret = Secret::new(token.into());
+    let query = Query { company: &id, app: "a", listing: Listing::All, cursor: &Cursor::default() };
+    for reply in [
+        client.refresh(&secret, Scope::Location).await,
+        client.location_token(&secret, &id, &id).await,
+        client.try_token("/locations/x", &secret).await,
+        client.installed_locations(&secret, &query).await,
+    ] {
+        let said = String::from_utf8(reply.unwrap().body).unwrap();
+        assert!(said.contains("no [secret]"), "{said}");
+        assert!(encoded.iter().all(|form| !said.contains(form)), "{said}");
+    }
+}
