@@ -13,10 +13,12 @@ use crate::{
     highlevel::{
         endpoint::{HIGHLEVEL, RECONNECT_PATH},
         failure::Class,
+        trial::TrialPath,
         version::ApiVersion,
     },
     input::ScopeChoice,
     pace::{AskedRate, Rate},
+    way::Ways,
 };
 
 /// Bulk recovery of HighLevel Marketplace app installations whose OAuth tokens died.
@@ -108,6 +110,9 @@ pub struct RunArgs {
     #[command(flatten)]
     /// Which app.
     pub app: AppArgs,
+    #[command(flatten)]
+    /// By which ways.
+    pub ways: WaysArgs,
     #[command(flatten)]
     /// How fast and how often.
     pub pace: PaceArgs,
@@ -202,6 +207,28 @@ pub struct AppArgs {
     pub known_messages: Option<PathBuf>,
 }
 
+/// By which ways tokens come back. What is not given has its default, or, with `resume`, is as before.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Ways")]
+pub struct WaysArgs {
+    /// Ways back in the order in which each installation tries them: refresh (the refresh token of
+    /// the list), reconnect, agency (the token of the sub-account's agency) [default: reconnect]
+    #[arg(long, value_name = "WAYS")]
+    pub via: Option<Ways>,
+    /// Let each new access token prove itself with one call before the installation counts as
+    /// recovered
+    #[arg(long)]
+    pub verify: bool,
+    /// Path for that call, with {locationId}, {companyId} or {id} in it [default: /locations/{id},
+    /// /companies/{id}]
+    #[arg(long, value_name = "PATH")]
+    pub verify_path: Option<TrialPath>,
+    /// Try the access tokens that the list has first, and leave installations alone whose token is
+    /// good
+    #[arg(long)]
+    pub skip_healthy: bool,
+}
+
 /// How fast and how often. What is not given has its default, or, with `resume`, is as before.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Pace")]
@@ -264,6 +291,9 @@ pub struct ResumeArgs {
     #[command(flatten)]
     /// Which app.
     pub app: AppArgs,
+    #[command(flatten)]
+    /// By which ways.
+    pub ways: WaysArgs,
     #[command(flatten)]
     /// How fast and how often.
     pub pace: PaceArgs,
@@ -353,7 +383,12 @@ fn typed_time(time: std::time::Duration) -> OsString {
 
 /// The options that another command for the same run needs too, as they were typed: all but those
 /// that pick rows and name the folder.
-pub fn options_again(app: &AppArgs, pace: &PaceArgs, rehearsal: &RehearsalArgs) -> Vec<OsString> {
+pub fn options_again(
+    app: &AppArgs,
+    ways: &WaysArgs,
+    pace: &PaceArgs,
+    rehearsal: &RehearsalArgs,
+) -> Vec<OsString> {
     let mut words = Vec::new();
     let mut add = |flag: &str, value: Option<OsString>| {
         if let Some(value) = value {
@@ -370,6 +405,8 @@ pub fn options_again(app: &AppArgs, pace: &PaceArgs, rehearsal: &RehearsalArgs) 
     add("--agency-tokens", app.agency_tokens.clone().map(Into::into));
     add("--api-version", app.api_version.map(|version| version.name().into()));
     add("--known-messages", app.known_messages.clone().map(Into::into));
+    add("--via", ways.via.as_ref().map(|ways| ways.to_string().into()));
+    add("--verify-path", ways.verify_path.as_ref().map(|path| path.to_string().into()));
     add("--rate", pace.rate.map(|rate| rate.to_string().into()));
     add("--max-rate", pace.max_rate.map(|rate| rate.to_string().into()));
     add("--burst", pace.burst.map(|burst| burst.to_string().into()));
@@ -378,8 +415,12 @@ pub fn options_again(app: &AppArgs, pace: &PaceArgs, rehearsal: &RehearsalArgs) 
     add("--max-failures", pace.max_failures.map(|limit| limit.to_string().into()));
     add("--max-outage", pace.max_outage.map(typed_time));
     add("--timeout", pace.timeout.map(typed_time));
-    if rehearsal.sandbox {
-        words.push("--sandbox".into());
+    for (flag, is_on) in [
+        ("--verify", ways.verify),
+        ("--skip-healthy", ways.skip_healthy),
+        ("--sandbox", rehearsal.sandbox),
+    ] {
+        words.extend(is_on.then(|| flag.into()));
     }
     words
 }

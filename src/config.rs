@@ -14,7 +14,7 @@ use anyhow::{Context, bail, ensure};
 use crate::{
     agency_tokens::{self, AgencyTokens},
     batch::limit::MaxFailures,
-    cli::{AppArgs, EscalationArgs, PaceArgs, RehearsalArgs, SandboxArgs},
+    cli::{AppArgs, EscalationArgs, PaceArgs, RehearsalArgs, SandboxArgs, WaysArgs},
     client_id::ClientId,
     env_file,
     event::Escalation,
@@ -24,8 +24,10 @@ use crate::{
         table::Answers,
     },
     pace::{AskedRate, Pacing, Rate},
+    plan::OwnApp,
     sandbox::{self, FaultPlan, InstalledLocation, SeedError, StoredPair},
     secret::{ClientSecret, Secret},
+    trials::{OldTokens, Trials},
 };
 
 const CLIENT_ID: &str = "GHL_CLIENT_ID";
@@ -144,9 +146,9 @@ impl App {
         })
     }
 
-    /// The client secret, when one was given.
-    pub fn client_secret(&self) -> Option<&ClientSecret> {
-        self.client_secret.as_ref()
+    /// The app as far as it was given.
+    pub fn own(&self) -> OwnApp<'_> {
+        OwnApp { client_id: self.client_id.as_deref(), client_secret: self.client_secret.as_ref() }
     }
 
     /// The credentials; an error when some are missing.
@@ -313,6 +315,16 @@ fn check_burst(pacing: &Pacing) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// How tokens are tried; what the arguments leave open is as `before`.
+pub fn trials(args: &WaysArgs, before: Trials) -> Trials {
+    let is_on = args.verify || args.verify_path.is_some();
+    let path = args.verify_path.clone().or_else(|| before.new.clone());
+    Trials {
+        old: if args.skip_healthy { OldTokens::Tried } else { before.old },
+        new: if is_on { Some(path.unwrap_or_default()) } else { before.new },
+    }
 }
 
 /// The run folder that was named, or one named after the time that is not taken yet.

@@ -10,12 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock,
-    highlevel::failure::{Class, Failure},
+    highlevel::{
+        failure::{Class, Failure},
+        trial::TrialPath,
+    },
     input::ScopeChoice,
     installation::{Id, Installation},
     stored_tokens::StoredTokens,
     text::SafeText,
-    way::Way,
+    way::{Way, Ways},
 };
 
 /// Version of the journal's format. A journal of a newer one is refused.
@@ -105,6 +108,15 @@ pub struct Started {
     /// How many installations may fail before the run halts, as `--max-failures` takes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_failures: Option<String>,
+    /// The ways back, in the order in which they are tried.
+    #[serde(default, skip_serializing_if = "Ways::are_default")]
+    pub via: Ways,
+    /// Where new access tokens prove themselves; the empty text is the usual path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<TrialPath>,
+    /// Whether installations are left alone whose old access token is good.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_healthy: bool,
     /// The list.
     pub list: List,
     /// Which of its rows.
@@ -562,6 +574,15 @@ pub struct Resumed {
     /// How many installations may fail in this leg before it halts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_failures: Option<String>,
+    /// The ways back in this leg.
+    #[serde(default, skip_serializing_if = "Ways::are_default")]
+    pub via: Ways,
+    /// Where new access tokens prove themselves in this leg.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<TrialPath>,
+    /// Whether installations are left alone in this leg whose old access token is good.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_healthy: bool,
 }
 
 /// See [`Event::Reclaimed`].

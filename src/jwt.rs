@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     client_id::ClientId,
-    installation::{Id, Scope},
+    installation::{Id, Installation, Scope},
 };
 
 /// The longest token that is looked into, in bytes; real ones have about 1,000.
@@ -24,6 +24,20 @@ pub struct Claims {
     pub client: Option<ClientId>,
     /// `exp`: when it dies.
     pub expires_at: Option<Timestamp>,
+}
+
+impl Claims {
+    /// The id that they name, where it is not the installation's.
+    pub fn contradict(&self, installation: &Installation) -> Option<&Id> {
+        let id = self.id.as_ref()?;
+        let kind_differs = self.scope.is_some_and(|scope| scope != installation.scope);
+        (kind_differs || *id != installation.id).then_some(id)
+    }
+
+    /// Whether they name another client than this.
+    pub fn are_of_another(&self, client_id: &str) -> bool {
+        self.client.as_ref().is_some_and(|client| client.as_str() != client_id)
+    }
 }
 
 /// Looks into a token; `None` where it is no JWT. A claim of another shape than it should have

@@ -36,6 +36,7 @@ pub mod signals;
 pub mod stop;
 pub mod stored_tokens;
 pub mod text;
+pub mod trials;
 pub mod views;
 pub mod watchdog;
 pub mod way;

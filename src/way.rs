@@ -51,6 +51,11 @@ impl Ways {
     pub fn include(&self, way: Way) -> bool {
         self.0.contains(&way)
     }
+
+    /// Whether nothing but a reconnect is tried, as where nobody says otherwise.
+    pub fn are_default(&self) -> bool {
+        self.0 == [Way::Reconnect]
+    }
 }
 
 impl Default for Ways {

@@ -20,7 +20,6 @@ use tokio::{
 
 use super::{Voice, ending};
 use crate::{
-    agency_tokens::AgencyTokens,
     batch::{Batch, Job},
     clock,
     config::{App, Limits},
@@ -42,14 +41,12 @@ use crate::{
     pace::{Pacer, memory::Memory},
     progress::Progress,
     record::Recorder,
-    recover::{
-        Tools,
-        roads::{Roads, Trials},
-    },
+    recover::{Tools, roads::Roads},
     run_log::RunLog,
     secret::{Secret, TokensAtHand},
     signals::Signals,
     stop::{Cause, Stop},
+    trials::Trials,
     views::{self, summary::Summary},
     watchdog::{Bounds, Looking, Watchdog},
     way::Ways,
@@ -88,6 +85,10 @@ pub struct Calls {
     pub credentials: Credentials,
     /// How fast and how often.
     pub limits: Limits,
+    /// By which ways.
+    pub ways: Ways,
+    /// How tokens prove themselves.
+    pub trials: Trials,
 }
 
 /// What a leg came to.
@@ -182,7 +183,8 @@ impl Team {
         folder: &RunFolder,
         signals: &mut Signals,
     ) -> Result<(), Fault> {
-        let Self { calls: Calls { app, credentials, limits }, journal, log, stop, voice } = self;
+        let Self { calls, journal, log, stop, voice } = self;
+        let Calls { app, credentials, limits, ways, trials } = calls;
         let memory = Memory::of(app.endpoint.base(), &credentials.client_id);
         let client = Client::new(app.endpoint, credentials, limits.timeout, app.answers)
             .or_exit(Exit::Local)?;
@@ -201,7 +203,7 @@ impl Team {
             look_after(&watchdog, limits, &pacer, &progress, &log).or_exit(Exit::Local)?;
         let tools = Tools {
             client,
-            roads: Roads::new(Ways::default(), AgencyTokens::default(), Trials::default()),
+            roads: Roads::new(ways, app.agency_tokens, trials),
             pacer,
             recorder: Recorder::new(journal, vec![Box::new(progress.clone()), Box::new(log)]),
             stop: stop.clone(),

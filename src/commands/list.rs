@@ -10,9 +10,8 @@ use crate::{
     exit::{Exit, Fault, OrExit},
     input::Source,
     journal::writer::Writer,
-    plan::{self, Row, Rows, Selection, Survey},
+    plan::{self, OwnApp, Row, Rows, Selection, Survey},
     run_log::RunLog,
-    secret::ClientSecret,
 };
 
 /// A list with what picks its rows.
@@ -39,9 +38,9 @@ impl InputList {
     }
 
     /// Reads the list once; one with nothing to recover is an error that helps.
-    pub fn survey(&self, client_secret: Option<&ClientSecret>) -> Result<Survey, Fault> {
+    pub fn survey(&self, app: OwnApp<'_>) -> Result<Survey, Fault> {
         let (scope, selection) = (self.selected.scope, self.selection.clone());
-        let survey = plan::survey(&self.source, scope, selection, client_secret);
+        let survey = plan::survey(&self.source, scope, selection, app);
         let survey = survey.or_exit(Exit::Usage)?;
         if survey.installations() > 0 {
             return Ok(survey);

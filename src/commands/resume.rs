@@ -34,8 +34,10 @@ use crate::{
         writer::{Custody, CustodyLost, Writer},
     },
     pace::Pacing,
-    plan::{counted, in_words},
+    plan::{OwnApp, counted, in_words},
     run_log::RunLog,
+    trials::{OldTokens, Trials},
+    way::Ways,
 };
 
 /// Goes on with a run.
@@ -50,11 +52,11 @@ pub fn resume(args: &ResumeArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault
         voice.say(&nothing_left(&ledger.books()));
         finish(&ledger, writer)?;
         let summary = rewrite_views(&folder, None)?;
-        let options = options_again(&args.app, &args.pace, &args.rehearsal);
+        let options = options_again(&args.app, &args.ways, &args.pace, &args.rehearsal);
         ending::show(&summary, &folder, &options, args.json, voice);
         return Ok(summary.exit);
     }
-    let options = options_again(&args.app, &args.pace, &args.rehearsal);
+    let options = options_again(&args.app, &args.ways, &args.pace, &args.rehearsal);
     let leg = Leg { folder, lock, writer, log, ledger, take, options };
     go_on(args, leg, voice)
 }
@@ -77,6 +79,7 @@ fn nothing_left(books: &Books) -> String {
 fn go_on(args: &ResumeArgs, mut leg: Leg, voice: Voice) -> Result<Exit, Fault> {
     let before = leg.ledger.started.clone();
     let limits = Limits::of(&args.pace, limits_before(&leg.ledger)).or_exit(Exit::Usage)?;
+    let ways = args.ways.via.clone().unwrap_or_else(|| ways_before(&leg.ledger).clone());
     let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
     let rehearsal = rehearsal(&args.rehearsal, &before).or_exit(Exit::Usage)?;
     let sandbox = start_sandbox(&rehearsal, &runtime, voice)?;
@@ -93,11 +96,12 @@ fn go_on(args: &ResumeArgs, mut leg: Leg, voice: Voice) -> Result<Exit, Fault> {
         voice.say("Nothing was sent.");
         return Ok(Exit::Usage);
     }
-    let resumed = Event::Resumed(resumed(&app, limits));
+    let trials = config::trials(&args.ways, trials_before(&leg.ledger));
+    let resumed = Event::Resumed(resumed(&app, limits, &ways, &trials));
     add(&mut leg.ledger, &mut leg.writer, &leg.log, resumed)
         .and_then(|()| leg.writer.sync())
         .or_exit(Exit::Local)?;
-    let done = leg.work(&runtime, Calls { app, credentials, limits }, voice);
+    let done = leg.work(&runtime, Calls { app, credentials, limits, ways, trials }, voice);
     end_runtime(runtime, sandbox);
     done.map(|done| ending::tell(&done, args.json, voice))
 }
@@ -239,7 +243,7 @@ fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger,
     let context = "the run ended while its list was being read, nothing was sent; \
                    the list is needed to go on";
     let input = input.context(context).or_exit(Exit::Local)?;
-    let survey = input.survey(None)?;
+    let survey = input.survey(OwnApp::default())?;
     if survey.list.digest != list.digest {
         let error = anyhow!(
             "the journal lacks the list, and {} has changed since the run began; put it back as it \
@@ -353,6 +357,20 @@ fn limits_before(ledger: &Ledger) -> Limits {
     Limits { pacing, concurrency, attempts, max_failures, ..default }
 }
 
+fn ways_before(ledger: &Ledger) -> &Ways {
+    ledger.resumed.as_ref().map_or(&ledger.started.via, |last| &last.via)
+}
+
+fn trials_before(ledger: &Ledger) -> Trials {
+    let Started { verify, skip_healthy, .. } = &ledger.started;
+    let (new, skip_healthy) = match &ledger.resumed {
+        Some(last) => (&last.verify, last.skip_healthy),
+        None => (verify, *skip_healthy),
+    };
+    let old = if skip_healthy { OldTokens::Tried } else { OldTokens::Ignored };
+    Trials { old, new: new.clone() }
+}
+
 fn app_before(ledger: &Ledger) -> AppBefore {
     let Started { base_url, reconnect_path, client_id, .. } = &ledger.started;
     let (base_url, reconnect_path) = match &ledger.resumed {
@@ -388,7 +406,7 @@ fn check_client(app: &App, before: &Started) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn resumed(app: &App, limits: Limits) -> Resumed {
+fn resumed(app: &App, limits: Limits, ways: &Ways, trials: &Trials) -> Resumed {
     Resumed {
         at: clock::now(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -400,6 +418,9 @@ fn resumed(app: &App, limits: Limits) -> Resumed {
         concurrency: limits.concurrency,
         attempts: limits.attempts,
         max_failures: limits.max_failures.recorded(),
+        via: ways.clone(),
+        verify: trials.new.clone(),
+        skip_healthy: trials.old == OldTokens::Tried,
     }
 }
 

@@ -31,6 +31,8 @@ use crate::{
     plan::{Plan, Survey},
     run_log::RunLog,
     sandbox::Sandbox,
+    trials::{OldTokens, Trials},
+    way::Ways,
 };
 
 /// Reads and judges the list and shows the plan.
@@ -39,9 +41,9 @@ pub fn check(args: &RunArgs) -> Result<Exit, Fault> {
     let limits = Limits::of(&args.pace, Limits::default()).or_exit(Exit::Usage)?;
     let app = App::of(&args.app, AppBefore::default(), stdin_of(args)).or_exit(Exit::Usage)?;
     let list = open_list(args)?;
-    let survey = list.survey(app.client_secret())?;
+    let survey = list.survey(app.own())?;
     let links = Links::of(args, &survey).or_exit(Exit::Usage)?;
-    let plan = plan_of(survey, limits, &app, None);
+    let plan = plan_of(survey, limits, args, &app, None);
     if args.json {
         print(&format!("{:#}\n", plan.as_json()));
     } else {
@@ -73,9 +75,9 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
     let credentials = app.credentials().or_exit(Exit::Usage)?;
     let list = open_list(args)?;
     let out = config::run_folder(args.out.as_deref());
-    let survey = list.survey(app.client_secret())?;
+    let survey = list.survey(app.own())?;
     let links = Links::of(args, &survey).or_exit(Exit::Usage)?;
-    let plan = plan_of(survey, limits, &app, Some(&out));
+    let plan = plan_of(survey, limits, args, &app, Some(&out));
     show(&plan, &app, voice);
     if let Some(words) = links.in_words() {
         voice.say(&words);
@@ -85,7 +87,9 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
         return Ok(Exit::Usage);
     }
     let leg = prepare(args, &list, &plan, &app, links, &out, disk)?;
-    let done = leg.work(&runtime, Calls { app, credentials, limits }, voice);
+    let trials = plan.trials.clone();
+    let done =
+        leg.work(&runtime, Calls { app, credentials, limits, ways: plan.ways, trials }, voice);
     end_runtime(runtime, sandbox);
     done.map(|done| ending::tell(&done, args.json, voice))
 }
@@ -129,6 +133,10 @@ pub fn somebody_is_there() -> bool {
 }
 
 impl RunArgs {
+    fn ways(&self) -> Ways {
+        self.ways.via.clone().unwrap_or_default()
+    }
+
     /// Without a terminal, and with `--yes`, silence is consent.
     fn is_to_ask(&self) -> bool {
         let stdin = Some(Path::new("-"));
@@ -151,7 +159,7 @@ fn selected(args: &ListArgs) -> Selected {
     Selected { scope: args.scope, only, limit: args.limit }
 }
 
-fn plan_of(survey: Survey, limits: Limits, app: &App, out: Option<&Path>) -> Plan {
+fn plan_of(survey: Survey, limits: Limits, args: &RunArgs, app: &App, out: Option<&Path>) -> Plan {
     Plan {
         survey,
         pacing: limits.pacing,
@@ -159,6 +167,9 @@ fn plan_of(survey: Survey, limits: Limits, app: &App, out: Option<&Path>) -> Pla
         concurrency: limits.concurrency,
         attempts: limits.attempts,
         max_failures: limits.max_failures,
+        ways: args.ways(),
+        trials: config::trials(&args.ways, Trials::default()),
+        known_agencies: Some(app.agency_tokens.known()),
         endpoint: app.endpoint.to_string(),
         client_id: app.client_id.clone(),
         out: out.map(|path| path.display().to_string()),
@@ -231,7 +242,7 @@ fn prepare(
     writer.append(&started).or_exit(Exit::Local)?;
     list.record(&plan.survey, &mut writer, &log)?;
     let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
-    let options = options_again(&args.app, &args.pace, &args.rehearsal);
+    let options = options_again(&args.app, &args.ways, &args.pace, &args.rehearsal);
     Ok(Leg { folder, lock, writer, log, ledger, take: Take::Open, options })
 }
 
@@ -251,6 +262,9 @@ fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App, links: Link
         concurrency: plan.concurrency,
         attempts: plan.attempts,
         max_failures: plan.max_failures.recorded(),
+        via: plan.ways.clone(),
+        verify: plan.trials.new.clone(),
+        skip_healthy: plan.trials.old == OldTokens::Tried,
         list: plan.survey.list.clone(),
         selection: list.selected().clone(),
         parent: links.parent(),

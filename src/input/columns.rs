@@ -87,6 +87,45 @@ enum Role {
     Other,
 }
 
+/// What a column may hold of an installation's tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// The access token.
+    Access,
+    /// The refresh token.
+    Refresh,
+    /// Tokens by name, in an object.
+    Tokens,
+    /// A token that the name says is encrypted.
+    Ciphertext,
+    /// A secret that is perhaps a token; it is looked into and not used.
+    OtherToken,
+}
+
+/// What a column of this name may hold of an installation's tokens.
+pub(super) fn holds(original: &str) -> Option<Holds> {
+    let name = normalise(original);
+    let base = unprefixed(&name).unwrap_or(&name);
+    let base = base.strip_prefix("oauth2").or(base.strip_prefix("oauth")).unwrap_or(base);
+    match base {
+        "accesstoken" | "access" | "at" => Some(Holds::Access),
+        "refreshtoken" | "refresh" | "rt" => Some(Holds::Refresh),
+        // What is left of "oauth" and "oauth2".
+        "" | "tokens" | "token" | "tokenset" | "tokendata" | "tokenresponse" | "credentials"
+        | "credential" | "auth" | "authdata" | "session" | "data" | "ghl" | "highlevel"
+        | "gohighlevel" | "leadconnector" => (!name.is_empty()).then_some(Holds::Tokens),
+        _ if is_encrypted_name(base) => Some(Holds::Ciphertext),
+        _ => is_secret_name(&name).then_some(Holds::OtherToken),
+    }
+}
+
+/// `access_token_encrypted`, `encryptedRefreshToken`, `refresh_token_enc`.
+fn is_encrypted_name(name: &str) -> bool {
+    let of_token = name.contains("accesstoken") || name.contains("refreshtoken");
+    let marked = name.contains("encrypted") || name.contains("cipher");
+    of_token && (marked || name.starts_with("enc") || name.ends_with("enc"))
+}
+
 /// Lower-case letters and digits of a name, so that `Location ID`, `location_id` and `locationId`
 /// are one.
 pub(super) fn normalise(name: &str) -> String {
@@ -163,7 +202,7 @@ pub(super) struct Layout {
     by_name: HashMap<String, usize>,
     ranked: Vec<(Role, u8, usize)>,
     carried: Vec<usize>,
-    secrets: Vec<usize>,
+    tokens: Vec<(Holds, usize)>,
     history: Option<HistoryColumns>,
     elsewhere: Elsewhere,
 }
@@ -194,7 +233,7 @@ impl Layout {
             by_name: HashMap::new(),
             ranked: Vec::new(),
             carried: Vec::new(),
-            secrets: Vec::new(),
+            tokens: Vec::new(),
             history: None,
             elsewhere: Elsewhere::NoLocation,
         }
@@ -243,9 +282,9 @@ impl Layout {
         if owner == Owner::Run {
             return index;
         }
+        self.tokens.extend(holds(name).map(|holds| (holds, index)));
         if is_secret_name(&normalise(name)) {
             self.shape.left_out.push(shown);
-            self.secrets.push(index);
             return index;
         }
         self.shape.columns.push(carried_name(name));
@@ -329,9 +368,16 @@ impl Layout {
         &self.carried
     }
 
-    /// The columns that hold tokens or other secrets by their name.
-    pub(super) fn secrets(&self) -> &[usize] {
-        &self.secrets
+    /// The columns that may hold tokens.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = (Holds, usize)> {
+        self.tokens.iter().copied()
+    }
+
+    /// Whether a row may be told by its ids, or by the tokens that name one.
+    pub(super) fn can_serve(&self) -> bool {
+        let is_token =
+            |(holds, _): &(Holds, usize)| matches!(holds, Holds::Access | Holds::Refresh);
+        self.has_id_column() || self.tokens.iter().any(is_token)
     }
 
     pub(super) fn history(&self) -> Option<HistoryColumns> {
@@ -470,6 +516,31 @@ mod tests {
         assert_eq!(shape.columns, ["location_id", "token_expires_at"]);
         assert_eq!(shape.left_out, ["Access Token", "refresh_token"]);
         assert_eq!(shape.found.len(), 4);
+    }
+
+    #[test]
+    fn columns_for_tokens_are_told_by_their_name() {
+        for (name, expected) in [
+            ("access_token", Some(Holds::Access)),
+            ("ghlAccessToken", Some(Holds::Access)),
+            ("OAuth Access Token", Some(Holds::Access)),
+            ("refreshToken", Some(Holds::Refresh)),
+            ("hl_refresh_token", Some(Holds::Refresh)),
+            ("tokens", Some(Holds::Tokens)),
+            ("oauth", Some(Holds::Tokens)),
+            ("access_token_encrypted", Some(Holds::Ciphertext)),
+            ("encRefreshToken", Some(Holds::Ciphertext)),
+            ("refreshTokenId", Some(Holds::OtherToken)),
+            ("slack_access_token", Some(Holds::OtherToken)),
+            ("client_secret", Some(Holds::OtherToken)),
+            ("token_expires_at", None),
+            ("refresh_token_expires_at", None),
+            ("location_id", None),
+            ("name", None),
+            ("", None),
+        ] {
+            assert_eq!(holds(name), expected, "{name}");
+        }
     }
 
     #[test]

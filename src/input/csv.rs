@@ -162,7 +162,7 @@ impl Rows {
             Header::Names => Layout::of_header(Format::Csv(delimiter), text.encoding(), &header),
         };
         text.consume(length);
-        if !layout.has_id_column() {
+        if !layout.can_serve() {
             return Err(Fault::NoIdColumn { line, found: layout.shape.found });
         }
         Ok((rows, layout))

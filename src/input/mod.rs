@@ -15,20 +15,23 @@ mod judge;
 mod redact;
 mod row;
 mod source;
+mod stored;
 mod text;
+mod token_shape;
 
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, Read};
 
-use crate::{client_id::ClientId, installation::Installation};
+use crate::installation::Installation;
 
 pub use self::columns::{Continues, Shape};
 pub use self::error::InputError;
 pub use self::format::{Delimiter, Format, Looks};
 pub use self::judge::Reason;
 pub use self::source::Source;
+pub use self::stored::{Stored, Unused};
 pub use self::text::Encoding;
 
 use self::columns::{Layout, WANTED};
@@ -61,7 +64,7 @@ pub enum ScopeChoice {
 }
 
 /// One record of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Record {
     /// It names an installation.
     Installation(Listed),
@@ -70,7 +73,7 @@ pub enum Record {
 }
 
 /// An installation as the list gives it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Listed {
     /// The record's number: 1 is the first after the header, rejected ones count too.
     pub row: u32,
@@ -85,9 +88,19 @@ pub struct Listed {
     pub values: Vec<String>,
     /// What an earlier run knew of it, where the list is its failures.csv.
     pub history: Option<History>,
-    /// The client to which its stored token was given, where a column for tokens has one that says
-    /// so. The token itself is not kept.
-    pub client: Option<ClientId>,
+    /// What it still has of its tokens.
+    pub stored: Stored,
+    /// Where its id and its kind come from.
+    pub told_by: ToldBy,
+}
+
+/// Where the id of an installation comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToldBy {
+    /// A column for ids.
+    Column,
+    /// The claims of a stored token, for want of a column that says it.
+    Token,
 }
 
 /// A record that names no installation.
@@ -190,7 +203,7 @@ impl List {
         else {
             return Ok(());
         };
-        if self.layout.has_id_column() || names.iter().any(|name| columns::is_id_name(name)) {
+        if self.layout.can_serve() || names.iter().any(|name| columns::is_id_name(name)) {
             return Ok(());
         }
         Err(Fault::NoIdColumn { line: *line, found: self.layout.shape.found.clone() })

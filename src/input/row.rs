@@ -3,17 +3,16 @@
 use std::borrow::Cow;
 
 use crate::{
-    client_id::ClientId,
     formula,
     installation::{Id, Installation, Scope},
-    jwt,
 };
 
 use super::columns::{Layout, normalise};
 use super::history::history;
 use super::judge::{Reason, clean, is_object_id, judge as judge_id};
 use super::redact::{carry, look};
-use super::{Listed, Record, Rejected, ScopeChoice};
+use super::stored::Stored;
+use super::{Listed, Record, Rejected, ScopeChoice, ToldBy};
 
 /// A record's cells, by column.
 pub(super) trait Cells {
@@ -60,6 +59,7 @@ struct Facts<'a> {
     company: Option<Filled<'a>>,
     fallback: Option<Filled<'a>>,
     own: Option<(usize, Scope)>,
+    token: Option<(Scope, Id)>,
 }
 
 /// Judges a record.
@@ -75,21 +75,29 @@ pub(super) fn judge(
     if let Some(event) = uninstalled(layout, row) {
         return rejected(layout.name(event).to_owned(), Reason::Uninstalled, &row.cell(event));
     }
-    let facts = Facts::of(layout, row);
-    let (scope, cell) = match facts.decide(layout, choice) {
-        Ok(decided) => decided,
-        Err((column, reason)) => return rejected(column, reason, ""),
-    };
-    match facts.judge(cell) {
-        Err(reason) => rejected(layout.name(cell.column).to_owned(), reason, &cell.text),
-        Ok(id) => {
-            let company = facts.company_beside(scope, &id);
-            Record::Installation(listed(at, layout, row, Installation { scope, id, company }))
-        }
-    }
+    let stored = Stored::of(layout, row);
+    let facts = Facts::of(layout, row, stored.named());
+    let (told_by, (scope, id)) =
+        match (facts.told_by_token(choice), facts.told_by_columns(layout, choice)) {
+            (Some(named), Ok(told)) if *named == told => (ToldBy::Column, told),
+            (Some(named), _) => (ToldBy::Token, named.clone()),
+            (None, Ok(told)) => (ToldBy::Column, told),
+            (None, Err((column, reason, raw))) => return rejected(column, reason, raw),
+        };
+    let company = facts.company_beside(scope, &id);
+    let installation = Installation { scope, id, company };
+    Record::Installation(listed(at, layout, row, Found { installation, stored, told_by }))
 }
 
-fn listed(at: Position, layout: &Layout, row: &impl Cells, installation: Installation) -> Listed {
+/// What was found out of a record.
+struct Found {
+    installation: Installation,
+    stored: Stored,
+    told_by: ToldBy,
+}
+
+fn listed(at: Position, layout: &Layout, row: &impl Cells, found: Found) -> Listed {
+    let Found { installation, stored, told_by } = found;
     Listed {
         row: at.row,
         line: at.line,
@@ -97,17 +105,9 @@ fn listed(at: Position, layout: &Layout, row: &impl Cells, installation: Install
         installation,
         values: values(layout, row),
         history: layout.history().and_then(|columns| history(columns, row)),
-        client: client(layout, row),
+        stored,
+        told_by,
     }
-}
-
-/// Whose the record's stored token is, by its own word.
-fn client(layout: &Layout, row: &impl Cells) -> Option<ClientId> {
-    if layout.secrets().is_empty() || !row.may_hold_secrets() {
-        return None;
-    }
-    let mut cells = layout.secrets().iter().map(|column| row.cell(*column));
-    cells.find_map(|cell| jwt::look_into(clean(&cell))?.client)
 }
 
 /// The carried cells. In the failures of an earlier run, some have an apostrophe of ours.
@@ -135,7 +135,7 @@ fn uninstalled(layout: &Layout, row: &impl Cells) -> Option<usize> {
 }
 
 impl<'a> Facts<'a> {
-    fn of(layout: &Layout, row: &'a impl Cells) -> Self {
+    fn of(layout: &Layout, row: &'a impl Cells, token: Option<(Scope, Id)>) -> Self {
         Self {
             location: layout.location().find_map(|column| filled(row, column)),
             resource: layout.resource().find_map(|column| filled(row, column)),
@@ -144,7 +144,48 @@ impl<'a> Facts<'a> {
             own: layout.kind().find_map(|column| {
                 Scope::from_user_type(&row.cell(column)).map(|scope| (column, scope))
             }),
+            token,
         }
+    }
+
+    /// The installation that a stored token names, where the record leaves open which one it is:
+    /// it does not say another kind, and no cell has another id of this kind.
+    fn told_by_token(&self, choice: ScopeChoice) -> Option<&(Scope, Id)> {
+        let (scope, id) = self.token.as_ref()?;
+        let says_so = self.said(choice).map_or_else(
+            || *scope == Scope::Location || self.location.is_none(),
+            |said| said == *scope,
+        );
+        let column = match scope {
+            Scope::Location => &self.location,
+            Scope::Company => &self.company,
+        };
+        let is_id = |cell: &Filled<'_>| judge_id(cell.id()).is_ok() && !is_object_id(cell.id());
+        let mut general = [&self.resource, &self.fallback].into_iter().flatten();
+        let names_another = general.any(|cell| cell.id() != id.as_str() && is_id(cell));
+        (says_so && column.is_none() && !names_another).then_some(())?;
+        self.token.as_ref()
+    }
+
+    /// What kind is forced, or said by the record.
+    fn said(&self, choice: ScopeChoice) -> Option<Scope> {
+        match choice {
+            ScopeChoice::Location => Some(Scope::Location),
+            ScopeChoice::Company => Some(Scope::Company),
+            ScopeChoice::Auto => self.own.map(|(_, scope)| scope),
+        }
+    }
+
+    /// The installation that the cells name, or the column at fault, why, and what stands there.
+    fn told_by_columns(
+        &self,
+        layout: &Layout,
+        choice: ScopeChoice,
+    ) -> Result<(Scope, Id), (String, Reason, &str)> {
+        let unnamed = |(column, reason)| (column, reason, "");
+        let (scope, cell) = self.decide(layout, choice).map_err(unnamed)?;
+        let unusable = |reason| (layout.name(cell.column).to_owned(), reason, cell.text.as_ref());
+        self.judge(cell).map(|id| (scope, id)).map_err(unusable)
     }
 
     /// The kind, and the cell that should hold the id; or the column that lacks it, and why.
@@ -174,11 +215,7 @@ impl<'a> Facts<'a> {
 
     /// The kind: what is forced, what the record says, or what its ids tell.
     fn scope(&self, choice: ScopeChoice) -> Option<Scope> {
-        match choice {
-            ScopeChoice::Location => Some(Scope::Location),
-            ScopeChoice::Company => Some(Scope::Company),
-            ScopeChoice::Auto => self.own.map(|(_, scope)| scope).or_else(|| self.told_by_ids()),
-        }
+        self.said(choice).or_else(|| self.told_by_ids())
     }
 
     fn told_by_ids(&self) -> Option<Scope> {

@@ -8,7 +8,11 @@ use super::{
 use crate::{
     agency_tokens::Held,
     clock::Moment,
-    highlevel::{failure::Stage, tokens},
+    highlevel::{
+        agency::{self, Concern},
+        failure::Stage,
+        tokens,
+    },
     pace::Lane,
     watchdog::Step,
     way::Way,
@@ -25,7 +29,7 @@ impl Recovery<'_> {
             .company
             .as_ref()
             .map(|company| (company, self.tools.roads.agencies().get(company)));
-        let Some((company, Held::Token(token))) = agency else {
+        let Some((company, Held::Usable(token))) = agency else {
             return Err(Setback::Blocked(roads::no_way()));
         };
         self.enter(Step::Agency);
@@ -42,7 +46,12 @@ impl Recovery<'_> {
                         let (received, way) = (reply.received, Way::Agency);
                         Ok(Granted { way, pair, call, received, code: None })
                     }
-                    Err(failure) => Err(self.failed(failure, call).await),
+                    Err(failure) => {
+                        if agency::concern(&failure) == Concern::Agency {
+                            self.tools.roads.agencies().refuse(company, &token, &failure);
+                        }
+                        Err(self.failed(failure, call).await)
+                    }
                 }
             }
             Err(unanswered) => {

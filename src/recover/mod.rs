@@ -229,7 +229,7 @@ impl Recovery<'_> {
             match decide::next(&failure, self.attempt, attempts, ground, fastrand::u64(..)) {
                 Next::Again(wait) => self.wait_for_next(failure, call, wait).await?,
                 Next::OtherWay => {
-                    self.tools.roads.learn(way, self.installation, &failure);
+                    self.tools.roads.learn(way, &failure);
                     return Ok(Passed::Blocked(failure, call));
                 }
                 Next::GiveUp => return self.give_up(failure, call).await.map(Passed::Through),
@@ -359,7 +359,8 @@ impl Recovery<'_> {
     fn pass_on(&self, granted: &Granted) {
         if self.installation.scope == Scope::Company {
             let (token, expires_at) = (granted.pair.access_token(), granted.pair.expires_at());
-            self.tools.roads.agencies().insert(&self.installation.id, token.clone(), expires_at);
+            let company = self.installation.id.clone();
+            self.tools.roads.agencies().insert(company, token.clone(), expires_at);
         }
     }
 

@@ -5,35 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use crate::{
     agency_tokens::{AgencyTokens, Held},
     batch::Job,
+    clock,
     event::Call,
-    highlevel::{
-        agency::{self, Concern},
-        failure::{Class, Failure, Stage},
-        trial::TrialPath,
-    },
+    highlevel::failure::{Class, Failure, Stage},
     installation::{Installation, Scope},
     text::SafeText,
+    trials::Trials,
     way::{Way, Ways},
 };
-
-/// What is done with the access tokens that the list still has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OldTokens {
-    /// Nothing.
-    #[default]
-    Ignored,
-    /// They are tried first; an installation whose token is good is left alone.
-    Tried,
-}
-
-/// How new and old access tokens are tried.
-#[derive(Clone, Debug, Default)]
-pub struct Trials {
-    /// Whether old ones are.
-    pub old: OldTokens,
-    /// Where new ones are; `None` is nowhere.
-    pub new: Option<TrialPath>,
-}
 
 /// Knows the ways, and learns which of them are closed.
 #[derive(Debug)]
@@ -88,9 +67,13 @@ impl Roads {
             return missing("the list does not say which agency (company id) it belongs to");
         };
         match self.agencies.get(company) {
-            Held::Token(_) => Ok(()),
+            Held::Usable(_) => Ok(()),
             Held::Missing => missing(&format!(
                 "no agency token for company {company}: give --agency-tokens, or put the agency into the list"
+            )),
+            Held::Expired(at) => missing(&format!(
+                "the token of agency {company} has expired at {}: give a fresh one with --agency-tokens",
+                clock::stamp(at)
             )),
             Held::Refused(failure) => {
                 let message = format!("the token of agency {company} is of no use: {failure}");
@@ -106,17 +89,12 @@ impl Roads {
     }
 
     /// Learns from a failure that the next installation need not meet again.
-    pub fn learn(&self, way: Way, installation: &Installation, failure: &Failure) {
+    pub fn learn(&self, way: Way, failure: &Failure) {
         if failure.class == Class::EndpointRemoved {
             let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
             if !closed.iter().any(|(shut, _)| *shut == way) {
                 closed.push((way, failure.clone()));
             }
-        } else if way == Way::Agency
-            && agency::concern(failure) == Concern::Agency
-            && let Some(company) = &installation.company
-        {
-            self.agencies.refuse(company, failure.clone());
         }
     }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::{
     Ending, Granted, Recovery, Setback, decide,
     listen::{call_of, call_without_answer, no_answer},
-    roads::OldTokens,
 };
 use crate::{
     clock::{self, Moment},
@@ -18,6 +17,7 @@ use crate::{
     journal::writer::CustodyLost,
     pace::Lane,
     secret::Secret,
+    trials::OldTokens,
     watchdog::Step,
 };
 

@@ -1,0 +1,229 @@
+//! What will be done, how long it takes at least, what is left out and why.
+
+mod rows;
+mod stock;
+mod survey;
+mod ways;
+
+use std::{collections::HashSet, fmt, time::Duration};
+
+use serde_json::json;
+
+pub use self::rows::{Row, Rows, Selection, ids_in};
+pub use self::stock::{Agency, ByRefresh, Stock};
+pub use self::survey::{Named, OwnApp, StoredSurvey, Survey, SurveyError, survey};
+pub use self::ways::{Forecast, WayForecast, forecast};
+
+use crate::{
+    batch::limit::MaxFailures,
+    clock,
+    event::DayTooShort,
+    installation::Id,
+    pace::{Pacing, memory::KeptDay},
+    trials::Trials,
+    way::{Way, Ways},
+};
+
+/// The survey with what surrounds it: what the person on call sees before the first call.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The list.
+    pub survey: Survey,
+    /// Request starts allowed.
+    pub pacing: Pacing,
+    /// Installations in flight at most.
+    pub concurrency: u32,
+    /// Conversations for one installation at most.
+    pub attempts: u32,
+    /// How many installations may fail before the run halts.
+    pub max_failures: MaxFailures,
+    /// The ways back.
+    pub ways: Ways,
+    /// How tokens prove themselves.
+    pub trials: Trials,
+    /// The agencies whose tokens are at hand; `None` when there are none.
+    pub known_agencies: Option<HashSet<Id>>,
+    /// Where the calls go.
+    pub endpoint: String,
+    /// The app; `None` when it was not given.
+    pub client_id: Option<String>,
+    /// What HighLevel said last of the day's requests; `None` when nothing is known.
+    pub day: Option<KeptDay>,
+    /// The folder that will be made; `None` when nothing will be written.
+    pub out: Option<String>,
+}
+
+impl Plan {
+    /// Calls when all goes well.
+    pub fn calls(&self) -> u64 {
+        self.forecast().calls()
+    }
+
+    /// What each way comes to.
+    pub fn forecast(&self) -> Forecast {
+        forecast(&self.ways, &self.survey.stock, self.known_agencies.as_ref())
+    }
+
+    /// The least time that they take at the rate.
+    pub fn least_time(&self) -> Duration {
+        self.pacing.bound().least_time_for(self.calls())
+    }
+
+    /// The day's allowance, when it is known and will not suffice.
+    fn short_day(&self) -> Option<DayTooShort> {
+        let KeptDay { day, at } = self.day?;
+        let needed = self.calls();
+        (day.left < needed).then_some(DayTooShort {
+            at,
+            left: day.left,
+            needed,
+            resets_at: day.resets_at,
+        })
+    }
+
+    fn write_stored_tokens(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stored = &self.survey.stored_tokens;
+        match &self.client_id {
+            Some(client_id) if !stored.is_empty() => {
+                writeln!(f, "Stored tokens  {}", stored.seen_from(client_id))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the tokens say of the rows; encrypted ones matter only where tokens are used.
+    fn write_tokens(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stored = &self.survey.stored;
+        named(f, "Other client", &stored.of_other_clients)?;
+        named(f, "Other id", &stored.contradicting)?;
+        named(f, "Id from token", &stored.told_by_token)?;
+        let mut unused = |rows: u32, what: &str| match rows {
+            0 => Ok(()),
+            1 => writeln!(f, "Tokens         1 row has {what}: not used"),
+            _ => writeln!(f, "Tokens         {rows} rows have {what}: not used"),
+        };
+        if self.ways.include(Way::Refresh) {
+            unused(stored.encrypted, "encrypted tokens")?;
+            unused(stored.no_tokens, "masks or placeholders instead of tokens")?;
+        }
+        Ok(())
+    }
+
+    fn write_ways(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ways.are_default() { Ok(()) } else { self.forecast().write(f, &self.pacing) }
+    }
+
+    /// The plan for a program.
+    pub fn as_json(&self) -> serde_json::Value {
+        let (survey, forecast) = (&self.survey, self.forecast());
+        json!({
+            "list": survey.list.name,
+            "shape": survey.list.shape,
+            "columns": survey.columns_found,
+            "columns_not_carried": survey.token_columns,
+            "input": survey.input,
+            "installations": survey.installations(),
+            "locations": survey.locations,
+            "companies": survey.companies,
+            "duplicate": survey.duplicates.count,
+            "rejected": survey.rejected.count,
+            "unusual_ids": survey.unusual.count,
+            "left_out": survey.left_out,
+            "calls": self.calls(),
+            "rate": self.pacing.asked.to_string(),
+            "max_rate": self.pacing.bound().to_string(),
+            "concurrency": self.concurrency,
+            "least_time_ms": clock::millis(self.least_time()),
+            "day_left": self.day.map(|kept| kept.day.left),
+            "day_resets_at": self.day.and_then(|kept| kept.day.resets_at),
+            "day_suffices": self.day.map(|_| self.short_day().is_none()),
+            "endpoint": self.endpoint,
+            "client_id": self.client_id,
+            "stored_tokens": survey.stored_tokens,
+            "tokens_of_other_clients": survey.stored.of_other_clients.count,
+            "tokens_of_other_ids": survey.stored.contradicting.count,
+            "ids_from_tokens": survey.stored.told_by_token.count,
+            "encrypted_tokens": survey.stored.encrypted,
+            "unusable_tokens": survey.stored.no_tokens,
+            "via": self.ways,
+            "ways": forecast.as_json(&self.pacing),
+            "without_way": forecast.without_way,
+        })
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let survey = &self.survey;
+        writeln!(f, "List           {} ({})", survey.list.name, survey.list.shape)?;
+        writeln!(
+            f,
+            "To recover     {}: {} and {}",
+            counted(survey.installations(), "installation"),
+            counted(survey.locations, "sub-account"),
+            if survey.companies == 1 {
+                "1 agency".into()
+            } else {
+                format!("{} agencies", survey.companies)
+            },
+        )?;
+        named(f, "Duplicates", &survey.duplicates)?;
+        named(f, "Rejected", &survey.rejected)?;
+        named(f, "Unusual ids", &survey.unusual)?;
+        named(f, "Not found", &survey.not_met)?;
+        if survey.left_out > 0 {
+            writeln!(f, "Left out       {} by --only or --limit", counted(survey.left_out, "row"))?;
+        }
+        if !survey.token_columns.is_empty() {
+            let columns = survey.token_columns.join(", ");
+            writeln!(f, "Not carried    {columns}: may hold secrets, so no output has it")?;
+        }
+        self.write_stored_tokens(f)?;
+        self.write_tokens(f)?;
+        self.write_ways(f)?;
+        let calls = self.calls();
+        writeln!(
+            f,
+            "Calls          {calls} at {}, {} in flight: {} at least",
+            self.pacing,
+            self.concurrency,
+            in_words(self.least_time())
+        )?;
+        if let Some(day) = self.short_day() {
+            writeln!(f, "Day            as of {}: {}", clock::stamp(day.at), day.in_words())?;
+        }
+        writeln!(f, "Endpoint       {}", self.endpoint)?;
+        writeln!(f, "Client id      {}", self.client_id.as_deref().unwrap_or("not given"))?;
+        write!(f, "Run folder     {}", self.out.as_deref().unwrap_or("none: nothing is written"))
+    }
+}
+
+fn named(f: &mut fmt::Formatter<'_>, title: &str, rows: &Named) -> fmt::Result {
+    if rows.count == 0 {
+        return Ok(());
+    }
+    writeln!(f, "{title:<14} {}", counted(rows.count, "row"))?;
+    for name in &rows.first {
+        writeln!(f, "                 {name}")?;
+    }
+    let more = rows.count as usize - rows.first.len();
+    if more > 0 {
+        writeln!(f, "                 and {more} more")?;
+    }
+    Ok(())
+}
+
+/// `1 row`, `2 rows`.
+pub fn counted(count: u32, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// A time as people say it: `0s`, `42s`, `3m 20s`, `2h 5m`.
+pub fn in_words(time: Duration) -> String {
+    let seconds = time.as_millis().div_ceil(1000);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}

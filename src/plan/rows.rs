@@ -1,0 +1,150 @@
+//! The rows of a list, each sorted into what is done with it.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    event::{Duplicate, History, Listed, Rejected},
+    fingerprint::{Fingerprint, Fingerprints},
+    input::{self, InputError, Record, ScopeChoice, Source, Stored, ToldBy},
+    installation::{Id, Installation},
+    text::SafeText,
+};
+
+/// Which rows of the list are taken.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Only these ids; `None` takes all.
+    pub only: Option<HashSet<Id>>,
+    /// The first so many installations; `None` takes all.
+    pub limit: Option<u32>,
+}
+
+/// What a row of the list is taken for.
+#[derive(Clone, Debug)]
+pub enum Row {
+    /// An installation to recover.
+    Take {
+        /// The installation.
+        listed: Listed,
+        /// What the row still has of its tokens. No event has it.
+        stored: Stored,
+        /// Where its id comes from.
+        told_by: ToldBy,
+    },
+    /// It repeats an earlier row.
+    Duplicate(Duplicate),
+    /// It could not be read.
+    Rejected(Rejected),
+    /// `--only` or `--limit` leaves it out.
+    LeftOut,
+}
+
+/// Reads a list row by row, finds duplicates and applies the selection. Besides one record it
+/// holds 16 bytes for each installation.
+pub struct Rows {
+    list: input::List,
+    selection: Selection,
+    /// Of `--only`, what no row has named yet.
+    pub(super) not_met: HashSet<Id>,
+    taken: u32,
+    seen: HashMap<Fingerprint, u32>,
+    prints: Fingerprints,
+}
+
+impl Rows {
+    /// Stands before the first row.
+    pub fn of(
+        source: &Source,
+        scope: ScopeChoice,
+        selection: Selection,
+    ) -> Result<Self, InputError> {
+        Ok(Self {
+            list: source.read(scope)?,
+            not_met: selection.only.clone().unwrap_or_default(),
+            selection,
+            taken: 0,
+            seen: HashMap::new(),
+            prints: Fingerprints::default(),
+        })
+    }
+
+    /// The list that is being read.
+    pub fn list(&self) -> &input::List {
+        &self.list
+    }
+
+    fn sort(&mut self, record: Record) -> Row {
+        if self.selection.limit.is_some_and(|limit| self.taken >= limit) {
+            return Row::LeftOut;
+        }
+        match record {
+            Record::Rejected(_) if self.selection.only.is_some() => Row::LeftOut,
+            Record::Rejected(rejected) => Row::Rejected(rejected_event(&rejected)),
+            Record::Installation(listed) => self.sort_installation(listed),
+        }
+    }
+
+    fn sort_installation(&mut self, listed: input::Listed) -> Row {
+        let only = self.selection.only.as_ref();
+        if only.is_some_and(|only| !only.contains(&listed.installation.id)) {
+            return Row::LeftOut;
+        }
+        self.not_met.remove(&listed.installation.id);
+        let Installation { scope, id, .. } = &listed.installation;
+        let print = self.prints.of(*scope, id.as_str());
+        let first_row = *self.seen.entry(print).or_insert(listed.row);
+        if first_row != listed.row {
+            let Installation { id, .. } = listed.installation;
+            return Row::Duplicate(Duplicate { row: listed.row, line: listed.line, first_row, id });
+        }
+        self.taken += 1;
+        let told_by = listed.told_by;
+        let (listed, stored) = listed_event(listed);
+        Row::Take { listed, stored, told_by }
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<Row, InputError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.list.next()?;
+        Some(record.map(|record| self.sort(record)))
+    }
+}
+
+fn listed_event(listed: input::Listed) -> (Listed, Stored) {
+    let event = Listed {
+        row: listed.row,
+        line: listed.line,
+        installation: listed.installation,
+        values: listed.values,
+        history: listed.history.map(|history| History {
+            attempts_total: history.attempts_total,
+            first_failed_at: history.first_failed_at,
+            trace_ids: history.trace_ids.iter().map(|id| SafeText::identifier(id)).collect(),
+        }),
+    };
+    (event, listed.stored)
+}
+
+fn rejected_event(rejected: &input::Rejected) -> Rejected {
+    Rejected {
+        row: rejected.row,
+        line: rejected.line,
+        column: SafeText::new(&rejected.column),
+        reason: SafeText::new(&rejected.reason.to_string()),
+        raw: SafeText::new(&rejected.raw),
+    }
+}
+
+/// The ids that a file names, in any of the formats that a list may have.
+pub fn ids_in(source: &Source) -> Result<HashSet<Id>, InputError> {
+    let mut ids = HashSet::new();
+    for record in source.read(ScopeChoice::Auto)? {
+        if let Record::Installation(listed) = record? {
+            ids.insert(listed.installation.id);
+        }
+    }
+    Ok(ids)
+}

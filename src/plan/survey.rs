@@ -1,0 +1,265 @@
+//! What a list amounts to, before anything is sent.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use super::{
+    rows::{Row, Rows, Selection},
+    stock::Stock,
+};
+use crate::{
+    client_id::ClientId,
+    event::{Duplicate, List, Listed, Rejected},
+    input::{Continues, InputError, ScopeChoice, Source, Stored, ToldBy, Unused},
+    installation::Scope,
+    secret::ClientSecret,
+    stored_tokens::{OfClient, StoredTokens},
+};
+
+/// Rows of a kind that the plan names; the rest is counted.
+const NAMED: usize = 5;
+
+/// What a list amounts to, before anything is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Survey {
+    /// The list, for the journal.
+    pub list: List,
+    /// Whether it is the failures of an earlier run.
+    pub continues: Continues,
+    /// Every column that it has.
+    pub columns_found: Vec<String>,
+    /// Columns that hold tokens and are not carried along.
+    pub token_columns: Vec<String>,
+    /// Records that count: neither left out by `--only` nor by `--limit`.
+    pub input: u32,
+    /// Sub-account connections to recover.
+    pub locations: u32,
+    /// Agency connections to recover.
+    pub companies: u32,
+    /// Rows that repeat an earlier one.
+    pub duplicates: Named,
+    /// Rows that could not be read.
+    pub rejected: Named,
+    /// Ids that are not 20 letters and digits.
+    pub unusual: Named,
+    /// Rows that `--only` or `--limit` leaves out.
+    pub left_out: u32,
+    /// Ids of `--only` that the list does not have.
+    pub not_met: Named,
+    /// Of which clients the tokens are that the list has.
+    pub stored_tokens: StoredTokens,
+    /// What else there is to say of its tokens.
+    pub stored: StoredSurvey,
+    /// What it brings for each way back.
+    pub stock: Stock,
+}
+
+/// What the tokens of a list say of its rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredSurvey {
+    /// Rows whose tokens were given to another client.
+    pub of_other_clients: Named,
+    /// Rows whose tokens name another installation.
+    pub contradicting: Named,
+    /// Rows whose id or kind is known from a token alone.
+    pub told_by_token: Named,
+    /// Rows with encrypted tokens.
+    pub encrypted: u32,
+    /// Rows with masks, placeholders and the like in the place of tokens.
+    pub no_tokens: u32,
+}
+
+/// The app as far as it is known when the list is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OwnApp<'a> {
+    /// Its client id.
+    pub client_id: Option<&'a str>,
+    /// Its client secret, which must not stand in the list.
+    pub client_secret: Option<&'a ClientSecret>,
+}
+
+/// A number of rows, the first of them by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// How many.
+    pub count: u32,
+    /// What is said of the first few.
+    pub first: Vec<String>,
+}
+
+impl Named {
+    fn add(&mut self, name: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(name());
+        }
+    }
+}
+
+/// Why a list is not taken.
+#[derive(Debug, Error)]
+pub enum SurveyError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// It holds the app's client secret, which must stand in no file of the run.
+    #[error(
+        "{name}, line {line}: holds the app's client secret; take it out of the list (nothing was sent)"
+    )]
+    HoldsClientSecret {
+        /// The list.
+        name: String,
+        /// The line at which the row begins.
+        line: u64,
+    },
+}
+
+/// Reads a list to its end and says what it amounts to.
+pub fn survey(
+    source: &Source,
+    scope: ScopeChoice,
+    selection: Selection,
+    app: OwnApp<'_>,
+) -> Result<Survey, SurveyError> {
+    let mut rows = Rows::of(source, scope, selection)?;
+    let mut survey = Survey::of(source);
+    let mut clients = BTreeMap::new();
+    for row in &mut rows {
+        let row = row?;
+        if let Some(line) = app.client_secret.and_then(|secret| line_that_holds(&row, secret)) {
+            return Err(SurveyError::HoldsClientSecret { name: source.name().to_owned(), line });
+        }
+        survey.count(&row);
+        if let Row::Take { listed, stored, told_by } = row {
+            if let Some(client) = stored.client() {
+                *clients.entry(client.clone()).or_default() += 1;
+            }
+            survey.stored.count(&listed, &stored, told_by, app.client_id);
+            let tokens = stored.usable_for(&listed.installation, app.client_id);
+            survey.stock.count(&listed.installation, &tokens);
+        }
+    }
+    survey.stored_tokens = StoredTokens::of(clients);
+    let mut not_met: Vec<_> = rows.not_met.iter().collect();
+    not_met.sort_unstable();
+    for id in not_met {
+        survey.not_met.add(|| format!("{id}: of --only, not in the list"));
+    }
+    let shape = rows.list().shape();
+    survey.list.shape = shape.to_string();
+    survey.list.columns.clone_from(&shape.columns);
+    survey.continues = shape.continues;
+    survey.columns_found.clone_from(&shape.found);
+    survey.token_columns.clone_from(&shape.left_out);
+    survey.list.digest = rows.list().digest();
+    Ok(survey)
+}
+
+/// The line of a row in which a secret stands. A short one would be found by chance.
+fn line_that_holds(row: &Row, secret: &ClientSecret) -> Option<u64> {
+    let secret = secret.0.expose();
+    let holds = |text: &str| secret.len() >= 8 && text.contains(secret);
+    match row {
+        Row::Take { listed, .. } => {
+            listed.values.iter().any(|cell| holds(cell)).then_some(listed.line)
+        }
+        Row::Rejected(rejected) => holds(rejected.raw.as_str()).then_some(rejected.line),
+        Row::Duplicate(_) | Row::LeftOut => None,
+    }
+}
+
+impl Survey {
+    fn of(source: &Source) -> Self {
+        Self {
+            list: List {
+                name: source.name().to_owned(),
+                path: source.path(),
+                digest: String::new(),
+                shape: String::new(),
+                columns: Vec::new(),
+            },
+            continues: Continues::Nothing,
+            columns_found: Vec::new(),
+            token_columns: Vec::new(),
+            input: 0,
+            locations: 0,
+            companies: 0,
+            duplicates: Named::default(),
+            rejected: Named::default(),
+            unusual: Named::default(),
+            left_out: 0,
+            not_met: Named::default(),
+            stored_tokens: StoredTokens::default(),
+            stored: StoredSurvey::default(),
+            stock: Stock::default(),
+        }
+    }
+
+    fn count(&mut self, row: &Row) {
+        match row {
+            Row::Take { listed, .. } => {
+                self.input += 1;
+                self.count_installation(listed);
+            }
+            Row::Duplicate(duplicate) => {
+                self.input += 1;
+                self.duplicates.add(|| {
+                    let Duplicate { row, line, first_row, id } = duplicate;
+                    format!("row {row} (line {line}) repeats row {first_row}: {id}")
+                });
+            }
+            Row::Rejected(rejected) => {
+                self.input += 1;
+                self.rejected.add(|| {
+                    let Rejected { row, line, column, reason, raw } = rejected;
+                    format!("row {row} (line {line}), {column}: {reason} ({raw})")
+                });
+            }
+            Row::LeftOut => self.left_out += 1,
+        }
+    }
+
+    fn count_installation(&mut self, listed: &Listed) {
+        match listed.installation.scope {
+            Scope::Location => self.locations += 1,
+            Scope::Company => self.companies += 1,
+        }
+        let id = &listed.installation.id;
+        if !id.is_usual() {
+            self.unusual.add(|| format!("row {} (line {}): {id}", listed.row, listed.line));
+        }
+    }
+
+    /// How many installations are to be recovered.
+    pub fn installations(&self) -> u32 {
+        self.locations + self.companies
+    }
+}
+
+impl StoredSurvey {
+    fn count(&mut self, at: &Listed, stored: &Stored, told_by: ToldBy, client_id: Option<&str>) {
+        let Listed { row, line, installation, .. } = at;
+        let id = &installation.id;
+        let other = |client: &&ClientId| client_id.is_some_and(|own| own != client.as_str());
+        if let (Some(client), Some(own)) = (stored.client().filter(other), client_id) {
+            self.of_other_clients.add(|| {
+                let kinship = OfClient { client_id: client.clone(), installations: 1 }.kinship(own);
+                format!("row {row} (line {line}), {id}: of {client} ({})", kinship.in_words())
+            });
+        }
+        if let Some(named) = stored.contradiction(installation) {
+            self.contradicting
+                .add(|| format!("row {row} (line {line}), {id}: the token is of {named}"));
+        }
+        if told_by == ToldBy::Token {
+            let scope = installation.scope;
+            self.told_by_token.add(|| format!("row {row} (line {line}): {scope} {id}"));
+        }
+        match stored.unused {
+            Unused::Nothing => {}
+            Unused::NoToken => self.no_tokens += 1,
+            Unused::Ciphertext => self.encrypted += 1,
+        }
+    }
+}

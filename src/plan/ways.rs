@@ -1,0 +1,352 @@
+//! What each way is good for, what it takes and what it lacks: computed from counts, nothing else.
+
+use std::{collections::HashSet, fmt, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::{
+    counted, in_words,
+    stock::{ByRefresh, Own, RefreshToken, Stock},
+};
+use crate::{
+    clock,
+    installation::Id,
+    pace::Pacing,
+    way::{Way, Ways},
+};
+
+/// Agencies without a token that are named; the rest is counted.
+const NAMED: usize = 3;
+
+/// What is expected of the ways of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forecast {
+    /// Each way, in the order in which they are tried.
+    pub ways: Vec<WayForecast>,
+    /// Installations that none of the ways can serve.
+    pub without_way: u32,
+}
+
+/// What is expected of a way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WayForecast {
+    /// The way.
+    pub way: Way,
+    /// Installations that it can serve, were the ways before it to fail.
+    pub installations: u32,
+    /// Those for which it is the first one.
+    pub first: u32,
+    /// What it cannot serve, and why.
+    pub missing: Missing,
+}
+
+/// Why a way cannot serve installations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// They have no refresh token that can be used.
+    pub refresh_token: u32,
+    /// They do not name their agency.
+    pub company_id: u32,
+    /// Their agency's token is not at hand: agencies, the one with the most installations first.
+    pub agency_token: Vec<(Id, u32)>,
+    /// The same, of agencies that are not told apart.
+    pub agency_token_beyond: u32,
+}
+
+/// Installations that are alike in what they bring along.
+struct Group {
+    count: u32,
+    refresh: RefreshToken,
+    agency: AgencyToken,
+}
+
+/// Whether the agency's token can give an installation its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AgencyToken {
+    AtHand,
+    Missing,
+    /// It is an agency itself.
+    NotForAgencies,
+}
+
+impl Way {
+    /// Calls for one installation when all goes well.
+    fn calls(self) -> u64 {
+        match self {
+            Self::Refresh | Self::Agency => 1,
+            Self::Reconnect => 2,
+        }
+    }
+
+    /// What an installation may have lost on this way.
+    fn loss(self) -> Option<&'static str> {
+        match self {
+            Self::Agency => Some("tokens of an agency may come without a refresh token"),
+            Self::Refresh | Self::Reconnect => None,
+        }
+    }
+}
+
+impl Group {
+    fn can_go(&self, way: Way) -> bool {
+        match way {
+            Way::Refresh => self.refresh == RefreshToken::AtHand,
+            Way::Reconnect => true,
+            Way::Agency => self.agency == AgencyToken::AtHand,
+        }
+    }
+}
+
+/// What the ways come to with this stock, where the tokens of some agencies are known already.
+/// The agencies of the list count as known: they are recovered first.
+pub fn forecast(ways: &Ways, stock: &Stock, known: Option<&HashSet<Id>>) -> Forecast {
+    let is_known = |id: &Id| known.is_some_and(|known| known.contains(id));
+    let groups = groups(stock, is_known);
+    let mut told = Forecast::default();
+    for way in ways.iter() {
+        told.ways.push(WayForecast {
+            way,
+            installations: sum(groups.iter().filter(|group| group.can_go(way))),
+            first: 0,
+            missing: missing(way, stock, is_known),
+        });
+    }
+    for group in &groups {
+        match told.ways.iter_mut().find(|forecast| group.can_go(forecast.way)) {
+            Some(forecast) => forecast.first += group.count,
+            None => told.without_way += group.count,
+        }
+    }
+    told
+}
+
+fn sum<'a>(groups: impl Iterator<Item = &'a Group>) -> u32 {
+    groups.map(|group| group.count).sum()
+}
+
+fn groups(stock: &Stock, is_known: impl Fn(&Id) -> bool) -> Vec<Group> {
+    let (mut served, mut others) = (ByRefresh::default(), stock.without_agency);
+    others += stock.beyond;
+    for (id, agency) in &stock.agencies {
+        let at_hand = agency.own == Own::Listed || is_known(id);
+        *(if at_hand { &mut served } else { &mut others }) += agency.locations;
+    }
+    let group = |agency| move |(count, refresh)| Group { count, refresh, agency };
+    let companies = stock.companies.kinds().map(group(AgencyToken::NotForAgencies));
+    let served = served.kinds().map(group(AgencyToken::AtHand));
+    let others = others.kinds().map(group(AgencyToken::Missing));
+    companies.into_iter().chain(served).chain(others).collect()
+}
+
+fn missing(way: Way, stock: &Stock, is_known: impl Fn(&Id) -> bool) -> Missing {
+    match way {
+        Way::Reconnect => Missing::default(),
+        Way::Refresh => {
+            let agencies = stock.agencies.values().map(|agency| agency.locations);
+            let all = agencies.chain([stock.companies, stock.without_agency, stock.beyond]);
+            Missing { refresh_token: all.map(|rows| rows.without).sum(), ..Missing::default() }
+        }
+        Way::Agency => Missing {
+            company_id: stock.without_agency.all(),
+            agency_token: agencies_without_token(stock, is_known),
+            agency_token_beyond: stock.beyond.all(),
+            ..Missing::default()
+        },
+    }
+}
+
+fn agencies_without_token(stock: &Stock, is_known: impl Fn(&Id) -> bool) -> Vec<(Id, u32)> {
+    let unknown = stock.agencies.iter().filter(|(id, agency)| {
+        agency.own == Own::NotListed && agency.locations.all() > 0 && !is_known(id)
+    });
+    let mut unknown: Vec<_> =
+        unknown.map(|(id, agency)| (id.clone(), agency.locations.all())).collect();
+    unknown.sort_unstable_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
+    unknown
+}
+
+impl Missing {
+    /// Each thing that is missing in words, one a line.
+    fn in_words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut say = |rows: u32, what: String| {
+            if rows > 0 {
+                words.push(format!("{what}: {}", counted(rows, "row")));
+            }
+        };
+        say(self.refresh_token, "no refresh token".into());
+        say(self.company_id, "no company id".into());
+        for (id, rows) in self.agency_token.iter().take(NAMED) {
+            say(*rows, format!("no agency token for company {id}"));
+        }
+        let rest = self.agency_token.iter().skip(NAMED);
+        let more = u32::try_from(rest.clone().count()).unwrap_or(u32::MAX);
+        let more = match (more, self.agency_token_beyond) {
+            (1, 0) => "no agency token for 1 more company".into(),
+            (_, 0) => format!("no agency token for {more} more companies"),
+            (..) => format!("no agency token for more than {more} more companies"),
+        };
+        say(rest.map(|(_, rows)| rows).sum::<u32>() + self.agency_token_beyond, more);
+        words
+    }
+
+    fn as_json(&self) -> Value {
+        let rows = self.agency_token.iter().map(|(_, rows)| rows).sum::<u32>();
+        let named = self.agency_token.iter().take(NAMED);
+        let named = named.map(|(id, rows)| json!({ "company_id": id.as_str(), "rows": rows }));
+        json!({
+            "refresh_token": self.refresh_token,
+            "company_id": self.company_id,
+            "agency_token": rows + self.agency_token_beyond,
+            "agencies": named.collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl WayForecast {
+    /// Calls of those for which it is the first way, when all goes well.
+    pub fn calls(&self) -> u64 {
+        u64::from(self.first) * self.way.calls()
+    }
+
+    fn least_time(&self, pacing: &Pacing) -> Duration {
+        pacing.bound().least_time_for(self.calls())
+    }
+}
+
+impl Forecast {
+    /// Calls when all goes well.
+    pub fn calls(&self) -> u64 {
+        self.ways.iter().map(WayForecast::calls).sum()
+    }
+
+    /// For a program.
+    pub(super) fn as_json(&self, pacing: &Pacing) -> Value {
+        let ways = self.ways.iter().map(|forecast| {
+            json!({
+                "way": forecast.way,
+                "installations": forecast.installations,
+                "first": forecast.first,
+                "calls": forecast.calls(),
+                "least_time_ms": clock::millis(forecast.least_time(pacing)),
+                "may_lack_refresh_token": forecast.way.loss().is_some(),
+                "missing": forecast.missing.as_json(),
+            })
+        });
+        ways.collect()
+    }
+
+    /// For a person: a line a way, what it lacks below it.
+    pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, pacing: &Pacing) -> fmt::Result {
+        for forecast in &self.ways {
+            let WayForecast { way, installations, first, .. } = forecast;
+            writeln!(
+                f,
+                "Via {:<10} {}, {first} of them first this way: {} calls, {} at least",
+                way.name(),
+                counted(*installations, "installation"),
+                forecast.calls(),
+                in_words(forecast.least_time(pacing)),
+            )?;
+            let loss = way.loss().filter(|_| *installations > 0).map(str::to_owned);
+            for line in forecast.missing.in_words().into_iter().chain(loss) {
+                writeln!(f, "                 {line}")?;
+            }
+        }
+        match self.without_way {
+            0 => Ok(()),
+            rows => writeln!(
+                f,
+                "No way back    {}: none of these ways is open to them",
+                counted(rows, "row")
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        installation::{Installation, Scope},
+        secret::{Secret, TokensAtHand},
+    };
+
+    /// So many sub-accounts of agency A with and without a refresh token, of B without, of nobody
+    /// with one, and agency A itself where it is listed.
+    fn stock(own: Own) -> Stock {
+        let mut stock = Stock::default();
+        let id = |text: &str| Id::new(text).unwrap();
+        let refresh = || TokensAtHand { access: None, refresh: Some(Secret::new("x".into())) };
+        let mut add = |count: u32, scope, company: Option<&str>, tokens: &TokensAtHand| {
+            for n in 0..count {
+                let id = if scope == Scope::Company {
+                    id("agency-A")
+                } else {
+                    id(&format!("location-{n}"))
+                };
+                stock.count(
+                    &Installation { scope, id, company: company.map(|c| Id::new(c).unwrap()) },
+                    tokens,
+                );
+            }
+        };
+        add(4, Scope::Location, Some("agency-A"), &refresh());
+        add(3, Scope::Location, Some("agency-A"), &TokensAtHand::default());
+        add(2, Scope::Location, Some("agency-B"), &TokensAtHand::default());
+        add(1, Scope::Location, None, &refresh());
+        if own == Own::Listed {
+            add(1, Scope::Company, None, &TokensAtHand::default());
+        }
+        stock
+    }
+
+    #[test]
+    fn each_way_is_told_with_what_it_serves_and_lacks() {
+        let b = HashSet::from([Id::new("agency-B").unwrap()]);
+        // Ways, own connection of A, known tokens; (way, serves, first, calls) …, rows without a way.
+        #[rustfmt::skip]
+        let table: [(&str, Own, Option<&HashSet<Id>>, &[(&str, u32, u32, u64)], u32); 8] = [
+            ("reconnect", Own::Listed, None, &[("reconnect", 11, 11, 22)], 0),
+            ("refresh", Own::NotListed, None, &[("refresh", 5, 5, 5)], 5),
+            ("refresh,reconnect", Own::NotListed, None, &[("refresh", 5, 5, 5), ("reconnect", 10, 5, 10)], 0),
+            ("reconnect,refresh", Own::NotListed, None, &[("reconnect", 10, 10, 20), ("refresh", 5, 0, 0)], 0),
+            ("agency", Own::NotListed, None, &[("agency", 0, 0, 0)], 10),
+            ("agency", Own::NotListed, Some(&b), &[("agency", 2, 2, 2)], 8),
+            ("agency,reconnect", Own::Listed, None, &[("agency", 7, 7, 7), ("reconnect", 11, 4, 8)], 0),
+            ("refresh,agency", Own::Listed, Some(&b), &[("refresh", 5, 5, 5), ("agency", 9, 5, 5)], 1),
+        ];
+        for (ways, own, known, expected, without_way) in table {
+            let told = forecast(&ways.parse().unwrap(), &stock(own), known);
+            let of = |f: &WayForecast| (f.way.name(), f.installations, f.first, f.calls());
+            assert_eq!(told.ways.iter().map(of).collect::<Vec<_>>(), expected, "{ways}");
+            assert_eq!(told.without_way, without_way, "{ways}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_the_most_rows_first() {
+        let lacks = |ways: &str, own| {
+            let told = forecast(&ways.parse().unwrap(), &stock(own), None);
+            told.ways.iter().flat_map(|forecast| forecast.missing.in_words()).collect::<Vec<_>>()
+        };
+        assert_eq!(lacks("reconnect", Own::Listed), [""; 0]);
+        assert_eq!(lacks("refresh", Own::Listed), ["no refresh token: 6 rows"]);
+        assert_eq!(
+            lacks("agency", Own::NotListed),
+            [
+                "no company id: 1 row",
+                "no agency token for company agency-A: 7 rows",
+                "no agency token for company agency-B: 2 rows",
+            ]
+        );
+        assert_eq!(lacks("agency", Own::Listed)[1], "no agency token for company agency-B: 2 rows");
+        let many = Missing {
+            agency_token: (0..6)
+                .map(|n| (Id::new(&format!("agency-{n}")).unwrap(), 9 - n))
+                .collect(),
+            ..Missing::default()
+        };
+        assert_eq!(many.in_words()[3], "no agency token for 3 more companies: 15 rows");
+    }
+}
