@@ -5,22 +5,19 @@ use std::{
     io,
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
-    thread,
     time::Duration,
 };
 
 use anyhow::{Context, anyhow};
-use futures::{Stream, stream};
 use tokio::{
     runtime::Runtime,
-    sync::mpsc,
     task::{block_in_place, spawn_blocking},
     time::timeout,
 };
 
-use super::{Voice, ending};
+use super::{Voice, ending, jobs::jobs, list::TokenList};
 use crate::{
-    batch::{Batch, Job},
+    batch::Batch,
     clock,
     config::{App, Limits},
     event::{Escalation, Event, Finished, Interrupt, Leaked},
@@ -43,7 +40,7 @@ use crate::{
     record::Recorder,
     recover::{Tools, roads::Roads},
     run_log::RunLog,
-    secret::{Secret, TokensAtHand},
+    secret::Secret,
     signals::Signals,
     stop::{Cause, Stop},
     trials::Trials,
@@ -73,6 +70,8 @@ pub struct Leg {
     pub ledger: Ledger,
     /// Which installations are taken.
     pub take: Take,
+    /// Where the tokens of its installations are read from; `None` where they are not at hand.
+    pub tokens: Option<TokenList>,
     /// Options that the next command needs again.
     pub options: Vec<OsString>,
 }
@@ -137,13 +136,13 @@ impl Leg {
     async fn work_under_signals(self, calls: Calls, voice: Voice) -> Result<Done, Fault> {
         let mut signals =
             Signals::listen().context("cannot listen to signals").or_exit(Exit::Local)?;
-        let Self { folder, lock, writer, log, ledger, take, options } = self;
+        let Self { folder, lock, writer, log, ledger, take, tokens, options } = self;
         let mut secrets = calls.app.agency_tokens.secrets();
         secrets.push(calls.credentials.client_secret.0.clone());
         let stop = Stop::default();
         let run_id = ledger.started.run_id.clone();
         let (journal, writing) = writer.spawn(&run_id, stop.clone()).or_exit(Exit::Local)?;
-        let team = Team { calls, journal, log, stop: stop.clone(), voice };
+        let team = Team { calls, tokens, journal, log, stop: stop.clone(), voice };
         // Ended at once, work is still going on and the journal's thread with it: not waited for.
         team.recover_all(ledger, take, &folder, &mut signals).await?;
         let ended = block_in_place(|| writing.finish()).or_exit(Exit::Local)?;
@@ -169,6 +168,7 @@ impl Leg {
 /// Everything that works while calls go on.
 struct Team {
     calls: Calls,
+    tokens: Option<TokenList>,
     journal: Journal,
     log: RunLog,
     stop: Stop,
@@ -183,7 +183,7 @@ impl Team {
         folder: &RunFolder,
         signals: &mut Signals,
     ) -> Result<(), Fault> {
-        let Self { calls, journal, log, stop, voice } = self;
+        let Self { calls, tokens, journal, log, stop, voice } = self;
         let Calls { app, credentials, limits, ways, trials } = calls;
         let memory = Memory::of(app.endpoint.base(), &credentials.client_id);
         let client = Client::new(app.endpoint, credentials, limits.timeout, app.answers)
@@ -215,7 +215,7 @@ impl Team {
             watchdog,
             day_is_told: AtomicBool::new(false),
         };
-        let jobs = jobs(ledger, take, folder).or_exit(Exit::Local)?;
+        let jobs = jobs(ledger, take, folder, &ways, tokens).or_exit(Exit::Local)?;
         let batch = Arc::new(Batch::new(tools, limits.max_failures));
         let drain = |signal| {
             stop.request(Cause::Interrupted(signal));
@@ -259,34 +259,6 @@ fn cut_short(exit: Exit) -> Fault {
     let error =
         anyhow!("ended at once by a second signal; the journal has what was done until then");
     Fault { exit, error }
-}
-
-/// The installations that the leg takes, read from the journal by a thread of its own.
-fn jobs(
-    ledger: Ledger,
-    take: Take,
-    folder: &RunFolder,
-) -> anyhow::Result<impl Stream<Item = Job> + Unpin + use<>> {
-    let (queue, jobs) = mpsc::channel(1024);
-    let journal = folder.journal();
-    let feed = move || {
-        let Ok(pending) = ledger.pending(&journal, take) else { return };
-        for (listed, before) in pending.map_while(Result::ok) {
-            let job = Job {
-                row: listed.row,
-                installation: listed.installation,
-                tokens: TokensAtHand::default(),
-                before,
-            };
-            if queue.blocking_send(job).is_err() {
-                return;
-            }
-        }
-    };
-    thread::Builder::new().name("list".into()).spawn(feed).context("cannot start a thread")?;
-    Ok(Box::pin(stream::unfold(jobs, |mut jobs| async move {
-        jobs.recv().await.map(|job| (job, jobs))
-    })))
 }
 
 /// Writes the last event, unless the disk has failed.

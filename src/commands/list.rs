@@ -8,10 +8,12 @@ use crate::{
     clock,
     event::{Event, Listener, Ready, Selected},
     exit::{Exit, Fault, OrExit},
-    input::Source,
+    input::{self, Record, ScopeChoice, Source},
+    installation::Installation,
     journal::writer::Writer,
     plan::{self, OwnApp, Row, Rows, Selection, Survey},
     run_log::RunLog,
+    secret::TokensAtHand,
 };
 
 /// A list with what picks its rows.
@@ -35,6 +37,11 @@ impl InputList {
     /// Which of its rows.
     pub fn selected(&self) -> &Selected {
         &self.selected
+    }
+
+    /// The list for a reading of its tokens.
+    pub fn tokens(&self) -> TokenList {
+        TokenList::new(self.source.clone(), self.selected.scope)
     }
 
     /// Reads the list once; one with nothing to recover is an error that helps.
@@ -75,6 +82,58 @@ impl InputList {
         let ready = Event::Ready(ready);
         log.hear(&ready);
         writer.append(&ready).and_then(|()| writer.sync()).or_exit(Exit::Local)
+    }
+}
+
+/// A list that is read for its tokens while calls go on.
+#[derive(Clone, Debug)]
+pub struct TokenList {
+    source: Source,
+    scope: ScopeChoice,
+}
+
+impl TokenList {
+    /// A list that is still what the journal was made from.
+    pub fn new(source: Source, scope: ScopeChoice) -> Self {
+        Self { source, scope }
+    }
+
+    /// Stands before its first row. What cannot be read has no tokens.
+    pub fn read(&self) -> TokenRows {
+        TokenRows { list: self.source.read(self.scope).ok(), ahead: None }
+    }
+}
+
+/// The tokens of a list, row by row: one record is in memory.
+pub struct TokenRows {
+    list: Option<input::List>,
+    ahead: Option<input::Listed>,
+}
+
+impl TokenRows {
+    /// No tokens at all.
+    pub fn none() -> Self {
+        Self { list: None, ahead: None }
+    }
+
+    /// The tokens of a row that the client may present for an installation. Rows are asked for in
+    /// the order of the list. A row that has become another one's has none.
+    pub fn of(&mut self, row: u32, installation: &Installation, client_id: &str) -> TokensAtHand {
+        while self.ahead.as_ref().is_none_or(|ahead| ahead.row < row) {
+            self.ahead = match self.list.as_mut().and_then(Iterator::next) {
+                Some(Ok(Record::Installation(listed))) => Some(listed),
+                Some(Ok(Record::Rejected(_))) => None,
+                Some(Err(_)) | None => return TokensAtHand::default(),
+            };
+        }
+        let is_same = |ahead: &mut input::Listed| {
+            let Installation { scope, id, .. } = &ahead.installation;
+            ahead.row == row && *scope == installation.scope && *id == installation.id
+        };
+        let listed = self.ahead.take_if(is_same);
+        let usable =
+            |listed: input::Listed| listed.stored.usable_for(installation, Some(client_id));
+        listed.map(usable).unwrap_or_default()
     }
 }
 

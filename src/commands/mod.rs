@@ -2,6 +2,7 @@
 
 pub mod ending;
 pub mod explain;
+pub mod jobs;
 pub mod leg;
 pub mod list;
 pub mod parent;

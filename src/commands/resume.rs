@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use super::{
     Voice, ending,
     leg::{Calls, Leg, rewrite_views},
-    list::{InputList, ListNow, look_again},
+    list::{InputList, ListNow, TokenList, look_again},
     run::{end_runtime, is_agreed, somebody_is_there, start_sandbox},
 };
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
     event::{Event, Finished, Listener, Missed, Reclaimed, Resumed, Started},
     exit::{Exit, Fault, OrExit},
     fingerprint::Fingerprints,
+    input::Source,
     journal::{
         disk::Disk,
         folder::{Lock, RunFolder},
@@ -37,7 +38,7 @@ use crate::{
     plan::{OwnApp, counted, in_words},
     run_log::RunLog,
     trials::{OldTokens, Trials},
-    way::Ways,
+    way::{Way, Ways},
 };
 
 /// Goes on with a run.
@@ -57,7 +58,7 @@ pub fn resume(args: &ResumeArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault
         return Ok(summary.exit);
     }
     let options = options_again(&args.app, &args.ways, &args.pace, &args.rehearsal);
-    let leg = Leg { folder, lock, writer, log, ledger, take, options };
+    let leg = Leg { folder, lock, writer, log, ledger, take, tokens: None, options };
     go_on(args, leg, voice)
 }
 
@@ -90,8 +91,8 @@ fn go_on(args: &ResumeArgs, mut leg: Leg, voice: Voice) -> Result<Exit, Fault> {
     let app = app.or_exit(Exit::Usage)?;
     check_client(&app, &before).or_exit(Exit::Usage)?;
     let credentials = app.credentials().or_exit(Exit::Usage)?;
-    say_plan(&leg, &app, limits, voice);
-    say_list(&leg.ledger, voice);
+    say_plan(&leg, &app, limits, &ways, voice);
+    leg.tokens = tokens_of_list(&leg.ledger, &ways, voice);
     if sandbox.is_none() && !args.yes && somebody_is_there() && !is_agreed() {
         voice.say("Nothing was sent.");
         return Ok(Exit::Usage);
@@ -424,15 +425,16 @@ fn resumed(app: &App, limits: Limits, ways: &Ways, trials: &Trials) -> Resumed {
     }
 }
 
-fn say_plan(leg: &Leg, app: &App, limits: Limits, voice: Voice) {
+fn say_plan(leg: &Leg, app: &App, limits: Limits, ways: &Ways, voice: Voice) {
     let books = leg.ledger.books();
     let to_take = leg.ledger.to_take(leg.take);
     let calls = u64::from(to_take) * 2;
+    let via = if ways.are_default() { String::new() } else { format!("Via            {ways}\n") };
     voice.say(&format!(
         "Run            {} of {}\n\
          So far         {} recovered, {} failed, {} not attempted\n\
          To recover     {}\n\
-         Calls          {calls} at {}, {} in flight: {} at least\n\
+         {via}Calls          {calls} at {}, {} in flight: {} at least\n\
          Endpoint       {}\n\
          Client id      {}\n\
          Run folder     {}",
@@ -451,13 +453,31 @@ fn say_plan(leg: &Leg, app: &App, limits: Limits, voice: Voice) {
     ));
 }
 
-/// Says when the file that the list came from has changed.
-fn say_list(ledger: &Ledger, voice: Voice) {
-    let (Some(ready), list) = (&ledger.ready, &ledger.started.list) else { return };
-    if look_again(list.path.as_ref(), &ready.digest) == ListNow::Changed {
-        voice.say(&format!(
+/// The list for its tokens, where the ways need them. Says when it has changed, and when it cannot
+/// give any.
+fn tokens_of_list(ledger: &Ledger, ways: &Ways, voice: Voice) -> Option<TokenList> {
+    let Started { list, selection, .. } = &ledger.started;
+    let now = look_again(list.path.as_ref(), &ledger.ready.as_ref()?.digest);
+    let needs_tokens = ways.include(Way::Refresh);
+    let without = "no token is taken from it, and its refresh tokens are not at hand";
+    match now {
+        ListNow::Same => {
+            let source = Source::open(list.path.as_ref()?).ok()?;
+            return needs_tokens.then(|| TokenList::new(source, selection.scope));
+        }
+        ListNow::Changed if needs_tokens => voice.say(&format!(
+            "note: {} has changed since the run began; the run goes on with the list as it was: {without}",
+            list.name
+        )),
+        ListNow::Changed => voice.say(&format!(
             "note: {} has changed since the run began; the run goes on with the list as it was",
             list.name
-        ));
+        )),
+        ListNow::Gone if needs_tokens => voice.say(&format!(
+            "note: the list ({}) cannot be read any more; the run goes on without it: {without}",
+            list.name
+        )),
+        ListNow::Gone => {}
     }
+    None
 }

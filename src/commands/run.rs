@@ -32,7 +32,7 @@ use crate::{
     run_log::RunLog,
     sandbox::Sandbox,
     trials::{OldTokens, Trials},
-    way::Ways,
+    way::{Way, Ways},
 };
 
 /// Reads and judges the list and shows the plan.
@@ -243,7 +243,8 @@ fn prepare(
     list.record(&plan.survey, &mut writer, &log)?;
     let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
     let options = options_again(&args.app, &args.ways, &args.pace, &args.rehearsal);
-    Ok(Leg { folder, lock, writer, log, ledger, take: Take::Open, options })
+    let tokens = plan.ways.include(Way::Refresh).then(|| list.tokens());
+    Ok(Leg { folder, lock, writer, log, ledger, take: Take::Open, tokens, options })
 }
 
 fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App, links: Links) -> Started {

@@ -11,13 +11,13 @@ use super::{InputError, List, ScopeChoice};
 
 /// Where a list comes from. It can be read more than once: a regular file is opened again, anything
 /// that flows (standard input, a FIFO, `/dev/fd/N`) is first kept in an unnamed temporary file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Source {
     name: String,
     place: Place,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Place {
     File(PathBuf),
     Spool(Arc<File>),

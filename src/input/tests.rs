@@ -402,6 +402,57 @@ fn lists_that_cannot_serve_are_named_with_their_line() {
     }
 }
 
+/// A token that says what it is for.
+fn token_of(class: &str, id: &str) -> String {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let claims = format!(r#"{{"authClass":"{class}","authClassId":"{id}"}}"#);
+    format!("eyJhbGciOiJSUzI1NiJ9.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+}
+
+#[test]
+fn a_token_tells_what_the_columns_leave_open_and_nothing_else() {
+    use ToldBy::{Column, Token};
+    let (of_a, of_c) = (token_of("Location", A), token_of("Company", C));
+    let agency_a = token_of("Company", A);
+    // The list, the installation and who tells it, and whether its token is another's.
+    for (list, expected, told_by, is_anothers) in [
+        (format!("location_id,access_token\n,{of_a}"), format!("L {A}"), Token, false),
+        (format!("location_id,company_id,token\n,{C},{of_a}"), format!("L {A} {C}"), Token, false),
+        (format!("location_id,company_id,jwt\n,,{of_c}"), format!("C {C}"), Token, false),
+        (format!("location_id,type,access_token\n,agency,{of_c}"), format!("C {C}"), Token, false),
+        (format!("id,access_token\n{A},{agency_a}"), format!("C {A}"), Token, false),
+        (format!("resourceId,access_token\n{A},{agency_a}"), format!("C {A}"), Token, false),
+        (format!("id,refresh_token\n42,{of_a}"), format!("L {A}"), Token, false),
+        (format!("_id,refresh_token\n{},{of_a}", "5f".repeat(12)), format!("L {A}"), Token, false),
+        (format!("name,refresh_token\nx,{of_a}"), format!("L {A}"), Token, false),
+        (
+            format!(r#"[{{"name":"x","tokens":{{"accessToken":"{of_a}"}}}}]"#),
+            format!("L {A}"),
+            Token,
+            false,
+        ),
+        (format!("location_id,access_token\n{A},{of_a}"), format!("L {A}"), Column, false),
+        (format!("resourceId,access_token\n{A},{of_a}"), format!("L {A}"), Column, false),
+        (format!("company_id,access_token\n{C},{of_c}"), format!("C {C}"), Column, false),
+        (format!("location_id,access_token\n{B},{of_a}"), format!("L {B}"), Column, true),
+        (format!("location_id,access_token\n{B},{of_c}"), format!("L {B}"), Column, true),
+        (format!("id,access_token\n{B},{of_a}"), format!("L {B}"), Column, true),
+    ] {
+        let listed = listed(&list).remove(0);
+        let anothers = listed.stored.contradiction(&listed.installation).is_some();
+        let told = (listed.told_by, anothers);
+        assert_eq!(short(&Record::Installation(listed)), expected, "{list}");
+        assert_eq!(told, (told_by, is_anothers), "{list}");
+    }
+    for (list, reason) in [
+        (format!("location_id,type,access_token\n,agency,{of_a}"), "no company id"),
+        (format!("location_id,access_token\n0-002-230,{of_a}"), "a relationship number"),
+        (format!("name,access_token\nx,{}", "opaque0123456789abcdef"), "no id"),
+    ] {
+        assert!(shorts(&list)[0].contains(reason), "{list}: {}", shorts(&list)[0]);
+    }
+}
+
 /// Installations and rejected records of a fixture, or the beginning of its error.
 fn tally(name: &str) -> Result<(usize, usize), String> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);

@@ -12,7 +12,9 @@ use serde_json::json;
 pub use self::rows::{Row, Rows, Selection, ids_in};
 pub use self::stock::{Agency, ByRefresh, Stock};
 pub use self::survey::{Named, OwnApp, StoredSurvey, Survey, SurveyError, survey};
-pub use self::ways::{Forecast, WayForecast, forecast};
+pub use self::ways::{Forecast, Missing, WayForecast};
+
+use self::ways::forecast;
 
 use crate::{
     batch::limit::MaxFailures,

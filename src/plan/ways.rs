@@ -99,7 +99,7 @@ impl Group {
 
 /// What the ways come to with this stock, where the tokens of some agencies are known already.
 /// The agencies of the list count as known: they are recovered first.
-pub fn forecast(ways: &Ways, stock: &Stock, known: Option<&HashSet<Id>>) -> Forecast {
+pub(super) fn forecast(ways: &Ways, stock: &Stock, known: Option<&HashSet<Id>>) -> Forecast {
     let is_known = |id: &Id| known.is_some_and(|known| known.contains(id));
     let groups = groups(stock, is_known);
     let mut told = Forecast::default();
@@ -301,12 +301,15 @@ mod tests {
         stock
     }
 
+    /// A way, what it serves, what goes this way first, calls.
+    type Told = (&'static str, u32, u32, u64);
+
     #[test]
     fn each_way_is_told_with_what_it_serves_and_lacks() {
         let b = HashSet::from([Id::new("agency-B").unwrap()]);
         // Ways, own connection of A, known tokens; (way, serves, first, calls) …, rows without a way.
         #[rustfmt::skip]
-        let table: [(&str, Own, Option<&HashSet<Id>>, &[(&str, u32, u32, u64)], u32); 8] = [
+        let table: [(&str, Own, Option<&HashSet<Id>>, &[Told], u32); 8] = [
             ("reconnect", Own::Listed, None, &[("reconnect", 11, 11, 22)], 0),
             ("refresh", Own::NotListed, None, &[("refresh", 5, 5, 5)], 5),
             ("refresh,reconnect", Own::NotListed, None, &[("refresh", 5, 5, 5), ("reconnect", 10, 5, 10)], 0),
