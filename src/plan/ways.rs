@@ -240,12 +240,15 @@ impl Forecast {
     pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, pacing: &Pacing) -> fmt::Result {
         for forecast in &self.ways {
             let WayForecast { way, installations, first, .. } = forecast;
+            let calls = match forecast.calls() {
+                1 => "1 call".to_owned(),
+                calls => format!("{calls} calls"),
+            };
             writeln!(
                 f,
-                "Via {:<10} {}, {first} of them first this way: {} calls, {} at least",
+                "Via {:<10} open to {}, first for {first}: {calls}, {} at least",
                 way.name(),
                 counted(*installations, "installation"),
-                forecast.calls(),
                 in_words(forecast.least_time(pacing)),
             )?;
             let loss = way.loss().filter(|_| *installations > 0).map(str::to_owned);
@@ -301,25 +304,27 @@ mod tests {
         stock
     }
 
+    /// Ways, the connection of agency A, agencies whose tokens are known.
+    type Given<'a> = (&'a str, Own, Option<&'a HashSet<Id>>);
+
     /// A way, what it serves, what goes this way first, calls.
     type Told = (&'static str, u32, u32, u64);
 
     #[test]
     fn each_way_is_told_with_what_it_serves_and_lacks() {
         let b = HashSet::from([Id::new("agency-B").unwrap()]);
-        // Ways, own connection of A, known tokens; (way, serves, first, calls) …, rows without a way.
         #[rustfmt::skip]
-        let table: [(&str, Own, Option<&HashSet<Id>>, &[Told], u32); 8] = [
-            ("reconnect", Own::Listed, None, &[("reconnect", 11, 11, 22)], 0),
-            ("refresh", Own::NotListed, None, &[("refresh", 5, 5, 5)], 5),
-            ("refresh,reconnect", Own::NotListed, None, &[("refresh", 5, 5, 5), ("reconnect", 10, 5, 10)], 0),
-            ("reconnect,refresh", Own::NotListed, None, &[("reconnect", 10, 10, 20), ("refresh", 5, 0, 0)], 0),
-            ("agency", Own::NotListed, None, &[("agency", 0, 0, 0)], 10),
-            ("agency", Own::NotListed, Some(&b), &[("agency", 2, 2, 2)], 8),
-            ("agency,reconnect", Own::Listed, None, &[("agency", 7, 7, 7), ("reconnect", 11, 4, 8)], 0),
-            ("refresh,agency", Own::Listed, Some(&b), &[("refresh", 5, 5, 5), ("agency", 9, 5, 5)], 1),
+        let table: [(Given<'_>, &[Told], u32); 8] = [
+            (("reconnect", Own::Listed, None), &[("reconnect", 11, 11, 22)], 0),
+            (("refresh", Own::NotListed, None), &[("refresh", 5, 5, 5)], 5),
+            (("refresh,reconnect", Own::NotListed, None), &[("refresh", 5, 5, 5), ("reconnect", 10, 5, 10)], 0),
+            (("reconnect,refresh", Own::NotListed, None), &[("reconnect", 10, 10, 20), ("refresh", 5, 0, 0)], 0),
+            (("agency", Own::NotListed, None), &[("agency", 0, 0, 0)], 10),
+            (("agency", Own::NotListed, Some(&b)), &[("agency", 2, 2, 2)], 8),
+            (("agency,reconnect", Own::Listed, None), &[("agency", 7, 7, 7), ("reconnect", 11, 4, 8)], 0),
+            (("refresh,agency", Own::Listed, Some(&b)), &[("refresh", 5, 5, 5), ("agency", 9, 5, 5)], 1),
         ];
-        for (ways, own, known, expected, without_way) in table {
+        for ((ways, own, known), expected, without_way) in table {
             let told = forecast(&ways.parse().unwrap(), &stock(own), known);
             let of = |f: &WayForecast| (f.way.name(), f.installations, f.first, f.calls());
             assert_eq!(told.ways.iter().map(of).collect::<Vec<_>>(), expected, "{ways}");

@@ -26,6 +26,7 @@ mod recovery;
 mod sandbox_command;
 mod schemas;
 mod status;
+mod stored;
 mod support;
 mod talk;
 mod terminal;
