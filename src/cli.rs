@@ -17,6 +17,7 @@ use crate::{
         version::ApiVersion,
     },
     input::ScopeChoice,
+    installation::Id,
     pace::{AskedRate, Rate},
     way::Ways,
 };
@@ -53,6 +54,8 @@ pub enum Command {
     Check(Box<RunArgs>),
     /// Write the files of a run again from its journal
     Report(ReportArgs),
+    /// List the locations of agencies as a list for run, with an agency's token
+    Discover(Box<DiscoverArgs>),
     /// Say what a class of failure means, how it is told and what to do; without one, list all
     Explain {
         /// The class, as failures.csv has it in error_class
@@ -262,6 +265,64 @@ pub struct PaceArgs {
     pub timeout: Option<std::time::Duration>,
 }
 
+/// Arguments of `discover`.
+#[derive(Debug, Args)]
+pub struct DiscoverArgs {
+    /// The agency, where its token does not say it; else of all tokens only these agencies'
+    #[arg(long, value_name = "ID", value_parser = parse_id)]
+    pub company: Vec<Id>,
+    /// Leave out the locations in which the app is not installed
+    #[arg(long)]
+    pub installed_only: bool,
+    /// Write the list to FILE, which must not exist yet; after a fault the same command goes on
+    /// [default: standard output]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    /// Which app.
+    pub app: AppArgs,
+    #[command(flatten)]
+    /// How fast and how often.
+    pub pace: ReadPaceArgs,
+}
+
+/// How fast and how often pages are read.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Pace")]
+pub struct ReadPaceArgs {
+    /// Request starts per time, a bound over any such time: 10/s, 100/10s, 600/min, unlimited
+    /// [default: 10/s]
+    #[arg(long)]
+    pub rate: Option<AskedRate>,
+    /// How often one page is tried, 1 to 100 [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub attempts: Option<u32>,
+    /// One request, connect to last byte [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub timeout: Option<std::time::Duration>,
+}
+
+impl ReadPaceArgs {
+    /// As the arguments of a run.
+    pub fn typed(self) -> PaceArgs {
+        let Self { rate, attempts, timeout } = self;
+        PaceArgs {
+            rate,
+            attempts,
+            timeout,
+            max_rate: None,
+            burst: None,
+            concurrency: None,
+            max_outage: None,
+            max_failures: None,
+        }
+    }
+}
+
+fn parse_id(text: &str) -> Result<Id, &'static str> {
+    Id::new(text.trim()).ok_or("an id has 6 to 64 letters, digits, - or _")
+}
+
 /// Rehearsal against the embedded stand-in.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Rehearsal")]
@@ -381,6 +442,23 @@ fn typed_time(time: std::time::Duration) -> OsString {
     .into()
 }
 
+/// The words of a `discover` command, as they were typed.
+pub fn discover_again(args: &DiscoverArgs) -> Vec<OsString> {
+    let mut words: Vec<OsString> = vec![env!("CARGO_PKG_NAME").into(), "discover".into()];
+    for company in &args.company {
+        words.extend(["--company".into(), company.as_str().into()]);
+    }
+    if args.installed_only {
+        words.push("--installed-only".into());
+    }
+    if let Some(out) = &args.out {
+        words.extend(["--out".into(), out.into()]);
+    }
+    words.extend(app_again(&args.app));
+    words.extend(pace_again(&args.pace.typed()));
+    words
+}
+
 /// The options that another command for the same run needs too, as they were typed: all but those
 /// that pick rows and name the folder.
 pub fn options_again(
@@ -389,13 +467,28 @@ pub fn options_again(
     pace: &PaceArgs,
     rehearsal: &RehearsalArgs,
 ) -> Vec<OsString> {
+    let mut words = app_again(app);
+    words.extend(ways_again(ways));
+    words.extend(pace_again(pace));
+    if rehearsal.sandbox {
+        words.push("--sandbox".into());
+    }
+    words
+}
+
+fn ways_again(ways: &WaysArgs) -> Vec<OsString> {
     let mut words = Vec::new();
-    let mut add = |flag: &str, value: Option<OsString>| {
-        if let Some(value) = value {
-            words.extend([flag.into(), value]);
-        }
-    };
-    let number = |number: Option<u32>| number.map(|number| number.to_string().into());
+    let mut add = |flag: &str, value: Option<OsString>| words.extend(flag_of(flag, value));
+    add("--via", ways.via.as_ref().map(|ways| ways.to_string().into()));
+    add("--verify-path", ways.verify_path.as_ref().map(|path| path.to_string().into()));
+    let switches = [("--verify", ways.verify), ("--skip-healthy", ways.skip_healthy)];
+    words.extend(switches.iter().filter(|(_, is_on)| *is_on).map(|(flag, _)| (*flag).into()));
+    words
+}
+
+fn app_again(app: &AppArgs) -> Vec<OsString> {
+    let mut words = Vec::new();
+    let mut add = |flag: &str, value: Option<OsString>| words.extend(flag_of(flag, value));
     add("--client-id", app.client_id.clone().map(Into::into));
     add("--client-secret-file", app.client_secret_file.clone().map(Into::into));
     add("--env-file", app.env_file.clone().map(Into::into));
@@ -405,8 +498,13 @@ pub fn options_again(
     add("--agency-tokens", app.agency_tokens.clone().map(Into::into));
     add("--api-version", app.api_version.map(|version| version.name().into()));
     add("--known-messages", app.known_messages.clone().map(Into::into));
-    add("--via", ways.via.as_ref().map(|ways| ways.to_string().into()));
-    add("--verify-path", ways.verify_path.as_ref().map(|path| path.to_string().into()));
+    words
+}
+
+fn pace_again(pace: &PaceArgs) -> Vec<OsString> {
+    let mut words = Vec::new();
+    let mut add = |flag: &str, value: Option<OsString>| words.extend(flag_of(flag, value));
+    let number = |number: Option<u32>| number.map(|number| number.to_string().into());
     add("--rate", pace.rate.map(|rate| rate.to_string().into()));
     add("--max-rate", pace.max_rate.map(|rate| rate.to_string().into()));
     add("--burst", pace.burst.map(|burst| burst.to_string().into()));
@@ -415,14 +513,13 @@ pub fn options_again(
     add("--max-failures", pace.max_failures.map(|limit| limit.to_string().into()));
     add("--max-outage", pace.max_outage.map(typed_time));
     add("--timeout", pace.timeout.map(typed_time));
-    for (flag, is_on) in [
-        ("--verify", ways.verify),
-        ("--skip-healthy", ways.skip_healthy),
-        ("--sandbox", rehearsal.sandbox),
-    ] {
-        words.extend(is_on.then(|| flag.into()));
-    }
+    add("--max-failures", pace.max_failures.map(|limit| limit.to_string().into()));
     words
+}
+
+/// A flag with its value, if there is one.
+fn flag_of(flag: &str, value: Option<OsString>) -> impl Iterator<Item = OsString> {
+    value.into_iter().flat_map(move |value| [flag.into(), value])
 }
 
 /// The options that the next run of a chain needs again to escalate as this one did.

@@ -36,6 +36,9 @@ const REDIRECT_URI: &str = "GHL_REDIRECT_URI";
 const BASE_URL: &str = "GHL_BASE_URL";
 const AGENCY_TOKEN: &str = agency_tokens::VARIABLE;
 
+const NO_CLIENT_ID: &str =
+    "no client id: give --client-id, or set GHL_CLIENT_ID in the environment or in an --env-file";
+
 /// The variables that matter, as the environment and `--env-file` give them.
 #[derive(Default)]
 pub struct Variables {
@@ -151,11 +154,17 @@ impl App {
         OwnApp { client_id: self.client_id.as_deref(), client_secret: self.client_secret.as_ref() }
     }
 
+    /// The credentials for calls that need an agency's token and no client secret.
+    pub fn credentials_to_read(&self) -> anyhow::Result<Credentials> {
+        let none = || ClientSecret(Secret::new(String::new()));
+        let client_secret = self.client_secret.clone().unwrap_or_else(none);
+        let client_id = self.client_id.clone().context(NO_CLIENT_ID)?;
+        Ok(Credentials { client_id, client_secret, redirect_uri: None })
+    }
+
     /// The credentials; an error when some are missing.
     pub fn credentials(&self) -> anyhow::Result<Credentials> {
-        let client_id = self.client_id.clone().context(
-            "no client id: give --client-id, or set GHL_CLIENT_ID in the environment or in an --env-file",
-        )?;
+        let client_id = self.client_id.clone().context(NO_CLIENT_ID)?;
         let client_secret = self.client_secret.clone().context(
             "no client secret: set GHL_CLIENT_SECRET in the environment or in an --env-file, or give --client-secret-file",
         )?;

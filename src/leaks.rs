@@ -147,7 +147,7 @@ fn every_form(secret: &str) -> Vec<Vec<u8>> {
 /// Base64 of the secret when it begins at a place that leaves this remainder by 3; the characters
 /// that neighbours would change are left out.
 fn in_base64(secret: &str, shift: usize, engine: &GeneralPurpose) -> Vec<u8> {
-    let whole = (secret.len() + shift) / 3 * 3 - shift;
+    let whole = ((secret.len() + shift) / 3 * 3).saturating_sub(shift);
     let shifted = [&vec![0; shift][..], &secret.as_bytes()[..whole.min(secret.len())]].concat();
     let foreign = [0, 2, 3][shift];
     engine.encode(&shifted).into_bytes().split_off(foreign)
@@ -318,6 +318,13 @@ mod tests {
             for form in likely_forms(token) {
                 assert!(tails.contains(&tail_of(&form).unwrap()), "{token}");
             }
+        }
+    }
+
+    #[test]
+    fn a_secret_of_a_few_bytes_has_forms_too() {
+        for secret in ["", "a", "ab", "abc", "ä"] {
+            assert!(forms(secret).contains(&secret.to_owned()), "{secret}");
         }
     }
 

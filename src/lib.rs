@@ -11,6 +11,7 @@ pub mod client_id;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod discover;
 pub mod env_file;
 pub mod event;
 pub mod exit;

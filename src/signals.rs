@@ -17,6 +17,11 @@ impl Signals {
         Ok(Self { streams: Streams::open()?, first: None })
     }
 
+    /// Returns at any signal, with the exit code that it means.
+    pub async fn any(&mut self) -> Exit {
+        exit_of(self.streams.next().await)
+    }
+
     /// Returns at the second signal, with the exit code that it means; `on_first` is told of the
     /// first one.
     pub async fn second(&mut self, on_first: impl Fn(Interrupt)) -> Exit {

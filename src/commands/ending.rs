@@ -248,13 +248,15 @@ fn command(name: &str, path: &Path, options: &[OsString]) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// A word as a shell takes it.
 #[cfg(not(windows))]
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
 }
 
+/// A word as a shell takes it.
 #[cfg(windows)]
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     if word.contains([' ', '&', '(', ')', '^', ';', ',']) {
         format!("\"{word}\"")
     } else {

@@ -1,5 +1,6 @@
 //! The commands: each a short story told with the other modules.
 
+pub mod discover;
 pub mod ending;
 pub mod explain;
 pub mod jobs;
@@ -30,6 +31,7 @@ pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
         Command::Resume(args) => resume::resume(args, Voice::of(cli.talk), Disk::default()),
         Command::Check(args) => run::check(args),
         Command::Report(args) => report::report(args, Voice::of(cli.talk)),
+        Command::Discover(args) => discover::discover(args, Voice::of(cli.talk)),
         Command::Explain { class } => Ok(explain::explain(*class)),
         Command::Classes => Ok(explain::table()),
         Command::Status(args) => status::status(args),

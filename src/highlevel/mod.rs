@@ -10,6 +10,7 @@ pub mod client;
 pub mod endpoint;
 pub mod failure;
 pub mod grant;
+pub mod locations;
 pub mod said;
 pub mod server_clock;
 pub mod table;

@@ -20,6 +20,11 @@ impl<W: Write> Sheet<W> {
         Ok(sheet)
     }
 
+    /// Goes on with a file that has its header.
+    pub fn go_on(out: W) -> Self {
+        Self(csv::Writer::from_writer(out))
+    }
+
     /// Writes a line.
     pub fn line<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) -> csv::Result<()> {
         for cell in cells {

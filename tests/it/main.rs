@@ -10,6 +10,7 @@
 mod chain;
 mod classes;
 mod credentials;
+mod discover;
 mod durability;
 mod escalation;
 mod faults;
