@@ -90,6 +90,17 @@ impl AgencyTokens {
         Ok(Self { book: Mutex::new(book), notes })
     }
 
+    /// Takes the agencies in that an earlier leg of the run has recovered, as its `tokens.jsonl` has
+    /// them. Those that were given go before them.
+    pub fn take_recovered(&self, tokens: &Path) {
+        // A file without an agency has nothing to give.
+        let entries = file::read(tokens).map(|read| read.entries).unwrap_or_default();
+        let mut book = self.lock();
+        for (company, entry) in entries {
+            book.by_company.entry(company).or_insert(entry);
+        }
+    }
+
     /// What is to be said about the file: lines that are no agency's.
     pub fn notes(&self) -> &[String] {
         &self.notes

@@ -17,7 +17,7 @@ use crate::{
     highlevel::failure::{Class, Failure, Stage},
     installation::Installation,
     journal::{ledger::Tried, writer::CustodyLost},
-    recover::{Ending, Tools, recover},
+    recover::{Ending, Tools, recover, roads::AgencyInWork},
     secret::TokensAtHand,
     stop::Cause,
     text::SafeText,
@@ -64,11 +64,15 @@ impl Batch {
             && !self.is_proven()
             && let Some(canary) = jobs.next().await
         {
-            self.clone().work(canary).await;
+            let begun = self.tools.roads.begin(&canary.installation);
+            self.clone().work(canary, begun).await;
         }
         let over = self.tools.stop.clone();
         jobs.take_until(async move { over.requested().await })
-            .map(|job| self.clone().work(job))
+            .map(|job| {
+                let begun = self.tools.roads.begin(&job.installation);
+                self.clone().work(job, begun)
+            })
             .buffer_unordered(concurrency)
             .for_each(|()| async {})
             .await;
@@ -83,7 +87,7 @@ impl Batch {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner).is_proven()
     }
 
-    async fn work(self: Arc<Self>, job: Job) {
+    async fn work(self: Arc<Self>, job: Job, _begun: Option<AgencyInWork>) {
         let (batch, working) = (self.clone(), job.clone());
         let task = tokio::spawn(async move {
             let _in_flight = batch.tools.gauge.begin();

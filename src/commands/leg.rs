@@ -201,6 +201,7 @@ impl Team {
         let watchdog = Watchdog::default();
         let looking =
             look_after(&watchdog, limits, &pacer, &progress, &log).or_exit(Exit::Local)?;
+        let jobs = jobs(ledger, take, folder, &ways, tokens).or_exit(Exit::Local)?;
         let tools = Tools {
             client,
             roads: Roads::new(ways, app.agency_tokens, trials),
@@ -215,7 +216,6 @@ impl Team {
             watchdog,
             day_is_told: AtomicBool::new(false),
         };
-        let jobs = jobs(ledger, take, folder, &ways, tokens).or_exit(Exit::Local)?;
         let batch = Arc::new(Batch::new(tools, limits.max_failures));
         let drain = |signal| {
             stop.request(Cause::Interrupted(signal));

@@ -92,12 +92,15 @@ fn go_on(args: &ResumeArgs, mut leg: Leg, voice: Voice) -> Result<Exit, Fault> {
     check_client(&app, &before).or_exit(Exit::Usage)?;
     let credentials = app.credentials().or_exit(Exit::Usage)?;
     say_plan(&leg, &app, limits, &ways, voice);
-    leg.tokens = tokens_of_list(&leg.ledger, &ways, voice);
+    let trials = config::trials(&args.ways, trials_before(&leg.ledger));
+    leg.tokens = tokens_of_list(&leg.ledger, &ways, &trials, voice);
+    if ways.include(Way::Agency) {
+        app.agency_tokens.take_recovered(&leg.folder.tokens());
+    }
     if sandbox.is_none() && !args.yes && somebody_is_there() && !is_agreed() {
         voice.say("Nothing was sent.");
         return Ok(Exit::Usage);
     }
-    let trials = config::trials(&args.ways, trials_before(&leg.ledger));
     let resumed = Event::Resumed(resumed(&app, limits, &ways, &trials));
     add(&mut leg.ledger, &mut leg.writer, &leg.log, resumed)
         .and_then(|()| leg.writer.sync())
@@ -455,11 +458,16 @@ fn say_plan(leg: &Leg, app: &App, limits: Limits, ways: &Ways, voice: Voice) {
 
 /// The list for its tokens, where the ways need them. Says when it has changed, and when it cannot
 /// give any.
-fn tokens_of_list(ledger: &Ledger, ways: &Ways, voice: Voice) -> Option<TokenList> {
+fn tokens_of_list(
+    ledger: &Ledger,
+    ways: &Ways,
+    trials: &Trials,
+    voice: Voice,
+) -> Option<TokenList> {
     let Started { list, selection, .. } = &ledger.started;
     let now = look_again(list.path.as_ref(), &ledger.ready.as_ref()?.digest);
-    let needs_tokens = ways.include(Way::Refresh);
-    let without = "no token is taken from it, and its refresh tokens are not at hand";
+    let needs_tokens = ways.include(Way::Refresh) || trials.old == OldTokens::Tried;
+    let without = "no token is taken from it, and its tokens are not at hand";
     match now {
         ListNow::Same => {
             let source = Source::open(list.path.as_ref()?).ok()?;

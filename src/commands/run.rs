@@ -243,7 +243,8 @@ fn prepare(
     list.record(&plan.survey, &mut writer, &log)?;
     let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
     let options = options_again(&args.app, &args.ways, &args.pace, &args.rehearsal);
-    let tokens = plan.ways.include(Way::Refresh).then(|| list.tokens());
+    let are_needed = plan.ways.include(Way::Refresh) || plan.trials.old == OldTokens::Tried;
+    let tokens = are_needed.then(|| list.tokens());
     Ok(Leg { folder, lock, writer, log, ledger, take: Take::Open, tokens, options })
 }
 

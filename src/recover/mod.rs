@@ -187,6 +187,10 @@ impl Recovery<'_> {
         let tools = self.tools;
         let (mut failed, mut obstacles) = (None, Vec::new());
         for way in tools.roads.ways().iter() {
+            if way == Way::Agency && self.installation.scope == Scope::Location {
+                self.enter(Step::Agency);
+                tools.roads.agencies_are_done().await;
+            }
             if let Err(obstacle) = tools.roads.open_to(way, self.job) {
                 obstacles.push(obstacle);
                 continue;

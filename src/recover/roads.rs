@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use tokio::sync::watch;
+
 use crate::{
     agency_tokens::{AgencyTokens, Held},
     batch::Job,
@@ -21,12 +23,41 @@ pub struct Roads {
     agencies: AgencyTokens,
     trials: Trials,
     closed: Mutex<Vec<(Way, Failure)>>,
+    /// Agencies that are being recovered, whose tokens may open a way.
+    in_work: watch::Sender<usize>,
+}
+
+/// An agency is being recovered as long as this lives.
+#[derive(Debug)]
+pub struct AgencyInWork(watch::Sender<usize>);
+
+impl Drop for AgencyInWork {
+    fn drop(&mut self) {
+        self.0.send_modify(|in_work| *in_work -= 1);
+    }
 }
 
 impl Roads {
     /// All of these ways are open at first.
     pub fn new(ways: Ways, agencies: AgencyTokens, trials: Trials) -> Self {
-        Self { ways, agencies, trials, closed: Mutex::default() }
+        let (closed, in_work) = (Mutex::default(), watch::Sender::new(0));
+        Self { ways, agencies, trials, closed, in_work }
+    }
+
+    /// The work on an installation begins. Agencies come first in a list; their sub-accounts wait for
+    /// those that are in work.
+    pub fn begin(&self, installation: &Installation) -> Option<AgencyInWork> {
+        let is_awaited = installation.scope == Scope::Company && self.ways.include(Way::Agency);
+        is_awaited.then(|| {
+            self.in_work.send_modify(|in_work| *in_work += 1);
+            AgencyInWork(self.in_work.clone())
+        })
+    }
+
+    /// Returns when no agency is in work.
+    pub async fn agencies_are_done(&self) {
+        // The sender lives as long as this does.
+        let _ = self.in_work.subscribe().wait_for(|in_work| *in_work == 0).await;
     }
 
     /// The ways in the order in which they are tried.
