@@ -174,7 +174,7 @@ fn a_resumed_run_keeps_its_ways_and_says_when_the_list_cannot_give_tokens() {
     assert_eq!(ran.events("started")[0]["via"], "refresh,reconnect");
     assert!(ran.stdout.contains("--via 'refresh,reconnect'"), "{}", ran.stdout);
     let resume = || work.resume(&stand_in.url()).args(["--retry-failed"]);
-    let note = "its refresh tokens are not at hand";
+    let note = "its tokens are not at hand";
     for (spoil, noted) in [("", 0), ("changed", 1), ("gone", 1)] {
         match spoil {
             "changed" => fs::write(&list, format!("{text}\n{},x\n", location(2))).unwrap(),
