@@ -114,6 +114,9 @@ pub struct RunArgs {
     /// Which app.
     pub app: AppArgs,
     #[command(flatten)]
+    /// Which apps, where there are several.
+    pub apps: AppsArgs,
+    #[command(flatten)]
     /// By which ways.
     pub ways: WaysArgs,
     #[command(flatten)]
@@ -208,6 +211,16 @@ pub struct AppArgs {
     /// TOML file of answer rows that say what HighLevel's answers mean, before the built-in ones
     #[arg(long, value_name = "FILE")]
     pub known_messages: Option<PathBuf>,
+}
+
+/// Which apps, where the list has rows of several.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "App")]
+pub struct AppsArgs {
+    /// TOML file of several apps, a table each with client_id, client_secret_env or
+    /// client_secret_file, and perhaps redirect_uri; the list's column app names the table
+    #[arg(long, value_name = "FILE")]
+    pub apps: Option<PathBuf>,
 }
 
 /// By which ways tokens come back. What is not given has its default, or, with `resume`, is as before.
@@ -353,6 +366,9 @@ pub struct ResumeArgs {
     /// Which app.
     pub app: AppArgs,
     #[command(flatten)]
+    /// Which apps, where there are several.
+    pub apps: AppsArgs,
+    #[command(flatten)]
     /// By which ways.
     pub ways: WaysArgs,
     #[command(flatten)]
@@ -463,11 +479,13 @@ pub fn discover_again(args: &DiscoverArgs) -> Vec<OsString> {
 /// that pick rows and name the folder.
 pub fn options_again(
     app: &AppArgs,
+    apps: &AppsArgs,
     ways: &WaysArgs,
     pace: &PaceArgs,
     rehearsal: &RehearsalArgs,
 ) -> Vec<OsString> {
     let mut words = app_again(app);
+    words.extend(flag_of("--apps", apps.apps.clone().map(Into::into)));
     words.extend(ways_again(ways));
     words.extend(pace_again(pace));
     if rehearsal.sandbox {

@@ -12,9 +12,10 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
-    agency_tokens::{self, AgencyTokens},
+    agency_tokens::{self, AgencyTokens, Owner},
+    apps::{self, AppName, AppOfRun, Directory, NamedApp, SecretsFrom, application},
     batch::limit::MaxFailures,
-    cli::{AppArgs, EscalationArgs, PaceArgs, RehearsalArgs, SandboxArgs, WaysArgs},
+    cli::{AppArgs, AppsArgs, EscalationArgs, PaceArgs, RehearsalArgs, SandboxArgs, WaysArgs},
     client_id::ClientId,
     env_file,
     event::Escalation,
@@ -79,8 +80,39 @@ pub struct App {
     pub answers: Answers,
     /// Tokens of agencies that are at hand.
     pub agency_tokens: AgencyTokens,
+    /// The apps of `--apps`; none without it.
+    pub named: Vec<NamedApp>,
     /// What looks odd and is used all the same.
     pub warnings: Vec<String>,
+}
+
+/// An app at work: with `--apps`, one of several.
+#[derive(Debug)]
+pub struct Party {
+    /// Its name among several.
+    pub app: Option<AppName>,
+    /// Its credentials.
+    pub credentials: Credentials,
+    /// Tokens of agencies that have it.
+    pub agency_tokens: AgencyTokens,
+}
+
+impl Party {
+    /// Its secrets, for the search for leaks.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut secrets = self.agency_tokens.secrets();
+        secrets.push(self.credentials.client_secret.0.clone());
+        secrets
+    }
+}
+
+/// Where a run calls: a rehearsal is no link of a chain of real runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The embedded stand-in.
+    Rehearsal,
+    /// Somewhere else.
+    Real,
 }
 
 /// Where the calls go and for which app, unless somebody says otherwise now.
@@ -126,6 +158,7 @@ impl App {
             endpoint,
             warnings: odd.chain(agency_tokens.notes().iter().cloned()).collect(),
             agency_tokens,
+            named: Vec::new(),
             client_id,
             client_secret: client_secret.map(|text| ClientSecret(Secret::new(text))),
             redirect_uri,
@@ -146,12 +179,100 @@ impl App {
             answers: answers(args.known_messages.as_deref())?,
             warnings: agency_tokens.notes().to_vec(),
             agency_tokens,
+            named: Vec::new(),
         })
+    }
+
+    /// Adds the apps of `--apps`; in a rehearsal, the stand-in takes its own secret for each.
+    pub fn with_apps(
+        mut self,
+        args: &AppArgs,
+        apps: &AppsArgs,
+        place: Place,
+    ) -> anyhow::Result<Self> {
+        let Some(file) = &apps.apps else { return Ok(self) };
+        let variables = Variables::read(args.env_file.as_deref())?;
+        let variable = |name: &str| variables.get(name).or_else(|| env::var(name).ok());
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        self.named = apps::load(
+            file,
+            match place {
+                Place::Rehearsal => SecretsFrom::StandIn(sandbox::CLIENT_SECRET),
+                Place::Real => SecretsFrom::Places(&variable),
+            },
+        )?;
+        let token = variables.get(AGENCY_TOKEN).filter(|_| place == Place::Real);
+        let tokens_of = |client_id: &str| {
+            let owner = Owner::App(application(client_id));
+            AgencyTokens::load_of(owner, args.agency_tokens.as_deref(), token.as_deref())
+        };
+        if let Some(own) = &self.client_id {
+            self.agency_tokens = tokens_of(own)?;
+        }
+        for named in &mut self.named {
+            named.agency_tokens = tokens_of(&named.app.client_id)?;
+            self.warnings.extend(odd_client_id(&named.app.client_id));
+        }
+        self.check_other_pairs()?;
+        Ok(self)
+    }
+
+    /// The usual client id may be one of the named ones, but no other pair of the same app.
+    fn check_other_pairs(&self) -> anyhow::Result<()> {
+        let Some(own) = &self.client_id else { return Ok(()) };
+        let is_pair = |named: &&NamedApp| {
+            named.app.client_id != *own && application(&named.app.client_id) == application(own)
+        };
+        if let Some(named) = self.named.iter().find(is_pair) {
+            bail!(
+                "--apps: [{}] and client id {own} are key pairs of the same app, whose installations \
+                 have one token pair each; leave one out",
+                named.name()
+            );
+        }
+        Ok(())
+    }
+
+    /// The apps that rows may be of; `None` without `--apps`.
+    pub fn directory(&self) -> Option<Directory> {
+        if self.named.is_empty() {
+            return None;
+        }
+        let mut apps: Vec<_> = self.named.iter().map(|named| named.app.clone()).collect();
+        let rest = self.client_id.as_ref();
+        let own = rest.filter(|own| !apps.iter().any(|app| app.client_id == **own));
+        if let (Some(name), Some(own)) = (AppName::new(apps::DEFAULT), own) {
+            apps.push(AppOfRun { name, client_id: own.clone() });
+        }
+        Some(Directory::new(apps, rest.map(String::as_str)))
+    }
+
+    /// Who calls for the installations of these apps, each with credentials of its own; without
+    /// `--apps`, one for all.
+    pub fn parties(&mut self, apps: &[AppOfRun]) -> anyhow::Result<Vec<Party>> {
+        if apps.is_empty() {
+            let agency_tokens = std::mem::take(&mut self.agency_tokens);
+            return Ok(vec![Party { app: None, credentials: self.credentials()?, agency_tokens }]);
+        }
+        apps.iter().map(|app| self.party(app)).collect()
+    }
+
+    fn party(&mut self, app: &AppOfRun) -> anyhow::Result<Party> {
+        let named = self.named.iter_mut().find(|named| named.app.client_id == app.client_id);
+        let (credentials, agency_tokens) = match named {
+            Some(named) => (named.credentials()?, std::mem::take(&mut named.agency_tokens)),
+            None => (self.credentials()?, std::mem::take(&mut self.agency_tokens)),
+        };
+        Ok(Party { app: Some(app.name.clone()), credentials, agency_tokens })
     }
 
     /// The app as far as it was given.
     pub fn own(&self) -> OwnApp<'_> {
-        OwnApp { client_id: self.client_id.as_deref(), client_secret: self.client_secret.as_ref() }
+        OwnApp {
+            client_id: self.client_id.as_deref(),
+            client_secret: self.client_secret.as_ref(),
+            named: &self.named,
+        }
     }
 
     /// The credentials for calls that need an agency's token and no client secret.
@@ -209,7 +330,7 @@ fn secret_in(file: &Path, stdin: Stdin) -> anyhow::Result<String> {
 }
 
 /// Names what was pasted along with a value; the value itself is never shown.
-fn check_value(name: &str, value: &str) -> anyhow::Result<()> {
+pub fn check_value(name: &str, value: &str) -> anyhow::Result<()> {
     ensure!(!value.is_empty(), "{name} is empty");
     for (end, where_) in [(value.chars().next(), "begins"), (value.chars().last(), "ends")] {
         let what = match end {
@@ -230,7 +351,7 @@ fn check_value(name: &str, value: &str) -> anyhow::Result<()> {
 }
 
 /// Finds out when id and secret were taken for each other, before either is shown or sent.
-fn check_pair(client_id: Option<&str>, client_secret: Option<&str>) -> anyhow::Result<()> {
+pub fn check_pair(client_id: Option<&str>, client_secret: Option<&str>) -> anyhow::Result<()> {
     let swapped = client_secret.is_some_and(|secret| ClientId::new(secret).is_some());
     ensure!(!swapped, "the client secret has the shape of a client id: are the two swapped?");
     ensure!(

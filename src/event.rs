@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    apps::{AppName, AppOfRun},
     clock,
     highlevel::{
         failure::{Class, Failure},
@@ -60,7 +61,7 @@ pub enum Event {
     Skipped(Skipped),
     /// The installation is given up in this run.
     Failed(Box<Failed>),
-    /// Something that concerns all installations stopped the run.
+    /// Something that concerns all installations stopped the run, or the part of it for one app.
     Halted(Halted),
     /// The run ended in order.
     Finished(Finished),
@@ -85,8 +86,11 @@ pub struct Started {
     pub version: String,
     /// When.
     pub at: Timestamp,
-    /// The app.
+    /// The app; with [`Started::apps`] that of rows that name none, empty when there are none.
     pub client_id: String,
+    /// The apps that the list has rows of, where a column says of which one each row is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apps: Vec<AppOfRun>,
     /// Scheme and host that were called.
     pub base_url: String,
     /// Path of the Reconnect API.
@@ -206,6 +210,9 @@ pub struct Listed {
     pub line: u64,
     /// What to recover.
     pub installation: Installation,
+    /// Of which of [`Started::apps`] it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppName>,
     /// The carried cells, aligned with [`List::columns`]; missing ones at the end are empty.
     pub values: Vec<String>,
     /// What earlier runs tried, when the list is the `failures.csv` of one.
@@ -536,6 +543,9 @@ pub struct Halted {
     pub class: Class,
     /// What happened, for the person on call.
     pub message: SafeText,
+    /// The app whose installations it concerns, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppName>,
 }
 
 /// See [`Event::Finished`].

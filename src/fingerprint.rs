@@ -16,11 +16,12 @@ pub struct Fingerprints {
 }
 
 impl Fingerprints {
-    /// The fingerprint of an installation.
-    pub fn of(&self, scope: Scope, id: &str) -> Fingerprint {
+    /// The fingerprint of an installation of an app, by what stands before the dash of its client id.
+    pub fn of(&self, application: &str, scope: Scope, id: &str) -> Fingerprint {
         let mut print = [0; 12];
-        print[..8].copy_from_slice(&self.high.hash_one((scope, id)).to_le_bytes());
-        print[8..].copy_from_slice(&self.low.hash_one((scope, id)).to_le_bytes()[..4]);
+        let key = (application, scope, id);
+        print[..8].copy_from_slice(&self.high.hash_one(key).to_le_bytes());
+        print[8..].copy_from_slice(&self.low.hash_one(key).to_le_bytes()[..4]);
         Fingerprint(print)
     }
 }
@@ -32,9 +33,13 @@ mod tests {
     #[test]
     fn an_installation_has_one_fingerprint() {
         let prints = Fingerprints::default();
-        let of = |scope| prints.of(scope, "ve9EPM428h8vShlRW1KT");
+        let of = |scope| prints.of("app", scope, "ve9EPM428h8vShlRW1KT");
         assert_eq!(of(Scope::Location), of(Scope::Location));
         assert_ne!(of(Scope::Location), of(Scope::Company));
-        assert_ne!(of(Scope::Location), prints.of(Scope::Location, "tDtDnQdgm2LXpyiqYvZ6"));
+        assert_ne!(of(Scope::Location), prints.of("app", Scope::Location, "tDtDnQdgm2LXpyiqYvZ6"));
+        assert_ne!(
+            of(Scope::Location),
+            prints.of("other", Scope::Location, "ve9EPM428h8vShlRW1KT")
+        );
     }
 }

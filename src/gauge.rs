@@ -7,7 +7,11 @@ use std::sync::{
 
 /// Counts installations. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Gauge(Arc<Counts>);
+pub struct Gauge {
+    counts: Arc<Counts>,
+    /// The counts of which these are a part.
+    whole: Option<Arc<Counts>>,
+}
 
 #[derive(Debug)]
 struct Counts {
@@ -21,8 +25,10 @@ pub struct InFlight(Gauge);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
+        for counts in self.0.all() {
+            counts.in_flight.fetch_sub(1, Ordering::Relaxed);
+            counts.open.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -30,22 +36,34 @@ impl Gauge {
     /// So many installations are to be worked on.
     pub fn new(open: u32) -> Self {
         let (open, in_flight) = (AtomicU32::new(open), AtomicU32::new(0));
-        Self(Arc::new(Counts { open, in_flight }))
+        Self { counts: Arc::new(Counts { open, in_flight }), whole: None }
+    }
+
+    /// So many of them make a part, which is counted by itself too.
+    #[must_use]
+    pub fn part(&self, open: u32) -> Self {
+        Self { whole: Some(self.counts.clone()), ..Self::new(open) }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Counts>> {
+        [&self.counts].into_iter().chain(&self.whole)
     }
 
     /// The work on one of them begins.
     pub fn begin(&self) -> InFlight {
-        self.0.in_flight.fetch_add(1, Ordering::Relaxed);
+        for counts in self.all() {
+            counts.in_flight.fetch_add(1, Ordering::Relaxed);
+        }
         InFlight(self.clone())
     }
 
     /// How many are not done yet, those in flight among them.
     pub fn open(&self) -> u32 {
-        self.0.open.load(Ordering::Relaxed)
+        self.counts.open.load(Ordering::Relaxed)
     }
 
     /// How many are being worked on.
     pub fn in_flight(&self) -> u32 {
-        self.0.in_flight.load(Ordering::Relaxed)
+        self.counts.in_flight.load(Ordering::Relaxed)
     }
 }

@@ -5,6 +5,7 @@
 //! happens is [`event`]s, which the [`journal`] makes durable and from which [`views`] makes files.
 
 pub mod agency_tokens;
+pub mod apps;
 pub mod batch;
 pub mod cli;
 pub mod client_id;

@@ -324,7 +324,8 @@ impl Shared {
                 self.is_paused.store(true, Ordering::Relaxed);
                 0
             }
-            Event::Continued(_) => {
+            // Another app may be worked for after a halt.
+            Event::Continued(_) | Event::Halted(_) => {
                 self.is_paused.store(false, Ordering::Relaxed);
                 0
             }

@@ -1,6 +1,8 @@
 //! Tells each event to the journal and to everybody who listens, in that order of trust: what
 //! has to be durable is durable before anybody hears of it.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::{
@@ -8,15 +10,16 @@ use crate::{
     journal::writer::{Custody, CustodyLost, Journal},
 };
 
-/// The one way by which work speaks.
+/// The one way by which work speaks. Cheap to clone.
+#[derive(Clone)]
 pub struct Recorder {
     journal: Journal,
-    listeners: Vec<Box<dyn Listener>>,
+    listeners: Vec<Arc<dyn Listener>>,
 }
 
 impl Recorder {
     /// Speaks to a journal and to listeners.
-    pub fn new(journal: Journal, listeners: Vec<Box<dyn Listener>>) -> Self {
+    pub fn new(journal: Journal, listeners: Vec<Arc<dyn Listener>>) -> Self {
         Self { journal, listeners }
     }
 

@@ -153,7 +153,10 @@ pub fn line_of(event: &Event) -> Option<String> {
         Event::Paused(e) => Some(format!("paused: {}", e.failure)),
         Event::ServerClock(e) => Some(server_clock(e.offset_ms)),
         Event::Continued(e) => Some(format!("goes on after {} ms of pause", e.paused_ms)),
-        Event::Halted(e) => Some(format!("halted: {}", e.message)),
+        Event::Halted(e) => {
+            let app = e.app.as_ref().map(|app| format!(" for app {app}")).unwrap_or_default();
+            Some(format!("halted{app}: {}", e.message))
+        }
         Event::Finished(_) => Some("finished".to_owned()),
         Event::Resumed(e) => Some(format!(
             "resumed by ghl-reconnect {}: endpoint {}{}, rate {}, {} in flight",

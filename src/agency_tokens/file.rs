@@ -14,6 +14,8 @@ use thiserror::Error;
 
 use super::Entry;
 use crate::{
+    apps::application,
+    client_id::ClientId,
     installation::{Id, Scope},
     jwt::{self, Claims},
     secret::Secret,
@@ -81,6 +83,8 @@ struct Line {
     location_id: Option<Value>,
     #[serde(rename = "resourceId", alias = "resource_id")]
     resource_id: Option<Value>,
+    #[serde(rename = "applicationId", alias = "application_id")]
+    application_id: Option<Value>,
     #[serde(alias = "expireAt")]
     expire_at: Option<Value>,
 }
@@ -145,7 +149,9 @@ fn entry_of_line(text: &[u8]) -> Result<Found, &'static str> {
         .then_some("the token is of another agency than the line says; the token is believed");
     let company = claims.id.clone().or(named).ok_or(NO_COMPANY)?;
     let expires_at = line.expires_at().or(claims.expires_at);
-    Ok(Some((company, Entry { token, expires_at, refused: None }, odd)))
+    let said = text_of(line.application_id.as_ref()).map(application);
+    let application = claims.client.as_ref().map(ClientId::app).or(said).map(Into::into);
+    Ok(Some((company, Entry { token, expires_at, application, refused: None }, odd)))
 }
 
 impl Line {
@@ -171,7 +177,8 @@ pub(super) fn entry_of_variable(text: &str) -> Result<(Option<Id>, Entry), Agenc
     if claims.scope == Some(Scope::Location) {
         return Err(AgencyTokensError::Variable(OF_A_LOCATION));
     }
-    Ok((claims.id, Entry { token, expires_at: claims.expires_at, refused: None }))
+    let application = claims.client.as_ref().map(|client| client.app().into());
+    Ok((claims.id, Entry { token, expires_at: claims.expires_at, application, refused: None }))
 }
 
 /// A token has visible ASCII characters alone, and is no Private Integration Token.

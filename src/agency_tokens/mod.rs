@@ -42,6 +42,8 @@ struct Book {
 struct Entry {
     token: Secret,
     expires_at: Option<Timestamp>,
+    /// The app that it was given to, where that is known.
+    application: Option<Box<str>>,
     refused: Option<Failure>,
 }
 
@@ -67,14 +69,42 @@ pub enum News {
     Known,
 }
 
+/// Whose tokens are looked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Owner<'a> {
+    /// There is one app only.
+    AnyApp,
+    /// This app's, by what stands before the dash of its client id. A token that does not say of
+    /// which app it is may be its.
+    App(&'a str),
+}
+
+impl Owner<'_> {
+    fn may_use(self, entry: &Entry) -> bool {
+        match self {
+            Self::AnyApp => true,
+            Self::App(own) => entry.application.as_deref().is_none_or(|app| app == own),
+        }
+    }
+}
+
 impl AgencyTokens {
     /// Reads a file in the shape of `tokens.jsonl`, and the value of [`VARIABLE`]; either may be
     /// missing. The file goes before the variable.
     pub fn load(file: Option<&Path>, variable: Option<&str>) -> Result<Self, AgencyTokensError> {
+        Self::load_of(Owner::AnyApp, file, variable)
+    }
+
+    /// The same without the tokens of other apps.
+    pub fn load_of(
+        owner: Owner<'_>,
+        file: Option<&Path>,
+        variable: Option<&str>,
+    ) -> Result<Self, AgencyTokensError> {
         let mut book = Book::default();
         let mut notes = Vec::new();
-        if let Some(text) = variable {
-            let (company, entry) = file::entry_of_variable(text)?;
+        let entry = variable.map(file::entry_of_variable).transpose()?;
+        if let Some((company, entry)) = entry.filter(|(_, entry)| owner.may_use(entry)) {
             match company {
                 Some(company) => book.put(company, entry),
                 None => book.of_every_company = Some(entry),
@@ -83,7 +113,8 @@ impl AgencyTokens {
         if let Some(path) = file {
             let read = file::read(path)?;
             notes = read.notes;
-            for (company, entry) in read.entries {
+            let entries = read.entries.into_iter().filter(|(_, entry)| owner.may_use(entry));
+            for (company, entry) in entries {
                 book.put_if_later(company, entry);
             }
         }
@@ -92,11 +123,11 @@ impl AgencyTokens {
 
     /// Takes the agencies in that an earlier leg of the run has recovered, as its `tokens.jsonl` has
     /// them. Those that were given go before them.
-    pub fn take_recovered(&self, tokens: &Path) {
+    pub fn take_recovered(&self, owner: Owner<'_>, tokens: &Path) {
         // A file without an agency has nothing to give.
         let entries = file::read(tokens).map(|read| read.entries).unwrap_or_default();
         let mut book = self.lock();
-        for (company, entry) in entries {
+        for (company, entry) in entries.into_iter().filter(|(_, entry)| owner.may_use(entry)) {
             book.by_company.entry(company).or_insert(entry);
         }
     }
@@ -108,7 +139,7 @@ impl AgencyTokens {
 
     /// Takes a token in, instead of the one that there was: of an agency that was just recovered.
     pub fn insert(&self, company: Id, token: Secret, expires_at: Option<Timestamp>) {
-        self.lock().put(company, Entry { token, expires_at, refused: None });
+        self.lock().put(company, Entry { token, expires_at, application: None, refused: None });
     }
 
     /// What there is for a company now.

@@ -163,7 +163,8 @@ impl Batch {
             return;
         }
         self.tools.stop.request(Cause::Halted);
-        let halted = Halted { at: clock::now(), class, message: SafeText::new(why) };
+        let (message, app) = (SafeText::new(why), self.tools.app.clone());
+        let halted = Halted { at: clock::now(), class, message, app };
         if let Err(lost) = self.tools.recorder.tell(Event::Halted(halted)).await {
             self.lose(lost);
         }

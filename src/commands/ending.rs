@@ -16,7 +16,7 @@ use crate::{
     journal::{folder::RunFolder, ledger::Chain, rescue::Rescued},
     plan::counted,
     progress::Talk,
-    views::summary::{Endpoint, State, Summary},
+    views::summary::{AppInFigures, Endpoint, State, Summary},
 };
 
 /// Tells how a leg ended; the exit code is the run's.
@@ -34,8 +34,8 @@ pub fn show(summary: &Summary, folder: &RunFolder, options: &[OsString], json: b
     } else if !quiet {
         print(&in_words(summary, folder, options));
     }
-    if let Some(halted) = summary.halted.as_ref().filter(|_| quiet || json) {
-        let _ = writeln!(io::stderr(), "error: halted: {}\n{}", halted.message, ways_on(summary));
+    for halted in summary.halts.iter().filter(|_| quiet || json) {
+        let _ = writeln!(io::stderr(), "error: halted: {}\n{}", halted.title(), halted.ways_on);
     }
     if !summary.leaks.is_empty() {
         let _ = writeln!(io::stderr(), "error: {}", leaked(summary.leaks.iter().map(Path::new)));
@@ -134,6 +134,7 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
             let _ = writeln!(text, "{count:>7} {what}");
         }
     }
+    add_apps(&mut text, summary);
     add_pace(&mut text, summary);
     if summary.parent_run.is_some() {
         let Chain { runs, input, outstanding, .. } = &summary.chain;
@@ -156,7 +157,7 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
             path("quarantine.jsonl")
         );
     }
-    if books.failed > 0 || summary.halted.is_some() || summary.lost_grants.count > 0 {
+    if books.failed > 0 || !summary.halts.is_empty() || summary.lost_grants.count > 0 {
         let _ =
             writeln!(text, "Ticket      {}  (text for HighLevel's support)", path("escalation.md"));
     }
@@ -209,13 +210,24 @@ fn add_ways_on(text: &mut String, summary: &Summary) {
              (lost_grants in summary.json, for support)."
         );
     }
-    if let Some(halted) = &summary.halted {
-        let _ = writeln!(text, "\nHALTED: {}\n{}", halted.message, ways_on(summary));
+    for halted in &summary.halts {
+        let _ = writeln!(text, "\nHALTED: {}\n{}", halted.title(), halted.ways_on);
     }
 }
 
-fn ways_on(summary: &Summary) -> &str {
-    summary.ways_on.as_deref().unwrap_or_default()
+/// Adds the apps to a text, a line each, where there are several.
+pub fn add_apps(text: &mut String, summary: &Summary) {
+    for (name, AppInFigures { books, halted, .. }) in &summary.apps {
+        let halted = if halted.is_some() { ", halted" } else { "" };
+        let _ = writeln!(
+            text,
+            "App {name}: {} of {} recovered, {} failed, {} not attempted{halted}",
+            books.recovered,
+            books.installations(),
+            books.failed,
+            books.not_attempted
+        );
+    }
 }
 
 /// The command that takes the rest up, ready to paste: the run itself when it was stopped, its
@@ -224,11 +236,12 @@ pub fn next_command(summary: &Summary, folder: &RunFolder, options: &[OsString])
     let books = &summary.books;
     match summary.state {
         _ if books.failed + books.not_attempted == 0 => None,
-        State::Complete => {
+        State::Complete if summary.halts.is_empty() => {
             let options = [options, &escalation_again(&summary.escalation)].concat();
             Some(command("run", &folder.file("failures.csv"), &options))
         }
-        State::Halted | State::Interrupted | State::Unfinished => {
+        // What was halted is taken up where it was; the others are failures of their own.
+        State::Complete | State::Halted | State::Interrupted | State::Unfinished => {
             Some(resume_command(folder.path(), options))
         }
     }

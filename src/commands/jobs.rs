@@ -3,7 +3,7 @@
 //! The journal has no tokens, so the list is read once more beside it. Both are in the same order,
 //! and one row of each is in memory.
 
-use std::{path::Path, thread};
+use std::{path::Path, sync::Arc, thread};
 
 use anyhow::Context;
 use futures::{Stream, stream};
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::list::{TokenList, TokenRows};
 use crate::{
+    apps::AppName,
     batch::Job,
     installation::Scope,
     journal::{
@@ -22,6 +23,15 @@ use crate::{
 
 /// Jobs that wait to be taken.
 const AHEAD: usize = 1024;
+
+/// Which installations are worked on together.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Those of this app, where there are several.
+    pub app: Option<AppName>,
+    /// Whether failed ones are among them.
+    pub take: Take,
+}
 
 /// Which installations a reading of the journal gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +59,8 @@ fn passes(ways: &Ways) -> &'static [Pass] {
 /// The installations that the leg takes, read by a thread of its own. Without a list, they have no
 /// tokens.
 pub fn jobs(
-    ledger: Ledger,
-    take: Take,
+    ledger: Arc<Ledger>,
+    part: Part,
     folder: &RunFolder,
     ways: &Ways,
     tokens: Option<TokenList>,
@@ -60,7 +70,7 @@ pub fn jobs(
     let feed = move || {
         let rows = || tokens.as_ref().map_or_else(TokenRows::none, TokenList::read);
         for pass in passes {
-            if give(&ledger, take, &journal, *pass, rows(), &queue) == Wanted::NoMore {
+            if give(&ledger, &part, &journal, *pass, rows(), &queue) == Wanted::NoMore {
                 return;
             }
         }
@@ -81,16 +91,16 @@ enum Wanted {
 /// Gives the installations of a pass, in the order of the list.
 fn give(
     ledger: &Ledger,
-    take: Take,
+    part: &Part,
     journal: &Path,
     pass: Pass,
     mut tokens: TokenRows,
     queue: &mpsc::Sender<Job>,
 ) -> Wanted {
-    let Ok(pending) = ledger.pending(journal, take) else { return Wanted::NoMore };
-    let client_id = &ledger.started.client_id;
+    let Ok(pending) = ledger.pending(journal, part.take) else { return Wanted::NoMore };
+    let client_id = ledger.client_id_of(part.app.as_ref());
     for (listed, before) in pending.map_while(Result::ok) {
-        if !pass.takes(listed.installation.scope) {
+        if !pass.takes(listed.installation.scope) || listed.app != part.app {
             continue;
         }
         let job = Job {
@@ -160,7 +170,8 @@ Loc00000000000000006,,,refresh-of-row-6-012345
         let ledger = Ledger::read(&folder.journal(), |_| {}).unwrap();
         spoil(&path);
         let ways = ways.parse().unwrap();
-        let jobs = jobs(ledger, Take::Open, &folder, &ways, Some(input.tokens())).unwrap();
+        let part = Part { app: None, take: Take::Open };
+        let jobs = jobs(Arc::new(ledger), part, &folder, &ways, Some(input.tokens())).unwrap();
         let text = |token: Option<Secret>| token.map(|t| t.expose().to_owned()).unwrap_or_default();
         let told = |job: Job| (job.row, text(job.tokens.access), text(job.tokens.refresh));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

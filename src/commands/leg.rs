@@ -4,8 +4,8 @@ use std::{
     ffi::OsString,
     io,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow};
@@ -15,18 +15,19 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Voice, ending, jobs::jobs, list::TokenList};
+use super::{
+    Voice, ending,
+    jobs::{Part, jobs},
+    list::TokenList,
+};
 use crate::{
     batch::Batch,
     clock,
-    config::{App, Limits},
+    config::{Limits, Party},
     event::{Escalation, Event, Finished, Interrupt, Leaked},
     exit::{Exit, Fault, OrExit},
     gauge::Gauge,
-    highlevel::{
-        client::{Client, Credentials},
-        server_clock::OffsetWatch,
-    },
+    highlevel::{client::Client, endpoint::Endpoint, server_clock::OffsetWatch, table::Answers},
     journal::{
         folder::{Lock, RunFolder},
         ledger::{Ledger, Take},
@@ -35,7 +36,7 @@ use crate::{
     },
     leaks::{self, TokenFiles},
     outage::Watch,
-    pace::{Pacer, memory::Memory},
+    pace::{Outlook, Pacer, memory::Memory},
     progress::Progress,
     record::Recorder,
     recover::{Tools, roads::Roads},
@@ -78,10 +79,12 @@ pub struct Leg {
 
 /// Who calls whom, and how.
 pub struct Calls {
-    /// The app and where it is.
-    pub app: App,
-    /// Its credentials.
-    pub credentials: Credentials,
+    /// Where the calls go.
+    pub endpoint: Endpoint,
+    /// What answers mean.
+    pub answers: Answers,
+    /// Who calls: one app after the other.
+    pub parties: Vec<Party>,
     /// How fast and how often.
     pub limits: Limits,
     /// By which ways.
@@ -137,8 +140,7 @@ impl Leg {
         let mut signals =
             Signals::listen().context("cannot listen to signals").or_exit(Exit::Local)?;
         let Self { folder, lock, writer, log, ledger, take, tokens, options } = self;
-        let mut secrets = calls.app.agency_tokens.secrets();
-        secrets.push(calls.credentials.client_secret.0.clone());
+        let secrets: Vec<Secret> = calls.parties.iter().flat_map(Party::secrets).collect();
         let stop = Stop::default();
         let run_id = ledger.started.run_id.clone();
         let (journal, writing) = writer.spawn(&run_id, stop.clone()).or_exit(Exit::Local)?;
@@ -184,39 +186,36 @@ impl Team {
         signals: &mut Signals,
     ) -> Result<(), Fault> {
         let Self { calls, tokens, journal, log, stop, voice } = self;
-        let Calls { app, credentials, limits, ways, trials } = calls;
-        let memory = Memory::of(app.endpoint.base(), &credentials.client_id);
-        let client = Client::new(app.endpoint, credentials, limits.timeout, app.answers)
-            .or_exit(Exit::Local)?;
+        let Calls { endpoint, answers, parties, limits, ways, trials } = calls;
+        let ahead = Ahead::default();
+        let outlook = {
+            let ahead = ahead.clone();
+            move || ahead.outlook()
+        };
         let gauge = Gauge::new(ledger.to_take(take));
-        let (pacer, pacing) = Pacer::start(limits.pacing, memory)
-            .context("cannot start a thread")
-            .or_exit(Exit::Local)?;
-        let ahead = pacer.clone();
-        let outlook = move || ahead.outlook();
         let progress = Progress::begin(voice.talk, voice.colors, gauge.clone(), outlook)
             .context("cannot start a thread")
             .or_exit(Exit::Local)?;
         let log = Arc::new(log);
-        let watchdog = Watchdog::default();
-        let looking =
-            look_after(&watchdog, limits, &pacer, &progress, &log).or_exit(Exit::Local)?;
-        let jobs = jobs(ledger, take, folder, &ways, tokens).or_exit(Exit::Local)?;
-        let tools = Tools {
-            client,
-            roads: Roads::new(ways, app.agency_tokens, trials),
-            pacer,
-            recorder: Recorder::new(journal, vec![Box::new(progress.clone()), Box::new(log)]),
-            stop: stop.clone(),
-            outage: Watch::new(limits.max_outage),
-            server_clock: OffsetWatch::default(),
-            attempts: limits.attempts,
-            max_outage: limits.max_outage,
+        let work = Work {
+            folder,
+            ledger: Arc::new(ledger),
+            tokens,
+            endpoint,
+            answers,
+            limits,
+            ways,
+            trials,
+            recorder: Recorder::new(
+                journal,
+                vec![Arc::new(progress.clone()), Arc::new(log.clone())],
+            ),
+            progress: progress.clone(),
+            log,
             gauge,
-            watchdog,
-            day_is_told: AtomicBool::new(false),
+            stop: stop.clone(),
+            ahead,
         };
-        let batch = Arc::new(Batch::new(tools, limits.max_failures));
         let drain = |signal| {
             stop.request(Cause::Interrupted(signal));
             progress.say(
@@ -224,15 +223,130 @@ impl Team {
             );
         };
         let worked = tokio::select! {
-            worked = batch.run(jobs, limits.concurrency as usize) => Ok(worked),
+            worked = work.for_all(parties, take) => worked,
             exit = signals.second(drain) => Err(cut_short(exit)),
         };
-        drop(looking);
+        drop(work);
         block_in_place(|| progress.end());
+        worked
+    }
+}
+
+/// What lies before the requests of the app that is being worked for. Cheap to clone.
+#[derive(Clone, Default)]
+struct Ahead(Arc<Mutex<Option<Pacer>>>);
+
+impl Ahead {
+    fn set(&self, pacer: Option<Pacer>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = pacer;
+    }
+
+    fn outlook(&self) -> Outlook {
+        let pacer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let nothing = Outlook { interval: Duration::ZERO, held: Duration::ZERO };
+        pacer.as_ref().map_or(nothing, Pacer::outlook)
+    }
+}
+
+/// What the apps of a leg share. Each has its own client, pace, canary and outage.
+struct Work<'a> {
+    folder: &'a RunFolder,
+    ledger: Arc<Ledger>,
+    tokens: Option<TokenList>,
+    endpoint: Endpoint,
+    answers: Answers,
+    limits: Limits,
+    ways: Ways,
+    trials: Trials,
+    recorder: Recorder,
+    progress: Progress,
+    log: Arc<RunLog>,
+    gauge: Gauge,
+    stop: Stop,
+    ahead: Ahead,
+}
+
+impl Work<'_> {
+    /// Works for one app after the other. What halts one of them does not halt the next.
+    async fn for_all(&self, parties: Vec<Party>, take: Take) -> Result<(), Fault> {
+        let mut starts = Vec::new();
+        for party in parties {
+            let part = Part { app: party.app.clone(), take };
+            if self.stop.cause().is_none() && self.ledger.to_take_of(party.app.as_ref(), take) > 0 {
+                starts = self.for_one(party, part, starts).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Works for one app, after these starts for others; gives all of them together.
+    async fn for_one(
+        &self,
+        party: Party,
+        part: Part,
+        earlier: Vec<Instant>,
+    ) -> Result<Vec<Instant>, Fault> {
+        let limits = self.limits;
+        let memory = Memory::of(self.endpoint.base(), &party.credentials.client_id);
+        let (pacer, pacing) = Pacer::start_after(earlier, limits.pacing, memory)
+            .context("cannot start a thread")
+            .or_exit(Exit::Local)?;
+        self.ahead.set(Some(pacer.clone()));
+        let watchdog = Watchdog::default();
+        let looking = look_after(&watchdog, limits, &pacer, &self.progress, &self.log)
+            .or_exit(Exit::Local)?;
+        let stop = if part.app.is_some() { self.stop.part() } else { self.stop.clone() };
+        let tools = self.tools(party, &part, pacer.clone(), watchdog, stop.clone())?;
+        let jobs =
+            jobs(self.ledger.clone(), part.clone(), self.folder, &self.ways, self.tokens.clone())
+                .or_exit(Exit::Local)?;
+        let batch = Arc::new(Batch::new(tools, limits.max_failures));
+        // What the disk lost is told by the journal's thread, which knows what was saved.
+        let worked = batch.run(jobs, limits.concurrency as usize).await;
+        if worked.is_err() {
+            self.stop.request(Cause::CustodyLost);
+        }
+        if let (Some(app), Some(Cause::Halted)) = (&part.app, stop.cause()) {
+            self.progress.say(&format!(
+                "Halted for app {app}: its other installations are left as they are."
+            ));
+        }
+        drop(looking);
+        self.ahead.set(None);
+        let starts = pacer.starts();
+        drop(pacer);
         // It ends by itself, having no more handles, and remembers the last starts.
         let _ = timeout(Duration::from_secs(1), pacing).await;
-        // What the disk lost is told by the journal's thread, which knows what was saved.
-        worked.map(drop)
+        Ok(starts)
+    }
+
+    fn tools(
+        &self,
+        party: Party,
+        part: &Part,
+        pacer: Pacer,
+        watchdog: Watchdog,
+        stop: Stop,
+    ) -> Result<Tools, Fault> {
+        let Party { app, credentials, agency_tokens } = party;
+        let (limits, answers) = (self.limits, self.answers.clone());
+        let client = Client::new(self.endpoint.clone(), credentials, limits.timeout, answers);
+        let open = self.ledger.to_take_of(app.as_ref(), part.take);
+        Ok(Tools {
+            client: client.or_exit(Exit::Local)?,
+            roads: Roads::new(self.ways.clone(), agency_tokens, self.trials.clone()),
+            pacer,
+            recorder: self.recorder.clone(),
+            app,
+            stop,
+            outage: Watch::new(limits.max_outage),
+            server_clock: OffsetWatch::default(),
+            attempts: limits.attempts,
+            max_outage: limits.max_outage,
+            gauge: self.gauge.part(open),
+            watchdog,
+            day_is_told: AtomicBool::new(false),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 
 use crate::{
+    apps::Directory,
     clock,
     event::{Event, Listener, Ready, Selected},
     exit::{Exit, Fault, OrExit},
@@ -21,6 +22,7 @@ pub struct InputList {
     source: Source,
     selected: Selected,
     selection: Selection,
+    directory: Option<Directory>,
 }
 
 impl InputList {
@@ -31,7 +33,13 @@ impl InputList {
             ids.context("--only")
         });
         let selection = Selection { only: only.transpose()?, limit: selected.limit };
-        Ok(Self { source: Source::open(path)?, selected, selection })
+        Ok(Self { source: Source::open(path)?, selected, selection, directory: None })
+    }
+
+    /// The same list, whose rows are of several apps.
+    #[must_use]
+    pub fn of_apps(self, directory: Option<Directory>) -> Self {
+        Self { directory, ..self }
     }
 
     /// Which of its rows.
@@ -47,7 +55,7 @@ impl InputList {
     /// Reads the list once; one with nothing to recover is an error that helps.
     pub fn survey(&self, app: OwnApp<'_>) -> Result<Survey, Fault> {
         let (scope, selection) = (self.selected.scope, self.selection.clone());
-        let survey = plan::survey(&self.source, scope, selection, app);
+        let survey = plan::survey(&self.source, scope, selection, self.directory.as_ref(), app);
         let survey = survey.or_exit(Exit::Usage)?;
         if survey.installations() > 0 {
             return Ok(survey);
@@ -57,7 +65,8 @@ impl InputList {
 
     /// Reads the list into the journal. It must be the one that was surveyed.
     pub fn record(&self, survey: &Survey, writer: &mut Writer, log: &RunLog) -> Result<(), Fault> {
-        let rows = Rows::of(&self.source, self.selected.scope, self.selection.clone());
+        let (scope, selection) = (self.selected.scope, self.selection.clone());
+        let rows = Rows::of(&self.source, scope, selection, self.directory.clone());
         let mut rows = rows.or_exit(Exit::Usage)?;
         let mut input = 0;
         for row in &mut rows {

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, ensure};
 
 use crate::{
-    config::path_in_full,
+    config::{Place, path_in_full},
     event::Parent,
     input::Continues,
     journal::{disk::Disk, folder::RunFolder, ledger::Ledger},
@@ -24,15 +24,6 @@ pub enum Before {
     Run(Box<Parent>),
     /// The list is a run's failures, and it cannot be told which run's. Why, and what to do.
     Unknown(String),
-}
-
-/// Where a run calls: a rehearsal is no link of a chain of real runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The embedded stand-in.
-    Rehearsal,
-    /// Somewhere else.
-    Real,
 }
 
 impl fmt::Display for Place {

@@ -17,10 +17,12 @@ use super::{
     run::{end_runtime, is_agreed, somebody_is_there, start_sandbox},
 };
 use crate::{
+    agency_tokens::Owner,
+    apps::{AppOfRun, DEFAULT, Directory, application},
     batch::limit::MaxFailures,
     cli::{RehearsalArgs, ResumeArgs, options_again},
     clock,
-    config::{self, App, AppBefore, Limits, Stdin},
+    config::{self, App, AppBefore, Limits, Party, Place, Stdin},
     event::{Event, Finished, Listener, Missed, Reclaimed, Resumed, Started},
     exit::{Exit, Fault, OrExit},
     fingerprint::Fingerprints,
@@ -53,11 +55,11 @@ pub fn resume(args: &ResumeArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault
         voice.say(&nothing_left(&ledger.books()));
         finish(&ledger, writer)?;
         let summary = rewrite_views(&folder, None)?;
-        let options = options_again(&args.app, &args.ways, &args.pace, &args.rehearsal);
+        let options = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
         ending::show(&summary, &folder, &options, args.json, voice);
         return Ok(summary.exit);
     }
-    let options = options_again(&args.app, &args.ways, &args.pace, &args.rehearsal);
+    let options = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
     let leg = Leg { folder, lock, writer, log, ledger, take, tokens: None, options };
     go_on(args, leg, voice)
 }
@@ -88,14 +90,21 @@ fn go_on(args: &ResumeArgs, mut leg: Leg, voice: Voice) -> Result<Exit, Fault> {
         Some(sandbox) => App::of_sandbox(&args.app, &sandbox.base_url(), app_before(&leg.ledger)),
         None => App::of(&args.app, app_before(&leg.ledger), Stdin::Free),
     };
-    let app = app.or_exit(Exit::Usage)?;
-    check_client(&app, &before).or_exit(Exit::Usage)?;
-    let credentials = app.credentials().or_exit(Exit::Usage)?;
+    let place = if before.sandbox { Place::Rehearsal } else { Place::Real };
+    let app = app.and_then(|app| app.with_apps(&args.app, &args.apps, place));
+    let mut app = app.or_exit(Exit::Usage)?;
+    let apps = apps_to_take(&leg.ledger, leg.take);
+    check_client(&app, &before, &apps).or_exit(Exit::Usage)?;
+    let parties = app.parties(&apps).or_exit(Exit::Usage)?;
     say_plan(&leg, &app, limits, &ways, voice);
     let trials = config::trials(&args.ways, trials_before(&leg.ledger));
     leg.tokens = tokens_of_list(&leg.ledger, &ways, &trials, voice);
     if ways.include(Way::Agency) {
-        app.agency_tokens.take_recovered(&leg.folder.tokens());
+        for Party { app, credentials, agency_tokens } in &parties {
+            let own = Owner::App(application(&credentials.client_id));
+            let owner = if app.is_some() { own } else { Owner::AnyApp };
+            agency_tokens.take_recovered(owner, &leg.folder.tokens());
+        }
     }
     if sandbox.is_none() && !args.yes && somebody_is_there() && !is_agreed() {
         voice.say("Nothing was sent.");
@@ -105,7 +114,9 @@ fn go_on(args: &ResumeArgs, mut leg: Leg, voice: Voice) -> Result<Exit, Fault> {
     add(&mut leg.ledger, &mut leg.writer, &leg.log, resumed)
         .and_then(|()| leg.writer.sync())
         .or_exit(Exit::Local)?;
-    let done = leg.work(&runtime, Calls { app, credentials, limits, ways, trials }, voice);
+    let (endpoint, answers) = (app.endpoint, app.answers);
+    let calls = Calls { endpoint, answers, parties, limits, ways, trials };
+    let done = leg.work(&runtime, calls, voice);
     end_runtime(runtime, sandbox);
     done.map(|done| ending::tell(&done, args.json, voice))
 }
@@ -243,7 +254,10 @@ fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger,
             list.name
         )
     });
+    let Started { apps, client_id, .. } = &ledger.started;
+    let directory = (!apps.is_empty()).then(|| Directory::new(apps.clone(), Some(client_id)));
     let input = InputList::open(path.or_exit(Exit::Local)?, selection.clone());
+    let input = input.map(|input| input.of_apps(directory));
     let context = "the run ended while its list was being read, nothing was sent; \
                    the list is needed to go on";
     let input = input.context(context).or_exit(Exit::Local)?;
@@ -384,7 +398,7 @@ fn app_before(ledger: &Ledger) -> AppBefore {
     AppBefore {
         base_url: Some(base_url.clone()),
         reconnect_path: Some(reconnect_path.clone()),
-        client_id: Some(client_id.clone()),
+        client_id: Some(client_id.clone()).filter(|id| !id.is_empty()),
     }
 }
 
@@ -400,13 +414,42 @@ fn rehearsal(args: &RehearsalArgs, before: &Started) -> anyhow::Result<Rehearsal
     Ok(args)
 }
 
-fn check_client(app: &App, before: &Started) -> anyhow::Result<()> {
+/// The apps of the run that the leg has something to do for.
+fn apps_to_take(ledger: &Ledger, take: Take) -> Vec<AppOfRun> {
+    let is_open = |app: &&AppOfRun| ledger.to_take_of(Some(&app.name), take) > 0;
+    ledger.started.apps.iter().filter(is_open).cloned().collect()
+}
+
+fn check_client(app: &App, before: &Started, apps: &[AppOfRun]) -> anyhow::Result<()> {
+    if !before.apps.is_empty() {
+        return check_apps(app, apps);
+    }
+    ensure!(app.named.is_empty(), "--apps: this run is for client id {} alone", before.client_id);
     let now = app.client_id.as_deref().unwrap_or_default();
     ensure!(
         now == before.client_id,
         "this run is for client id {}, and {now} was given; its tokens belong to the first",
         before.client_id
     );
+    Ok(())
+}
+
+/// Each app has to be there with the client id that it had.
+fn check_apps(app: &App, apps: &[AppOfRun]) -> anyhow::Result<()> {
+    let names: Vec<_> = apps.iter().map(|app| app.name.as_str()).collect();
+    ensure!(
+        !app.named.is_empty() || names == [DEFAULT],
+        "this run is for several apps ({} to do): give their credentials again with --apps FILE",
+        names.join(", ")
+    );
+    let given = || app.named.iter().map(|named| &named.app.client_id).chain(&app.client_id);
+    for AppOfRun { name, client_id } in apps {
+        ensure!(
+            given().any(|id| id == client_id),
+            "app {name} of this run has client id {client_id}, which is not given any more; its \
+             tokens belong to that one"
+        );
+    }
     Ok(())
 }
 
@@ -428,6 +471,18 @@ fn resumed(app: &App, limits: Limits, ways: &Ways, trials: &Trials) -> Resumed {
     }
 }
 
+fn clients_in_words(leg: &Leg) -> String {
+    let Started { apps, client_id, .. } = &leg.ledger.started;
+    if apps.is_empty() {
+        return format!("Client id      {client_id}");
+    }
+    let line = |AppOfRun { name, client_id }: &AppOfRun| {
+        let to_take = counted(leg.ledger.to_take_of(Some(name), leg.take), "installation");
+        format!("App            {name}: {to_take}, client id {client_id}")
+    };
+    apps.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 fn say_plan(leg: &Leg, app: &App, limits: Limits, ways: &Ways, voice: Voice) {
     let books = leg.ledger.books();
     let to_take = leg.ledger.to_take(leg.take);
@@ -439,7 +494,7 @@ fn say_plan(leg: &Leg, app: &App, limits: Limits, ways: &Ways, voice: Voice) {
          To recover     {}\n\
          {via}Calls          {calls} at {}, {} in flight: {} at least\n\
          Endpoint       {}\n\
-         Client id      {}\n\
+         {}\n\
          Run folder     {}",
         leg.ledger.started.run_id,
         clock::stamp(leg.ledger.started.at),
@@ -451,7 +506,7 @@ fn say_plan(leg: &Leg, app: &App, limits: Limits, ways: &Ways, voice: Voice) {
         limits.concurrency,
         in_words(limits.pacing.bound().least_time_for(calls)),
         app.endpoint,
-        leg.ledger.started.client_id,
+        clients_in_words(leg),
         leg.folder.path().display(),
     ));
 }

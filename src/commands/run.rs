@@ -12,13 +12,14 @@ use super::{
     Voice, ending,
     leg::{Calls, Leg},
     list::InputList,
-    parent::{self, Before, Place},
+    parent::{self, Before},
     print,
 };
 use crate::{
+    apps::AppOfRun,
     cli::{ListArgs, RehearsalArgs, RunArgs, options_again},
     clock,
-    config::{self, App, AppBefore, Columns, Limits, Stdin},
+    config::{self, App, AppBefore, Columns, Limits, Place, Stdin},
     event::{Escalation, Event, FORMAT, Listener, Parent, Selected, Started},
     exit::{Exit, Fault, OrExit},
     journal::{
@@ -40,7 +41,8 @@ pub fn check(args: &RunArgs) -> Result<Exit, Fault> {
     config::check_rehearsal(&args.rehearsal).or_exit(Exit::Usage)?;
     let limits = Limits::of(&args.pace, Limits::default()).or_exit(Exit::Usage)?;
     let app = App::of(&args.app, AppBefore::default(), stdin_of(args)).or_exit(Exit::Usage)?;
-    let list = open_list(args)?;
+    let app = app.with_apps(&args.app, &args.apps, place(args)).or_exit(Exit::Usage)?;
+    let list = open_list(args)?.of_apps(app.directory());
     let survey = list.survey(app.own())?;
     let links = Links::of(args, &survey).or_exit(Exit::Usage)?;
     let plan = plan_of(survey, limits, args, &app, None);
@@ -71,13 +73,17 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
         Some(sandbox) => App::of_sandbox(&args.app, &sandbox.base_url(), AppBefore::default()),
         None => App::of(&args.app, AppBefore::default(), stdin_of(args)),
     };
-    let app = app.or_exit(Exit::Usage)?;
-    let credentials = app.credentials().or_exit(Exit::Usage)?;
-    let list = open_list(args)?;
+    let app = app.and_then(|app| app.with_apps(&args.app, &args.apps, place(args)));
+    let mut app = app.or_exit(Exit::Usage)?;
+    if app.named.is_empty() {
+        app.credentials().or_exit(Exit::Usage)?;
+    }
+    let list = open_list(args)?.of_apps(app.directory());
     let out = config::run_folder(args.out.as_deref());
     let survey = list.survey(app.own())?;
     let links = Links::of(args, &survey).or_exit(Exit::Usage)?;
     let plan = plan_of(survey, limits, args, &app, Some(&out));
+    let parties = app.parties(&apps_of(&plan.survey)).or_exit(Exit::Usage)?;
     show(&plan, &app, voice);
     if let Some(words) = links.in_words() {
         voice.say(&words);
@@ -87,9 +93,10 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
         return Ok(Exit::Usage);
     }
     let leg = prepare(args, &list, &plan, &app, links, &out, disk)?;
-    let trials = plan.trials.clone();
-    let done =
-        leg.work(&runtime, Calls { app, credentials, limits, ways: plan.ways, trials }, voice);
+    let (endpoint, answers) = (app.endpoint, app.answers);
+    let (ways, trials) = (plan.ways, plan.trials);
+    let calls = Calls { endpoint, answers, parties, limits, ways, trials };
+    let done = leg.work(&runtime, calls, voice);
     end_runtime(runtime, sandbox);
     done.map(|done| ending::tell(&done, args.json, voice))
 }
@@ -154,6 +161,15 @@ fn open_list(args: &RunArgs) -> Result<InputList, Fault> {
     InputList::open(&args.installations, selected(&args.list)).or_exit(Exit::Usage)
 }
 
+fn place(args: &RunArgs) -> Place {
+    if args.rehearsal.sandbox { Place::Rehearsal } else { Place::Real }
+}
+
+/// The apps that the list has rows of.
+fn apps_of(survey: &Survey) -> Vec<AppOfRun> {
+    survey.apps.iter().map(|rows| rows.app.clone()).collect()
+}
+
 fn selected(args: &ListArgs) -> Selected {
     let only = args.only.as_deref().map(config::path_in_full);
     Selected { scope: args.scope, only, limit: args.limit }
@@ -184,10 +200,9 @@ struct Links {
 
 impl Links {
     fn of(args: &RunArgs, survey: &Survey) -> anyhow::Result<Self> {
-        let place = if args.rehearsal.sandbox { Place::Rehearsal } else { Place::Real };
         let columns = Columns { carried: &survey.list.columns, left_out: &survey.token_columns };
         Ok(Self {
-            before: parent::find(survey, args.list.parent.as_deref(), place)?,
+            before: parent::find(survey, args.list.parent.as_deref(), place(args))?,
             escalation: config::escalation(&args.escalation, Escalation::default(), columns)?,
         })
     }
@@ -242,10 +257,18 @@ fn prepare(
     writer.append(&started).or_exit(Exit::Local)?;
     list.record(&plan.survey, &mut writer, &log)?;
     let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
-    let options = options_again(&args.app, &args.ways, &args.pace, &args.rehearsal);
+    let options = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
     let are_needed = plan.ways.include(Way::Refresh) || plan.trials.old == OldTokens::Tried;
     let tokens = are_needed.then(|| list.tokens());
     Ok(Leg { folder, lock, writer, log, ledger, take: Take::Open, tokens, options })
+}
+
+/// The usual client id; among several apps, only where the list has rows of it.
+fn client_id(app: &App, plan: &Plan) -> String {
+    let apps = &plan.survey.apps;
+    let is_used = |id: &&String| apps.iter().any(|rows| rows.app.client_id == **id);
+    let own = app.client_id.as_ref().filter(|id| apps.is_empty() || is_used(id));
+    own.cloned().unwrap_or_default()
 }
 
 fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App, links: Links) -> Started {
@@ -254,7 +277,8 @@ fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App, links: Link
         run_id: format!("{:032x}", fastrand::u128(..)),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         at: clock::now(),
-        client_id: plan.client_id.clone().unwrap_or_default(),
+        client_id: client_id(app, plan),
+        apps: apps_of(&plan.survey),
         base_url: app.endpoint.base().to_owned(),
         reconnect_path: app.endpoint.reconnect_path().to_owned(),
         sandbox: args.rehearsal.sandbox,

@@ -164,6 +164,7 @@ impl<'a> Status<'a> {
         if let Some(halted) = self.halted {
             let _ = writeln!(text, "Halted       {halted}");
         }
+        ending::add_apps(&mut text, summary);
         self.add_chain(&mut text);
         ending::add_causes(&mut text, summary);
         match (&self.next, &self.holder) {

@@ -11,6 +11,7 @@ use super::{
     failure::{Class, Failure, Stage},
 };
 use crate::{
+    apps::application,
     installation::{Id, Installation, Scope},
     jwt::{self, Claims},
     secret::Secret,
@@ -184,9 +185,8 @@ impl TokenPair {
         client_id: &str,
         installation: &Installation,
     ) -> Map<String, Value> {
-        let application = client_id.split('-').next().unwrap_or(client_id);
         let mut document = Map::new();
-        document.insert("applicationId".into(), application.into());
+        document.insert("applicationId".into(), application(client_id).into());
         document.insert("resourceId".into(), installation.id.as_str().into());
         for (name, value) in &self.fields {
             document.insert(name.clone(), value.clone());

@@ -20,6 +20,8 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
     #[serde(borrow)]
+    application_id: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow)]
     resource_id: std::borrow::Cow<'a, str>,
     #[serde(borrow)]
     user_type: Option<std::borrow::Cow<'a, str>>,
@@ -110,5 +112,6 @@ fn print_of(line: &[u8], prints: &Fingerprints) -> Option<Fingerprint> {
         None => Scope::Company,
     };
     let scope = said().unwrap_or(implied);
-    Some(prints.of(scope, &document.resource_id))
+    let application = document.application_id.unwrap_or_default();
+    Some(prints.of(&application, scope, &document.resource_id))
 }

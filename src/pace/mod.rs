@@ -177,8 +177,19 @@ type Waiting = (Lane, oneshot::Sender<Instant>);
 impl Pacer {
     /// Starts the pacer's thread, which ends after the last handle is dropped.
     pub fn start(pacing: Pacing, memory: Option<Memory>) -> io::Result<(Self, PacerEnded)> {
+        Self::start_after(Vec::new(), pacing, memory)
+    }
+
+    /// The same after the starts that another pacer of this run has given, which count too.
+    pub fn start_after(
+        mut earlier: Vec<Instant>,
+        pacing: Pacing,
+        memory: Option<Memory>,
+    ) -> io::Result<(Self, PacerEnded)> {
+        earlier.extend(earlier_starts(memory.as_ref(), pacing.bound()));
+        earlier.sort_unstable();
         let queue = Queue {
-            gate: Gate::new(pacing, earlier_starts(memory.as_ref(), pacing.bound()).into_iter()),
+            gate: Gate::new(pacing, earlier.into_iter()),
             exchanges: VecDeque::new(),
             others: VecDeque::new(),
             is_open: true,
@@ -263,6 +274,11 @@ impl Pacer {
     /// Codes that were asked for, or have come, and are not presented yet.
     pub fn codes_to_come(&self) -> u32 {
         self.desk.lock().gate.codes_to_come()
+    }
+
+    /// The last starts, oldest first.
+    pub fn starts(&self) -> Vec<Instant> {
+        self.desk.lock().gate.remembered()
     }
 
     /// What lies before the requests that are still to come.

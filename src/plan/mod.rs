@@ -11,7 +11,7 @@ use serde_json::json;
 
 pub use self::rows::{Row, Rows, Selection, ids_in};
 pub use self::stock::{Agency, ByRefresh, Stock};
-pub use self::survey::{Named, OwnApp, StoredSurvey, Survey, SurveyError, survey};
+pub use self::survey::{AppRows, Named, OwnApp, StoredSurvey, Survey, SurveyError, survey};
 pub use self::ways::{Forecast, Missing, WayForecast};
 
 use self::ways::forecast;
@@ -86,7 +86,7 @@ impl Plan {
     fn write_stored_tokens(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stored = &self.survey.stored_tokens;
         match &self.client_id {
-            Some(client_id) if !stored.is_empty() => {
+            Some(client_id) if !stored.is_empty() && self.survey.apps.is_empty() => {
                 writeln!(f, "Stored tokens  {}", stored.seen_from(client_id))
             }
             _ => Ok(()),
@@ -115,8 +115,33 @@ impl Plan {
         if self.ways.are_default() { Ok(()) } else { self.forecast().write(f, &self.pacing) }
     }
 
+    /// The client id, or the apps with their own.
+    fn write_apps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.survey.apps.is_empty() {
+            let client_id = self.client_id.as_deref().unwrap_or("not given");
+            return writeln!(f, "Client id      {client_id}");
+        }
+        for AppRows { app, installations } in &self.survey.apps {
+            let rows = counted(*installations, "installation");
+            writeln!(f, "App            {}: {rows}, client id {}", app.name, app.client_id)?;
+        }
+        Ok(())
+    }
+
     /// The plan for a program.
     pub fn as_json(&self) -> serde_json::Value {
+        let mut plan = self.as_json_of_all();
+        if !self.survey.apps.is_empty() {
+            let apps = self.survey.apps.iter().map(|AppRows { app, installations }| {
+                let told = json!({ "client_id": app.client_id, "installations": installations });
+                (app.name.to_string(), told)
+            });
+            plan["apps"] = apps.collect::<serde_json::Map<_, _>>().into();
+        }
+        plan
+    }
+
+    fn as_json_of_all(&self) -> serde_json::Value {
         let (survey, forecast) = (&self.survey, self.forecast());
         json!({
             "list": survey.list.name,
@@ -195,7 +220,7 @@ impl fmt::Display for Plan {
             writeln!(f, "Day            as of {}: {}", clock::stamp(day.at), day.in_words())?;
         }
         writeln!(f, "Endpoint       {}", self.endpoint)?;
-        writeln!(f, "Client id      {}", self.client_id.as_deref().unwrap_or("not given"))?;
+        self.write_apps(f)?;
         write!(f, "Run folder     {}", self.out.as_deref().unwrap_or("none: nothing is written"))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
+    apps::{AppName, AppOfRun, COLUMN, Directory, application},
     event::{Duplicate, History, Listed, Rejected},
     fingerprint::{Fingerprint, Fingerprints},
     input::{self, InputError, Record, ScopeChoice, Source, Stored, ToldBy},
@@ -49,6 +50,8 @@ pub struct Rows {
     taken: u32,
     seen: HashMap<Fingerprint, u32>,
     prints: Fingerprints,
+    /// Of several apps, which a row is of.
+    directory: Option<Directory>,
 }
 
 impl Rows {
@@ -57,6 +60,7 @@ impl Rows {
         source: &Source,
         scope: ScopeChoice,
         selection: Selection,
+        directory: Option<Directory>,
     ) -> Result<Self, InputError> {
         Ok(Self {
             list: source.read(scope)?,
@@ -65,6 +69,7 @@ impl Rows {
             taken: 0,
             seen: HashMap::new(),
             prints: Fingerprints::default(),
+            directory,
         })
     }
 
@@ -90,8 +95,13 @@ impl Rows {
             return Row::LeftOut;
         }
         self.not_met.remove(&listed.installation.id);
+        let app = match self.app_of(&listed) {
+            Ok(app) => app.cloned(),
+            Err(rejected) => return Row::Rejected(rejected),
+        };
         let Installation { scope, id, .. } = &listed.installation;
-        let print = self.prints.of(*scope, id.as_str());
+        let own = app.as_ref().map_or("", |app| application(&app.client_id));
+        let print = self.prints.of(own, *scope, id.as_str());
         let first_row = *self.seen.entry(print).or_insert(listed.row);
         if first_row != listed.row {
             let Installation { id, .. } = listed.installation;
@@ -99,8 +109,24 @@ impl Rows {
         }
         self.taken += 1;
         let told_by = listed.told_by;
-        let (listed, stored) = listed_event(listed);
+        let (listed, stored) = listed_event(listed, app.map(|app| app.name));
         Row::Take { listed, stored, told_by }
+    }
+
+    /// The app that a row names in its column, or that rows without one are of.
+    fn app_of(&self, listed: &input::Listed) -> Result<Option<&AppOfRun>, Rejected> {
+        let Some(directory) = &self.directory else { return Ok(None) };
+        let mut columns = self.list.shape().columns.iter();
+        let column = columns.position(|name| name.trim().eq_ignore_ascii_case(COLUMN));
+        let cell = column.and_then(|column| listed.values.get(column));
+        let cell = cell.map(String::as_str).unwrap_or_default();
+        directory.pick(cell).map(Some).map_err(|reason| Rejected {
+            row: listed.row,
+            line: listed.line,
+            column: SafeText::new(COLUMN),
+            reason: SafeText::new(&reason),
+            raw: SafeText::new(cell),
+        })
     }
 }
 
@@ -113,11 +139,12 @@ impl Iterator for Rows {
     }
 }
 
-fn listed_event(listed: input::Listed) -> (Listed, Stored) {
+fn listed_event(listed: input::Listed, app: Option<AppName>) -> (Listed, Stored) {
     let event = Listed {
         row: listed.row,
         line: listed.line,
         installation: listed.installation,
+        app,
         values: listed.values,
         history: listed.history.map(|history| History {
             attempts_total: history.attempts_total,

@@ -9,6 +9,7 @@ use super::{
     stock::Stock,
 };
 use crate::{
+    apps::{AppName, AppOfRun, Directory, NamedApp},
     client_id::ClientId,
     event::{Duplicate, List, Listed, Rejected},
     input::{Continues, InputError, ScopeChoice, Source, Stored, ToldBy, Unused},
@@ -53,6 +54,17 @@ pub struct Survey {
     pub stored: StoredSurvey,
     /// What it brings for each way back.
     pub stock: Stock,
+    /// The apps that it has rows of, where there may be several.
+    pub apps: Vec<AppRows>,
+}
+
+/// How many installations of an app a list has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppRows {
+    /// The app.
+    pub app: AppOfRun,
+    /// Its installations that are to be recovered.
+    pub installations: u32,
 }
 
 /// What the tokens of a list say of its rows.
@@ -77,6 +89,14 @@ pub struct OwnApp<'a> {
     pub client_id: Option<&'a str>,
     /// Its client secret, which must not stand in the list.
     pub client_secret: Option<&'a ClientSecret>,
+    /// The apps of which it is one, with their secrets.
+    pub named: &'a [NamedApp],
+}
+
+impl<'a> OwnApp<'a> {
+    fn secrets(self) -> impl Iterator<Item = &'a ClientSecret> {
+        self.client_secret.into_iter().chain(self.named.iter().filter_map(NamedApp::client_secret))
+    }
 }
 
 /// A number of rows, the first of them by name.
@@ -120,26 +140,40 @@ pub fn survey(
     source: &Source,
     scope: ScopeChoice,
     selection: Selection,
+    directory: Option<&Directory>,
     app: OwnApp<'_>,
 ) -> Result<Survey, SurveyError> {
-    let mut rows = Rows::of(source, scope, selection)?;
+    let mut rows = Rows::of(source, scope, selection, directory.cloned())?;
     let mut survey = Survey::of(source);
     let mut clients = BTreeMap::new();
+    let mut by_app = BTreeMap::<AppName, u32>::new();
     for row in &mut rows {
         let row = row?;
-        if let Some(line) = app.client_secret.and_then(|secret| line_that_holds(&row, secret)) {
+        if let Some(line) = app.secrets().find_map(|secret| line_that_holds(&row, secret)) {
             return Err(SurveyError::HoldsClientSecret { name: source.name().to_owned(), line });
         }
         survey.count(&row);
+        if let Row::Take { listed: Listed { app: Some(name), .. }, .. } = &row {
+            *by_app.entry(name.clone()).or_default() += 1;
+        }
         if let Row::Take { listed, stored, told_by } = row {
             if let Some(client) = stored.client() {
                 *clients.entry(client.clone()).or_default() += 1;
             }
-            survey.stored.count(&listed, &stored, told_by, app.client_id);
-            let tokens = stored.usable_for(&listed.installation, app.client_id);
+            let named = listed.app.as_ref().and_then(|name| directory?.client_id(name));
+            let client_id = named.or(app.client_id);
+            survey.stored.count(&listed, &stored, told_by, client_id);
+            let tokens = stored.usable_for(&listed.installation, client_id);
             survey.stock.count(&listed.installation, &tokens);
         }
     }
+    let apps = directory.map(Directory::apps).unwrap_or_default().iter();
+    survey.apps = apps
+        .filter_map(|app| {
+            let installations = *by_app.get(&app.name)?;
+            Some(AppRows { app: app.clone(), installations })
+        })
+        .collect();
     survey.stored_tokens = StoredTokens::of(clients);
     let mut not_met: Vec<_> = rows.not_met.iter().collect();
     not_met.sort_unstable();
@@ -193,6 +227,7 @@ impl Survey {
             stored_tokens: StoredTokens::default(),
             stored: StoredSurvey::default(),
             stock: Stock::default(),
+            apps: Vec::new(),
         }
     }
 

@@ -120,7 +120,8 @@ impl Recovery<'_> {
             return Ok(());
         }
         let (at, class, message) = (clock::now(), Class::RateLimited, SafeText::new(why));
-        self.tools.recorder.tell(Event::Halted(Halted { at, class, message })).await
+        let app = self.tools.app.clone();
+        self.tools.recorder.tell(Event::Halted(Halted { at, class, message, app })).await
     }
 
     /// Cuts tokens out of what a server said, should it echo some.

@@ -20,6 +20,7 @@ use self::{
     roads::Roads,
 };
 use crate::{
+    apps::AppName,
     batch::Job,
     clock::{self, Moment},
     event::{Call, Event, Failed, Recovered, Retrying, Untried, Verified},
@@ -51,7 +52,9 @@ pub struct Tools {
     pub pacer: Pacer,
     /// Where it is said what happens.
     pub recorder: Recorder,
-    /// Whether the run is to end.
+    /// The app, where the run has several.
+    pub app: Option<AppName>,
+    /// Whether the run is to end, or its part for this app.
     pub stop: Stop,
     /// Whether everything fails the same way.
     pub outage: Watch,

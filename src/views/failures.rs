@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use super::cell::{self, Sheet};
 use crate::{
+    apps::AppName,
     clock::stamp,
-    event::{Failed, History, Listed},
+    event::{Failed, Halted, History, Listed},
     highlevel::failure::{Advice, Class, Failure},
     journal::ledger::{Ledger, Outcome, Tried},
     text::SafeText,
@@ -32,6 +33,8 @@ pub struct Failures<W: Write> {
     out: Sheet<W>,
     columns: usize,
     not_attempted: NotAttempted,
+    /// By the app that was halted, where it was not all of them.
+    halted: Vec<(Option<AppName>, NotAttempted)>,
 }
 
 /// What is said of installations that were never asked for.
@@ -46,7 +49,12 @@ impl<W: Write> Failures<W> {
     pub fn begin(out: W, ledger: &Ledger) -> csv::Result<Self> {
         let own = &ledger.started.list.columns;
         let out = Sheet::begin(out, own.iter().map(String::as_str).chain(COLUMNS))?;
-        Ok(Self { out, columns: own.len(), not_attempted: NotAttempted::of(ledger) })
+        Ok(Self {
+            out,
+            columns: own.len(),
+            not_attempted: NotAttempted::of(ledger),
+            halted: halted(ledger),
+        })
     }
 
     /// Writes the line of one installation, if it is not recovered.
@@ -55,12 +63,17 @@ impl<W: Write> Failures<W> {
             Outcome::Recovered(_) | Outcome::Reclaimed(_) | Outcome::Skipped(_) => return Ok(()),
             Outcome::Failed(failed) => failed_cells(failed, listed.history.as_ref()),
             Outcome::NotAttempted(tried) => {
-                self.not_attempted.cells(tried, listed.history.as_ref())
+                self.not_attempted(listed).cells(tried, listed.history.as_ref())
             }
         };
         let missing = self.columns.saturating_sub(listed.values.len());
         let empty = std::iter::repeat_n(String::new(), missing);
         self.out.line(listed.values.iter().cloned().chain(empty).chain(ours))
+    }
+
+    fn not_attempted(&self, listed: &Listed) -> &NotAttempted {
+        let own = self.halted.iter().find(|(app, _)| *app == listed.app);
+        own.map_or(&self.not_attempted, |(_, halted)| halted)
     }
 
     /// Writes what is left.
@@ -69,25 +82,30 @@ impl<W: Write> Failures<W> {
     }
 }
 
+fn halted(ledger: &Ledger) -> Vec<(Option<AppName>, NotAttempted)> {
+    let of = |halted: &Halted| (halted.app.clone(), NotAttempted::of_halt(halted));
+    ledger.halts.iter().map(of).collect()
+}
+
 impl NotAttempted {
     fn of(ledger: &Ledger) -> Self {
         let interrupted = ledger.finished.and_then(|end| end.interrupted_by);
-        match (&ledger.halted, interrupted) {
-            (Some(halted), _) => Self {
-                class: Class::Halted,
-                message: format!("the run was halted: {}", halted.message),
-                advice: halted.class.advice(),
-            },
-            (None, Some(_)) => Self {
-                class: Class::Interrupted,
-                message: "the run was interrupted".into(),
-                advice: Advice::Now,
-            },
-            (None, None) => Self {
-                class: Class::Interrupted,
-                message: "the run ended before its turn".into(),
-                advice: Advice::Now,
-            },
+        let message = match interrupted {
+            Some(_) => "the run was interrupted",
+            None => "the run ended before its turn",
+        };
+        Self { class: Class::Interrupted, message: message.into(), advice: Advice::Now }
+    }
+
+    fn of_halt(halted: &Halted) -> Self {
+        let whole = match &halted.app {
+            Some(app) => format!("the run was halted for app {app}"),
+            None => "the run was halted".to_owned(),
+        };
+        Self {
+            class: Class::Halted,
+            message: format!("{whole}: {}", halted.message),
+            advice: halted.class.advice(),
         }
     }
 

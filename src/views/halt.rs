@@ -2,26 +2,28 @@
 
 use crate::{
     client_id::ClientId,
+    event::Halted,
     highlevel::failure::Class,
     journal::ledger::Ledger,
     plan::counted,
     stored_tokens::{Kinship, OfClient, StoredTokens},
 };
 
-/// What is said of the halt of a run; `None` where it was not halted.
-pub fn ways_on(ledger: &Ledger) -> Option<String> {
-    let class = ledger.halted.as_ref()?.class;
+/// What is said of a halt.
+pub fn ways_on(ledger: &Ledger, halted: &Halted) -> String {
+    let class = halted.class;
     let ways = match class.about().ways.trim() {
         "" => "Look into run.log, then ask HighLevel's support with the trace ids.",
         ways => ways,
     };
     if class != Class::ClientRefused {
-        return Some(ways.to_owned());
+        return ways.to_owned();
     }
     let none = StoredTokens::default();
     let stored = ledger.ready.as_ref().map_or(&none, |ready| &ready.stored_tokens);
-    let client_id = &ledger.started.client_id;
-    Some(format!("{ways}\n{}", likely(client_id, stored, ledger.books().recovered)))
+    let app = halted.app.as_ref();
+    let recovered = ledger.books_of(app).recovered;
+    format!("{ways}\n{}", likely(ledger.client_id_of(app), stored, recovered))
 }
 
 /// What client id and stored tokens say about which of the four causes it is.

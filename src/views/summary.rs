@@ -1,6 +1,6 @@
 //! `summary.json`, and the few lines that the person on call sees at the end.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,11 +10,13 @@ use super::{
     stats::{Calls, Cause, Causes, Gap, Stats, Timings},
 };
 use crate::{
+    apps::{AppName, AppOfRun},
     clock,
     event::{Escalation, Halted, Interrupt},
     exit::Exit,
-    journal::ledger::{Books, Chain, Ledger, LostGrant},
+    journal::ledger::{AppBooks, Books, Chain, Ledger, LostGrant},
     pace::{AskedRate, Rate},
+    text::SafeText,
 };
 
 /// Format of `summary.json`; it grows only when a field changes its meaning.
@@ -46,11 +48,14 @@ pub struct Summary {
     /// Every row in one state.
     pub books: Books,
     books_balance: bool,
+    /// The installations by app, where there are several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub apps: BTreeMap<AppName, AppInFigures>,
     /// What stopped the run, if something that concerns all did.
     pub halted: Option<Halted>,
-    /// What that means and what to do about it.
+    /// What stopped it or its part for an app, what that means and what to do about it.
     #[serde(skip)]
-    pub ways_on: Option<String>,
+    pub halts: Vec<HaltInWords>,
     interrupted_by: Option<Interrupt>,
     calls: Calls,
     /// When the last request started.
@@ -70,6 +75,52 @@ pub struct Summary {
     pub lost_grants: LostGrants,
     /// Files that were set aside because a secret was found in them.
     pub leaks: Vec<String>,
+}
+
+/// A halt for a person.
+#[derive(Clone, Debug)]
+pub struct HaltInWords {
+    /// The app that it concerns, where there are several.
+    pub app: Option<AppName>,
+    /// What happened.
+    pub message: SafeText,
+    /// What that means and what to do about it.
+    pub ways_on: String,
+}
+
+impl HaltInWords {
+    fn of(ledger: &Ledger, halted: &Halted) -> Self {
+        let (app, message) = (halted.app.clone(), halted.message.clone());
+        Self { app, message, ways_on: halt::ways_on(ledger, halted) }
+    }
+
+    /// What happened, and to which app.
+    pub fn title(&self) -> String {
+        let app = self.app.as_ref().map(|app| format!("app {app}: ")).unwrap_or_default();
+        format!("{app}{}", self.message)
+    }
+}
+
+/// One of several apps.
+#[derive(Clone, Debug, Serialize)]
+pub struct AppInFigures {
+    client_id: String,
+    /// Its installations, each in one state.
+    pub books: AppBooks,
+    /// What stopped the work for it, if something did.
+    pub halted: Option<Halted>,
+}
+
+impl AppInFigures {
+    fn all(ledger: &Ledger) -> BTreeMap<AppName, Self> {
+        let figures = |app: &AppOfRun| {
+            let AppOfRun { name, client_id } = app.clone();
+            let books = ledger.books_of(Some(&name));
+            let halted = ledger.halt_of(Some(&name)).cloned();
+            (name, Self { client_id, books, halted })
+        };
+        ledger.started.apps.iter().map(figures).collect()
+    }
 }
 
 /// Grants that may have been lost.
@@ -194,8 +245,9 @@ impl Summary {
             chain: ledger.chain(),
             books,
             books_balance: books.balance(),
+            apps: AppInFigures::all(ledger),
             halted: ledger.halted.clone(),
-            ways_on: halt::ways_on(ledger),
+            halts: ledger.halts.iter().map(|halted| HaltInWords::of(ledger, halted)).collect(),
             interrupted_by: ledger.finished.and_then(|end| end.interrupted_by),
             calls: stats.calls(),
             last_start: stats.last_start(),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::samples::{Sample, Samples};
 use crate::{
+    apps::AppName,
     event::{Failed, Listed},
     highlevel::{
         failure::{Class, Stage},
@@ -22,6 +23,7 @@ const MOST_CAUSES: usize = 1000;
 /// What makes two failures the same to support.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
+    app: Option<AppName>,
     stage: Stage,
     http_status: Option<u16>,
     class: Class,
@@ -31,6 +33,8 @@ struct Key {
 /// Failures of one kind.
 #[derive(Debug)]
 pub struct Cause {
+    /// The app, where there are several.
+    pub app: Option<AppName>,
     /// Where.
     pub stage: Stage,
     /// What kind.
@@ -56,9 +60,10 @@ pub struct Cause {
 }
 
 impl Cause {
-    fn of(failed: &Failed) -> Self {
+    fn of(listed: &Listed, failed: &Failed) -> Self {
         let failure = &failed.failure;
         Self {
+            app: listed.app.clone(),
             stage: failure.stage,
             class: failure.class,
             http_status: failure.http_status,
@@ -129,8 +134,8 @@ impl Causes {
         let is_lost = self.lost.contains(&failed.id);
         let cause = match failed.failure.class {
             Class::Interrupted => return,
-            Class::Halted => self.halted.get_or_insert_with(|| Cause::of(failed)),
-            _ => match self.place_of(failed) {
+            Class::Halted => self.halted.get_or_insert_with(|| Cause::of(listed, failed)),
+            _ => match self.place_of(listed, failed) {
                 Some(cause) => cause,
                 None => return self.beyond += 1,
             },
@@ -139,9 +144,10 @@ impl Causes {
         cause.lost_grants += u32::from(is_lost);
     }
 
-    fn place_of(&mut self, failed: &Failed) -> Option<&mut Cause> {
+    fn place_of(&mut self, listed: &Listed, failed: &Failed) -> Option<&mut Cause> {
         let failure = &failed.failure;
         let key = Key {
+            app: listed.app.clone(),
             stage: failure.stage,
             http_status: failure.http_status,
             class: failure.class,
@@ -150,7 +156,7 @@ impl Causes {
         if self.by_key.len() >= MOST_CAUSES && !self.by_key.contains_key(&key) {
             return None;
         }
-        Some(self.by_key.entry(key).or_insert_with(|| Cause::of(failed)))
+        Some(self.by_key.entry(key).or_insert_with(|| Cause::of(listed, failed)))
     }
 
     /// The causes, the most frequent first.

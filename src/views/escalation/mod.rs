@@ -21,6 +21,7 @@ use self::{
 };
 use super::summary::Summary;
 use crate::{
+    apps::AppName,
     clock::stamp,
     event::{Escalation, Halted},
     highlevel::{endpoint::TOKEN_PATH, failure::Stage},
@@ -63,6 +64,15 @@ struct Ticket<'a> {
     summary: &'a Summary,
 }
 
+/// Which apps a section is about.
+#[derive(Clone, Copy)]
+enum Concerns<'a> {
+    /// This one; without a name, the only one.
+    One(Option<&'a AppName>),
+    /// All of the run.
+    All,
+}
+
 impl Ticket<'_> {
     fn head(&self, sections: usize, escalation: &Escalation) -> String {
         let run = span(&self.ledger.started.run_id);
@@ -86,8 +96,9 @@ impl Ticket<'_> {
 
     fn sections(&self, causes: &Causes) -> Vec<Section> {
         let mut sections = Vec::new();
-        if let Some(halted) = &self.ledger.halted {
-            sections.push(self.halt(halted, causes.halted.as_ref()));
+        for halted in &self.ledger.halts {
+            let in_work = causes.halted.as_ref().filter(|cause| cause.app == halted.app);
+            sections.push(self.halt(halted, in_work));
         }
         let frequent = causes.by_frequency().into_iter().take(MOST_SECTIONS);
         sections.extend(frequent.map(|cause| self.cause(cause)));
@@ -108,11 +119,11 @@ impl Ticket<'_> {
         let url = self.endpoint_of(*stage);
         let samples = cause.samples();
         let repro = url.as_ref().zip(samples.first()).and_then(|(url, sample)| {
-            repro::call(*stage, url, &self.ledger.started.client_id, sample)
+            repro::call(*stage, url, self.ledger.client_id_of(cause.app.as_ref()), sample)
         });
         let mut facts = facts::of_cause(cause);
         facts.extend(url.map(|url| facts::endpoint(&url)));
-        facts.extend(self.surroundings());
+        facts.extend(self.surroundings(Concerns::One(cause.app.as_ref())));
         Section {
             title: format!(
                 "{}: {class} at {stage}, {answer}",
@@ -128,7 +139,7 @@ impl Ticket<'_> {
     }
 
     fn halt(&self, halted: &Halted, in_work: Option<&Cause>) -> Section {
-        let books = self.ledger.books();
+        let books = self.ledger.books_of(halted.app.as_ref());
         let mut facts = vec![
             format!("- What stopped it: {}", span(halted.message.as_str())),
             format!("- When: {} UTC", stamp(halted.at)),
@@ -138,7 +149,7 @@ impl Ticket<'_> {
             ),
         ];
         facts.extend(self.endpoint_of(Stage::Reconnect).map(|url| facts::endpoint(&url)));
-        facts.extend(self.surroundings());
+        facts.extend(self.surroundings(Concerns::One(halted.app.as_ref())));
         let in_work = in_work.map(Cause::samples).unwrap_or_default();
         Section {
             title: format!("The run was halted: {}", halted.class),
@@ -162,7 +173,7 @@ impl Ticket<'_> {
             facts.push(format!("- First: {} UTC, last: {} UTC", stamp(from), stamp(to)));
         }
         facts.extend(self.endpoint_of(Stage::Exchange).map(|url| facts::endpoint(&url)));
-        facts.extend(self.surroundings());
+        facts.extend(self.surroundings(Concerns::All));
         Section {
             title: format!("{}: the answer was lost", counted(count, "grant")),
             facts,
@@ -175,10 +186,10 @@ impl Ticket<'_> {
     }
 
     /// What support needs to know in each ticket.
-    fn surroundings(&self) -> Vec<String> {
+    fn surroundings(&self, concerns: Concerns<'_>) -> Vec<String> {
         let started = &self.ledger.started;
         let mut facts = vec![
-            format!("- App: client id {}", span(&started.client_id)),
+            self.app(concerns),
             format!("- Rate in use: {}", self.summary.rate_in_words()),
             facts::clock(self.ledger.clock_offset_ms),
             format!(
@@ -199,6 +210,19 @@ impl Ticket<'_> {
             ));
         }
         facts
+    }
+
+    fn app(&self, concerns: Concerns<'_>) -> String {
+        let apps = &self.ledger.started.apps;
+        let one = |client_id| format!("- App: client id {}", span(client_id));
+        match concerns {
+            Concerns::One(app) => one(self.ledger.client_id_of(app)),
+            Concerns::All if apps.is_empty() => one(&self.ledger.started.client_id),
+            Concerns::All => {
+                let ids: Vec<_> = apps.iter().map(|app| span(&app.client_id)).collect();
+                format!("- Apps: client ids {}", ids.join(", "))
+            }
+        }
     }
 
     /// Where the calls of a stage went at last, if it has a call of its own.

@@ -1,5 +1,7 @@
 //! The state of a run, told from its journal alone.
 
+mod apps;
+
 use std::{
     collections::{HashMap, HashSet},
     path::Path,
@@ -8,6 +10,8 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::apps::AppBooks;
+use self::apps::AppIndex;
 use super::reader::{JournalError, Reader};
 use crate::{
     event::{
@@ -16,7 +20,7 @@ use crate::{
     },
     fingerprint::{Fingerprint, Fingerprints},
     highlevel::failure::{Class, Failure, Stage},
-    installation::Id,
+    installation::{Id, Installation},
     text::SafeText,
 };
 
@@ -31,6 +35,8 @@ pub struct Ledger {
     pub resumed: Option<Resumed>,
     /// What stopped the last leg, if something that concerns all did.
     pub halted: Option<Halted>,
+    /// What stopped the last leg, for each app that something has stopped.
+    pub halts: Vec<Halted>,
     /// How the last leg ended, if it ended in order.
     pub finished: Option<Finished>,
     /// What began a pause that has not ended.
@@ -60,6 +66,7 @@ pub struct Ledger {
 struct Row {
     state: State,
     origin: Origin,
+    app: AppIndex,
     print: Fingerprint,
     listed_at: u64,
     outcome_at: u64,
@@ -238,6 +245,7 @@ impl Ledger {
             ready: None,
             resumed: None,
             halted: None,
+            halts: Vec::new(),
             finished: None,
             paused: None,
             clock_offset_ms: None,
@@ -273,7 +281,7 @@ impl Ledger {
             Event::Reclaimed(e) => self.settle(e.row, State::Recovered, offset),
             Event::Failed(e) => self.fail(&e, offset),
             Event::Missed(e) => self.settle(e.row, State::Pending, offset),
-            Event::Halted(halted) => self.halted = Some(halted),
+            Event::Halted(halted) => self.halt(halted),
             Event::Finished(finished) => self.finished = Some(finished),
             Event::Leaked(leaked) => self.leaks.push(leaked),
             Event::Resumed(resumed) => self.resume(resumed),
@@ -289,9 +297,12 @@ impl Ledger {
         if self.rows.len() <= index {
             self.rows.resize(index + 1, Row::default());
         }
-        let print = self.prints.of(listed.installation.scope, listed.installation.id.as_str());
+        let Installation { scope, id, .. } = &listed.installation;
+        let print = self.prints.of(self.application_of(listed), *scope, id.as_str());
+        let app = self.index_of(listed.app.as_ref());
         let origin = if listed.history.is_some() { Origin::EarlierRun } else { Origin::New };
-        self.rows[index] = Row { state: State::Pending, origin, print, listed_at, outcome_at: 0 };
+        self.rows[index] =
+            Row { state: State::Pending, origin, app, print, listed_at, outcome_at: 0 };
     }
 
     fn exchanging(&mut self, exchanging: Exchanging) {
@@ -347,6 +358,7 @@ impl Ledger {
         self.settle_doubts();
         self.resumed = Some(resumed);
         self.halted = None;
+        self.halts.clear();
         self.finished = None;
         self.paused = None;
     }
@@ -419,8 +431,7 @@ impl Ledger {
 
     /// How many installations a leg has to take.
     pub fn to_take(&self, take: Take) -> u32 {
-        let rows = self.rows.iter().filter(|row| row.state.is_taken(take)).count();
-        u32::try_from(rows).unwrap_or(u32::MAX)
+        self.to_take_of(None, take)
     }
 
     /// Makes fingerprints that can be compared with this ledger's rows.
