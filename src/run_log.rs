@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use crate::{
     clock,
-    event::{Event, Listener},
+    event::{Event, Listener, Started},
     journal::{disk::DiskFile, folder::RunFolder},
     text::SafeText,
 };
@@ -86,14 +86,14 @@ impl Listener for RunLog {
 pub fn line_of(event: &Event) -> Option<String> {
     match event {
         Event::Started(e) => Some(format!(
-            "run {} of ghl-reconnect {} begins: list {} ({}), endpoint {}{}, client id {}, rate {}, {} in flight",
+            "run {} of ghl-reconnect {} begins: list {} ({}), endpoint {}{}, {}, rate {}, {} in flight",
             e.run_id,
             e.version,
             e.list.name,
             e.list.shape,
             e.base_url,
             e.reconnect_path,
-            e.client_id,
+            clients(e),
             e.rate,
             e.concurrency
         )),
@@ -170,6 +170,15 @@ pub fn line_of(event: &Event) -> Option<String> {
         }
         Event::Leaked(e) => Some(format!("a secret was found in {}, which was set aside", e.file)),
     }
+}
+
+fn clients(started: &Started) -> String {
+    if started.apps.is_empty() {
+        return format!("client id {}", started.client_id);
+    }
+    let apps =
+        started.apps.iter().map(|app| format!("app {} (client id {})", app.name, app.client_id));
+    apps.collect::<Vec<_>>().join(", ")
 }
 
 fn server_clock(offset_ms: i64) -> String {

@@ -55,6 +55,12 @@ impl StoredTokens {
         self.0.iter().filter(move |one| one.client_id.as_str() != client_id)
     }
 
+    /// The same without the tokens of some clients.
+    #[must_use]
+    pub fn without(&self, is_left_out: impl Fn(&ClientId) -> bool) -> Self {
+        Self(self.0.iter().filter(|one| !is_left_out(&one.client_id)).cloned().collect())
+    }
+
     /// In words, seen from a client.
     pub fn seen_from<'a>(&'a self, client_id: &'a str) -> impl fmt::Display {
         SeenFrom { stored: self, client_id }

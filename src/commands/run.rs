@@ -179,7 +179,12 @@ fn plan_of(survey: Survey, limits: Limits, args: &RunArgs, app: &App, out: Optio
     Plan {
         survey,
         pacing: limits.pacing,
-        day: app.client_id.as_ref().and_then(|id| Memory::of(app.endpoint.base(), id)?.day()),
+        // Each app has a day of its own, and the calls of the plan are those of all.
+        day: app
+            .client_id
+            .as_ref()
+            .filter(|_| app.named.is_empty())
+            .and_then(|id| Memory::of(app.endpoint.base(), id)?.day()),
         concurrency: limits.concurrency,
         attempts: limits.attempts,
         max_failures: limits.max_failures,

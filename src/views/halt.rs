@@ -1,6 +1,7 @@
 //! What a halt means and what to do about it, as far as the journal tells.
 
 use crate::{
+    apps::AppName,
     client_id::ClientId,
     event::Halted,
     highlevel::failure::Class,
@@ -22,8 +23,15 @@ pub fn ways_on(ledger: &Ledger, halted: &Halted) -> String {
     let none = StoredTokens::default();
     let stored = ledger.ready.as_ref().map_or(&none, |ready| &ready.stored_tokens);
     let app = halted.app.as_ref();
+    let stored = &stored.without(|client| is_of_another_app(ledger, app, client));
     let recovered = ledger.books_of(app).recovered;
     format!("{ways}\n{}", likely(ledger.client_id_of(app), stored, recovered))
+}
+
+/// In a list of several apps, the tokens of the others are where they belong.
+fn is_of_another_app(ledger: &Ledger, app: Option<&AppName>, client: &ClientId) -> bool {
+    let mut apps = ledger.started.apps.iter();
+    apps.any(|other| Some(&other.name) != app && other.client_id == client.as_str())
 }
 
 /// What client id and stored tokens say about which of the four causes it is.
