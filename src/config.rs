@@ -1,7 +1,7 @@
 //! What was meant: arguments, files and environment put together and checked, once.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     env, fs, io,
     io::Read,
     num::NonZeroU32,
@@ -24,6 +24,7 @@ use crate::{
         endpoint::{Endpoint, HIGHLEVEL, RECONNECT_PATH},
         table::Answers,
     },
+    installation::Id,
     pace::{AskedRate, Pacing, Rate},
     plan::OwnApp,
     sandbox::{self, FaultPlan, InstalledLocation, SeedError, StoredPair},
@@ -231,6 +232,13 @@ impl App {
             );
         }
         Ok(())
+    }
+
+    /// The agencies of which a token is at hand, whichever app it is for.
+    pub fn known_agencies(&self) -> HashSet<Id> {
+        let mut known = self.agency_tokens.known();
+        known.extend(self.named.iter().flat_map(|named| named.agency_tokens.known()));
+        known
     }
 
     /// The apps that rows may be of; `None` without `--apps`.

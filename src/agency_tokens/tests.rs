@@ -116,3 +116,21 @@ fn a_refusal_stops_one_agency_once_and_until_a_new_token_comes() {
         tokens.secrets().iter().map(|secret| secret.expose().to_owned()).collect();
     assert_eq!(secrets, HashSet::from(["fresh".to_owned(), TWO.to_owned()]));
 }
+
+#[test]
+fn an_app_does_not_use_the_token_that_an_agency_gave_to_another() {
+    let line = |app: &str, token: &str| json!({"applicationId": app, "userType": "Company", "companyId": ONE, "access_token": token});
+    let anybodys = json!({"userType": "Company", "companyId": TWO, "access_token": "anybody"});
+    let lines = [line("crm", "of-crm"), line("shop-m1", "of-shop"), anybodys];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), lines.map(|line| line.to_string() + "\n").concat()).unwrap();
+    for (app, one) in [("crm", "of-crm"), ("shop", "of-shop"), ("toys", "missing")] {
+        let given = AgencyTokens::load_of(Owner::App(app), Some(file.path()), None).unwrap();
+        let recovered = AgencyTokens::default();
+        recovered.take_recovered(Owner::App(app), file.path());
+        for tokens in [given, recovered] {
+            assert_eq!(state(&tokens, ONE, 100), one, "{app}");
+            assert_eq!(state(&tokens, TWO, 100), "anybody", "{app}");
+        }
+    }
+}

@@ -190,7 +190,7 @@ fn plan_of(survey: Survey, limits: Limits, args: &RunArgs, app: &App, out: Optio
         max_failures: limits.max_failures,
         ways: args.ways(),
         trials: config::trials(&args.ways, Trials::default()),
-        known_agencies: Some(app.agency_tokens.known()),
+        known_agencies: Some(app.known_agencies()),
         endpoint: app.endpoint.to_string(),
         client_id: app.client_id.clone(),
         out: out.map(|path| path.display().to_string()),

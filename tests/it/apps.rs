@@ -192,6 +192,16 @@ fn a_location_under_two_apps_is_two_installations_and_each_is_told_apart_on_disk
     assert_eq!(later.len(), 2);
     assert_eq!(on_disk(&ran), pairs(&[(CRM, 0), (SHOP, 0), (CRM, 1)]));
     assert_no_secret_anywhere(&ran);
+
+    // The journal ends within the list: it is read again, each row with its app.
+    let journal = ran.text("journal.jsonl");
+    let begun: Vec<_> = journal.lines().take(2).collect();
+    fs::write(ran.file("journal.jsonl"), begun.join("\n") + "\n").unwrap();
+    let before = stand_in.seen().len();
+    let ran = work.resume(&stand_in.url()).go().expect(1);
+    assert_eq!(stand_in.seen().len(), before, "every token pair is found where it is");
+    assert_eq!((ran.count("recovered"), ran.rejected().len()), (3, 1));
+    assert_eq!(ran.events("reclaimed").len(), 3);
 }
 
 #[test]
