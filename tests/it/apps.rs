@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::{
@@ -254,4 +255,42 @@ fn several_apps_can_be_rehearsed_and_the_pace_holds_over_all_of_them() {
     assert_eq!(summary["apps"].as_object().unwrap().len(), 3);
     assert_eq!(summary["books"]["recovered"], 4);
     assert!(summary["rate"]["busiest_window"]["starts"].as_u64().unwrap() <= 5, "{summary:#}");
+}
+
+#[test]
+fn refresh_tokens_of_the_list_are_presented_by_the_app_that_they_were_given_to() {
+    let work = Work::new();
+    let stand_in = Recording::answering(|_, number, seen| {
+        let claims = claims_of(&seen.field("refresh_token").expect("a refresh token"));
+        assert_eq!(claims["sourceId"], pair_of(seen).0);
+        let pair = [format!("access-{number:024}"), format!("refresh-{number:024}")];
+        Reply::Json(
+            200,
+            json!({
+                "access_token": pair[0], "refresh_token": pair[1], "token_type": "Bearer",
+                "expires_in": 86399, "userType": "Location", "locationId": claims["authClassId"],
+            }),
+        )
+    });
+    let token = |n: usize, client: &str| {
+        let claims =
+            json!({ "authClass": "Location", "authClassId": location(n), "sourceId": client });
+        format!("eyJhbGciOiJIUzI1NiJ9.{}.sig", URL_SAFE_NO_PAD.encode(claims.to_string()))
+    };
+    let lines = [(0, "crm", CRM), (0, "shop", SHOP), (1, "", CLIENT_ID)];
+    let lines =
+        lines.map(|(n, app, client)| format!("{},{app},{}\n", location(n), token(n, client)));
+    let list =
+        work.file("list.csv", "location_id,app,refresh_token\n".to_owned() + &lines.concat());
+    let run = work.run(list, &stand_in.url()).args(["--via", "refresh"]);
+    let ran = with_apps(run, &work).go().expect(0);
+    assert_eq!(stand_in.seen().len(), 3);
+    assert!(!ran.stderr.contains("Other client"), "{}", ran.stderr);
+    assert_eq!(on_disk(&ran), pairs(&[(CRM, 0), (SHOP, 0), (CLIENT_ID, 1)]));
+    assert_no_secret_anywhere(&ran);
+}
+
+fn claims_of(token: &str) -> Value {
+    let claims = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
 }
