@@ -31,4 +31,5 @@ mod stored;
 mod support;
 mod talk;
 mod terminal;
+mod ways;
 mod wire;
