@@ -229,7 +229,7 @@ impl<O: Fn() -> Outlook> Speaker<O> {
             recovered: shared.recovered.load(Ordering::Relaxed),
             failed: shared.failed.load(Ordering::Relaxed),
             in_flight: shared.gauge.in_flight(),
-            calls_per_second: calls_per_second.unwrap_or_default(),
+            calls_per_second,
             ahead: if is_paused {
                 Ahead::Paused
             } else {
@@ -267,7 +267,7 @@ struct State {
     recovered: u32,
     failed: u32,
     in_flight: u32,
-    calls_per_second: f64,
+    calls_per_second: Option<f64>,
     ahead: Ahead,
 }
 
@@ -285,11 +285,10 @@ impl State {
 
 impl std::fmt::Display for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} failed, {} in flight, {:.1} calls/s",
-            self.failed, self.in_flight, self.calls_per_second
-        )?;
+        write!(f, "{} failed, {} in flight", self.failed, self.in_flight)?;
+        if let Some(pace) = self.calls_per_second {
+            write!(f, ", {pace:.1} calls/s")?;
+        }
         match self.ahead {
             Ahead::Paused => f.write_str(", PAUSED"),
             Ahead::Left(Some(left)) => write!(f, ", about {} left", in_words(left)),

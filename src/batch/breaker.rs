@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::limit::MaxFailures;
 use crate::highlevel::{
-    failure::{Class, Failure, Origin},
+    failure::{Class, Failure, Origin, Stage},
     table::{Counted, Halts},
 };
 
@@ -76,7 +76,8 @@ impl Breaker {
             return true;
         }
         let Some(halts) = failure.class.about().halts else { return false };
-        if halts.at.is_some_and(|stage| stage != failure.stage) {
+        if halts.at.is_some_and(|stage| !is_like(stage, failure.stage)) || is_of_an_agency(failure)
+        {
             return false;
         }
         let count = self.count(failure.class, halts);
@@ -95,6 +96,18 @@ impl Breaker {
     }
 }
 
+/// Whether a stage is the one that is meant: what the reconnect is to its way, the refresh and the
+/// agency's call are to theirs.
+fn is_like(meant: Stage, stage: Stage) -> bool {
+    let first_calls = [Stage::Reconnect, Stage::Refresh, Stage::Agency];
+    meant == stage || meant == Stage::Reconnect && first_calls.contains(&stage)
+}
+
+/// Whether it is one agency's token that is wrong: no other agency has to hear of it.
+fn is_of_an_agency(failure: &Failure) -> bool {
+    failure.stage == Stage::Agency && failure.class == Class::WrongKind
+}
+
 /// Whether it seems to be another host that answers. An outage's pages are no sign of that.
 fn is_nothing_like_highlevel(failure: &Failure) -> bool {
     failure.origin == Origin::Elsewhere
@@ -104,7 +117,6 @@ fn is_nothing_like_highlevel(failure: &Failure) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::highlevel::failure::Stage;
     use Verdict::{GoOn, Halt};
 
     fn failure(class: Class) -> Failure {

@@ -43,7 +43,7 @@ pub fn discover(args: &DiscoverArgs, voice: Voice) -> Result<Exit, Fault> {
     };
     let sheet = match &args.out {
         None => Sheet::on_stdout(question.clone()).or_exit(Exit::Local)?,
-        Some(out) => Sheet::in_file(out, question.clone(), Disk::default()).or_exit(Exit::Usage)?,
+        Some(out) => Sheet::in_file(out, question.clone(), Disk::default())?,
     };
     let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
     let ended = runtime.block_on(async {
@@ -65,12 +65,12 @@ pub fn discover(args: &DiscoverArgs, voice: Voice) -> Result<Exit, Fault> {
 /// nothing would be sent.
 fn companies(args: &DiscoverArgs, app: &App) -> anyhow::Result<Vec<Id>> {
     let tokens = &app.agency_tokens;
-    let mut companies: Vec<Id> = tokens.known().into_iter().collect();
-    companies.sort();
-    if !args.company.is_empty() {
-        companies.clone_from(&args.company);
-        companies.dedup();
+    let mut companies = args.company.clone();
+    if companies.is_empty() {
+        companies.extend(tokens.known());
     }
+    companies.sort();
+    companies.dedup();
     ensure!(
         !companies.is_empty() || !tokens.has_one_for_all(),
         "the agency token does not say of which agency it is: give --company ID"

@@ -13,6 +13,7 @@ use crate::{
     cli::escalation_again,
     exit::Exit,
     highlevel::endpoint::{HIGHLEVEL, RECONNECT_PATH},
+    highlevel::failure::Class,
     journal::{folder::RunFolder, ledger::Chain, rescue::Rescued},
     plan::counted,
     progress::Talk,
@@ -164,7 +165,32 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
     if let Some(next) = next_command(summary, folder, options) {
         let _ = writeln!(text, "Next        {next}");
     }
+    add_other_ways(&mut text, summary, folder, options);
     text
+}
+
+/// When the Reconnect API is gone: the commands that would recover these installations all the same.
+fn add_other_ways(text: &mut String, summary: &Summary, folder: &RunFolder, options: &[OsString]) {
+    if summary.halted.as_ref().is_none_or(|halted| halted.class != Class::EndpointRemoved) {
+        return;
+    }
+    let _ = writeln!(text, "\nWithout the Reconnect API, the same installations by another way:");
+    let agency = ["--via", "agency", "--agency-tokens", "AGENCY_TOKENS.jsonl"];
+    for (what, way) in [
+        ("with the refresh tokens that the list has", &["--via", "refresh"][..]),
+        ("with the tokens of their agencies", &agency[..]),
+    ] {
+        let again = without_via(options).chain(["--retry-failed".into()]);
+        let again: Vec<OsString> = again.chain(way.iter().map(Into::into)).collect();
+        let _ = writeln!(text, "  {what}:\n    {}", resume_command(folder.path(), &again));
+    }
+}
+
+/// The options but the ways that were given.
+fn without_via(options: &[OsString]) -> impl Iterator<Item = OsString> {
+    let is_via = |at: usize| options.get(at).is_some_and(|word| word == "--via");
+    let kept = (0..options.len()).filter(move |at| !(is_via(*at) || *at > 0 && is_via(at - 1)));
+    kept.filter_map(|at| options.get(at).cloned())
 }
 
 /// Says why it took longer than its rate asks for, if it did by more than a moment.
@@ -236,6 +262,11 @@ pub fn next_command(summary: &Summary, folder: &RunFolder, options: &[OsString])
     let books = &summary.books;
     match summary.state {
         _ if books.failed + books.not_attempted == 0 => None,
+        // failures.csv has no tokens; the list has.
+        State::Complete if summary.halts.is_empty() && summary.takes_tokens_of_the_list => {
+            let again = [options, &["--retry-failed".into()]].concat();
+            Some(resume_command(folder.path(), &again))
+        }
         State::Complete if summary.halts.is_empty() => {
             let options = [options, &escalation_again(&summary.escalation)].concat();
             Some(command("run", &folder.file("failures.csv"), &options))

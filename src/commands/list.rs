@@ -14,6 +14,7 @@ use crate::{
     journal::writer::Writer,
     plan::{self, OwnApp, Row, Rows, Selection, Survey},
     run_log::RunLog,
+    sandbox::{AccessLife, RefreshLife, StoredPair},
     secret::TokensAtHand,
 };
 
@@ -107,10 +108,39 @@ impl TokenList {
         Self { source, scope }
     }
 
+    /// What a stand-in has to know so that the list's tokens work there.
+    pub fn stored_pairs(&self) -> impl Iterator<Item = StoredPair> {
+        let records = self.source.read(self.scope).ok().into_iter().flatten();
+        records.map_while(Result::ok).filter_map(|record| match record {
+            Record::Installation(listed) => stored_pair(&listed),
+            Record::Rejected(_) => None,
+        })
+    }
+
     /// Stands before its first row. What cannot be read has no tokens.
     pub fn read(&self) -> TokenRows {
         TokenRows { list: self.source.read(self.scope).ok(), ahead: None }
     }
+}
+
+fn stored_pair(listed: &input::Listed) -> Option<StoredPair> {
+    let Installation { scope, id, company } = &listed.installation;
+    let TokensAtHand { access, refresh } =
+        listed.stored.clone().usable_for(&listed.installation, None);
+    if access.is_none() && refresh.is_none() {
+        return None;
+    }
+    let mut pair = StoredPair::new(*scope, id.as_str());
+    if let Some(company) = company {
+        pair = pair.company(company.as_str());
+    }
+    if let Some(token) = access {
+        pair = pair.access(token.expose(), AccessLife::Dead);
+    }
+    Some(match refresh {
+        Some(token) => pair.refresh(token.expose(), RefreshLife::Good),
+        None => pair,
+    })
 }
 
 /// The tokens of a list, row by row: one record is in memory.

@@ -79,6 +79,12 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
         app.credentials().or_exit(Exit::Usage)?;
     }
     let list = open_list(args)?.of_apps(app.directory());
+    if let Some(sandbox) = &sandbox
+        && args.ways().include(Way::Refresh)
+    {
+        // The stand-in knows the refresh tokens of the list, and takes them for good.
+        sandbox.store(list.tokens().stored_pairs().collect());
+    }
     let out = config::run_folder(args.out.as_deref());
     let survey = list.survey(app.own())?;
     let links = Links::of(args, &survey).or_exit(Exit::Usage)?;

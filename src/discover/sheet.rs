@@ -8,10 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 use super::position::{Place, Position, Question};
 use crate::{
+    exit::{Exit, Fault, OrExit},
     highlevel::locations::Location,
     installation::Id,
     journal::disk::{Disk, DiskFile},
@@ -54,29 +55,19 @@ impl Sheet {
     }
 
     /// Begins a list in a file, or goes on with it.
-    pub fn in_file(out: &Path, question: Question, disk: Disk) -> anyhow::Result<Self> {
-        ensure!(!out.exists(), "--out: {} is there already and is not overwritten", out.display());
+    pub fn in_file(out: &Path, question: Question, disk: Disk) -> Result<Self, Fault> {
         let [partial, position] = ["partial", "position"].map(|end| beside(out, end));
-        let earlier = Position::read(&position, &question)?;
-        if earlier.is_none() && partial.exists() {
-            bail!("--out: {} is there without its .position; remove it", partial.display());
-        }
+        let earlier = earlier(out, &partial, &position, &question).or_exit(Exit::Usage)?;
         let file = disk
             .open_or_create(&partial)
-            .with_context(|| format!("--out: cannot write {}", partial.display()))?;
-        file.handle().try_lock().with_context(|| {
-            format!("{}: another discovery is at work on it", partial.display())
-        })?;
-        let length = file.length()?;
-        let earlier = earlier.filter(|earlier| (1..=length).contains(&earlier.bytes));
-        let position_now = earlier.unwrap_or_else(|| Position::new(question));
-        file.cut(position_now.bytes)?;
+            .with_context(|| format!("--out: cannot write {}", partial.display()))
+            .or_exit(Exit::Usage)?;
+        file.handle()
+            .try_lock()
+            .with_context(|| format!("{}: another discovery is at work on it", partial.display()))
+            .or_exit(Exit::Local)?;
         let aside = Aside { disk, out: out.to_owned(), partial, position, file };
-        let mut sheet = Self { position: position_now, target: Target::File(Box::new(aside)) };
-        if sheet.position.bytes == 0 {
-            sheet.put(&header()?)?;
-        }
-        Ok(sheet)
+        aside.take_up(earlier, question).or_exit(Exit::Local)
     }
 
     /// The place in a company's list.
@@ -149,6 +140,36 @@ impl Sheet {
             Target::File(aside) => Some(&aside.partial),
         }
     }
+}
+
+impl Aside {
+    /// Goes on at an earlier position, as far as the file still has what belongs to it.
+    fn take_up(self, earlier: Option<Position>, question: Question) -> anyhow::Result<Sheet> {
+        let length = self.file.length()?;
+        let earlier = earlier.filter(|earlier| (1..=length).contains(&earlier.bytes));
+        let position = earlier.unwrap_or_else(|| Position::new(question));
+        self.file.cut(position.bytes)?;
+        let is_new = position.bytes == 0;
+        let mut sheet = Sheet { position, target: Target::File(Box::new(self)) };
+        if is_new {
+            sheet.put(&header()?)?;
+        }
+        Ok(sheet)
+    }
+}
+
+/// The position of an earlier call of the same command, if there was one.
+fn earlier(
+    out: &Path,
+    partial: &Path,
+    position: &Path,
+    question: &Question,
+) -> anyhow::Result<Option<Position>> {
+    ensure!(!out.exists(), "--out: {} is there already and is not overwritten", out.display());
+    let earlier = Position::read(position, question)?;
+    let is_foreign = earlier.is_none() && partial.metadata().is_ok_and(|file| file.len() > 0);
+    ensure!(!is_foreign, "--out: {} is there without its .position; remove it", partial.display());
+    Ok(earlier)
 }
 
 fn beside(out: &Path, end: &str) -> PathBuf {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     client::Reply,
@@ -51,15 +52,29 @@ pub fn field<'a>(object: &'a Map<String, Value>, snake: &str, camel: &str) -> Op
 /// HighLevel's trace id, unless what stands in its place looks like a token: a body field on some
 /// answers; no header with it has been seen, two likely ones are looked at anyway.
 pub fn trace_id(reply: &Reply) -> Option<SafeText> {
-    let in_body = || {
-        let object: Map<String, Value> = serde_json::from_slice(&reply.body).ok()?;
-        let nested = object.get("error").and_then(Value::as_object);
-        let id = text(&object, "trace_id", "traceId")
-            .or_else(|| nested.and_then(|error| text(error, "trace_id", "traceId")))?;
-        Some(SafeText::identifier(id))
-    };
+    let in_body = || Some(SafeText::identifier(&trace_id_in(&reply.body)?));
     let id = in_body().or_else(|| reply.trace_header.as_deref().map(SafeText::identifier));
     id.filter(|id| secret::cut_out_tokens(id.as_str()) == id.as_str())
+}
+
+/// Reads nothing of the body but what is looked for: this is done for every answer, some times over.
+fn trace_id_in(body: &[u8]) -> Option<String> {
+    let told = |body: &Traced| {
+        let id = body.trace_id.as_ref().or(body.snake_case.as_ref())?.as_str()?;
+        (!id.trim().is_empty()).then(|| id.to_owned())
+    };
+    let traced: Traced = serde_json::from_slice(body).ok()?;
+    told(&traced).or_else(|| told(&serde_json::from_str(traced.error?.get()).ok()?))
+}
+
+#[derive(Deserialize)]
+struct Traced<'a> {
+    #[serde(rename = "traceId")]
+    trace_id: Option<Value>,
+    #[serde(rename = "trace_id")]
+    snake_case: Option<Value>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
 }
 
 /// The failure that an answer is which is no success.

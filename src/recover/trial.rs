@@ -52,7 +52,8 @@ impl Recovery<'_> {
             Ok(tried) => tried,
             Err(setback) => return self.end_early(setback).await.map(Some),
         };
-        if !matches!(trial, Trial::Alive | Trial::WithoutScope(_)) {
+        if let Trial::Dead(failure) | Trial::Foreign(failure) | Trial::Unclear(failure) = trial {
+            self.wait_for_next(failure, Some(call), Duration::ZERO).await?;
             return Ok(None);
         }
         let (row, id) = (self.row, self.installation.id.clone());
@@ -68,12 +69,11 @@ impl Recovery<'_> {
     ) -> Result<(Trial, Call), Setback> {
         let mut tried = self.try_once(path, token).await?;
         for attempt in 1..TRIES {
-            let Trial::Unclear(failure) = &tried.0 else { break };
+            let (Trial::Unclear(failure), call) = &tried else { break };
             let asked = failure.retry_after_ms.unwrap_or_default();
             let asked = Duration::from_millis(asked.into());
             let wait = decide::backoff(attempt, fastrand::u64(..)).max(asked);
-            self.enter(Step::Backoff(wait));
-            tokio::time::sleep(wait).await;
+            self.wait_for_next(failure.clone(), Some(call.clone()), wait).await?;
             tried = self.try_once(path, token).await?;
         }
         Ok(tried)

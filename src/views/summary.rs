@@ -12,11 +12,12 @@ use super::{
 use crate::{
     apps::{AppName, AppOfRun},
     clock,
-    event::{Escalation, Halted, Interrupt},
+    event::{Escalation, Halted, Interrupt, Started},
     exit::Exit,
     journal::ledger::{AppBooks, Books, Chain, Ledger, LostGrant},
     pace::{AskedRate, Rate},
     text::SafeText,
+    way::Way,
 };
 
 /// Format of `summary.json`; it grows only when a field changes its meaning.
@@ -61,6 +62,9 @@ pub struct Summary {
     /// When the last request started.
     #[serde(skip)]
     pub last_start: Option<Timestamp>,
+    /// Whether a way, or a trial, needs the tokens that the list has.
+    #[serde(skip)]
+    pub takes_tokens_of_the_list: bool,
     /// The next run is to escalate as this one did.
     #[serde(skip)]
     pub escalation: Escalation,
@@ -251,6 +255,7 @@ impl Summary {
             interrupted_by: ledger.finished.and_then(|end| end.interrupted_by),
             calls: stats.calls(),
             last_start: stats.last_start(),
+            takes_tokens_of_the_list: takes_tokens_of_the_list(ledger),
             escalation: started.escalation.clone(),
             rate: rate_reached(&RateAsked::of(ledger), &mut stats),
             timings: stats.timings(),
@@ -260,6 +265,15 @@ impl Summary {
             leaks: ledger.leaks.iter().map(|leak| leak.file.clone()).collect(),
         }
     }
+}
+
+fn takes_tokens_of_the_list(ledger: &Ledger) -> bool {
+    let Started { via, skip_healthy, .. } = &ledger.started;
+    let (via, skip_healthy) = match &ledger.resumed {
+        Some(last) => (&last.via, last.skip_healthy),
+        None => (via, *skip_healthy),
+    };
+    skip_healthy || via.include(Way::Refresh)
 }
 
 /// What the last leg was asked for.

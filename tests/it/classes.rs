@@ -72,8 +72,8 @@ fn every_class_is_explained_as_the_docs_have_it() {
     let readme = read("README.md");
     let listed = work.program(["explain"]).go().expect(0).stdout;
     let table = work.program(["classes"]).go().expect(0).stdout;
-    let write = "write it with: ghl-reconnect classes > docs/classes.txt";
-    assert_eq!(read("docs/classes.txt").replace('\r', ""), table, "{write}");
+    let write = "write it with: ghl-reconnect classes > src/highlevel/classes.txt";
+    assert_eq!(read("src/highlevel/classes.txt").replace('\r', ""), table, "{write}");
     for class in Class::value_variants() {
         let about = class.about();
         let row = format!("| `{class}` | {} | `{}` |", about.means, about.retry.name());

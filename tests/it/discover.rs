@@ -133,9 +133,31 @@ fn the_locations_of_several_agencies_become_a_list_that_run_takes() {
     assert_eq!(ran.count("recovered"), 20);
 }
 
+/// As a power cut leaves it between a page and its position.
+fn append_half_a_page(work: &Work) {
+    let path = work.path("list.csv.partial");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(path, text + &location(200) + ",half a li").unwrap();
+}
+
+/// As a server does that keeps no page for long.
+fn forget_the_page(work: &Work) {
+    let path = work.path("list.csv.position");
+    let mut position: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let cursor = &mut position["places"][company(1)]["cursor"]["token"];
+    assert!(cursor.is_string());
+    *cursor = json!("forgotten");
+    fs::write(path, position.to_string()).unwrap();
+}
+
 #[test]
 fn a_discovery_goes_on_where_a_fault_stopped_it() {
-    for version in ["v2", "v3"] {
+    for (version, before_it_goes_on) in [
+        ("v2", append_half_a_page as fn(&Work)),
+        ("v3", append_half_a_page),
+        ("v3", forget_the_page),
+    ] {
         let work = Work::new();
         let stand_in = world(faults(&json!({
             company(1): ["discover:reset", "discover:ok", "discover:bad_gateway", "discover:ok", "discover:server_error*"],
@@ -157,6 +179,7 @@ fn a_discovery_goes_on_where_a_fault_stopped_it() {
         stand_in.set_faults(&json!({}));
         let other = discover(&work, &stand_in, &[1]).args(["--installed-only", "--out"]).arg(&list);
         assert_says(&other.go().expect(2), "give the options of then");
+        before_it_goes_on(&work);
         go("1").expect(0);
         assert_list(&list, 235);
         let after = pages(&stand_in);
@@ -233,4 +256,15 @@ fn what_is_missing_is_said_before_anything_is_sent() {
     let bad = work.file("bad.jsonl", "{\"companyId\": \"hunter2\"");
     let check = work.program(["check", list.to_str().unwrap(), "--agency-tokens"]).arg(&bad);
     assert_says(&check.go().expect(2), "bad.jsonl, line 1: not a JSON object");
+}
+
+#[test]
+fn an_agencys_token_that_the_list_repeats_is_no_secret_kept() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let tokens = tokens_of(&work, &[1]);
+    let list = format!("location_id,note\n{},{}\n", location(1), token(1));
+    let list = work.file("list.csv", list);
+    let run = work.run(&list, &stand_in.url()).args(["--agency-tokens", &tokens]);
+    let ran = run.go().expect(5);
+    assert_says(&ran, ".leaked");
 }

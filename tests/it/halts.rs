@@ -65,7 +65,7 @@ fn a_removed_endpoint_is_explained_with_the_ways_on() {
         for part in [
             "issue 333",
             "--reconnect-path",
-            "refresh tokens",
+            "--via refresh",
             "https://developers.gohighlevel.com/",
         ] {
             assert!(said.contains(part), "{part}: {said}");

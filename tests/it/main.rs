@@ -32,4 +32,5 @@ mod stored;
 mod support;
 mod talk;
 mod terminal;
+mod ways;
 mod wire;

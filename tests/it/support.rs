@@ -14,7 +14,7 @@ use std::{
 
 use ghl_reconnect::{
     installation::Scope,
-    sandbox::{AuditReport, FaultPlan, Options, Sandbox, Step},
+    sandbox::{AuditReport, FaultPlan, InstalledLocation, Options, Sandbox, Step},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -413,8 +413,12 @@ impl Ran {
         for document in self.tokens() {
             let id = text(&document, "resourceId");
             let who = (text(&document, "userType").to_lowercase(), id.clone());
-            let pair = (text(&document, "access_token"), text(&document, "refresh_token"));
-            assert_eq!(testimony.live.get(&who), Some(&pair), "the last live pair of {who:?}");
+            let live = testimony.live.get(&who).expect("it was granted");
+            assert_eq!(text(&document, "access_token"), live.0, "the last live pair of {who:?}");
+            // An answer may lack it.
+            if let Some(refresh) = document["refresh_token"].as_str() {
+                assert_eq!(refresh, live.1, "the last live pair of {who:?}");
+            }
             assert!(kept.insert(who), "one line for {id}");
         }
         let recovered = self.results().into_iter().filter(|row| row["status"] == "recovered");
@@ -587,6 +591,11 @@ impl StandIn {
 
     pub(crate) fn requests(&self) -> usize {
         self.sandbox().counts().requests
+    }
+
+    /// An agency has the app in a location.
+    pub(crate) fn list_location(&self, id: &str, company: &str) {
+        self.sandbox().list(vec![InstalledLocation::new(id, company)]);
     }
 
     pub(crate) fn set_faults(&self, faults: &Value) {

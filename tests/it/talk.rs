@@ -113,7 +113,7 @@ fn a_verbose_run_says_what_happens_to_each() {
     let ran = work.run(&list, &stand_in.url()).arg("-v").go().expect(0);
     ran.assert_sound(&stand_in);
     for n in 0..3 {
-        let line = format!("row {} {}: recovered in attempt 1", n + 1, location(n));
+        let line = format!("row {} {}: recovered by reconnect in attempt 1", n + 1, location(n));
         assert!(ran.stderr.contains(&line), "{line}: {}", ran.stderr);
     }
 }
