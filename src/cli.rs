@@ -528,7 +528,6 @@ fn pace_again(pace: &PaceArgs) -> Vec<OsString> {
     add("--burst", pace.burst.map(|burst| burst.to_string().into()));
     add("--concurrency", number(pace.concurrency));
     add("--attempts", number(pace.attempts));
-    add("--max-failures", pace.max_failures.map(|limit| limit.to_string().into()));
     add("--max-outage", pace.max_outage.map(typed_time));
     add("--timeout", pace.timeout.map(typed_time));
     add("--max-failures", pace.max_failures.map(|limit| limit.to_string().into()));

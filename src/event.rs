@@ -41,6 +41,8 @@ pub enum Event {
     Ready(Ready),
     /// A code came and is about to be presented.
     Exchanging(Exchanging),
+    /// A refresh token is about to be presented.
+    Refreshing(Refreshing),
     /// An attempt failed and another one follows.
     Retrying(Retrying),
     /// HighLevel said "too many", or that nothing is left: every request is held.
@@ -304,6 +306,19 @@ pub struct Exchanging {
     /// `expiresAt` of the code, by the server's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_expires_at: Option<Timestamp>,
+}
+
+/// See [`Event::Refreshing`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refreshing {
+    /// Number of the record.
+    pub row: u32,
+    /// Which installation it is.
+    pub id: Id,
+    /// Which conversation of this run it is; 1 is the first.
+    pub attempt: u32,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// See [`Event::Retrying`].

@@ -1,6 +1,6 @@
 //! Installations told apart in 12 bytes each, so that a million of them fit into little memory.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use crate::installation::Scope;
 
@@ -18,8 +18,16 @@ pub struct Fingerprints {
 impl Fingerprints {
     /// The fingerprint of an installation of an app, by what stands before the dash of its client id.
     pub fn of(&self, application: &str, scope: Scope, id: &str) -> Fingerprint {
+        self.print((application, scope, id))
+    }
+
+    /// The fingerprint of any text.
+    pub fn of_text(&self, text: &str) -> Fingerprint {
+        self.print(text)
+    }
+
+    fn print(&self, key: impl Hash + Copy) -> Fingerprint {
         let mut print = [0; 12];
-        let key = (application, scope, id);
         print[..8].copy_from_slice(&self.high.hash_one(key).to_le_bytes());
         print[8..].copy_from_slice(&self.low.hash_one(key).to_le_bytes()[..4]);
         Fingerprint(print)

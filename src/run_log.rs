@@ -73,6 +73,7 @@ impl Listener for RunLog {
             Event::Duplicate(_)
             | Event::Rejected(_)
             | Event::Exchanging(_)
+            | Event::Refreshing(_)
             | Event::Recovered(_) => Weight::Routine,
             _ => Weight::News,
         };
@@ -112,6 +113,10 @@ pub fn line_of(event: &Event) -> Option<String> {
             e.id,
             e.attempt,
             trace(e.reconnect.trace_id.as_ref())
+        )),
+        Event::Refreshing(e) => Some(format!(
+            "row {} {}: presenting its refresh token in attempt {}",
+            e.row, e.id, e.attempt
         )),
         Event::Retrying(e) => Some(format!(
             "row {} {}: attempt {}: {}{}; again in {} ms",

@@ -17,6 +17,7 @@ use crate::{
     journal::{folder::RunFolder, ledger::Chain, rescue::Rescued},
     plan::counted,
     progress::Talk,
+    views::stats::Proofs,
     views::summary::{AppInFigures, Endpoint, State, Summary},
 };
 
@@ -125,7 +126,7 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
         counted(installations, "installation")
     );
     for (count, what) in [
-        (books.skipped, "skipped (recovered before)"),
+        (books.skipped, "skipped (their tokens are good)"),
         (books.failed, "failed"),
         (books.not_attempted, "not attempted"),
         (books.duplicate, "duplicate rows"),
@@ -136,6 +137,7 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
         }
     }
     add_apps(&mut text, summary);
+    add_proofs(&mut text, summary);
     add_pace(&mut text, summary);
     if summary.parent_run.is_some() {
         let Chain { runs, input, outstanding, .. } = &summary.chain;
@@ -180,17 +182,36 @@ fn add_other_ways(text: &mut String, summary: &Summary, folder: &RunFolder, opti
         ("with the refresh tokens that the list has", &["--via", "refresh"][..]),
         ("with the tokens of their agencies", &agency[..]),
     ] {
-        let again = without_via(options).chain(["--retry-failed".into()]);
+        let again = without(options, &["--via", "--agency-tokens"]);
+        let again = again.chain(["--retry-failed".into()]);
         let again: Vec<OsString> = again.chain(way.iter().map(Into::into)).collect();
         let _ = writeln!(text, "  {what}:\n    {}", resume_command(folder.path(), &again));
     }
 }
 
-/// The options but the ways that were given.
-fn without_via(options: &[OsString]) -> impl Iterator<Item = OsString> {
-    let is_via = |at: usize| options.get(at).is_some_and(|word| word == "--via");
-    let kept = (0..options.len()).filter(move |at| !(is_via(*at) || *at > 0 && is_via(at - 1)));
+/// The options but some, each with its value.
+fn without(options: &[OsString], flags: &[&str]) -> impl Iterator<Item = OsString> {
+    let is_out =
+        |at: usize| options.get(at).is_some_and(|word| flags.iter().any(|flag| word == flag));
+    let kept = (0..options.len()).filter(move |at| !(is_out(*at) || *at > 0 && is_out(at - 1)));
     kept.filter_map(|at| options.get(at).cloned())
+}
+
+/// Says what is wrong with tokens that count as recovered all the same.
+fn add_proofs(text: &mut String, summary: &Summary) {
+    let Proofs { without_scope, unclear, without_refresh_token, .. } = summary.tokens;
+    for (count, what) in [
+        (unclear, "recovered, but --verify got no clear answer about their tokens"),
+        (without_scope, "recovered with tokens that are alive and lack the scope for --verify"),
+        (
+            without_refresh_token,
+            "recovered without a refresh token: they die with the access token",
+        ),
+    ] {
+        if count > 0 {
+            let _ = writeln!(text, "{count:>7} {what} (see message in results.csv)");
+        }
+    }
 }
 
 /// Says why it took longer than its rate asks for, if it did by more than a moment.

@@ -211,6 +211,16 @@ pub enum Origin {
 }
 
 impl Failure {
+    /// What to do about an installation that ended so: what the class says, but for a token that will
+    /// be refused again, whenever it is presented.
+    pub fn advice(&self) -> Advice {
+        match (self.stage, self.class) {
+            (Stage::Refresh, Class::GrantRefused) => Advice::NeedsReinstall,
+            (Stage::Agency, Class::GrantRefused | Class::WrongKind) => Advice::FixInput,
+            _ => self.class.advice(),
+        }
+    }
+
     /// A failure without an answer to show.
     pub fn without_answer(stage: Stage, class: Class, message: &str) -> Self {
         Self {

@@ -22,7 +22,7 @@ use crate::{
     event::DayTooShort,
     installation::Id,
     pace::{Pacing, memory::KeptDay},
-    trials::Trials,
+    trials::{OldTokens, Trials},
     way::{Way, Ways},
 };
 
@@ -58,7 +58,12 @@ pub struct Plan {
 impl Plan {
     /// Calls when all goes well.
     pub fn calls(&self) -> u64 {
-        self.forecast().calls()
+        self.forecast().calls() + self.trials_of_new()
+    }
+
+    /// Calls by which new tokens prove themselves.
+    fn trials_of_new(&self) -> u64 {
+        if self.trials.new.is_some() { u64::from(self.survey.installations()) } else { 0 }
     }
 
     /// What each way comes to.
@@ -208,6 +213,16 @@ impl fmt::Display for Plan {
         self.write_stored_tokens(f)?;
         self.write_tokens(f)?;
         self.write_ways(f)?;
+        if self.trials.new.is_some() {
+            let calls = self.trials_of_new();
+            writeln!(f, "Verify         each new access token is tried: {calls} calls")?;
+        }
+        if self.trials.old == OldTokens::Tried {
+            writeln!(
+                f,
+                "Skip healthy   each old access token is tried first, one call more for each"
+            )?;
+        }
         let calls = self.calls();
         writeln!(
             f,

@@ -88,6 +88,14 @@ impl Recovery<'_> {
         self.heed_day(lane, &reply.allowance).await
     }
 
+    /// What a location or a company answers about its own limits, to its own token, concerns nobody
+    /// else: HighLevel counts them apart (100 requests in 10 seconds for each).
+    pub(super) fn heed_trial(&self, reply: &Reply) {
+        let heard = if reply.status >= 500 { Heard::Failing } else { Heard::Clean };
+        let (lane, sent, allowance) = (Lane::Other, reply.sent.instant(), Allowance::default());
+        self.tools.pacer.hear(&Answer { lane, sent, heard, allowance });
+    }
+
     /// No answer came, which tells the pace something too.
     pub(super) fn heed_silence(&self, lane: Lane, sent: &Moment) {
         let (sent, allowance) = (sent.instant(), Allowance::default());
@@ -134,7 +142,10 @@ impl Recovery<'_> {
 fn come_back(resets_at: Option<Timestamp>) -> String {
     let when =
         resets_at.map_or_else(|| "tomorrow".to_owned(), |at| format!("after {}", clock::stamp(at)));
-    format!("HighLevel says that the day's allowance of requests is used up; resume {when}")
+    format!(
+        "the day's allowance of requests, as HighLevel counts it, is used up but for those on their \
+         way; resume {when}"
+    )
 }
 
 /// What a missing answer means: at the reconnect, a code is wasted at worst; at the exchange,

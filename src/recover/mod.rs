@@ -207,7 +207,7 @@ impl Recovery<'_> {
                 Passed::Blocked(failure, call) => failed = Some((failure, call)),
             }
         }
-        let (failure, call) = roads::in_the_end(failed, obstacles);
+        let (failure, call) = roads::in_the_end(failed, &obstacles);
         self.give_up(failure, call).await
     }
 
@@ -216,7 +216,7 @@ impl Recovery<'_> {
         (self.attempts_before, self.attempt) = (self.attempts(), 0);
         loop {
             self.attempt += 1;
-            let (failure, call) = match self.converse(way).await {
+            let (failure, call) = match self.converse_as_scout(way).await {
                 Ok(()) => return Ok(Passed::Through(Ending::Recovered)),
                 Err(Setback::Failed(failure, call)) => (failure, call),
                 Err(Setback::Blocked(failure)) => {
@@ -235,10 +235,7 @@ impl Recovery<'_> {
             let (attempts, ground) = (self.tools.attempts, self.ground());
             match decide::next(&failure, self.attempt, attempts, ground, fastrand::u64(..)) {
                 Next::Again(wait) => self.wait_for_next(failure, call, wait).await?,
-                Next::OtherWay => {
-                    self.tools.roads.learn(way, &failure);
-                    return Ok(Passed::Blocked(failure, call));
-                }
+                Next::OtherWay => return Ok(Passed::Blocked(failure, call)),
                 Next::GiveUp => return self.give_up(failure, call).await.map(Passed::Through),
             }
         }
@@ -293,6 +290,30 @@ impl Recovery<'_> {
         } else {
             Ground::Unknown
         }
+    }
+
+    /// One conversation; alone on its way as long as nobody knows whether the way is there at all.
+    async fn converse_as_scout(&mut self, way: Way) -> Result<(), Setback> {
+        let tools = self.tools;
+        self.enter(Step::Outage);
+        let _alone = tokio::select! {
+            biased;
+            cause = tools.stop.requested() => return Err(Setback::Stopped(cause)),
+            alone = tools.roads.scout(way) => alone,
+        };
+        tools.roads.open_to(way, self.job).map_err(Setback::Blocked)?;
+        let conversed = self.converse(way).await;
+        match &conversed {
+            Err(Setback::Failed(failure, _)) if failure.class == Class::EndpointRemoved => {
+                tools.roads.learn(way, failure);
+            }
+            Ok(()) | Err(Setback::NotToBeUsed(..)) => tools.roads.prove(way),
+            Err(Setback::Failed(failure, _)) if failure.http_status.is_some() => {
+                tools.roads.prove(way);
+            }
+            Err(_) => {}
+        }
+        conversed
     }
 
     /// One conversation, from a pass through an outage to tokens on disk.

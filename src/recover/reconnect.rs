@@ -49,6 +49,8 @@ impl Recovery<'_> {
 
     async fn ask_for_code(&mut self) -> Result<(Grant, Call, Place), Setback> {
         let place = self.turn_to_reconnect().await?;
+        // The endpoint may have been found gone while this one waited.
+        self.tools.roads.open_to(Way::Reconnect, self.job).map_err(Setback::Blocked)?;
         self.enter(Step::Reconnect);
         let sent = Moment::now();
         let answer = self.tools.client.reconnect(self.installation).await;

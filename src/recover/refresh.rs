@@ -7,7 +7,8 @@ use super::{
     listen::{call_of, call_without_answer, no_answer},
 };
 use crate::{
-    clock::Moment,
+    clock::{self, Moment},
+    event::{Event, Refreshing},
     highlevel::{
         client::{Reply, Unanswered},
         failure::{Class, Failure, Stage},
@@ -31,6 +32,15 @@ impl Recovery<'_> {
             return Err(Setback::Blocked(failure));
         };
         self.turn_to_refresh().await?;
+        let refreshing = Refreshing {
+            row: self.row,
+            id: self.installation.id.clone(),
+            attempt: self.attempts(),
+            at: clock::now(),
+        };
+        // Were the process killed after this, the token would not be presented again.
+        self.enter(Step::Disk);
+        self.tools.recorder.tell_first(Event::Refreshing(refreshing)).await?;
         self.enter(Step::Refresh);
         let sent = Moment::now();
         match self.tools.client.refresh(token, self.installation.scope).await {

@@ -1,14 +1,21 @@
 //! The ways of a run: which are open, to whom, and why the others are not.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use tokio::sync::watch;
+use tokio::sync::{MutexGuard, watch};
 
 use crate::{
     agency_tokens::{AgencyTokens, Held},
     batch::Job,
     clock,
     event::Call,
+    fingerprint::{Fingerprint, Fingerprints},
     highlevel::failure::{Class, Failure, Stage},
     installation::{Installation, Scope},
     text::SafeText,
@@ -23,6 +30,11 @@ pub struct Roads {
     agencies: AgencyTokens,
     trials: Trials,
     closed: Mutex<Vec<(Way, Failure)>>,
+    proven: [AtomicBool; 3],
+    scouts: [tokio::sync::Mutex<()>; 3],
+    prints: Fingerprints,
+    /// Refresh tokens that were presented, and for which row.
+    presented: Mutex<HashMap<Fingerprint, u32>>,
     /// Agencies that are being recovered, whose tokens may open a way.
     in_work: watch::Sender<usize>,
 }
@@ -40,8 +52,17 @@ impl Drop for AgencyInWork {
 impl Roads {
     /// All of these ways are open at first.
     pub fn new(ways: Ways, agencies: AgencyTokens, trials: Trials) -> Self {
-        let (closed, in_work) = (Mutex::default(), watch::Sender::new(0));
-        Self { ways, agencies, trials, closed, in_work }
+        Self {
+            ways,
+            agencies,
+            trials,
+            closed: Mutex::default(),
+            proven: Default::default(),
+            scouts: Default::default(),
+            prints: Fingerprints::default(),
+            presented: Mutex::default(),
+            in_work: watch::Sender::new(0),
+        }
     }
 
     /// The work on an installation begins. Agencies come first in a list; their sub-accounts wait for
@@ -83,14 +104,52 @@ impl Roads {
         }
         match way {
             Way::Reconnect => Ok(()),
-            Way::Refresh if job.tokens.refresh.is_some() => Ok(()),
-            Way::Refresh => Err(missing(Stage::Refresh, "the list has no refresh token for it")),
+            Way::Refresh => self.open_to_refresh(job),
             Way::Agency => self.open_to_agency(&job.installation),
         }
     }
 
+    fn open_to_refresh(&self, job: &Job) -> Result<(), Failure> {
+        let Some(token) = &job.tokens.refresh else {
+            return Err(missing("the list has no refresh token for it"));
+        };
+        if let Some(at) = job.before.refresh_presented {
+            let why = format!(
+                "its refresh token was presented in an earlier leg of this run, at {}, without an \
+                 answer, and may be spent",
+                clock::stamp(at)
+            );
+            return Err(Failure::without_answer(Stage::Refresh, Class::OutcomeUnknown, &why));
+        }
+        // A token that stands in two rows is of one of them at most, and works once.
+        let print = self.prints.of_text(token.expose());
+        let mut presented = self.presented.lock().unwrap_or_else(PoisonError::into_inner);
+        match *presented.entry(print).or_insert(job.row) {
+            row if row == job.row => Ok(()),
+            row => Err(missing(&format!("row {row} of the list has the same refresh token"))),
+        }
+    }
+
+    /// Leave to go a way: alone, as long as nobody has shown that it leads anywhere.
+    pub async fn scout(&self, way: Way) -> Option<MutexGuard<'_, ()>> {
+        if self.is_proven(way) {
+            return None;
+        }
+        let alone = self.scouts[way as usize].lock().await;
+        (!self.is_proven(way)).then_some(alone)
+    }
+
+    fn is_proven(&self, way: Way) -> bool {
+        self.proven[way as usize].load(Ordering::Relaxed)
+    }
+
+    /// A way was answered as one that is there.
+    pub fn prove(&self, way: Way) {
+        self.proven[way as usize].store(true, Ordering::Relaxed);
+    }
+
     fn open_to_agency(&self, installation: &Installation) -> Result<(), Failure> {
-        let missing = |why: &str| Err(missing(Stage::Agency, why));
+        let missing = |why: &str| Err(missing(why));
         if installation.scope == Scope::Company {
             return missing("an agency has no agency that could ask for its tokens");
         }
@@ -106,11 +165,10 @@ impl Roads {
                 "the token of agency {company} has expired at {}: give a fresh one with --agency-tokens",
                 clock::stamp(at)
             )),
-            Held::Refused(failure) => {
-                let message = format!("the token of agency {company} is of no use: {failure}");
-                let message = SafeText::new(&message);
-                Err(Failure { message, http_status: None, trace_id: None, ..failure })
-            }
+            Held::Refused(failure) => missing(&format!(
+                "the token of agency {company} was refused ({}): give another one with --agency-tokens",
+                failure.message
+            )),
         }
     }
 
@@ -136,29 +194,31 @@ impl Roads {
     }
 }
 
-fn missing(stage: Stage, why: &str) -> Failure {
-    Failure::without_answer(stage, Class::InvalidRequest, why)
+/// Something that the list or the options lack: nothing was sent.
+fn missing(why: &str) -> Failure {
+    Failure::without_answer(Stage::Input, Class::InvalidRequest, why)
 }
 
 /// Nothing that was asked for leads to this installation.
 pub fn no_way() -> Failure {
-    missing(Stage::Input, "none of the ways that --via names leads to it")
+    missing("none of the ways that --via names leads to it")
 }
 
-/// What is said of an installation to which no way led: what failed last, and what stood in the other
-/// ways.
+/// What is said of an installation to which no way led: what failed last, or, where nothing was tried,
+/// what stood in each of the ways.
 pub fn in_the_end(
     failed: Option<(Failure, Option<Call>)>,
-    obstacles: Vec<Failure>,
+    obstacles: &[Failure],
 ) -> (Failure, Option<Call>) {
-    let mut obstacles = obstacles.into_iter();
-    let (failure, call) = failed
-        .or_else(|| obstacles.next().map(|failure| (failure, None)))
-        .unwrap_or_else(|| (no_way(), None));
-    let message = obstacles.fold(failure.message.to_string(), |said, obstacle| {
-        format!("{said}; {}: {}", obstacle.stage, obstacle.message)
-    });
-    (Failure { message: SafeText::new(&message), ..failure }, call)
+    if let Some(failed) = failed {
+        return failed;
+    }
+    let said: Vec<_> = obstacles.iter().map(|obstacle| obstacle.message.as_str()).collect();
+    let message = SafeText::new(&said.join("; "));
+    // What HighLevel said of a way weighs more than what the list lacks for another.
+    let heaviest = obstacles.iter().find(|obstacle| obstacle.stage != Stage::Input);
+    let failure = heaviest.or(obstacles.first()).cloned().unwrap_or_else(no_way);
+    (Failure { message, ..failure }, None)
 }
 
 /// The stage at which a way gives tokens.

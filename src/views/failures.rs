@@ -134,7 +134,7 @@ fn failed_cells(failed: &Failed, history: Option<&History>) -> [String; 10] {
         failure.stage.to_string(),
         cell::or_empty(failure.http_status),
         with_time(failure, failed.at),
-        failure.class.advice().name().into(),
+        failure.advice().name().into(),
         attempts_total(failed.attempts, history).to_string(),
         history.and_then(|h| h.first_failed_at.clone()).unwrap_or_else(|| failed_at.clone()),
         failed_at,
@@ -144,7 +144,7 @@ fn failed_cells(failed: &Failed, history: Option<&History>) -> [String; 10] {
 
 /// What was said, and of what is to be tried later, when, if the server told.
 fn with_time(failure: &Failure, at: Timestamp) -> String {
-    let wait = failure.retry_after_ms.filter(|_| failure.class.advice() == Advice::Later);
+    let wait = failure.retry_after_ms.filter(|_| failure.advice() == Advice::Later);
     let wait = wait.map(|ms| Duration::from_millis(ms.into()));
     match wait.and_then(|wait| at.checked_add(wait).ok()) {
         Some(time) => format!("{} (not before {time:.0})", failure.message),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     clock,
-    event::{Call, Event, Failed},
+    event::{Call, Event, Failed, Verdict},
     highlevel::failure::{Class, Stage},
     journal::ledger::Outcome,
     pace::AskedRate,
@@ -36,6 +36,7 @@ pub struct Stats {
     agency_calls: u64,
     verifications: u64,
     retries: u64,
+    proofs: Proofs,
     held: Held,
     paused_ms: u64,
     /// Between the legs of a run that was gone on with.
@@ -75,8 +76,12 @@ impl Stats {
             Event::Continued(e) => self.paused_ms += u64::from(e.paused_ms),
             Event::Resumed(e) => self.away(e.at),
             Event::Recovered(e) => {
+                self.proofs.without_refresh_token += u64::from(e.without_refresh_token);
                 match &e.verified {
-                    Some(verified) => self.verify(&verified.call),
+                    Some(verified) => {
+                        self.proofs.count(verified.verdict);
+                        self.verify(&verified.call);
+                    }
                     None => self.granting(e.via, &e.exchange),
                 }
                 e.code_age_ms.into_iter().for_each(|ms| self.code_age_ms.add(ms));
@@ -153,6 +158,11 @@ impl Stats {
             verify: self.verifications,
             retries: self.retries,
         }
+    }
+
+    /// What is to be known of the tokens that were granted.
+    pub fn proofs(&self) -> Proofs {
+        self.proofs
     }
 
     /// Percentiles of times.
@@ -293,6 +303,29 @@ impl Reasons {
     }
 }
 
+/// What is to be known of the tokens that were granted; trials are `--verify`'s.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Proofs {
+    /// Good where they were tried.
+    pub alive: u64,
+    /// Alive, and without the scope for the trial.
+    pub without_scope: u64,
+    /// Tried without a clear answer.
+    pub unclear: u64,
+    /// Without a refresh token: they die with the access token.
+    pub without_refresh_token: u64,
+}
+
+impl Proofs {
+    fn count(&mut self, verdict: Verdict) {
+        *match verdict {
+            Verdict::Alive => &mut self.alive,
+            Verdict::WithoutScope => &mut self.without_scope,
+            Verdict::Unclear => &mut self.unclear,
+        } += 1;
+    }
+}
+
 /// Request counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Calls {
@@ -396,7 +429,7 @@ impl Causes {
                 class: failure.class,
                 http_status: failure.http_status,
                 installations: 0,
-                retry: failure.class.advice().name(),
+                retry: failure.advice().name(),
                 message: failure.message.clone(),
                 sample_trace_ids: Vec::new(),
             });

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     halt,
-    stats::{Calls, Cause, Causes, Gap, Stats, Timings},
+    stats::{Calls, Cause, Causes, Gap, Proofs, Stats, Timings},
 };
 use crate::{
     apps::{AppName, AppOfRun},
@@ -70,6 +70,8 @@ pub struct Summary {
     pub escalation: Escalation,
     /// Asked and reached.
     pub rate: RateReached,
+    /// What is to be known of the tokens that were granted.
+    pub tokens: Proofs,
     timings: Timings,
     /// Milliseconds by which the server's clock was ahead of ours at last.
     clock_offset_ms: Option<i64>,
@@ -258,6 +260,7 @@ impl Summary {
             takes_tokens_of_the_list: takes_tokens_of_the_list(ledger),
             escalation: started.escalation.clone(),
             rate: rate_reached(&RateAsked::of(ledger), &mut stats),
+            tokens: stats.proofs(),
             timings: stats.timings(),
             clock_offset_ms: ledger.clock_offset_ms,
             causes: causes.by_frequency(),

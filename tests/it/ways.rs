@@ -225,6 +225,9 @@ fn a_new_token_proves_itself_or_is_quarantined() {
     assert!(kept.contains(&location(1)) && kept.lines().count() == 1, "{kept}");
     assert!(row(&ran, 2)["message"].contains("lacks a scope"), "{:?}", row(&ran, 2));
     assert!(row(&ran, 3)["message"].contains("could not be tried"), "{:?}", row(&ran, 3));
+    let tokens = &ran.summary()["tokens"];
+    assert_eq!(["alive", "without_scope", "unclear"].map(|what| &tokens[what]), [3, 1, 1]);
+    assert!(ran.stdout.contains("1 recovered, but --verify got no clear answer"), "{}", ran.stdout);
     let at: Vec<String> =
         stand_in.audit().requests_at(Step::Verify).iter().map(|r| r.path.clone()).collect();
     assert!(at.contains(&format!("/locations/{}", location(5))), "{at:?}");
@@ -250,4 +253,70 @@ fn installations_whose_old_token_is_good_are_left_alone() {
     assert_eq!(ran.summary()["calls"]["verify"], 3);
     assert!(ran.stdout.contains("2 skipped"), "{}", ran.stdout);
     assert_nothing_of_the_list(&ran);
+}
+
+#[test]
+fn an_endpoint_that_is_gone_is_asked_once_however_many_are_in_flight() {
+    let faults = json!({ "*": ["reconnect:endpoint_removed*"] });
+    let faults = FaultPlan::from_json(faults.to_string().as_bytes()).unwrap();
+    let stored = vec![stored(1, AccessLife::Dead, RefreshLife::Good)];
+    let latency = Duration::from_millis(50);
+    let stand_in = StandIn::with(Options { stored, faults, latency, ..Options::default() });
+    let work = Work::new();
+    // The first is recovered by refresh, so that all others go at the same time.
+    let csv = (2..=60).fold(list(1..=1), |csv, n| csv + &format!("{},,,\n", location(n)));
+    let list = work.file("list.csv", csv);
+    let run = work.run(list, &stand_in.url()).args(["--via", "refresh,reconnect"]);
+    let ran = run.args(["--concurrency", "50"]).go().expect(1);
+    ran.assert_sound(&stand_in);
+    assert_eq!(stand_in.audit().calls(Step::Reconnect), 1);
+    assert_eq!((ran.count("recovered"), ran.count("failed")), (1, 59));
+    assert!(ran.failures().iter().all(|row| row["error_class"] == "endpoint_removed"));
+}
+
+#[test]
+fn a_refresh_token_of_two_rows_is_presented_for_one() {
+    let pairs = vec![stored(1, AccessLife::Dead, RefreshLife::Good)];
+    let (work, stand_in) = (Work::new(), stand_in(pairs, &json!({})));
+    let csv = list(1..=1) + &format!("{},,,{}\n", location(2), refresh_token(1));
+    let list = work.file("list.csv", csv);
+    let run = work.run(list, &stand_in.url()).args(["--via", "refresh"]);
+    let ran = run.go().expect(1);
+    ran.assert_sound(&stand_in);
+    assert_eq!(stand_in.audit().refreshes_of(&refresh_token(1)).len(), 1);
+    let told = &row(&ran, 2)["message"];
+    assert!(told.contains("row 1 of the list has the same refresh token"), "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_refresh_token_in_doubt_after_a_kill_is_not_presented_again() {
+    use crate::support::{signal, start, wait_until};
+    let pairs = vec![stored(1, AccessLife::Dead, RefreshLife::Good)];
+    let (work, stand_in) = (Work::new(), stand_in(pairs, &json!({ "*": ["refresh:silence*"] })));
+    let list = work.file("list.csv", list(1..=1));
+    let run = work.run(list, &stand_in.url()).args(["--via", "refresh,reconnect"]);
+    let mut child = start(run.command());
+    wait_until("the refresh", || stand_in.requests() > 0);
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    stand_in.set_faults(&json!({}));
+    let ran = work.resume(&stand_in.url()).go().expect(0);
+    ran.assert_sound_after_kills(&stand_in);
+    assert_eq!(row(&ran, 1)["via"], "reconnect");
+    assert_eq!(stand_in.audit().requests_at(Step::Refresh).len(), 1);
+    let doubts = &ran.summary()["lost_grants"];
+    assert_eq!((&doubts["count"], &doubts["first"][0]["via"]), (&json!(1), &json!("refresh")));
+}
+
+#[test]
+fn the_limits_of_one_location_hold_no_other() {
+    let faults = json!({ location(3): ["verify:rate_limited(1)"] });
+    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let csv = (1..=20).fold("location_id\n".to_owned(), |csv, n| csv + &location(n) + "\n");
+    let list = work.file("list.csv", csv);
+    let ran = work.run(&list, &stand_in.url()).arg("--verify").go().expect(0);
+    ran.assert_sound(&stand_in);
+    assert!(ran.events("held").is_empty(), "{}", ran.stderr);
+    assert_eq!(ran.summary()["tokens"]["alive"], 20);
 }

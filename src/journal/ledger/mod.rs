@@ -16,12 +16,13 @@ use super::reader::{JournalError, Reader};
 use crate::{
     event::{
         Event, Exchanging, Failed, Finished, Halted, Leaked, Listed, Paused, Ready, Reclaimed,
-        Recovered, Resumed, Skipped, Started,
+        Recovered, Refreshing, Resumed, Skipped, Started,
     },
     fingerprint::{Fingerprint, Fingerprints},
     highlevel::failure::{Class, Failure, Stage},
     installation::{Id, Installation},
     text::SafeText,
+    way::Way,
 };
 
 /// Where every row of the list stands, by the journal.
@@ -102,6 +103,8 @@ pub struct Tried {
     pub attempts: u32,
     /// Trace ids seen, oldest first.
     pub trace_ids: Vec<SafeText>,
+    /// When the refresh token was presented, if nobody knows what came of it.
+    pub refresh_presented: Option<Timestamp>,
 }
 
 /// An exchange whose answer never came whole.
@@ -109,7 +112,9 @@ pub struct Tried {
 pub struct LostGrant {
     /// The installation.
     pub id: Id,
-    /// When its code was asked for.
+    /// The way on which it was lost: by refresh, the refresh token may be spent.
+    pub via: Way,
+    /// When its code was asked for; by refresh, when the refresh token was presented.
     pub reconnected_at: Timestamp,
     /// Trace id of the reconnect.
     pub reconnect_trace_id: Option<SafeText>,
@@ -270,14 +275,20 @@ impl Ledger {
             Event::Rejected(_) => self.rejected += 1,
             Event::Ready(ready) => self.ready = Some(ready),
             Event::Exchanging(e) => self.exchanging(e),
+            Event::Refreshing(e) => self.refreshing(e),
             Event::Retrying(e) => {
                 self.end_doubt(e.row, &e.failure);
                 self.try_again(e.row, e.attempt, e.failure.trace_id);
             }
-            // The tokens came: there is no doubt about the exchange.
+            // The tokens came: there is no doubt about the call.
             Event::Untried(e) => drop(self.in_doubt.remove(&e.row)),
             Event::Skipped(e) => self.settle(e.row, State::Skipped, offset),
-            Event::Recovered(e) => self.settle(e.row, State::Recovered, offset),
+            Event::Recovered(e) => {
+                if e.via != Way::Refresh {
+                    self.give_refresh_up(e.row);
+                }
+                self.settle(e.row, State::Recovered, offset);
+            }
             Event::Reclaimed(e) => self.settle(e.row, State::Recovered, offset),
             Event::Failed(e) => self.fail(&e, offset),
             Event::Missed(e) => self.settle(e.row, State::Pending, offset),
@@ -307,8 +318,10 @@ impl Ledger {
 
     fn exchanging(&mut self, exchanging: Exchanging) {
         let Exchanging { row, id, attempt, at, reconnect, .. } = exchanging;
+        self.give_refresh_up(row);
         let grant = LostGrant {
             id,
+            via: Way::Reconnect,
             reconnected_at: reconnect.at,
             reconnect_trace_id: reconnect.trace_id.clone(),
             exchanged_at: at,
@@ -317,9 +330,28 @@ impl Ledger {
         self.try_again(row, attempt, reconnect.trace_id);
     }
 
+    fn refreshing(&mut self, refreshing: Refreshing) {
+        let Refreshing { row, id, attempt, at } = refreshing;
+        let (via, reconnect_trace_id) = (Way::Refresh, None);
+        let grant = LostGrant { id, via, reconnected_at: at, reconnect_trace_id, exchanged_at: at };
+        self.in_doubt.entry(row).or_insert(grant);
+        self.try_again(row, attempt, None);
+        self.tried.entry(row).or_default().refresh_presented = Some(at);
+    }
+
+    /// A refresh in doubt that no repetition has cleared up is a lost grant.
+    fn give_refresh_up(&mut self, row: u32) {
+        if self.in_doubt.get(&row).is_some_and(|grant| grant.via == Way::Refresh) {
+            self.lost_grants.extend(self.in_doubt.remove(&row));
+        }
+    }
+
     /// An answer, or the certainty that nothing was sent, ends the doubt about an exchange.
     fn end_doubt(&mut self, row: u32, failure: &Failure) {
         let Some(grant) = self.in_doubt.remove(&row) else { return };
+        if grant.via == Way::Refresh {
+            return self.end_refresh_doubt(row, failure, grant);
+        }
         match failure.class {
             // An answer of success that could not be read is no better than none.
             Class::OutcomeUnknown | Class::BadAnswer => self.lost_grants.push(grant),
@@ -329,8 +361,23 @@ impl Ledger {
         }
     }
 
+    /// The same presentation again may bring the answer, so that such a doubt lasts longer.
+    fn end_refresh_doubt(&mut self, row: u32, failure: &Failure, grant: LostGrant) {
+        let is_of_the_refresh = failure.stage == Stage::Refresh;
+        match failure.class {
+            Class::OutcomeUnknown | Class::BadAnswer | Class::ServerError => {
+                self.in_doubt.insert(row, grant);
+            }
+            _ if is_of_the_refresh => {
+                self.tried.entry(row).or_default().refresh_presented = None;
+            }
+            _ => self.lost_grants.push(grant),
+        }
+    }
+
     fn fail(&mut self, failed: &Failed, offset: u64) {
         self.end_doubt(failed.row, &failed.failure);
+        self.give_refresh_up(failed.row);
         let state = match failed.failure.class {
             Class::Interrupted | Class::Halted => State::LeftOff,
             _ if failed.failure.stage == Stage::Verify => State::Refused,
@@ -487,9 +534,11 @@ impl Ledger {
         Ok(outcomes.map(|item| {
             let (listed, outcome) = item?;
             let tried = match outcome {
-                Outcome::Failed(failed) => {
-                    Tried { attempts: failed.attempts, trace_ids: failed.trace_ids }
-                }
+                Outcome::Failed(failed) => Tried {
+                    attempts: failed.attempts,
+                    trace_ids: failed.trace_ids,
+                    refresh_presented: None,
+                },
                 Outcome::NotAttempted(tried) => tried,
                 Outcome::Recovered(_) | Outcome::Reclaimed(_) | Outcome::Skipped(_) => {
                     Tried::default()
