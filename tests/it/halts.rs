@@ -162,7 +162,7 @@ fn more_failures_than_may_be_halt_the_run_and_resume_goes_on() {
         let allows = format!("more than --max-failures {limit} allows");
         assert!(ran.stdout.contains(&allows), "{}", ran.stdout);
         let next = ran.stdout.lines().find(|line| line.starts_with("Next")).unwrap();
-        assert_eq!(next.matches(&format!("--max-failures {limit}")).count(), 1, "{next}");
+        assert_eq!(next.matches("--max-failures").count(), 1, "{next}");
         let open: Vec<_> =
             ran.failures().into_iter().filter(|row| row["status"] == "not_attempted").collect();
         assert!(!open.is_empty() && open.iter().all(|row| row["retry"] == "later"));
