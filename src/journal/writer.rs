@@ -136,7 +136,17 @@ impl Writer {
         Ok((journal, Writing { ended, stalled }))
     }
 
-    /// Writes a group: tokens first, synced; then the events, synced where somebody waits.
+    /// Writes the events of a group that speak of no tokens. They need not wait for the tokens of
+    /// others, and a code that is about to be presented waits for them.
+    fn write_ahead(&mut self, group: &[Command]) -> Result<(), CustodyLost> {
+        for command in group.iter().filter(|command| command.document.is_none()) {
+            self.journal.line(&command.event)?;
+        }
+        self.journal.write()
+    }
+
+    /// Writes the rest of a group: tokens first, synced; then the events that speak of them; and syncs
+    /// all events where somebody waits for it.
     fn commit(&mut self, group: &[Command]) -> Result<(), Broken> {
         self.commit_documents(group).map_err(Broken::Documents)?;
         self.commit_events(group).map_err(Broken::Events)
@@ -155,7 +165,7 @@ impl Writer {
     }
 
     fn commit_events(&mut self, group: &[Command]) -> Result<(), CustodyLost> {
-        for command in group {
+        for command in group.iter().filter(|command| command.document.is_some()) {
             self.journal.line(&command.event)?;
         }
         if group.iter().any(|command| command.wait == Wait::UntilDurable) {
@@ -193,6 +203,8 @@ impl Writer {
 
 /// What a failed group left undone.
 enum Broken {
+    /// Nothing of it is written but events, if any.
+    Ahead(CustodyLost),
     /// The documents are not safe.
     Documents(CustodyLost),
     /// The documents are safe, the events are not.
@@ -226,7 +238,7 @@ impl Service {
             {
                 group.push(next);
             }
-            self.serve(&group);
+            self.serve(&mut group);
             for done in group.drain(..).filter_map(|command| command.done) {
                 // The one who asked may be gone; what was written stays written.
                 let _ = done.send(self.lost.get().cloned().map_or(Ok(()), Err));
@@ -239,15 +251,27 @@ impl Service {
         Ended { writer: Some(self.writer), lost: self.lost.get().cloned(), rescued }
     }
 
-    fn serve(&mut self, group: &[Command]) {
+    fn serve(&mut self, group: &mut [Command]) {
         if self.lost.get().is_some() {
             return self.save(group);
         }
-        match self.writer.commit(group) {
+        let ahead = self.writer.write_ahead(group);
+        if ahead.is_ok() {
+            for command in group.iter_mut().filter(|command| command.wait == Wait::UntilWritten) {
+                // The one who asked may be gone.
+                let _ = command.done.take().map(|done| done.send(Ok(())));
+            }
+        }
+        match ahead.map_err(Broken::Ahead).and_then(|()| self.writer.commit(group)) {
             Ok(()) => {}
             Err(Broken::Events(lost)) => {
                 self.give_up(lost);
                 self.writer.journal.retreat_to_written();
+            }
+            Err(Broken::Ahead(lost)) => {
+                self.give_up(lost);
+                self.writer.journal.retreat_to_written();
+                self.save(group);
             }
             Err(Broken::Documents(lost)) => {
                 self.give_up(lost);
