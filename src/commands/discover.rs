@@ -260,7 +260,10 @@ fn hint(failure: &Failure) -> &'static str {
             "This is the token of a sub-account: give that of the agency (userType Company)"
         }
         Class::GrantRefused => NEW_TOKEN,
-        class => &class.about().todo,
+        Class::EndpointRemoved => {
+            "The list of locations is not where it is looked for: check --base-url and --api-version"
+        }
+        class => class.about().todo.trim_end_matches('.'),
     }
 }
 

@@ -23,6 +23,12 @@ use crate::{
     secret::Secret,
 };
 
+/// Locations that may come beyond twice the count: an agency grows while it is read.
+const SPARE: u64 = 1000;
+
+/// Locations of one agency where HighLevel names no count.
+const MOST: u64 = 1_000_000;
+
 /// A page without anything new is asked for so many times in a row, while more is to come.
 const WITHOUT_NEWS: u32 = 3;
 
@@ -157,16 +163,20 @@ enum Step {
     On(Cursor),
     /// All have come.
     Done,
-    /// The same page comes for ever.
+    /// The pages do not end.
     Stuck,
 }
 
 /// Decides what follows a page. The end of version 2 is a page without a location: neither the
 /// count nor the length of a page is to be relied on for it.
 fn step(page: &Page, place: &Place, without_news: u32) -> Step {
-    let has_all = place.count.is_none_or(|count| place.given + place.odd >= count);
+    let came = place.given + place.odd;
+    let has_all = place.count.is_none_or(|count| came >= count);
+    let has_far_more =
+        came > place.count.map_or(MOST, |count| count.saturating_mul(2).saturating_add(SPARE));
     match &page.next {
         Next::End => Step::Done,
+        _ if has_far_more => Step::Stuck,
         _ if without_news == 0 => on(&page.next, &place.cursor),
         Next::Behind(_) if has_all => Step::Done,
         _ if without_news >= WITHOUT_NEWS => Step::Stuck,
@@ -233,6 +243,29 @@ fn is_about_the_page(failure: &Failure) -> bool {
 }
 
 fn stuck() -> Failure {
-    let why = "the same page comes again and again, and more locations are to come";
+    let why =
+        "the pages do not end: they repeat, or bring far more locations than HighLevel counts";
     Failure::without_answer(Stage::Agency, Class::BadAnswer, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_that_do_not_end_are_left() {
+        for (given, count, ends) in [
+            (900, Some(1000), false),
+            (3000, Some(1000), false),
+            (3001, Some(1000), true),
+            (5000, None, false),
+            (MOST + 1, None, true),
+            (5000, Some(u64::MAX), false),
+        ] {
+            let place = Place { given, count, ..Place::default() };
+            let page = Page { locations: Vec::new(), odd: 0, count, next: Next::Behind(100) };
+            let stuck = matches!(step(&page, &place, 0), Step::Stuck);
+            assert_eq!(stuck, ends, "{given} of {count:?}");
+        }
+    }
 }
