@@ -309,6 +309,27 @@ fn a_refresh_token_in_doubt_after_a_kill_is_not_presented_again() {
     assert_eq!((&doubts["count"], &doubts["first"][0]["via"]), (&json!(1), &json!("refresh")));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_refresh_in_doubt_when_the_run_is_interrupted_is_a_lost_grant_and_not_presented_again() {
+    use crate::support::{signal, start, wait_until};
+    let pairs = vec![stored(1, AccessLife::Dead, RefreshLife::Good)];
+    let (work, stand_in) = (Work::new(), stand_in(pairs, &json!({ "*": ["refresh:reset*"] })));
+    let list = work.file("list.csv", list(1..=1));
+    let run = work.run(list, &stand_in.url()).args(["--via", "refresh,reconnect"]);
+    let child = start(run.args(["--attempts", "100"]).command());
+    wait_until("the refresh", || stand_in.requests() > 0);
+    signal(&child, "-INT");
+    let ran = work.end(child).expect(130);
+    assert_eq!(ran.summary()["lost_grants"]["count"], 1, "{}", ran.text("journal.jsonl"));
+    let presented = stand_in.audit().requests_at(Step::Refresh).len();
+    stand_in.set_faults(&json!({}));
+    let ran = work.resume(&stand_in.url()).go().expect(0);
+    ran.assert_sound_after_kills(&stand_in);
+    assert_eq!(row(&ran, 1)["via"], "reconnect");
+    assert_eq!(stand_in.audit().requests_at(Step::Refresh).len(), presented);
+}
+
 #[test]
 fn the_limits_of_one_location_hold_no_other() {
     let faults = json!({ location(3): ["verify:rate_limited(1)"] });

@@ -60,6 +60,9 @@ pub struct Ledger {
     rows: Vec<Row>,
     tried: HashMap<u32, Tried>,
     in_doubt: HashMap<u32, LostGrant>,
+    /// When refresh tokens were presented of which nobody knows what came of it. It outlasts the end of
+    /// an installation's work in a leg: the token stays in doubt.
+    refresh_presented: HashMap<u32, Timestamp>,
 }
 
 /// Where a row stands; its last outcome is at a place in the journal.
@@ -264,6 +267,7 @@ impl Ledger {
             rows: Vec::new(),
             tried: HashMap::new(),
             in_doubt: HashMap::new(),
+            refresh_presented: HashMap::new(),
         }
     }
 
@@ -336,7 +340,7 @@ impl Ledger {
         let grant = LostGrant { id, via, reconnected_at: at, reconnect_trace_id, exchanged_at: at };
         self.in_doubt.entry(row).or_insert(grant);
         self.try_again(row, attempt, None);
-        self.tried.entry(row).or_default().refresh_presented = Some(at);
+        self.refresh_presented.insert(row, at);
     }
 
     /// A refresh in doubt that no repetition has cleared up is a lost grant.
@@ -365,12 +369,12 @@ impl Ledger {
     fn end_refresh_doubt(&mut self, row: u32, failure: &Failure, grant: LostGrant) {
         let is_of_the_refresh = failure.stage == Stage::Refresh;
         match failure.class {
-            Class::OutcomeUnknown | Class::BadAnswer | Class::ServerError => {
-                self.in_doubt.insert(row, grant);
-            }
-            _ if is_of_the_refresh => {
-                self.tried.entry(row).or_default().refresh_presented = None;
-            }
+            Class::OutcomeUnknown
+            | Class::BadAnswer
+            | Class::ServerError
+            | Class::Interrupted
+            | Class::Halted => drop(self.in_doubt.insert(row, grant)),
+            _ if is_of_the_refresh => drop(self.refresh_presented.remove(&row)),
             _ => self.lost_grants.push(grant),
         }
     }
@@ -392,6 +396,9 @@ impl Ledger {
         }
         self.tried.remove(&row);
         self.in_doubt.remove(&row);
+        if state == State::Recovered {
+            self.refresh_presented.remove(&row);
+        }
     }
 
     fn try_again(&mut self, row: u32, attempt: u32, trace_id: Option<SafeText>) {
@@ -533,18 +540,15 @@ impl Ledger {
         };
         Ok(outcomes.map(|item| {
             let (listed, outcome) = item?;
-            let tried = match outcome {
-                Outcome::Failed(failed) => Tried {
-                    attempts: failed.attempts,
-                    trace_ids: failed.trace_ids,
-                    refresh_presented: None,
-                },
-                Outcome::NotAttempted(tried) => tried,
+            let (attempts, trace_ids) = match outcome {
+                Outcome::Failed(failed) => (failed.attempts, failed.trace_ids),
+                Outcome::NotAttempted(tried) => (tried.attempts, tried.trace_ids),
                 Outcome::Recovered(_) | Outcome::Reclaimed(_) | Outcome::Skipped(_) => {
-                    Tried::default()
+                    Default::default()
                 }
             };
-            Ok((listed, tried))
+            let refresh_presented = self.refresh_presented.get(&listed.row).copied();
+            Ok((listed, Tried { attempts, trace_ids, refresh_presented }))
         }))
     }
 
