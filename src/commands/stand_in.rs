@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Context;
-use tokio::{net::TcpListener, signal};
+use tokio::net::TcpListener;
 
 use super::print;
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     config,
     exit::{Exit, Fault, OrExit},
     sandbox::{self, CATALOGUE, Sandbox},
+    signals::Signals,
 };
 
 /// Serves until Ctrl-C.
@@ -27,8 +28,10 @@ pub fn serve(args: &SandboxArgs) -> Result<Exit, Fault> {
             .with_context(|| format!("--listen: cannot listen on {}", args.listen))
             .or_exit(Exit::Local)?;
         let sandbox = Sandbox::serve_on(listener, options).or_exit(Exit::Local)?;
+        // Heard before anybody can know that it serves.
+        let mut signals = Signals::listen().or_exit(Exit::Local)?;
         print(&greeting(&sandbox.base_url()));
-        signal::ctrl_c().await.or_exit(Exit::Local)?;
+        signals.any().await;
         sandbox.stop().await;
         Ok(Exit::Recovered)
     })

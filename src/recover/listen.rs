@@ -111,8 +111,10 @@ impl Recovery<'_> {
         let done = u64::from(lane == Lane::Exchange);
         let without_code = u64::from(self.tools.gauge.open()).saturating_sub(codes + done);
         // Each of the others may have a request on its way that this answer does not count yet.
-        let on_their_way = u64::from(self.tools.gauge.in_flight()).saturating_sub(1);
-        if without_code > 0 && left < codes + on_their_way + CALLS_EACH {
+        // And each may begin another installation on the strength of the same count.
+        let in_flight = u64::from(self.tools.gauge.in_flight());
+        let on_their_way = in_flight.saturating_sub(1);
+        if without_code > 0 && left < codes + on_their_way + in_flight * CALLS_EACH {
             return self.halt_for_the_pace(&come_back(resets_at)).await;
         }
         let needed = codes + without_code * CALLS_EACH;
