@@ -1,15 +1,18 @@
 //! Looks for the exact secrets of a run in files that must not have any.
 //!
 //! A run can handle millions of tokens, and its files can have gigabytes; so each secret, in each of
-//! the forms in which it might have slipped through, is known by a hash of its last 16 bytes, and one
-//! pass over a file looks at every 16 bytes of it with a rolling hash. What is found that way is then
-//! compared byte for byte.
+//! the forms in which it might have slipped through, is known by a mark of its last 16 bytes, and one
+//! pass over a file looks every 16 bytes of it up. What is found that way is then compared byte for
+//! byte.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
 };
 
 use base64::{
@@ -29,8 +32,11 @@ const TAIL: usize = 16;
 /// A secret longer than this is compared by its last part.
 const LONGEST: usize = 1 << 14;
 
-/// Multiplier of the rolling hash: odd, with well-spread bits.
-const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Bytes of a file that one thread looks through at a time.
+const PIECE: u64 = 1 << 20;
+
+/// Threads that look through a file at most: beyond that, the disk is what is waited for.
+const THREADS: usize = 4;
 
 /// The token fields of a session document.
 #[derive(Deserialize)]
@@ -40,65 +46,174 @@ struct Tokens {
 }
 
 /// Files of tokens: the only ones that may hold any.
-pub struct TokenFiles<'a> {
-    /// `tokens.jsonl`, and `quarantine.jsonl` if there is one.
-    pub paths: &'a [PathBuf],
-}
+struct TokenFiles(Vec<PathBuf>);
 
-impl TokenFiles<'_> {
+impl TokenFiles {
     fn each(&self, mut take: impl FnMut(&str)) -> io::Result<()> {
-        for path in self.paths.iter().filter(|path| path.exists()) {
-            let mut input = BufReader::with_capacity(1 << 17, File::open(path)?);
+        for file in self.open() {
+            let mut input = BufReader::with_capacity(1 << 17, file?);
             let mut line = Vec::new();
             while input.read_until(b'\n', &mut line)? > 0 {
                 if let Ok(tokens) = serde_json::from_slice::<Tokens>(&line) {
-                    [tokens.access_token, tokens.refresh_token]
-                        .iter()
-                        .flatten()
-                        .for_each(|t| take(t));
+                    let both = [tokens.access_token, tokens.refresh_token];
+                    both.iter().flatten().for_each(|token| take(token));
                 }
                 line.clear();
             }
         }
         Ok(())
     }
+
+    fn count_lines(&self) -> io::Result<usize> {
+        let mut lines = 0;
+        let mut piece = vec![0; 1 << 17];
+        for file in self.open() {
+            let mut file = file?;
+            loop {
+                match file.read(&mut piece)? {
+                    0 => break,
+                    read => lines += memchr::memchr_iter(b'\n', &piece[..read]).count(),
+                }
+            }
+        }
+        Ok(lines)
+    }
+
+    fn open(&self) -> impl Iterator<Item = io::Result<File>> {
+        self.0.iter().filter(|path| path.exists()).map(File::open)
+    }
 }
 
-/// The files of `suspects` in which one of these secrets, or a token of the token files, stands.
-pub fn find<'a>(
-    secrets: impl IntoIterator<Item = &'a Secret>,
-    tokens: &TokenFiles<'_>,
-    suspects: &[PathBuf],
-) -> io::Result<Vec<PathBuf>> {
-    let app: Vec<_> = secrets.into_iter().flat_map(|secret| every_form(secret.expose())).collect();
-    let mut hashes: Vec<u64> = app.iter().filter_map(|form| tail_of(form)).collect();
-    tokens.each(|token| add_tails(token, &mut hashes))?;
-    let tails = Tails::new(hashes);
-    let mut leaks = Vec::new();
-    for suspect in suspects {
-        let hits = hits_in(suspect, &tails)?;
-        if !hits.is_empty() && is_confirmed(&hits, &app, tokens)? {
-            leaks.push(suspect.clone());
+/// The secrets of a run, ready to be looked for.
+pub struct Search {
+    /// Every form of the app's own secrets.
+    app: Vec<Vec<u8>>,
+    tokens: TokenFiles,
+    tails: Tails,
+}
+
+impl Search {
+    /// Takes these secrets and every token of these files: `tokens.jsonl`, and `quarantine.jsonl`
+    /// if there is one.
+    pub fn of<'a>(
+        secrets: impl IntoIterator<Item = &'a Secret>,
+        token_files: impl IntoIterator<Item = PathBuf>,
+    ) -> io::Result<Self> {
+        let forms = secrets.into_iter().flat_map(|secret| every_form(secret.expose()));
+        let app: Vec<_> = forms.collect();
+        let tokens = TokenFiles(token_files.into_iter().collect());
+        let mut room = app.len() + tokens.count_lines()? * TAILS_OF_A_PAIR;
+        loop {
+            let mut tails = Tails::with_room(room);
+            app.iter().filter_map(|form| tail_of(form)).for_each(|tail| tails.add(tail));
+            tokens.each(|token| each_tail(token, |tail| tails.add(tail)))?;
+            if !tails.are_too_many {
+                return Ok(Self { app, tokens, tails });
+            }
+            // Tokens of an unusual shape have more forms.
+            room *= 2;
         }
     }
-    Ok(leaks)
+
+    /// Those of the files in which one of the secrets stands.
+    pub fn find(&self, suspects: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+        let mut leaks = Vec::new();
+        for suspect in suspects {
+            let hits = self.hits_in(suspect)?;
+            if !hits.is_empty() && self.is_confirmed(&hits, suspect)? {
+                leaks.push(suspect.clone());
+            }
+        }
+        Ok(leaks)
+    }
+
+    /// Looks through a file, piece by piece, several at a time.
+    fn hits_in(&self, path: &Path) -> io::Result<Hits> {
+        let length = path.metadata()?.len();
+        let pieces = length.div_ceil(PIECE);
+        let next = AtomicU64::new(0);
+        let look = || -> io::Result<Vec<Hit>> {
+            let mut hits = Vec::new();
+            let mut file = File::open(path)?;
+            let mut bytes = Vec::new();
+            loop {
+                let piece = next.fetch_add(1, Ordering::Relaxed);
+                if piece >= pieces {
+                    return Ok(hits);
+                }
+                // The windows that end in this piece: the first one begins before it.
+                let start = (piece * PIECE).saturating_sub(TAIL as u64 - 1);
+                read_piece(&mut file, start, (piece + 1) * PIECE, &mut bytes)?;
+                self.tails.look_through(&bytes, |at, tail| hits.push((tail, start + at)));
+            }
+        };
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = u64::try_from(cores.min(THREADS)).unwrap_or(1).min(pieces);
+        let found = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(look)).collect();
+            let mut found = vec![look()];
+            found.extend(others.into_iter().map(|other| {
+                other.join().unwrap_or_else(|_| Err(io::Error::other("a thread broke off: a bug")))
+            }));
+            found
+        });
+        let mut hits = Hits::new();
+        for found in found {
+            for (tail, end) in found? {
+                hits.entry(tail).or_default().push(end);
+            }
+        }
+        Ok(hits)
+    }
+
+    /// Compares hits byte for byte with the secrets.
+    fn is_confirmed(&self, hits: &Hits, suspect: &Path) -> io::Result<bool> {
+        let mut file = File::open(suspect)?;
+        let mut stands_there = |form: &[u8]| -> io::Result<bool> {
+            let ends = tail_of(form).and_then(|tail| hits.get(&tail)).into_iter().flatten();
+            for end in ends {
+                if is_before(&mut file, *end, last_part(form))? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        for form in &self.app {
+            if stands_there(form)? {
+                return Ok(true);
+            }
+        }
+        let mut confirmed = Ok(false);
+        self.tokens.each(|token| {
+            for form in likely_forms(token) {
+                if matches!(confirmed, Ok(false)) {
+                    confirmed = stands_there(&form);
+                }
+            }
+        })?;
+        confirmed
+    }
 }
 
-/// The bytes before each place where a tail matched.
-type Hits = HashSet<Vec<u8>>;
+/// A tail that is a secret's, and where it ends in the file.
+type Hit = (u64, u64);
 
-/// Compares hits byte for byte with the secrets.
-fn is_confirmed(hits: &Hits, app: &[Vec<u8>], tokens: &TokenFiles<'_>) -> io::Result<bool> {
-    let stands_in = |form: &[u8]| hits.iter().any(|hit| hit.ends_with(last_part(form)));
-    if app.iter().any(|form| form.len() >= TAIL && stands_in(form)) {
-        return Ok(true);
-    }
-    let mut confirmed = false;
-    tokens.each(|token| {
-        confirmed = confirmed
-            || likely_forms(token).iter().any(|form| form.len() >= TAIL && stands_in(form));
-    })?;
-    Ok(confirmed)
+/// Where each of these tails ends.
+type Hits = HashMap<u64, Vec<u64>>;
+
+/// Reads what stands from one place in a file to another, or to its end.
+fn read_piece(file: &mut File, start: u64, end: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+    bytes.clear();
+    file.seek(SeekFrom::Start(start))?;
+    file.take(end - start).read_to_end(bytes).map(drop)
+}
+
+/// Whether these bytes stand right before a place in a file.
+fn is_before(file: &mut File, end: u64, bytes: &[u8]) -> io::Result<bool> {
+    let Some(start) = end.checked_sub(bytes.len() as u64) else { return Ok(false) };
+    let mut there = Vec::new();
+    read_piece(file, start, end, &mut there)?;
+    Ok(there == bytes)
 }
 
 fn last_part(form: &[u8]) -> &[u8] {
@@ -173,99 +288,106 @@ fn percent_encoded(secret: &str, digits: &str) -> Vec<u8> {
     encoded
 }
 
+/// How many tails a token pair has, if its tokens are plain.
+const TAILS_OF_A_PAIR: usize = 6;
+
 /// The tails of a token's likely forms. Nearly every token is a JWT, which nothing escapes, and of
 /// base64 the last bytes give the tail; so no form is made whole.
-fn add_tails(token: &str, hashes: &mut Vec<u64>) {
+fn each_tail(token: &str, mut take: impl FnMut(u64)) {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
     if !token.bytes().all(is_plain) {
-        return hashes.extend(likely_forms(token).iter().filter_map(|form| tail_of(form)));
+        return likely_forms(token).iter().filter_map(|form| tail_of(form)).for_each(take);
     }
-    hashes.extend(tail_of(token.as_bytes()));
+    tail_of(token.as_bytes()).into_iter().for_each(&mut take);
     let end = token.len() / 3 * 3;
     let Some(start) = end.checked_sub(TAIL / 4 * 3) else { return };
     let mut tail = [0; TAIL];
     for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
         if engine.encode_slice(&token.as_bytes()[start..end], &mut tail).is_ok() {
-            hashes.push(hash_of(&tail));
+            take(hash_of(&tail));
         }
     }
 }
 
 fn tail_of(form: &[u8]) -> Option<u64> {
-    form.len().checked_sub(TAIL).map(|start| hash_of(&form[start..]))
+    form.last_chunk().map(hash_of)
 }
 
-fn hash_of(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |hash, byte| roll_in(hash, *byte))
+/// Both halves multiplied, and the halves of that folded: a few cycles, and every bit counts.
+fn hash_of(tail: &[u8; TAIL]) -> u64 {
+    let value = u128::from_le_bytes(*tail) ^ 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    let product = (value >> 64) * (value & u128::from(u64::MAX));
+    low_half((product >> 64) ^ product)
 }
 
-fn roll_in(hash: u64, byte: u8) -> u64 {
-    hash.wrapping_mul(BASE).wrapping_add(u64::from(byte) + 1)
+fn low_half(value: u128) -> u64 {
+    u64::try_from(value & u128::from(u64::MAX)).unwrap_or_default()
 }
 
-/// Hashes of tails, with a bit map before them that turns nearly everything else away.
+/// Marks that share a line of the processor's cache.
+type Bucket = [u32; 16];
+
+/// Of a bucket's places, so many are meant to be taken.
+const TAKEN: usize = 10;
+
+/// The tails of all secrets as marks of 32 bits, in buckets: for a million token pairs, 40 MB.
 struct Tails {
-    sorted: Vec<u64>,
-    map: Vec<u64>,
-    shift: u32,
+    buckets: Vec<Bucket>,
+    room: usize,
+    are_too_many: bool,
 }
 
 impl Tails {
-    fn new(mut hashes: Vec<u64>) -> Self {
-        hashes.sort_unstable();
-        hashes.dedup();
-        // 16 bits of map for each hash, at least 64 in all.
-        let bits = (hashes.len() * 16).next_power_of_two().max(64);
-        let shift = 64 - bits.trailing_zeros();
-        let mut map = vec![0; bits / 64];
-        for hash in &hashes {
-            let (word, bit) = Self::place(*hash, shift);
-            map[word] |= bit;
+    fn with_room(room: usize) -> Self {
+        Self { buckets: vec![[0; 16]; room / TAKEN + 1], room, are_too_many: false }
+    }
+
+    /// The bucket in which a tail is looked for first, and its mark, which is never 0.
+    fn place(&self, tail: u64) -> (usize, u32) {
+        let bucket = (u128::from(tail) * self.buckets.len() as u128) >> 64;
+        let mark = u32::try_from(tail & u64::from(u32::MAX)).unwrap_or_default();
+        (usize::try_from(bucket).unwrap_or_default(), mark.max(1))
+    }
+
+    fn add(&mut self, tail: u64) {
+        if self.room == 0 {
+            self.are_too_many = true;
+            return;
         }
-        Self { sorted: hashes, map, shift }
-    }
-
-    fn place(hash: u64, shift: u32) -> (usize, u64) {
-        // `shift` leaves at most the bits of an index into the map, which fits into memory.
-        let at = usize::try_from(hash.wrapping_mul(BASE) >> shift).unwrap_or_default();
-        (at / 64, 1 << (at % 64))
-    }
-
-    fn has(&self, hash: u64) -> bool {
-        let (word, bit) = Self::place(hash, self.shift);
-        self.map[word] & bit != 0 && self.sorted.binary_search(&hash).is_ok()
-    }
-}
-
-/// Rolls over a file and gives what stands before each place where a tail matches.
-fn hits_in(path: &Path, tails: &Tails) -> io::Result<Hits> {
-    let mut hits = Hits::new();
-    if tails.sorted.is_empty() {
-        return Ok(hits);
-    }
-    let mut file = File::open(path)?;
-    let leaving = (0..TAIL).fold(1_u64, |power, _| power.wrapping_mul(BASE));
-    let mut buffer: Vec<u8> = Vec::new();
-    let mut fresh = 0;
-    let mut hash = 0_u64;
-    loop {
-        let read = (&mut file).take(1 << 18).read_to_end(&mut buffer)?;
-        if read == 0 {
-            return Ok(hits);
-        }
-        for at in fresh..buffer.len() {
-            hash = roll_in(hash, buffer[at]);
-            if at >= TAIL {
-                let out = u64::from(buffer[at - TAIL]) + 1;
-                hash = hash.wrapping_sub(out.wrapping_mul(leaving));
+        let (mut at, mark) = self.place(tail);
+        loop {
+            let bucket = &mut self.buckets[at];
+            if let Some(free) = bucket.iter_mut().find(|place| **place == 0 || **place == mark) {
+                *free = mark;
+                self.room -= 1;
+                return;
             }
-            if at + 1 >= TAIL && tails.has(hash) {
-                hits.insert(buffer[(at + 1).saturating_sub(LONGEST)..=at].to_vec());
+            at = (at + 1) % self.buckets.len();
+        }
+    }
+
+    fn has(&self, tail: u64) -> bool {
+        let (mut at, mark) = self.place(tail);
+        loop {
+            let bucket = &self.buckets[at];
+            if bucket.contains(&mark) {
+                return true;
+            }
+            // Buckets are filled from the front, and are never all full.
+            if bucket[bucket.len() - 1] == 0 {
+                return false;
+            }
+            at = (at + 1) % self.buckets.len();
+        }
+    }
+
+    /// Gives each tail that stands in these bytes, and where it ends.
+    fn look_through(&self, bytes: &[u8], mut hit: impl FnMut(u64, u64)) {
+        for (end, window) in (TAIL as u64..).zip(bytes.windows(TAIL)) {
+            if let Some(tail) = tail_of(window).filter(|tail| self.has(*tail)) {
+                hit(end, tail);
             }
         }
-        let passed = buffer.len().saturating_sub(LONGEST);
-        buffer.drain(..passed);
-        fresh = buffer.len();
     }
 }
 
@@ -285,8 +407,8 @@ mod tests {
         fs::write(&tokens, format!("{document}\n")).unwrap();
         fs::write(&suspect, text).unwrap();
         let secret = Secret::new(SECRET.into());
-        let files = TokenFiles { paths: std::slice::from_ref(&tokens) };
-        !find(Some(&secret), &files, &[suspect]).unwrap().is_empty()
+        let search = Search::of(Some(&secret), [tokens]).unwrap();
+        !search.find(&[suspect]).unwrap().is_empty()
     }
 
     #[test]
@@ -314,10 +436,35 @@ mod tests {
             [SECRET, "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2lnbmF0dXJl", "0123456789abcdefgh~~~"]
         {
             let mut tails = Vec::new();
-            add_tails(token, &mut tails);
+            each_tail(token, |tail| tails.push(tail));
             for form in likely_forms(token) {
                 assert!(tails.contains(&tail_of(&form).unwrap()), "{token}");
             }
+        }
+    }
+
+    #[test]
+    fn tokens_of_any_shape_and_number_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let [tokens, suspect] = ["tokens.jsonl", "run.log"].map(|name| folder.path().join(name));
+        let token = |number: usize| format!("\"{number}/{TOKEN}/{number:032}\"");
+        let line = |number| format!("{}\n", serde_json::json!({"access_token": token(number)}));
+        fs::write(&tokens, (0..500).map(line).collect::<String>()).unwrap();
+        let search = Search::of(None, [tokens]).unwrap();
+        for number in (0..500).step_by(25) {
+            fs::write(&suspect, token(number)).unwrap();
+            assert_eq!(search.find(std::slice::from_ref(&suspect)).unwrap().len(), 1, "{number}");
+        }
+        fs::write(&suspect, token(500)).unwrap();
+        assert!(search.find(&[suspect]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_secret_is_found_wherever_a_piece_of_the_file_ends() {
+        let piece = usize::try_from(PIECE).unwrap();
+        for end in [1, 16, 35] {
+            let before = piece.checked_add_signed(end).unwrap() - SECRET.len();
+            assert!(leaks_in(&format!("{}{SECRET}yyy", "x".repeat(before))), "{end}");
         }
     }
 
@@ -363,8 +510,9 @@ mod tests {
         fs::write(&tokens, lines(&mut || document(text(600), text(600)))).unwrap();
         fs::write(&suspect, lines(&mut || text(1500))).unwrap();
         let start = std::time::Instant::now();
-        let files = TokenFiles { paths: &[tokens] };
-        assert!(find(None, &files, &[suspect]).unwrap().is_empty());
-        println!("200,000 tokens looked for in 150 MB: {:?}", start.elapsed());
+        let search = Search::of(None, [tokens]).unwrap();
+        let ready = start.elapsed();
+        assert!(search.find(&[suspect]).unwrap().is_empty());
+        println!("200,000 tokens made ready: {ready:?}; and looked for: {:?}", start.elapsed());
     }
 }

@@ -5,6 +5,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -34,7 +35,7 @@ use crate::{
         tokens,
         writer::{Ended, Journal, Writer},
     },
-    leaks::{self, TokenFiles},
+    leaks::Search,
     outage::Watch,
     pace::{Outlook, Pacer, memory::Memory},
     progress::Progress,
@@ -406,9 +407,18 @@ fn close(
     secrets: &[Secret],
     escalation: Option<&Escalation>,
 ) -> Result<Summary, Fault> {
-    let summary = views::write_all(folder, escalation).or_exit(Exit::Local)?;
-    let leaks = find_leaks(folder, secrets).context("cannot look for secrets in the run folder");
-    let leaks = leaks.or_exit(Exit::Local)?;
+    let token_files = [folder.tokens(), folder.quarantine()];
+    // What is to be looked for does not depend on the views.
+    let (search, summary) = thread::scope(|scope| {
+        let search = scope.spawn(|| Search::of(secrets, token_files.clone()));
+        let summary = views::write_all(folder, escalation).or_exit(Exit::Local);
+        (search.join().unwrap_or_else(|_| Err(io::Error::other("it broke off: a bug"))), summary)
+    });
+    let summary = summary?;
+    let leaks = search
+        .and_then(|search| search.find(&suspects(folder, &token_files)?))
+        .context("cannot look for secrets in the run folder")
+        .or_exit(Exit::Local)?;
     if leaks.is_empty() { Ok(summary) } else { set_aside(folder, summary, &leaks) }
 }
 
@@ -421,8 +431,8 @@ pub fn rewrite_views(
     close(folder, &[], escalation)
 }
 
-fn find_leaks(folder: &RunFolder, secrets: &[Secret]) -> io::Result<Vec<PathBuf>> {
-    let token_files = [folder.tokens(), folder.quarantine()];
+/// The files in which no secret may stand.
+fn suspects(folder: &RunFolder, token_files: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder.path())? {
         let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
@@ -433,7 +443,7 @@ fn find_leaks(folder: &RunFolder, secrets: &[Secret]) -> io::Result<Vec<PathBuf>
             files.push(path);
         }
     }
-    leaks::find(secrets, &TokenFiles { paths: &token_files }, &files)
+    Ok(files)
 }
 
 /// Ending of the new name of a file in which a secret was found.
