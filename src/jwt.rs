@@ -3,7 +3,8 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     client_id::ClientId,
@@ -40,6 +41,17 @@ impl Claims {
     }
 }
 
+/// The claims that are looked at, of whatever shape; of others, such as the list of scopes, nothing
+/// is made.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Payload {
+    auth_class: Value,
+    auth_class_id: Value,
+    source_id: Value,
+    exp: Value,
+}
+
 /// Looks into a token; `None` where it is no JWT. A claim of another shape than it should have
 /// counts as absent.
 pub fn look_into(token: &str) -> Option<Claims> {
@@ -50,16 +62,16 @@ pub fn look_into(token: &str) -> Option<Claims> {
         return None;
     }
     let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    let claims: Map<String, Value> = serde_json::from_slice(&bytes).ok()?;
-    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    // The derived reader takes an array for a struct as well.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    let payload: Payload = serde_json::from_slice(&bytes).ok()?;
     Some(Claims {
-        scope: text("authClass").and_then(Scope::from_user_type),
-        id: text("authClassId").and_then(Id::new),
-        client: text("sourceId").and_then(ClientId::new),
-        expires_at: claims
-            .get("exp")
-            .and_then(Value::as_i64)
-            .and_then(|seconds| Timestamp::from_second(seconds).ok()),
+        scope: payload.auth_class.as_str().and_then(Scope::from_user_type),
+        id: payload.auth_class_id.as_str().and_then(Id::new),
+        client: payload.source_id.as_str().and_then(ClientId::new),
+        expires_at: payload.exp.as_i64().and_then(|second| Timestamp::from_second(second).ok()),
     })
 }
 

@@ -3,8 +3,9 @@
 //! None of these types implements `Display` or `Serialize`, and `Debug` prints no content. The one
 //! way to the value is [`Secret::expose`], so a search for that word finds every place that uses it.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
+use memchr::memmem::Finder;
 use secrecy::{ExposeSecret, SecretString};
 
 /// A text that must not be printed, logged or serialised by accident. Wiped from memory on drop.
@@ -41,15 +42,39 @@ pub struct AuthorizationCode(pub Secret);
 /// The shortest secret that is cut out; a shorter one would be found by chance.
 const SHORTEST: usize = 6;
 
-/// Cuts a secret out of a text that somebody else wrote, in each form in which it may stand there.
-pub fn cut_out(text: &str, forms: &[String]) -> String {
-    let mut text = text.to_owned();
-    for form in forms.iter().filter(|form| form.len() >= SHORTEST) {
-        if text.contains(form.as_str()) {
-            text = text.replace(form.as_str(), "[secret]");
-        }
+/// A secret in every form in which somebody else may repeat it.
+#[derive(Clone)]
+pub struct Forms(Vec<Finder<'static>>);
+
+impl Forms {
+    /// Takes the forms, the longest first: one that is part of another would leave the rest of that
+    /// standing.
+    pub fn new(forms: &[String]) -> Self {
+        let forms = forms.iter().filter(|form| form.len() >= SHORTEST);
+        Self(forms.map(|form| Finder::new(form).into_owned()).collect())
     }
-    text
+
+    /// Whether one of them stands there.
+    pub fn stand_in(&self, bytes: &[u8]) -> bool {
+        self.0.iter().any(|form| form.find(bytes).is_some())
+    }
+
+    /// Cuts them out of a text that somebody else wrote.
+    pub fn cut_out(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for form in &self.0 {
+            if form.find(text.as_bytes()).is_some() {
+                text = text.replace(&*String::from_utf8_lossy(form.needle()), "[secret]");
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Debug for Forms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} forms of a secret]", self.0.len())
+    }
 }
 
 /// Names under which HighLevel's answers and requests have secrets.
@@ -64,11 +89,19 @@ const NAMES: [&str; 8] = [
     "code=",
 ];
 
+/// How HighLevel's tokens begin.
+const BEGINNINGS: [&str; 2] = ["eyJ", "pit-"];
+
 /// Cuts out what has the shape of a HighLevel token (`eyJ…`, `pit-…`), and what stands behind the
 /// name of a secret.
 pub fn cut_out_tokens(text: &str) -> String {
+    static SIGNS: LazyLock<Vec<Finder<'static>>> =
+        LazyLock::new(|| BEGINNINGS.iter().chain(&NAMES).map(Finder::new).collect());
     let mut text = text.to_owned();
-    for start in ["eyJ", "pit-"] {
+    if SIGNS.iter().all(|sign| sign.find(text.as_bytes()).is_none()) {
+        return text;
+    }
+    for start in BEGINNINGS {
         text = without_tokens(&text, start);
     }
     for name in NAMES {
@@ -142,8 +175,8 @@ mod tests {
             ("access_token is missing", "access_token is missing".to_owned()),
             ("pit-6d3c5a52-6f5e-4a8e-9f3e-1c2b3a4d5e6f!", "[token]!".to_owned()),
         ] {
-            let forms = ["hunter2".to_owned(), "x".to_owned()];
-            assert_eq!(cut_out_tokens(&cut_out(text, &forms)), clean);
+            let forms = Forms::new(&["hunter2".to_owned(), "x".to_owned()]);
+            assert_eq!(cut_out_tokens(&forms.cut_out(text)), clean);
         }
     }
 
@@ -153,5 +186,7 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "ClientSecret([secret])");
         let code = AuthorizationCode(Secret::new("hunter2".into()));
         assert_eq!(format!("{code:?}"), "AuthorizationCode([secret])");
+        let forms = Forms::new(&["hunter2".into()]);
+        assert_eq!(format!("{forms:?}"), "[1 forms of a secret]");
     }
 }

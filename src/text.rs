@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// The most characters that are kept of a foreign text.
 pub const MAX_CHARS: usize = 400;
 
+/// The most characters that are kept of an identifier.
+pub const IDENTIFIER_CHARS: usize = 128;
+
 /// A text from outside with control, bidirectional and invisible characters replaced, runs of
 /// white space folded, and no longer than [`MAX_CHARS`] characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,10 +22,15 @@ impl SafeText {
         Self::cut(text, MAX_CHARS)
     }
 
-    /// Makes an identifier safe: like [`SafeText::new`], at most 128 characters, and no blank
-    /// within, so that several can stand in one cell separated by spaces.
+    /// Makes an identifier safe: like [`SafeText::new`], at most [`IDENTIFIER_CHARS`] characters, and
+    /// no blank within, so that several can stand in one cell separated by spaces.
     pub fn identifier(text: &str) -> Self {
-        Self::cut(&text.trim().replace(char::is_whitespace, "_"), 128)
+        let text = text.trim();
+        // Nearly every one is safe as it is.
+        if text.len() <= IDENTIFIER_CHARS && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Self(text.into());
+        }
+        Self::cut(&text.replace(char::is_whitespace, "_"), IDENTIFIER_CHARS)
     }
 
     fn cut(text: &str, most: usize) -> Self {

@@ -51,13 +51,13 @@ pub fn field<'a>(object: &'a Map<String, Value>, snake: &str, camel: &str) -> Op
 
 /// HighLevel's trace id, unless what stands in its place looks like a token: a body field on some
 /// answers; no header with it has been seen, two likely ones are looked at anyway.
-pub fn trace_id(reply: &Reply) -> Option<SafeText> {
+pub(super) fn trace_id(reply: &Reply) -> Option<SafeText> {
     let in_body = || Some(SafeText::identifier(&trace_id_in(&reply.body)?));
     let id = in_body().or_else(|| reply.trace_header.as_deref().map(SafeText::identifier));
     id.filter(|id| secret::cut_out_tokens(id.as_str()) == id.as_str())
 }
 
-/// Reads nothing of the body but what is looked for: this is done for every answer, some times over.
+/// Reads nothing of the body but what is looked for: this is done for every answer.
 fn trace_id_in(body: &[u8]) -> Option<String> {
     let told = |body: &Traced| {
         let id = body.trace_id.as_ref().or(body.snake_case.as_ref())?.as_str()?;
@@ -113,7 +113,7 @@ fn evidence(stage: Stage, class: Class, reply: &Reply) -> Failure {
         class,
         http_status: Some(reply.status),
         message: SafeText::default(),
-        trace_id: trace_id(reply),
+        trace_id: reply.trace_id(),
         retry_after_ms: None,
         origin: Origin::HighLevel,
     }

@@ -37,6 +37,8 @@ pub struct TokenPair {
     fields: Map<String, Value>,
     access_token: Secret,
     refresh_token: Option<Secret>,
+    /// What the access token says of itself.
+    claims: Claims,
     received_at: Timestamp,
     /// HighLevel's trace id of the exchange.
     pub trace_id: Option<SafeText>,
@@ -101,12 +103,12 @@ fn read(
         return Err(answer::bad_answer(stage, reply, "the answer has no access_token"));
     };
     let refresh_token = secret(&fields, "refresh_token");
-    let trace_id = answer::trace_id(reply).filter(|id| {
+    let trace_id = reply.trace_id().filter(|id| {
         let tells = |secret: &Secret| id.as_str().contains(secret.expose());
         !tells(&access_token) && !refresh_token.as_ref().is_some_and(tells)
     });
     let received_at = reply.received.day();
-    Ok(TokenPair { fields, access_token, refresh_token, received_at, trace_id })
+    Ok(TokenPair { fields, access_token, refresh_token, claims, received_at, trace_id })
 }
 
 impl TokenPair {
@@ -133,15 +135,14 @@ impl TokenPair {
             let ms = self.received_at.as_millisecond().checked_add(seconds.checked_mul(1000)?)?;
             Timestamp::from_millisecond(ms).ok()
         };
-        by_answer().or_else(|| jwt::look_into(self.access_token.expose())?.expires_at)
+        by_answer().or(self.claims.expires_at)
     }
 
     /// Whether the pair is for this installation. What the answer says decides; where it is
     /// silent, the claims in the access token; where both are, the pair is not accepted. A location
     /// token carries a `companyId` too, so that alone proves nothing.
     pub fn belongs_to(&self, installation: &Installation) -> Result<(), Mismatch> {
-        let claims = jwt::look_into(self.access_token.expose()).unwrap_or_default();
-        let Some(kind) = self.kind(&claims) else {
+        let Some(kind) = self.kind() else {
             return Err(tenant("the answer does not say what kind of token it is"));
         };
         if kind != installation.scope {
@@ -152,7 +153,7 @@ impl TokenPair {
             Scope::Location => "locationId",
             Scope::Company => "companyId",
         };
-        let claimed = || claims.id.as_ref().map(Id::as_str);
+        let claimed = || self.claims.id.as_ref().map(Id::as_str);
         match self.text(field).or_else(claimed) {
             Some(id) if id == installation.id.as_str() => Ok(()),
             Some(id) => Err(tenant(&format!(
@@ -164,14 +165,14 @@ impl TokenPair {
         }
     }
 
-    fn kind(&self, claims: &Claims) -> Option<Scope> {
+    fn kind(&self) -> Option<Scope> {
         let said = self.text("userType").and_then(Scope::from_user_type);
         let implied = || match (self.text("locationId"), self.text("companyId")) {
             (Some(_), _) => Some(Scope::Location),
             (None, Some(_)) => Some(Scope::Company),
             (None, None) => None,
         };
-        said.or(claims.scope).or_else(implied)
+        said.or(self.claims.scope).or_else(implied)
     }
 
     fn text(&self, field: &str) -> Option<&str> {

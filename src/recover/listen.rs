@@ -172,7 +172,7 @@ pub(super) fn call_of(reply: &Reply) -> Call {
         at: reply.sent.day(),
         ms: clock::millis(reply.sent.elapsed_at(&reply.received)),
         http_status: Some(reply.status),
-        trace_id: answer::trace_id(reply),
+        trace_id: reply.trace_id(),
     }
 }
 

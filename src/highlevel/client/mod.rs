@@ -21,7 +21,7 @@ use super::{endpoint::Endpoint, table::Answers};
 use crate::{
     installation::{Id, Installation, Scope},
     leaks,
-    secret::{AuthorizationCode, ClientSecret, Secret},
+    secret::{AuthorizationCode, ClientSecret, Forms, Secret},
 };
 
 /// An idle connection is dropped after this time, before servers and gateways drop it from their
@@ -51,7 +51,7 @@ pub struct Client {
     http: reqwest::Client,
     endpoint: Endpoint,
     credentials: Credentials,
-    forms_of_secret: Vec<String>,
+    forms_of_secret: Forms,
     answers: Answers,
 }
 
@@ -88,6 +88,7 @@ impl Client {
         }
         let http = builder.build().context("cannot set up the HTTPS client")?;
         let forms_of_secret = leaks::forms(credentials.client_secret.0.expose());
+        let forms_of_secret = Forms::new(&forms_of_secret);
         Ok(Self { http, endpoint, credentials, forms_of_secret, answers })
     }
 
@@ -156,7 +157,7 @@ impl Client {
     pub async fn try_token(&self, path: &str, access_token: &Secret) -> Result<Reply, Unanswered> {
         let request = self.http.get(self.endpoint.below(path));
         let reply = self.send_as(request, access_token).await?;
-        Ok(reply.without(&leaks::forms(access_token.expose())))
+        Ok(reply.without(&Forms::new(&leaks::forms(access_token.expose()))))
     }
 
     /// `GET /oauth/installedLocations`: a page of an agency's locations.
@@ -167,7 +168,7 @@ impl Client {
     ) -> Result<Reply, Unanswered> {
         let url = query.put_to(self.endpoint.installed_locations(), self.endpoint.version());
         let reply = self.send_as(self.http.get(url), agency_token).await?;
-        Ok(reply.without(&leaks::forms(agency_token.expose())))
+        Ok(reply.without(&Forms::new(&leaks::forms(agency_token.expose()))))
     }
 
     /// Sends a request in the name of an access token. Only a token that cannot stand in a header
@@ -180,8 +181,9 @@ impl Client {
     /// Sends a request. Should the answer repeat the client secret, in whatever form, it is cut out
     /// here, before anybody looks at it.
     async fn send(&self, request: RequestBuilder) -> Result<Reply, Unanswered> {
-        let reply = wire::send(request).await?.without(&self.forms_of_secret);
-        Ok(Reply { answers: self.answers.clone(), ..reply })
+        let mut reply = wire::send(request).await?.without(&self.forms_of_secret);
+        reply.answers = self.answers.clone();
+        Ok(reply)
     }
 }
 

@@ -1,5 +1,7 @@
 //! One request on the wire and its whole answer, or why there is none.
 
+use std::sync::OnceLock;
+
 use reqwest::{
     RequestBuilder, Response,
     header::{self, HeaderMap},
@@ -7,9 +9,10 @@ use reqwest::{
 
 use crate::{
     clock::{self, Moment},
-    highlevel::{allowance::Allowance, table::Answers},
+    highlevel::{allowance::Allowance, answer, table::Answers},
     leaks,
-    secret::{self, Secret},
+    secret::{Forms, Secret},
+    text::SafeText,
 };
 
 /// The most bytes of an answer that are read; a real one has about 4,000, a page of a hundred
@@ -39,17 +42,22 @@ pub struct Reply {
     pub received: Moment,
     /// What answers mean in this run.
     pub answers: Answers,
+    /// What was read out of the body by [`Reply::trace_id`].
+    trace_id: OnceLock<Option<SafeText>>,
 }
 
 impl Reply {
+    /// HighLevel's trace id, read once.
+    pub fn trace_id(&self) -> Option<SafeText> {
+        self.trace_id.get_or_init(|| answer::trace_id(self)).clone()
+    }
+
     /// Cuts a secret out, should the server repeat it.
-    pub(super) fn without(mut self, forms: &[String]) -> Self {
-        let is_said = |form: &String| form.len() >= 6 && contains(&self.body, form.as_bytes());
-        if forms.iter().any(is_said) {
-            let text = String::from_utf8_lossy(&self.body);
-            self.body = secret::cut_out(&text, forms).into_bytes();
+    pub(super) fn without(mut self, forms: &Forms) -> Self {
+        if forms.stand_in(&self.body) {
+            self.body = forms.cut_out(&String::from_utf8_lossy(&self.body)).into_bytes();
         }
-        self.trace_header = self.trace_header.map(|id| secret::cut_out(&id, forms));
+        self.trace_header = self.trace_header.map(|id| forms.cut_out(&id));
         self
     }
 
@@ -59,7 +67,7 @@ impl Reply {
         if matches!(self.status, 200 | 201) {
             self
         } else {
-            self.without(&leaks::forms(presented.expose()))
+            self.without(&Forms::new(&leaks::forms(presented.expose())))
         }
     }
 }
@@ -79,6 +87,7 @@ impl Reply {
             sent: Moment::now(),
             received: Moment::now(),
             answers: Answers::default(),
+            trace_id: OnceLock::new(),
         }
     }
 }
@@ -92,10 +101,6 @@ pub enum Unanswered {
     InDoubt(String),
     /// The answer is larger than [`MAX_ANSWER_BYTES`]; its status is known.
     TooLarge(u16),
-}
-
-fn contains(body: &[u8], form: &[u8]) -> bool {
-    memchr::memmem::find(body, form).is_some()
 }
 
 /// Sends a request and reads its answer, at most [`MAX_ANSWER_BYTES`] of it.
@@ -116,6 +121,7 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Reply, Unanswered> {
         sent,
         received: Moment::now(),
         answers: Answers::default(),
+        trace_id: OnceLock::new(),
     })
 }
 
