@@ -6,13 +6,14 @@
 use std::{path::Path, sync::Arc, thread};
 
 use anyhow::Context;
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::list::{TokenList, TokenRows};
 use crate::{
     apps::AppName,
     batch::Job,
+    event::Listed,
     installation::Scope,
     journal::{
         folder::RunFolder,
@@ -21,8 +22,11 @@ use crate::{
     way::{Way, Ways},
 };
 
-/// Jobs that wait to be taken.
-const AHEAD: usize = 1024;
+/// Jobs that are handed over together, so that the thread that reads them is not woken for each.
+const BUNDLE: usize = 128;
+
+/// Bundles that wait to be taken.
+const AHEAD: usize = 8;
 
 /// Which installations are worked on together.
 #[derive(Clone, Debug)]
@@ -76,9 +80,10 @@ pub fn jobs(
         }
     };
     thread::Builder::new().name("list".into()).spawn(feed).context("cannot start a thread")?;
-    Ok(Box::pin(stream::unfold(jobs, |mut jobs| async move {
-        jobs.recv().await.map(|job| (job, jobs))
-    })))
+    let bundles = stream::unfold(jobs, |mut jobs| async move {
+        jobs.recv().await.map(|bundle| (stream::iter(bundle), jobs))
+    });
+    Ok(Box::pin(bundles.flatten()))
 }
 
 /// Whether anybody still takes jobs.
@@ -95,25 +100,29 @@ fn give(
     journal: &Path,
     pass: Pass,
     mut tokens: TokenRows,
-    queue: &mpsc::Sender<Job>,
+    queue: &mpsc::Sender<Vec<Job>>,
 ) -> Wanted {
     let Ok(pending) = ledger.pending(journal, part.take) else { return Wanted::NoMore };
     let client_id = ledger.client_id_of(part.app.as_ref());
-    for (listed, before) in pending.map_while(Result::ok) {
-        if !pass.takes(listed.installation.scope) || listed.app != part.app {
-            continue;
-        }
-        let job = Job {
+    let is_meant =
+        |listed: &Listed| pass.takes(listed.installation.scope) && listed.app == part.app;
+    let mut jobs = pending.map_while(Result::ok).filter(|(listed, _)| is_meant(listed)).map(
+        |(listed, before)| Job {
             row: listed.row,
             tokens: tokens.of(listed.row, &listed.installation, client_id),
             installation: listed.installation,
             before,
-        };
-        if queue.blocking_send(job).is_err() {
+        },
+    );
+    loop {
+        let bundle: Vec<Job> = jobs.by_ref().take(BUNDLE).collect();
+        if bundle.is_empty() {
+            return Wanted::More;
+        }
+        if queue.blocking_send(bundle).is_err() {
             return Wanted::NoMore;
         }
     }
-    Wanted::More
 }
 
 #[cfg(test)]
