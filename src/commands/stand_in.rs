@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Builder};
 
 use super::print;
 use crate::{
@@ -21,7 +21,8 @@ pub fn serve(args: &SandboxArgs) -> Result<Exit, Fault> {
         return Ok(Exit::Recovered);
     }
     let options = config::stand_in(args).or_exit(Exit::Usage)?;
-    let runtime = tokio::runtime::Runtime::new().or_exit(Exit::Local)?;
+    // It answers out of memory in microseconds: a second thread would cost more than it does.
+    let runtime = Builder::new_current_thread().enable_all().build().or_exit(Exit::Local)?;
     runtime.block_on(async {
         let listener = TcpListener::bind(args.listen)
             .await
