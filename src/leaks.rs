@@ -147,8 +147,7 @@ impl Search {
                 self.tails.look_through(&bytes, |at, tail| hits.push((tail, start + at)));
             }
         };
-        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let threads = u64::try_from(cores.min(THREADS)).unwrap_or(1).min(pieces);
+        let threads = if pieces > 1 { threads().min(pieces) } else { 1 };
         let found = thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(look)).collect();
             let mut found = vec![look()];
@@ -193,6 +192,12 @@ impl Search {
         })?;
         confirmed
     }
+}
+
+/// Threads that look through a large file.
+fn threads() -> u64 {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    u64::try_from(cores.min(THREADS)).unwrap_or(1)
 }
 
 /// A tail that is a secret's, and where it ends in the file.

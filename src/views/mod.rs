@@ -38,7 +38,7 @@ pub fn write_all(folder: &RunFolder, otherwise: Option<&Escalation>) -> anyhow::
     let ledger = Ledger::read(&journal, |event| stats.hear(event))?;
     let escalation = otherwise.unwrap_or(&ledger.started.escalation);
     let causes = write_installations(folder, &ledger, escalation)?;
-    write_rejected(folder, &journal)?;
+    write_rejected(folder, &ledger)?;
     let summary = Summary::of(&ledger, stats, causes.in_short);
     write_escalation(folder, &ledger, &summary, &causes.for_support, escalation)?;
     write_summary(folder, &summary)?;
@@ -106,12 +106,14 @@ fn write_escalation(
     file.put_in_place()
 }
 
-fn write_rejected(folder: &RunFolder, journal: &Path) -> anyhow::Result<()> {
+fn write_rejected(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<()> {
     let mut file = folder.disk().replace(&folder.file("rejected.csv"))?;
     let mut rows = RejectedRows::begin(&mut file)?;
-    for event in list_events(journal)? {
-        if let Event::Rejected(rejected) = event? {
-            rows.row(&rejected)?;
+    if ledger.rejected > 0 {
+        for event in list_events(&folder.journal())? {
+            if let Event::Rejected(rejected) = event? {
+                rows.row(&rejected)?;
+            }
         }
     }
     rows.end()?;
