@@ -102,7 +102,9 @@ impl Search {
         let forms = secrets.into_iter().flat_map(|secret| every_form(secret.expose()));
         let app: Vec<_> = forms.collect();
         let tokens = TokenFiles(token_files.into_iter().collect());
-        let mut room = app.len() + tokens.count_lines()? * TAILS_OF_A_PAIR;
+        // A last line without its end is one as well.
+        let lines = tokens.count_lines()? + tokens.0.len();
+        let mut room = app.len() + lines * TAILS_OF_A_PAIR;
         loop {
             let mut tails = Tails::with_room(room);
             app.iter().filter_map(|form| tail_of(form)).for_each(|tail| tails.add(tail));
@@ -460,13 +462,17 @@ mod tests {
         let token = |number: usize| format!("\"{number}/{TOKEN}/{number:032}\"");
         let line = |number| format!("{}\n", serde_json::json!({"access_token": token(number)}));
         fs::write(&tokens, (0..500).map(line).collect::<String>()).unwrap();
-        let search = Search::of(None, [tokens]).unwrap();
+        let search = Search::of(None, [tokens.clone()]).unwrap();
         for number in (0..500).step_by(25) {
             fs::write(&suspect, token(number)).unwrap();
             assert_eq!(search.find(std::slice::from_ref(&suspect)).unwrap().len(), 1, "{number}");
         }
         fs::write(&suspect, token(500)).unwrap();
-        assert!(search.find(&[suspect]).unwrap().is_empty());
+        assert!(search.find(std::slice::from_ref(&suspect)).unwrap().is_empty());
+        fs::write(&tokens, line(0).trim_end()).unwrap();
+        fs::write(&suspect, token(0)).unwrap();
+        let search = Search::of(None, [tokens]).unwrap();
+        assert_eq!(search.find(&[suspect]).unwrap().len(), 1, "a last line without its end");
     }
 
     #[test]

@@ -58,6 +58,7 @@ impl Reply {
             self.body = forms.cut_out(&String::from_utf8_lossy(&self.body)).into_bytes();
         }
         self.trace_header = self.trace_header.map(|id| forms.cut_out(&id));
+        self.trace_id = OnceLock::new();
         self
     }
 
