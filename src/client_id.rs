@@ -29,7 +29,7 @@ impl ClientId {
 
     /// The app's id, which all of its key pairs share.
     pub fn app(&self) -> &str {
-        self.0.split('-').next().unwrap_or_default()
+        application(&self.0)
     }
 
     /// The day on which the key pair was made, by UTC: the suffix is that time in base 36, in
@@ -40,6 +40,12 @@ impl ClientId {
         let likely = Timestamp::from_second(EARLIEST).ok()?..crate::clock::now();
         likely.contains(&made).then(|| made.to_zoned(TimeZone::UTC).date())
     }
+}
+
+/// What stands before the dash of a client id: the app itself, of which there may be several key
+/// pairs.
+pub fn application(client_id: &str) -> &str {
+    client_id.split('-').next().unwrap_or(client_id)
 }
 
 /// 2018-01-01: no Marketplace app is older.

@@ -13,10 +13,10 @@ use anyhow::{Context, bail, ensure};
 
 use crate::{
     agency_tokens::{self, AgencyTokens, Owner},
-    apps::{self, AppName, AppOfRun, Directory, NamedApp, SecretsFrom, application},
+    apps::{self, AppName, AppOfRun, Directory, NamedApp, SecretsFrom},
     batch::limit::MaxFailures,
     cli::{AppArgs, AppsArgs, EscalationArgs, PaceArgs, RehearsalArgs, SandboxArgs, WaysArgs},
-    client_id::ClientId,
+    client_id::{ClientId, application},
     env_file,
     event::Escalation,
     highlevel::{
@@ -332,9 +332,14 @@ fn secret_in(file: &Path, stdin: Stdin) -> anyhow::Result<String> {
         text = fs::read_to_string(file)
             .with_context(|| format!("--client-secret-file: cannot read {}", file.display()))?;
     }
+    Ok(line_of_file(&text).to_owned())
+}
+
+/// The secret that a file has, without what an editor adds: a byte order mark and one line end.
+pub fn line_of_file(text: &str) -> &str {
     let text = text.trim_start_matches('\u{feff}');
     let line = text.strip_suffix('\n').unwrap_or(text);
-    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+    line.strip_suffix('\r').unwrap_or(line)
 }
 
 /// Names what was pasted along with a value; the value itself is never shown.

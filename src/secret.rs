@@ -39,6 +39,16 @@ pub struct ClientSecret(pub Secret);
 #[derive(Debug)]
 pub struct AuthorizationCode(pub Secret);
 
+/// Whether a text is a UUID, as client secrets and trace ids are.
+pub fn is_uuid(text: &str) -> bool {
+    let text = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(text);
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
 /// The shortest secret that is cut out; a shorter one would be found by chance.
 const SHORTEST: usize = 6;
 

@@ -14,8 +14,7 @@ use thiserror::Error;
 
 use super::Entry;
 use crate::{
-    apps::application,
-    client_id::ClientId,
+    client_id::{ClientId, application},
     installation::{Id, Scope},
     jwt::{self, Claims},
     secret::Secret,

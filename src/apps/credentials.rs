@@ -5,12 +5,13 @@ use std::{fs, path::Path};
 use anyhow::anyhow;
 
 use super::{
-    AppName, AppOfRun, application,
+    AppName, AppOfRun,
     file::{AppsError, Entry, Place, Wrong, parse},
 };
 use crate::{
     agency_tokens::AgencyTokens,
-    config::{check_pair, check_value},
+    client_id::application,
+    config::{check_pair, check_value, line_of_file},
     highlevel::client::Credentials,
     secret::{ClientSecret, Secret},
 };
@@ -118,9 +119,7 @@ fn look_up(
             let path = file.parent().unwrap_or(Path::new("")).join(name);
             let text = fs::read_to_string(path)
                 .map_err(|error| format!("cannot read the file that client_secret_file names: {error}"))?;
-            let text = text.trim_start_matches('\u{feff}');
-            let line = text.strip_suffix('\n').unwrap_or(text);
-            Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+            Ok(line_of_file(&text).to_owned())
         }
     }
 }

@@ -6,6 +6,7 @@ use thiserror::Error;
 use toml::{Table, Value};
 
 use super::{AppName, DEFAULT};
+use crate::secret::is_uuid;
 
 const CLIENT_ID: &str = "client_id";
 const SECRET_ENV: &str = "client_secret_env";
@@ -143,14 +144,6 @@ fn text(app: &Table, key: &str) -> Result<Option<String>, String> {
 fn is_variable(name: &str) -> bool {
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     begins && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 #[cfg(test)]

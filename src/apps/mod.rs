@@ -62,12 +62,6 @@ pub struct AppOfRun {
     pub client_id: String,
 }
 
-/// What stands before the dash of a client id: the app itself, of which there may be several key
-/// pairs.
-pub fn application(client_id: &str) -> &str {
-    client_id.split('-').next().unwrap_or(client_id)
-}
-
 /// The apps that the rows of a list may be of.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {

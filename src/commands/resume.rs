@@ -18,9 +18,10 @@ use super::{
 };
 use crate::{
     agency_tokens::Owner,
-    apps::{AppOfRun, DEFAULT, Directory, application},
+    apps::{AppOfRun, DEFAULT, Directory},
     batch::limit::MaxFailures,
     cli::{RehearsalArgs, ResumeArgs, options_again},
+    client_id::application,
     clock,
     config::{self, App, AppBefore, Limits, Party, Place, Stdin},
     event::{Event, Finished, Listener, Missed, Reclaimed, Resumed, Started},

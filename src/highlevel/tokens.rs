@@ -11,7 +11,7 @@ use super::{
     failure::{Class, Failure, Stage},
 };
 use crate::{
-    apps::application,
+    client_id::application,
     installation::{Id, Installation, Scope},
     jwt::{self, Claims},
     secret::Secret,

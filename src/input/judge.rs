@@ -3,9 +3,10 @@
 use crate::{
     client_id::ClientId,
     installation::{Id, Scope},
+    secret::is_uuid,
 };
 
-use super::redact::{is_invisible, is_uuid};
+use super::redact::is_invisible;
 
 /// Why a record is rejected. The text holds nothing secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

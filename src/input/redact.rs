@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::secret::is_uuid;
+
 /// What stands where a token was.
 pub(super) const LEFT_OUT: &str = "[token left out]";
 
@@ -204,16 +206,6 @@ fn look_of_piece(piece: &str) -> String {
         return format!("[{count} characters]");
     }
     piece.to_owned()
-}
-
-/// Whether a text is a UUID, as client secrets and trace ids are.
-pub(super) fn is_uuid(text: &str) -> bool {
-    let text = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(text);
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 /// Characters that move the cursor, turn the direction of writing or cannot be seen.

@@ -12,10 +12,9 @@ use base64::{
 };
 use serde_json::{Map, Value};
 
-use crate::{client_id::ClientId, installation::Id};
+use crate::{client_id::ClientId, installation::Id, secret::is_uuid};
 
 use super::judge::clean;
-use super::redact::is_uuid;
 
 /// Characters of an opaque token: fewer are a word, more are a blob.
 const OPAQUE: std::ops::RangeInclusive<usize> = 20..=256;

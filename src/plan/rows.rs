@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    apps::{AppName, AppOfRun, COLUMN, Directory, application},
+    apps::{AppName, AppOfRun, COLUMN, Directory},
+    client_id::application,
     event::{Duplicate, History, Listed, Rejected},
     fingerprint::{Fingerprint, Fingerprints},
     input::{self, InputError, Record, ScopeChoice, Source, Stored, ToldBy},

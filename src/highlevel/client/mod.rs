@@ -157,7 +157,7 @@ impl Client {
     pub async fn try_token(&self, path: &str, access_token: &Secret) -> Result<Reply, Unanswered> {
         let request = self.http.get(self.endpoint.below(path));
         let reply = self.send_as(request, access_token).await?;
-        Ok(reply.without(&Forms::new(&leaks::forms(access_token.expose()))))
+        Ok(reply.without_secret(access_token))
     }
 
     /// `GET /oauth/installedLocations`: a page of an agency's locations.
@@ -168,7 +168,7 @@ impl Client {
     ) -> Result<Reply, Unanswered> {
         let url = query.put_to(self.endpoint.installed_locations(), self.endpoint.version());
         let reply = self.send_as(self.http.get(url), agency_token).await?;
-        Ok(reply.without(&Forms::new(&leaks::forms(agency_token.expose()))))
+        Ok(reply.without_secret(agency_token))
     }
 
     /// Sends a request in the name of an access token. Only a token that cannot stand in a header

@@ -65,11 +65,12 @@ impl Reply {
     /// Cuts what was presented out of an answer that refuses it. A success may give the same value
     /// again, and there it is to be kept.
     pub(super) fn without_presented(self, presented: &Secret) -> Self {
-        if matches!(self.status, 200 | 201) {
-            self
-        } else {
-            self.without(&Forms::new(&leaks::forms(presented.expose())))
-        }
+        if matches!(self.status, 200 | 201) { self } else { self.without_secret(presented) }
+    }
+
+    /// Cuts a secret out that this request alone was sent with.
+    pub(super) fn without_secret(self, secret: &Secret) -> Self {
+        self.without(&Forms::new(&leaks::forms(secret.expose())))
     }
 }
 

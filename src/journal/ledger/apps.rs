@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::{Ledger, Row, State, Take};
 use crate::{
-    apps::{AppName, application},
+    apps::AppName,
+    client_id::application,
     event::{Halted, Listed},
 };
 

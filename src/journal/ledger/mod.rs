@@ -432,15 +432,9 @@ impl Ledger {
 
     /// The books as they stand.
     pub fn books(&self) -> Books {
-        let count = |states: &[State]| {
-            let rows = self.rows.iter().filter(|row| states.contains(&row.state)).count();
-            u32::try_from(rows).unwrap_or(u32::MAX)
-        };
-        let recovered = count(&[State::Recovered]);
-        let skipped = count(&[State::Skipped]);
-        let failed = count(&[State::Failed, State::Refused, State::LeftOff]);
-        let not_attempted = count(&[State::Pending]);
-        let read = recovered + skipped + failed + not_attempted + self.duplicates + self.rejected;
+        let installations = self.books_of(None);
+        let AppBooks { recovered, skipped, failed, not_attempted } = installations;
+        let read = installations.installations() + self.duplicates + self.rejected;
         Books {
             input: self.ready.as_ref().map_or(read, |ready| ready.input),
             recovered,
