@@ -273,6 +273,9 @@ pub struct PaceArgs {
     /// 20th that has ended; none: never [default: none]
     #[arg(long, value_name = "N|P%")]
     pub max_failures: Option<MaxFailures>,
+    /// Halt when the first N installations have all failed, 0: never [default: 20]
+    #[arg(long, value_name = "N")]
+    pub give_up_after: Option<u32>,
     /// One request, connect to last byte [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub timeout: Option<std::time::Duration>,
@@ -328,6 +331,7 @@ impl ReadPaceArgs {
             concurrency: None,
             max_outage: None,
             max_failures: None,
+            give_up_after: None,
         }
     }
 }
@@ -531,6 +535,7 @@ fn pace_again(pace: &PaceArgs) -> Vec<OsString> {
     add("--max-outage", pace.max_outage.map(typed_time));
     add("--timeout", pace.timeout.map(typed_time));
     add("--max-failures", pace.max_failures.map(|limit| limit.to_string().into()));
+    add("--give-up-after", number(pace.give_up_after));
     words
 }
 

@@ -397,6 +397,8 @@ pub struct Limits {
     pub max_outage: Duration,
     /// How many installations may fail before the run halts.
     pub max_failures: MaxFailures,
+    /// After so many failures without a recovery the run is given up; 0 is never.
+    pub give_up_after: u32,
 }
 
 impl Default for Limits {
@@ -412,6 +414,7 @@ impl Default for Limits {
             timeout: Duration::from_secs(30),
             max_outage: Duration::from_secs(600),
             max_failures: MaxFailures::Any,
+            give_up_after: 20,
         }
     }
 }
@@ -443,6 +446,7 @@ impl Limits {
             timeout,
             max_outage: args.max_outage.unwrap_or(before.max_outage),
             max_failures: args.max_failures.unwrap_or(before.max_failures),
+            give_up_after: args.give_up_after.unwrap_or(before.give_up_after),
         })
     }
 }

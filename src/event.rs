@@ -51,6 +51,8 @@ pub enum Event {
     DayTooShort(DayTooShort),
     /// Everything fails the same way: the run pauses, and one installation at a time probes.
     Paused(Paused),
+    /// The outage goes on: the installation that probed failed.
+    Probed(Probed),
     /// Answers are good again: the run goes on.
     Continued(Continued),
     /// How far the server's clock is from ours: told once a leg, and again when it has moved.
@@ -114,6 +116,8 @@ pub struct Started {
     /// How many installations may fail before the run halts, as `--max-failures` takes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_failures: Option<String>,
+    /// After so many failures without a recovery the run is given up; 0 is never.
+    pub give_up_after: u32,
     /// The ways back, in the order in which they are tried.
     #[serde(default, skip_serializing_if = "Ways::are_default")]
     pub via: Ways,
@@ -337,8 +341,9 @@ pub struct Retrying {
     /// The request that failed; `None` when none was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<Call>,
-    /// Milliseconds until the next one.
-    pub wait_ms: u32,
+    /// Milliseconds until the next one may begin; `None` when it waits for the end of an outage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u32>,
 }
 
 /// See [`Event::Held`].
@@ -387,6 +392,23 @@ pub struct Paused {
     pub at: Timestamp,
     /// The failure that made it an outage.
     pub failure: Failure,
+    /// When the run halts, unless the outage has ended before.
+    pub gives_up_at: Timestamp,
+}
+
+/// See [`Event::Probed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probed {
+    /// Number of the record of the installation that probed.
+    pub row: u32,
+    /// When its probe failed.
+    pub at: Timestamp,
+    /// What went wrong.
+    pub failure: Failure,
+    /// Milliseconds until the next probe.
+    pub next_ms: u32,
+    /// When the run halts, unless the outage has ended before.
+    pub gives_up_at: Timestamp,
 }
 
 /// See [`Event::Continued`].
@@ -561,6 +583,19 @@ pub struct Halted {
     /// The app whose installations it concerns, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<AppName>,
+    /// The option whose bound was reached, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<HaltRule>,
+}
+
+/// An option by which a run halts on its counts alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HaltRule {
+    /// `--max-failures`.
+    MaxFailures,
+    /// `--give-up-after`: all that were tried have failed.
+    GiveUpAfter,
 }
 
 /// See [`Event::Finished`].
@@ -599,6 +634,8 @@ pub struct Resumed {
     /// How many installations may fail in this leg before it halts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_failures: Option<String>,
+    /// After so many failures without a recovery the run is given up; 0 is never.
+    pub give_up_after: u32,
     /// The ways back in this leg.
     #[serde(default, skip_serializing_if = "Ways::are_default")]
     pub via: Ways,

@@ -19,7 +19,7 @@ struct Counts {
     in_flight: AtomicU32,
 }
 
-/// An installation is in flight as long as this lives.
+/// An installation is in flight as long as this lives; while it waits it is not.
 #[derive(Debug)]
 pub struct InFlight(Gauge);
 
@@ -27,7 +27,6 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         for counts in self.0.all() {
             counts.in_flight.fetch_sub(1, Ordering::Relaxed);
-            counts.open.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -49,7 +48,7 @@ impl Gauge {
         [&self.counts].into_iter().chain(&self.whole)
     }
 
-    /// The work on one of them begins.
+    /// One of them holds a slot.
     pub fn begin(&self) -> InFlight {
         for counts in self.all() {
             counts.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -57,12 +56,19 @@ impl Gauge {
         InFlight(self.clone())
     }
 
+    /// One of them is done.
+    pub fn done(&self) {
+        for counts in self.all() {
+            counts.open.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// How many are not done yet, those in flight among them.
     pub fn open(&self) -> u32 {
         self.counts.open.load(Ordering::Relaxed)
     }
 
-    /// How many are being worked on.
+    /// How many hold a slot.
     pub fn in_flight(&self) -> u32 {
         self.counts.in_flight.load(Ordering::Relaxed)
     }

@@ -25,7 +25,6 @@ pub mod installation;
 pub mod journal;
 pub mod jwt;
 pub mod leaks;
-pub mod outage;
 pub mod pace;
 pub mod plan;
 pub mod progress;

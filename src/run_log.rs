@@ -119,13 +119,13 @@ pub fn line_of(event: &Event) -> Option<String> {
             e.row, e.id, e.attempt
         )),
         Event::Retrying(e) => Some(format!(
-            "row {} {}: attempt {}: {}{}; again in {} ms",
+            "row {} {}: attempt {}: {}{}; {}",
             e.row,
             e.id,
             e.attempt,
             e.failure,
             trace(e.failure.trace_id.as_ref()),
-            e.wait_ms
+            e.wait_ms.map_or("again after the outage".to_owned(), |ms| format!("again in {ms} ms"))
         )),
         Event::Untried(e) => {
             Some(format!("row {} {}: tokens granted by {}; trying them", e.row, e.id, e.via))
@@ -155,7 +155,15 @@ pub fn line_of(event: &Event) -> Option<String> {
         Event::DayTooShort(e) => {
             Some(format!("{} requests are left today, {} are needed", e.left, e.needed))
         }
-        Event::Paused(e) => Some(format!("paused: {}", e.failure)),
+        Event::Paused(e) => Some(format!(
+            "paused: {}; gives up at {}",
+            e.failure,
+            clock::stamp(e.gives_up_at)
+        )),
+        Event::Probed(e) => Some(format!(
+            "probe failed: row {}: {}; next probe in {} ms",
+            e.row, e.failure, e.next_ms
+        )),
         Event::ServerClock(e) => Some(server_clock(e.offset_ms)),
         Event::Continued(e) => Some(format!("goes on after {} ms of pause", e.paused_ms)),
         Event::Halted(e) => {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{installation::Id, pace::Outlook, plan::in_words};
+use crate::{highlevel::failure::Stage, installation::Id, pace::Outlook, plan::in_words};
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -42,9 +42,28 @@ pub enum Step {
     Disk,
     /// The time until its next attempt.
     Backoff(Duration),
+    /// A slot for its next attempt, behind installations that have not been tried.
+    Slot,
 }
 
 impl Step {
+    /// The stage of the request that is under way.
+    pub fn request(self) -> Option<Stage> {
+        match self {
+            Self::Reconnect => Some(Stage::Reconnect),
+            Self::Exchange => Some(Stage::Exchange),
+            Self::Refresh => Some(Stage::Refresh),
+            Self::Agency => Some(Stage::Agency),
+            Self::Trial => Some(Stage::Verify),
+            Self::Outage
+            | Self::TurnToReconnect
+            | Self::TurnToExchange
+            | Self::Disk
+            | Self::Backoff(_)
+            | Self::Slot => None,
+        }
+    }
+
     fn in_words(self) -> &'static str {
         match self {
             Self::Outage => "waiting for the end of an outage",
@@ -56,7 +75,7 @@ impl Step {
             Self::Agency => "waiting for its agency's answer",
             Self::Trial => "waiting for the answer to the trial of its token",
             Self::Disk => "waiting for the disk to write the run folder",
-            Self::Backoff(_) => "waiting for its next attempt",
+            Self::Backoff(_) | Self::Slot => "waiting for its next attempt",
         }
     }
 }
@@ -83,8 +102,10 @@ impl Bounds {
             }
             Step::Disk => Duration::ZERO,
             Step::Backoff(wait) => wait,
+            // As long as there are untried ones, which have bounds of their own.
+            Step::Slot => Duration::MAX,
         };
-        bound + GRACE
+        bound.saturating_add(GRACE)
     }
 }
 

@@ -1,26 +1,37 @@
 //! All installations: the canary alone, then so many at a time, until the list or the run ends.
 
 pub mod breaker;
+pub mod dispatcher;
 pub mod limit;
+pub mod outage;
+pub mod share;
+pub mod slots;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
-use futures::{Stream, StreamExt};
+use anyhow::Error;
+use futures::FutureExt;
+use tokio::{task::JoinSet, time::sleep_until};
 
 use self::{
-    breaker::{Breaker, Verdict},
-    limit::MaxFailures,
+    breaker::Verdict,
+    dispatcher::{Begun, Next, Slot, Source},
+    slots::Untried,
 };
 use crate::{
     clock,
-    event::{Event, Failed, Halted},
+    event::{Event, Failed, HaltRule},
     highlevel::failure::{Class, Failure, Stage},
-    installation::Installation,
+    installation::{Installation, Scope},
     journal::{ledger::Tried, writer::CustodyLost},
-    recover::{Ending, Tools, recover, roads::AgencyInWork},
+    recover::{Ending, Tools, continued, recover, roads::AgencyInWork},
     secret::TokensAtHand,
     stop::Cause,
-    text::SafeText,
+    way::Way,
 };
 
 /// An installation to recover.
@@ -36,68 +47,136 @@ pub struct Job {
     pub before: Tried,
 }
 
+/// Where the installations come from.
+pub trait Supply {
+    /// Waits until more are at hand. Nothing is lost when the wait is given up.
+    fn refill(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The next one of the list, if it is at hand.
+    fn peek(&self) -> Option<&Job>;
+
+    /// What is at hand.
+    fn untried(&self) -> Untried;
+
+    /// Takes one that is at hand.
+    fn take(&mut self, source: Source) -> Option<Job>;
+}
+
+/// Why a batch could not work to its end.
+#[derive(Debug)]
+pub enum Broken {
+    /// The disk does not take what it is given.
+    Custody(CustodyLost),
+    /// The list could not be read to its end.
+    Supply(Error),
+}
+
 /// Everything that the installations of a run share.
 pub struct Batch {
     tools: Tools,
-    breaker: Mutex<Breaker>,
     lost: Mutex<Option<CustodyLost>>,
 }
 
 impl Batch {
-    /// Sets a batch up, which halts when more fail than may.
-    pub fn new(tools: Tools, limit: MaxFailures) -> Self {
-        Self { tools, breaker: Mutex::new(Breaker::new(limit)), lost: Mutex::default() }
+    /// Sets a batch up.
+    pub fn new(tools: Tools) -> Self {
+        Self { tools, lost: Mutex::default() }
     }
 
-    /// Works until the jobs are done or the run is to end. The error is the disk's.
+    /// Works until the jobs are done or the run is to end.
     ///
     /// Each installation is a task of its own that awaits its own place on disk, so that a slow
     /// sync holds up no other.
-    pub async fn run(
-        self: Arc<Self>,
-        jobs: impl Stream<Item = Job> + Unpin,
-        concurrency: usize,
-    ) -> Result<(), CustodyLost> {
-        // The canaries may be all there are, and the stream is asked once more after its end.
-        let mut jobs = jobs.fuse();
-        while !self.is_over()
-            && !self.is_proven()
-            && let Some(canary) = jobs.next().await
-        {
-            let begun = self.tools.roads.begin(&canary.installation);
-            self.clone().work(canary, begun).await;
+    pub async fn run(self: Arc<Self>, mut jobs: impl Supply) -> Result<(), Broken> {
+        let mut tasks = JoinSet::new();
+        let fed = self.dispatch(&mut jobs, &mut tasks).await;
+        if fed.is_err() {
+            self.tools.stop.request(Cause::CustodyLost);
         }
-        let over = self.tools.stop.clone();
-        jobs.take_until(async move { over.requested().await })
-            .map(|job| {
-                let begun = self.tools.roads.begin(&job.installation);
-                self.clone().work(job, begun)
-            })
-            .buffer_unordered(concurrency)
-            .for_each(|()| async {})
-            .await;
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+        while tasks.join_next().await.is_some() {}
+        match self.lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(lost) => Err(Broken::Custody(lost)),
+            None => fed.map_err(Broken::Supply),
+        }
     }
 
-    fn is_over(&self) -> bool {
-        self.tools.stop.cause().is_some()
+    /// Lets one installation after the other go, until none is left or the run is to end.
+    async fn dispatch(
+        self: &Arc<Self>,
+        jobs: &mut impl Supply,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), Error> {
+        let dispatcher = &self.tools.dispatcher;
+        while self.tools.stop.cause().is_none() {
+            while tasks.try_join_next().is_some() {}
+            let untried = self.untried(jobs);
+            let until = match dispatcher.next(untried) {
+                Next::Untried(source) => {
+                    if let Some(job) = jobs.take(source) {
+                        self.start(job, tasks);
+                    }
+                    continue;
+                }
+                Next::OutageOver(lasted) => {
+                    self.note(self.tools.recorder.tell(continued(lasted)).await);
+                    continue;
+                }
+                Next::Wait(until) => until,
+            };
+            if tasks.is_empty() && jobs.untried() == Untried::default() {
+                break;
+            }
+            let later = || Instant::now() + std::time::Duration::from_secs(3600);
+            tokio::select! {
+                fed = jobs.refill() => fed?,
+                () = dispatcher.changed() => {}
+                () = sleep_until(until.unwrap_or_else(later).into()) => {}
+                Some(_) = tasks.join_next() => {}
+                _ = self.tools.stop.requested() => {}
+            }
+        }
+        Ok(())
     }
 
-    fn is_proven(&self) -> bool {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).is_proven()
+    /// The installations that may go. Sub-accounts that may need an agency's token probe nothing as
+    /// long as agencies are in work, since they would wait for them.
+    fn untried(&self, jobs: &impl Supply) -> Untried {
+        let untried = jobs.untried();
+        let roads = &self.tools.roads;
+        if !roads.ways().include(Way::Agency) {
+            return untried;
+        }
+        let is_agency = |job: &Job| job.installation.scope == Scope::Company;
+        let next_is_agency = jobs.peek().is_some_and(is_agency);
+        let agencies_done = roads.are_agencies_done();
+        Untried {
+            next: untried.next
+                && (next_is_agency || agencies_done || !self.tools.dispatcher.is_paused()),
+            elsewhere: untried.elsewhere && agencies_done && !next_is_agency,
+            more: untried.more,
+        }
     }
 
-    async fn work(self: Arc<Self>, job: Job, _begun: Option<AgencyInWork>) {
-        let (batch, working) = (self.clone(), job.clone());
-        let task = tokio::spawn(async move {
-            let _in_flight = batch.tools.gauge.begin();
-            recover(&batch.tools, &working).await
-        });
-        let ending = match task.await {
-            Ok(ending) => ending,
-            Err(_) => self.broke_off(job).await,
+    fn start(self: &Arc<Self>, job: Job, tasks: &mut JoinSet<()>) {
+        let (begun, slot) = self.tools.dispatcher.begin(job.row);
+        let agency = self.tools.roads.begin(&job.installation);
+        tasks.spawn(self.clone().work(job, slot, begun, agency));
+    }
+
+    async fn work(
+        self: Arc<Self>,
+        job: Job,
+        slot: Slot,
+        _begun: Begun,
+        _agency: Option<AgencyInWork>,
+    ) {
+        let working = AssertUnwindSafe(recover(&self.tools, &job, slot));
+        let (ending, _slot) = match working.catch_unwind().await {
+            Ok(ended) => ended,
+            Err(_) => (self.broke_off(job).await, None),
         };
-        self.take_note(ending).await;
+        let noted = self.take_note(ending).await;
+        self.note(noted);
     }
 
     /// The work on one installation panicked: a bug, which must not take the others down.
@@ -123,59 +202,40 @@ impl Batch {
         }
     }
 
-    async fn take_note(&self, ending: Ending) {
+    async fn take_note(&self, ending: Ending) -> Result<(), CustodyLost> {
+        let dispatcher = &self.tools.dispatcher;
         match ending {
-            Ending::Recovered => {
-                let verdict = self.with_breaker(Breaker::recovered);
-                self.heed(verdict, None).await;
+            Ending::Recovered(way) => self.heed(dispatcher.recovered(Some(way))).await,
+            Ending::Skipped => self.heed(dispatcher.recovered(None)).await,
+            Ending::Failed(failure) => self.heed(dispatcher.failed(&failure)).await,
+            Ending::FailedForAll(failure) => {
+                dispatcher.failed(&failure);
+                self.tools.halt(failure.class, &failure.to_string(), None).await
             }
-            Ending::Failed(failure) => {
-                let verdict = self.with_breaker(|breaker| breaker.failed(&failure));
-                self.heed(verdict, Some(&failure)).await;
-            }
-            Ending::OutageTooLong(failure) => {
-                let why = format!("no good answer for longer than --max-outage allows; {failure}");
-                self.halt(failure.class, &why).await;
-            }
-            Ending::Abandoned | Ending::Skipped => {}
-            Ending::CustodyLost(lost) => self.lose(lost),
+            Ending::Abandoned => Ok(()),
+            Ending::CustodyLost(lost) => Err(lost),
         }
     }
 
-    async fn heed(&self, verdict: Verdict, failure: Option<&Failure>) {
-        match (verdict, failure) {
-            (Verdict::Halt, Some(failure)) if self.tools.roads.lead_around(failure) => {}
-            (Verdict::Halt, Some(failure)) => {
-                self.halt(failure.class, &failure.to_string()).await;
-            }
-            (Verdict::TooMany { failed, ended, limit }, _) => {
+    async fn heed(&self, verdict: Verdict) -> Result<(), CustodyLost> {
+        match verdict {
+            Verdict::GoOn => Ok(()),
+            Verdict::TooMany { failed, ended, limit } => {
                 let why = format!(
                     "{failed} of {ended} installations failed, more than --max-failures {limit} allows"
                 );
-                self.halt(Class::Halted, &why).await;
+                self.tools.halt(Class::Halted, &why, Some(HaltRule::MaxFailures)).await
             }
-            (Verdict::GoOn | Verdict::Halt, _) => {}
+            Verdict::NoneRecovered(why) => {
+                self.tools.halt(Class::Halted, &why, Some(HaltRule::GiveUpAfter)).await
+            }
         }
     }
 
-    async fn halt(&self, class: Class, why: &str) {
-        if self.is_over() {
-            return;
+    fn note(&self, noted: Result<(), CustodyLost>) {
+        if let Err(lost) = noted {
+            self.tools.stop.request(Cause::CustodyLost);
+            self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(lost);
         }
-        self.tools.stop.request(Cause::Halted);
-        let (message, app) = (SafeText::new(why), self.tools.app.clone());
-        let halted = Halted { at: clock::now(), class, message, app };
-        if let Err(lost) = self.tools.recorder.tell(Event::Halted(halted)).await {
-            self.lose(lost);
-        }
-    }
-
-    fn lose(&self, lost: CustodyLost) {
-        self.tools.stop.request(Cause::CustodyLost);
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(lost);
-    }
-
-    fn with_breaker<T>(&self, judge: impl FnOnce(&mut Breaker) -> T) -> T {
-        judge(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

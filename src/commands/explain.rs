@@ -9,7 +9,7 @@ use crate::{
     exit::Exit,
     highlevel::{
         failure::Class,
-        table::{self, About, Counted, Halts, Row},
+        table::{self, About, Halts, Row},
     },
 };
 
@@ -85,12 +85,8 @@ const WIDTH: usize = 98;
 
 fn halts_in_words(halts: Halts) -> String {
     let at = halts.at.map(|stage| format!(" at the {stage}")).unwrap_or_default();
-    let how = match halts.counted {
-        Counted::InARow => "without a recovery between",
-        Counted::InAll => "in all",
-    };
+    let how = "in a row that had not failed before";
     let later = match halts.later {
-        Some(1) => "; later the first too".to_owned(),
         Some(later) => format!("; later {later} {how}"),
         None => "; later none does".to_owned(),
     };

@@ -1,23 +1,28 @@
 //! What a leg takes: installations from the journal, each with what the list has of its tokens.
 //!
 //! The journal has no tokens, so the list is read once more beside it. Both are in the same order,
-//! and one row of each is in memory.
+//! and one row of each is in memory. A small sample from anywhere in the list is kept aside for the
+//! probes of an outage.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{
+    collections::{HashSet, VecDeque},
+    path::PathBuf,
+    sync::Arc,
+    thread,
+};
 
-use anyhow::Context;
-use futures::{Stream, StreamExt, stream};
-use tokio::sync::mpsc;
+use anyhow::{Context, Error, anyhow};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::list::{TokenList, TokenRows};
 use crate::{
     apps::AppName,
-    batch::Job,
+    batch::{Job, Supply, dispatcher::Source, slots::Untried},
     event::Listed,
     installation::Scope,
     journal::{
         folder::RunFolder,
-        ledger::{Ledger, Take},
+        ledger::{Before, Ledger, Take},
     },
     way::{Way, Ways},
 };
@@ -27,6 +32,12 @@ const BUNDLE: usize = 128;
 
 /// Bundles that wait to be taken.
 const AHEAD: usize = 8;
+
+/// One installation of so many is kept aside.
+const SAMPLE_SHARE: usize = 8;
+
+/// Installations that are kept aside at most.
+const SAMPLE: usize = 32;
 
 /// Which installations are worked on together.
 #[derive(Clone, Debug)]
@@ -39,97 +50,227 @@ pub struct Part {
 
 /// Which installations a reading of the journal gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pass {
-    All,
-    Agencies,
-    SubAccounts,
+struct Pass {
+    scope: Option<Scope>,
+    before: Option<Before>,
 }
 
-impl Pass {
-    fn takes(self, scope: Scope) -> bool {
-        match self {
-            Self::All => true,
-            Self::Agencies => scope == Scope::Company,
-            Self::SubAccounts => scope == Scope::Location,
-        }
-    }
+/// What a thread that reads installations hands over.
+enum Fed {
+    Jobs(Vec<Job>),
+    Failed(Error),
+    End,
 }
 
-/// An agency's token opens a way for its sub-accounts, so that agencies come first where it does.
-fn passes(ways: &Ways) -> &'static [Pass] {
-    if ways.include(Way::Agency) { &[Pass::Agencies, Pass::SubAccounts] } else { &[Pass::All] }
+/// Everything that a thread needs to read installations.
+#[derive(Clone)]
+struct Feed {
+    ledger: Arc<Ledger>,
+    part: Part,
+    journal: PathBuf,
+    tokens: Option<TokenList>,
+    sample: Arc<HashSet<u32>>,
+    /// An agency's token opens a route for its sub-accounts, so that agencies come first where it
+    /// does, and are never kept aside.
+    agencies_first: bool,
 }
 
-/// The installations that the leg takes, read by a thread of its own. Without a list, they have no
-/// tokens.
+/// The installations that a leg takes, read by threads of their own.
+pub struct Jobs {
+    list: Stream,
+    sample: Stream,
+}
+
+/// What one thread gives.
+struct Stream {
+    source: Receiver<Fed>,
+    ready: VecDeque<Job>,
+    has_ended: bool,
+}
+
+/// Reads the installations that the leg takes: those that were never tried before the others.
+/// Without a list, they have no tokens.
 pub fn jobs(
     ledger: Arc<Ledger>,
     part: Part,
     folder: &RunFolder,
     ways: &Ways,
     tokens: Option<TokenList>,
-) -> anyhow::Result<impl Stream<Item = Job> + Unpin + use<>> {
-    let (queue, jobs) = mpsc::channel(AHEAD);
-    let (journal, passes) = (folder.journal(), passes(ways));
-    let feed = move || {
-        let rows = || tokens.as_ref().map_or_else(TokenRows::none, TokenList::read);
-        for pass in passes {
-            if give(&ledger, &part, &journal, *pass, rows(), &queue) == Wanted::NoMore {
-                return;
-            }
-        }
+) -> anyhow::Result<Jobs> {
+    let rows: Vec<_> = ledger.rows_to_take(part.app.as_ref(), part.take).collect();
+    let untried: Vec<u32> = of_kind(&rows, Before::Untried).collect();
+    let has_tried = untried.len() < rows.len();
+    let size = (untried.len() / SAMPLE_SHARE).min(SAMPLE);
+    // The first ones go first: a person may have put them there, and their turn comes soon.
+    let later = untried.len() / 4;
+    let sample = fastrand::choose_multiple(untried.into_iter().skip(later), size);
+    let sample = sample.into_iter().collect();
+    let feed = Feed {
+        ledger,
+        part,
+        journal: folder.journal(),
+        tokens,
+        sample: Arc::new(sample),
+        agencies_first: ways.include(Way::Agency),
     };
-    thread::Builder::new().name("list".into()).spawn(feed).context("cannot start a thread")?;
-    let bundles = stream::unfold(jobs, |mut jobs| async move {
-        jobs.recv().await.map(|bundle| (stream::iter(bundle), jobs))
-    });
-    Ok(Box::pin(bundles.flatten()))
+    let passes = feed.passes(has_tried);
+    let sampling = feed.clone();
+    Ok(Jobs {
+        list: Stream::of("list", move |queue| feed.give_all(&passes, queue))?,
+        sample: Stream::of("sample", move |queue| sampling.give_sample(queue))?,
+    })
 }
 
-/// Whether anybody still takes jobs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    More,
-    NoMore,
+fn of_kind(rows: &[(u32, Before)], kind: Before) -> impl Iterator<Item = u32> {
+    rows.iter().filter(move |(_, before)| *before == kind).map(|(row, _)| *row)
 }
 
-/// Gives the installations of a pass, in the order of the list.
-fn give(
-    ledger: &Ledger,
-    part: &Part,
-    journal: &Path,
-    pass: Pass,
-    mut tokens: TokenRows,
-    queue: &mpsc::Sender<Vec<Job>>,
-) -> Wanted {
-    let Ok(pending) = ledger.pending(journal, part.take) else { return Wanted::NoMore };
-    let client_id = ledger.client_id_of(part.app.as_ref());
-    let is_meant =
-        |listed: &Listed| pass.takes(listed.installation.scope) && listed.app == part.app;
-    let mut jobs = pending.map_while(Result::ok).filter(|(listed, _)| is_meant(listed)).map(
-        |(listed, before)| Job {
-            row: listed.row,
-            tokens: tokens.of(listed.row, &listed.installation, client_id),
-            installation: listed.installation,
-            before,
-        },
-    );
-    loop {
-        let bundle: Vec<Job> = jobs.by_ref().take(BUNDLE).collect();
-        if bundle.is_empty() {
-            return Wanted::More;
+impl Stream {
+    fn of(
+        name: &str,
+        feed: impl FnOnce(&Sender<Fed>) -> Result<(), Error> + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        let (queue, source) = mpsc::channel(AHEAD);
+        let work = move || {
+            let last = feed(&queue).map_or_else(Fed::Failed, |()| Fed::End);
+            // Whoever takes nothing more misses nothing.
+            let _ = queue.blocking_send(last);
+        };
+        thread::Builder::new().name(name.into()).spawn(work).context("cannot start a thread")?;
+        Ok(Self { source, ready: VecDeque::new(), has_ended: false })
+    }
+
+    /// Waits for more; for ever, when there is enough or no more.
+    async fn refill(&mut self) -> Result<(), Error> {
+        if self.has_ended || !self.ready.is_empty() {
+            return std::future::pending().await;
         }
-        if queue.blocking_send(bundle).is_err() {
-            return Wanted::NoMore;
+        match self.source.recv().await {
+            Some(Fed::Jobs(jobs)) => self.ready.extend(jobs),
+            Some(Fed::End) => self.has_ended = true,
+            Some(Fed::Failed(error)) => return Err(error),
+            None => return Err(anyhow!("the thread that reads the list broke off: a bug")),
+        }
+        Ok(())
+    }
+}
+
+impl Supply for Jobs {
+    async fn refill(&mut self) -> Result<(), Error> {
+        tokio::select! {
+            fed = self.list.refill() => fed,
+            fed = self.sample.refill() => fed,
+        }
+    }
+
+    fn peek(&self) -> Option<&Job> {
+        self.list.ready.front()
+    }
+
+    fn untried(&self) -> Untried {
+        Untried {
+            next: !self.list.ready.is_empty(),
+            elsewhere: !self.sample.ready.is_empty(),
+            more: !self.list.has_ended && self.list.ready.is_empty()
+                || !self.sample.has_ended && self.sample.ready.is_empty(),
+        }
+    }
+
+    fn take(&mut self, source: Source) -> Option<Job> {
+        match source {
+            Source::List => self.list.ready.pop_front(),
+            Source::Sample => self.sample.ready.pop_front(),
+        }
+    }
+}
+
+impl Feed {
+    fn passes(&self, has_tried: bool) -> Vec<Pass> {
+        let scopes = match self.agencies_first {
+            true => vec![Some(Scope::Company), Some(Scope::Location)],
+            false => vec![None],
+        };
+        let befores = match has_tried {
+            true => vec![Some(Before::Untried), Some(Before::Tried)],
+            false => vec![None],
+        };
+        let of_scope = |scope| befores.iter().map(move |before| Pass { scope, before: *before });
+        scopes.into_iter().flat_map(of_scope).collect()
+    }
+
+    fn give_all(&self, passes: &[Pass], queue: &Sender<Fed>) -> Result<(), Error> {
+        for pass in passes {
+            let tried: HashSet<u32> = match pass.before {
+                None => HashSet::new(),
+                Some(_) => {
+                    let rows = self.ledger.rows_to_take(self.part.app.as_ref(), self.part.take);
+                    rows.filter(|(_, before)| *before == Before::Tried).map(|(row, _)| row).collect()
+                }
+            };
+            let is_meant = |listed: &Listed| {
+                pass.scope.is_none_or(|scope| scope == listed.installation.scope)
+                    && pass.before.is_none_or(|before| {
+                        tried.contains(&listed.row) == (before == Before::Tried)
+                    })
+                    && !self.is_kept_aside(listed)
+            };
+            self.give(is_meant, queue)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the sample in no particular order, as it is drawn.
+    fn give_sample(&self, queue: &Sender<Fed>) -> Result<(), Error> {
+        if self.sample.is_empty() {
+            return Ok(());
+        }
+        self.give(|listed| self.is_kept_aside(listed), queue)
+    }
+
+    fn is_kept_aside(&self, listed: &Listed) -> bool {
+        let is_agency = listed.installation.scope == Scope::Company;
+        self.sample.contains(&listed.row) && !(self.agencies_first && is_agency)
+    }
+
+    /// Gives the installations that are meant, in the order of the list.
+    fn give(
+        &self,
+        is_meant: impl Fn(&Listed) -> bool,
+        queue: &Sender<Fed>,
+    ) -> Result<(), Error> {
+        let Self { ledger, part, journal, tokens, .. } = self;
+        let mut tokens = tokens.as_ref().map_or_else(TokenRows::none, TokenList::read);
+        let client_id = ledger.client_id_of(part.app.as_ref());
+        let mut pending = ledger.pending(journal, part.take)?;
+        loop {
+            let mut bundle = Vec::with_capacity(BUNDLE);
+            for item in pending.by_ref() {
+                let (listed, before) = item?;
+                if listed.app != part.app || !is_meant(&listed) {
+                    continue;
+                }
+                bundle.push(Job {
+                    row: listed.row,
+                    tokens: tokens.of(listed.row, &listed.installation, client_id),
+                    installation: listed.installation,
+                    before,
+                });
+                if bundle.len() == BUNDLE {
+                    break;
+                }
+            }
+            // Whoever takes nothing more has what it needs.
+            if bundle.is_empty() || queue.blocking_send(Fed::Jobs(bundle)).is_err() {
+                return Ok(());
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, path::Path};
 
-    use futures::StreamExt;
     use serde_json::json;
 
     use super::*;
@@ -165,6 +306,7 @@ Loc00000000000000006,,,refresh-of-row-6-012345
             "format": 1, "run_id": "0".repeat(32), "version": "0", "at": "2026-01-01T00:00:00Z",
             "client_id": "66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef", "base_url": "http://127.0.0.1:1",
             "reconnect_path": "/", "sandbox": false, "rate": "10/s", "concurrency": 1, "attempts": 1,
+            "give_up_after": 20,
             "list": survey.list, "selection": { "scope": "auto" },
         }}))
         .unwrap();
@@ -180,11 +322,22 @@ Loc00000000000000006,,,refresh-of-row-6-012345
         spoil(&path);
         let ways = ways.parse().unwrap();
         let part = Part { app: None, take: Take::Open };
-        let jobs = jobs(Arc::new(ledger), part, &folder, &ways, Some(input.tokens())).unwrap();
+        let mut jobs = jobs(Arc::new(ledger), part, &folder, &ways, Some(input.tokens())).unwrap();
         let text = |token: Option<Secret>| token.map(|t| t.expose().to_owned()).unwrap_or_default();
         let told = |job: Job| (job.row, text(job.tokens.access), text(job.tokens.refresh));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(jobs.map(told).collect())
+        let mut taken = Vec::new();
+        runtime.block_on(async {
+            while jobs.untried() != Untried::default() {
+                while let Some(job) = jobs.take(Source::List) {
+                    taken.push(told(job));
+                }
+                if jobs.untried().more {
+                    jobs.refill().await.unwrap();
+                }
+            }
+        });
+        taken
     }
 
     fn rows(taken: &[(u32, String, String)]) -> Vec<u32> {

@@ -22,7 +22,13 @@ use super::{
     list::TokenList,
 };
 use crate::{
-    batch::Batch,
+    apps::AppName,
+    batch::{
+        Batch, Broken,
+        breaker::{self, Breaker},
+        dispatcher::Dispatcher,
+        outage::Outages,
+    },
     clock,
     config::{Limits, Party},
     event::{Escalation, Event, Finished, Interrupt, Leaked},
@@ -36,7 +42,6 @@ use crate::{
         writer::{Ended, Journal, Writer},
     },
     leaks::Search,
-    outage::Watch,
     pace::{Outlook, Pacer, memory::Memory},
     progress::Progress,
     record::Recorder,
@@ -301,13 +306,16 @@ impl Work<'_> {
         let jobs =
             jobs(self.ledger.clone(), part.clone(), self.folder, &self.ways, self.tokens.clone())
                 .or_exit(Exit::Local)?;
-        let batch = Arc::new(Batch::new(tools, limits.max_failures));
-        // What the disk lost is told by the journal's thread, which knows what was saved.
+        let batch = Arc::new(Batch::new(tools));
         // A task is woken by those that it waits for at less cost than the main thread.
-        let worked = tokio::spawn(batch.run(jobs, limits.concurrency as usize)).await;
-        let worked = worked.context("the work broke off: a bug").or_exit(Exit::Bug)?;
-        if worked.is_err() {
-            self.stop.request(Cause::CustodyLost);
+        let worked = tokio::spawn(batch.run(jobs)).await;
+        match worked.context("the work broke off: a bug").or_exit(Exit::Bug)? {
+            Ok(()) => {}
+            // The journal's thread, which knows what was saved, tells what the disk lost.
+            Err(Broken::Custody(_)) => drop(self.stop.request(Cause::CustodyLost)),
+            Err(Broken::Supply(error)) => {
+                return Err(error.context("cannot read on in the list")).or_exit(Exit::Local);
+            }
         }
         if let (Some(app), Some(Cause::Halted)) = (&part.app, stop.cause()) {
             self.progress.say(&format!(
@@ -335,21 +343,40 @@ impl Work<'_> {
         let (limits, answers) = (self.limits, self.answers.clone());
         let client = Client::new(self.endpoint.clone(), credentials, limits.timeout, answers);
         let open = self.ledger.to_take_of(app.as_ref(), part.take);
+        let gauge = self.gauge.part(open);
+        let roads = Roads::new(self.ways.clone(), agency_tokens, self.trials.clone());
+        if self.ledger.is_proven(app.as_ref()) {
+            self.ways.iter().for_each(|way| roads.prove(way));
+        }
+        let dispatcher = self.dispatcher(app.as_ref(), gauge.clone());
         Ok(Tools {
             client: client.or_exit(Exit::Local)?,
-            roads: Roads::new(self.ways.clone(), agency_tokens, self.trials.clone()),
+            roads,
             pacer,
             recorder: self.recorder.clone(),
             app,
             stop,
-            outage: Watch::new(limits.max_outage),
+            dispatcher,
             server_clock: OffsetWatch::default(),
             attempts: limits.attempts,
             max_outage: limits.max_outage,
-            gauge: self.gauge.part(open),
+            gauge,
             watchdog,
             day_is_told: AtomicBool::new(false),
         })
+    }
+}
+
+impl Work<'_> {
+    /// Who may go, in a run that starts as proven when it was.
+    fn dispatcher(&self, app: Option<&AppName>, gauge: Gauge) -> Arc<Dispatcher> {
+        let Limits { max_outage, max_failures, give_up_after, concurrency, .. } = self.limits;
+        let was_proven = self.ledger.is_proven(app);
+        let outages = Outages::new(max_outage, was_proven.then(Instant::now));
+        let give_up_after = (give_up_after > 0).then_some(give_up_after);
+        let limits = breaker::Limits { max_failures, give_up_after };
+        let breaker = Breaker::new(limits, was_proven);
+        Arc::new(Dispatcher::new(concurrency as usize, outages, breaker, gauge))
     }
 }
 

@@ -373,7 +373,13 @@ fn limits_before(ledger: &Ledger) -> Limits {
         burst: burst.and_then(NonZeroU32::new).unwrap_or(single),
     };
     let max_failures = MaxFailures::of_record(max_failures.as_deref());
-    Limits { pacing, concurrency, attempts, max_failures, ..default }
+    // Whoever resumes has seen why the run was given up.
+    let give_up_after = match &ledger.resumed {
+        _ if ledger.was_given_up => 0,
+        Some(last) => last.give_up_after,
+        None => ledger.started.give_up_after,
+    };
+    Limits { pacing, concurrency, attempts, max_failures, give_up_after, ..default }
 }
 
 fn ways_before(ledger: &Ledger) -> &Ways {
@@ -466,6 +472,7 @@ fn resumed(app: &App, limits: Limits, ways: &Ways, trials: &Trials) -> Resumed {
         concurrency: limits.concurrency,
         attempts: limits.attempts,
         max_failures: limits.max_failures.recorded(),
+        give_up_after: limits.give_up_after,
         via: ways.clone(),
         verify: trials.new.clone(),
         skip_healthy: trials.old == OldTokens::Tried,

@@ -203,11 +203,13 @@ pub struct Failure {
 /// Who seems to have answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Origin {
-    /// HighLevel, as far as one can tell, or nobody.
+    /// HighLevel, as far as one can tell, or no answer to a request that went out.
     #[default]
     HighLevel,
     /// Something that does not speak JSON: a gateway, a captive portal, another host.
     Elsewhere,
+    /// No connection was made: the request never left.
+    Nobody,
 }
 
 impl Failure {

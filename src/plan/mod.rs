@@ -39,6 +39,8 @@ pub struct Plan {
     pub attempts: u32,
     /// How many installations may fail before the run halts.
     pub max_failures: MaxFailures,
+    /// After so many failures without a recovery the run is given up; 0 is never.
+    pub give_up_after: u32,
     /// The ways back.
     pub ways: Ways,
     /// How tokens prove themselves.

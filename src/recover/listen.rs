@@ -1,24 +1,23 @@
 //! What answers, and their absence, mean for all: pace, outage, the server's clock, the day.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{Recovery, Setback};
 use crate::{
+    batch::outage::{self, Change},
     clock::{self, Moment},
-    event::{Call, Continued, DayTooShort, Event, Halted, Held, Paused, ServerClock},
+    event::{Call, Continued, DayTooShort, Event, Held, Paused, Probed, ServerClock},
     highlevel::{
         allowance::Allowance,
         answer,
         client::{Reply, Unanswered},
-        failure::{Class, Failure, Stage},
+        failure::{Class, Failure, Origin, Stage},
     },
     journal::writer::CustodyLost,
-    outage::{self, News},
     pace::{Answer, Heard, Lane},
     secret,
-    stop::Cause,
     text::SafeText,
 };
 
@@ -30,34 +29,52 @@ impl Recovery<'_> {
         self.trace_ids.extend(failure.trace_id.clone());
         let failure = Self::without_secrets(failure);
         match self.watch_outage(&failure).await {
-            Ok(News::TooLong) => Setback::TooLong(failure, call),
-            Ok(_) => Setback::Failed(failure, Some(call)),
+            Ok(()) => Setback::Failed(failure, Some(call)),
             Err(lost) => lost.into(),
         }
     }
 
-    /// Tells the watch of a failure, and the run of an outage that begins with it.
-    async fn watch_outage(&self, failure: &Failure) -> Result<News, CustodyLost> {
+    /// Lets a failure count as a sign of an outage, where it is one.
+    async fn watch_outage(&self, failure: &Failure) -> Result<(), CustodyLost> {
         if !outage::is_sign(failure) {
-            self.went_well(failure.stage).await?;
-            return Ok(News::None);
+            return self.went_well(failure.stage).await;
         }
-        let news = self.tools.outage.bad(failure.stage, self.row);
-        if news == News::Began {
-            let paused = Paused { at: clock::now(), failure: failure.clone() };
-            self.tools.recorder.tell(Event::Paused(paused)).await?;
+        match self.tools.dispatcher.bad(failure, self.row) {
+            Change::Began => {
+                let (at, failure) = (clock::now(), failure.clone());
+                let paused = Paused { at, failure, gives_up_at: self.gives_up_at() };
+                self.tools.recorder.tell(Event::Paused(paused)).await
+            }
+            Change::Probed(gap) => {
+                let (row, at, failure) = (self.row, clock::now(), failure.clone());
+                let next_ms = clock::millis(gap);
+                let probed = Probed { row, at, failure, next_ms, gives_up_at: self.gives_up_at() };
+                self.tools.recorder.tell(Event::Probed(probed)).await
+            }
+            Change::TooLong => {
+                let why =
+                    format!("no good answer for longer than --max-outage allows; {failure}");
+                self.tools.halt(failure.class, &why, None).await
+            }
+            Change::Nobody => self.tools.halt(failure.class, &failure.to_string(), None).await,
+            Change::None | Change::Ended(_) => Ok(()),
         }
-        Ok(news)
+    }
+
+    fn gives_up_at(&self) -> Timestamp {
+        let left = self.tools.dispatcher.gives_up_at().map(|at| {
+            at.saturating_duration_since(std::time::Instant::now())
+        });
+        let now = clock::now();
+        now.checked_add(left.unwrap_or_default()).map_or(now, clock::to_millisecond)
     }
 
     /// An answer came that is no sign of an outage.
     pub(super) async fn went_well(&self, stage: Stage) -> Result<(), CustodyLost> {
-        if let Some(paused) = self.tools.outage.good(stage) {
-            let paused_ms = clock::millis(paused);
-            let continued = Continued { at: clock::now(), paused_ms };
-            self.tools.recorder.tell(Event::Continued(continued)).await?;
+        match self.tools.dispatcher.good(stage, self.row) {
+            Change::Ended(paused) => self.tools.recorder.tell(continued(paused)).await,
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Lets an answer change the pace, whatever else it says.
@@ -126,12 +143,7 @@ impl Recovery<'_> {
     }
 
     async fn halt_for_the_pace(&self, why: &str) -> Result<(), CustodyLost> {
-        if !self.tools.stop.request(Cause::Halted) {
-            return Ok(());
-        }
-        let (at, class, message) = (clock::now(), Class::RateLimited, SafeText::new(why));
-        let app = self.tools.app.clone();
-        self.tools.recorder.tell(Event::Halted(Halted { at, class, message, app })).await
+        self.tools.halt(Class::RateLimited, why, None).await
     }
 
     /// Cuts tokens out of what a server said, should it echo some.
@@ -153,6 +165,10 @@ fn come_back(resets_at: Option<Timestamp>) -> String {
 /// What a missing answer means: at the reconnect, a code is wasted at worst; at the exchange,
 /// tokens may have been granted that nobody holds.
 pub(super) fn no_answer(stage: Stage, unanswered: Unanswered) -> Failure {
+    let origin = match &unanswered {
+        Unanswered::NeverLeft(_) => Origin::Nobody,
+        _ => Origin::default(),
+    };
     let (class, message) = match (unanswered, stage) {
         (Unanswered::TooLarge(status), _) => {
             let message = "the answer is larger than any real one; it was not read to the end";
@@ -164,7 +180,12 @@ pub(super) fn no_answer(stage: Stage, unanswered: Unanswered) -> Failure {
         }
         (Unanswered::InDoubt(why) | Unanswered::NeverLeft(why), _) => (Class::Network, why),
     };
-    Failure::without_answer(stage, class, &message)
+    Failure { origin, ..Failure::without_answer(stage, class, &message) }
+}
+
+/// The pause of an outage is over, after this time.
+pub(crate) fn continued(paused: Duration) -> Event {
+    Event::Continued(Continued { at: clock::now(), paused_ms: clock::millis(paused) })
 }
 
 pub(super) fn call_of(reply: &Reply) -> Call {

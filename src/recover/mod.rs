@@ -9,21 +9,27 @@ mod refresh;
 pub mod roads;
 mod trial;
 
-use std::{sync::atomic::AtomicBool, time::Duration};
+use std::{sync::{Arc, atomic::AtomicBool}, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::time::sleep;
 
+pub(crate) use self::listen::continued;
 use self::{
     decide::{Ground, Next},
     roads::Roads,
 };
 use crate::{
     apps::AppName,
-    batch::Job,
+    batch::{
+        Job,
+        dispatcher::{Dispatcher, Slot},
+        outage::{self, Blame},
+        slots::Urgency,
+    },
     clock::{self, Moment},
-    event::{Call, Event, Failed, Recovered, Retrying, Untried, Verified},
+    event::{Call, Event, Failed, HaltRule, Halted, Recovered, Retrying, Untried, Verified},
     gauge::Gauge,
     highlevel::{
         client::Client,
@@ -33,7 +39,6 @@ use crate::{
     },
     installation::{Installation, Scope},
     journal::writer::{Custody, CustodyLost},
-    outage::{self, Watch},
     pace::Pacer,
     record::Recorder,
     stop::{Cause, Stop},
@@ -56,8 +61,8 @@ pub struct Tools {
     pub app: Option<AppName>,
     /// Whether the run is to end, or its part for this app.
     pub stop: Stop,
-    /// Whether everything fails the same way.
-    pub outage: Watch,
+    /// Who may go, and whose a failure is.
+    pub dispatcher: Arc<Dispatcher>,
     /// How far the server's clock is from ours.
     pub server_clock: OffsetWatch,
     /// Conversations for one installation at most, on each way.
@@ -72,26 +77,44 @@ pub struct Tools {
     pub day_is_told: AtomicBool,
 }
 
+impl Tools {
+    /// Halts the run, or its part for this app, unless it is to end already.
+    pub async fn halt(
+        &self,
+        class: Class,
+        why: &str,
+        rule: Option<HaltRule>,
+    ) -> Result<(), CustodyLost> {
+        if !self.stop.request(Cause::Halted) {
+            return Ok(());
+        }
+        let (message, app) = (SafeText::new(why), self.app.clone());
+        let halted = Halted { at: clock::now(), class, message, app, rule };
+        self.recorder.tell(Event::Halted(halted)).await
+    }
+}
+
 /// How it ended.
 #[derive(Debug)]
 pub enum Ending {
-    /// The token pair is on disk.
-    Recovered,
+    /// The token pair is on disk, by this route.
+    Recovered(Way),
     /// Its tokens are good: nothing was asked for.
     Skipped,
     /// Given up.
     Failed(Failure),
+    /// Given up for a failure that concerns all.
+    FailedForAll(Failure),
     /// The run is to end and this installation was left as it is.
     Abandoned,
-    /// An outage lasted longer than it may; this installation was left as it is.
-    OutageTooLong(Failure),
     /// The disk does not take what it is given.
     CustodyLost(CustodyLost),
 }
 
-/// Recovers one installation.
-pub async fn recover(tools: &Tools, job: &Job) -> Ending {
-    let recovery = Recovery {
+/// Recovers one installation, which has a slot. The slot comes back with the ending, so that nobody
+/// gets it before the ending is judged.
+pub async fn recover(tools: &Tools, job: &Job, slot: Slot) -> (Ending, Option<Slot>) {
+    let mut recovery = Recovery {
         tools,
         job,
         row: job.row,
@@ -99,6 +122,8 @@ pub async fn recover(tools: &Tools, job: &Job) -> Ending {
         started_at: clock::now(),
         attempt: 0,
         attempts_before: job.before.attempts,
+        slot: Some(slot),
+        for_all: None,
         pardons: 0,
         is_echo: false,
         refresh_sent: None,
@@ -107,7 +132,8 @@ pub async fn recover(tools: &Tools, job: &Job) -> Ending {
         trace_ids: job.before.trace_ids.clone(),
         last: None,
     };
-    recovery.run().await.unwrap_or_else(Ending::CustodyLost)
+    let ending = recovery.run().await.unwrap_or_else(Ending::CustodyLost);
+    (ending, recovery.slot.take())
 }
 
 struct Recovery<'a> {
@@ -120,7 +146,11 @@ struct Recovery<'a> {
     attempt: u32,
     /// Conversations in earlier legs, and on the ways before.
     attempts_before: u32,
-    /// Failures in outages that cost no attempt.
+    /// Its place among those in flight; none while it waits.
+    slot: Option<Slot>,
+    /// A failure that concerns all.
+    for_all: Option<Failure>,
+    /// Failures that cost no attempt.
     pardons: u32,
     /// Whether the last answer only repeated a "too many" that another installation got.
     is_echo: bool,
@@ -140,8 +170,6 @@ enum Setback {
     /// Tokens came for somebody else, or are refused where they are tried.
     NotToBeUsed(Failure, Call, Box<TokenPair>),
     Stopped(Cause),
-    /// An outage lasted longer than it may.
-    TooLong(Failure, Call),
     CustodyLost(CustodyLost),
 }
 
@@ -183,7 +211,7 @@ impl Drop for Recovery<'_> {
 }
 
 impl Recovery<'_> {
-    async fn run(mut self) -> Result<Ending, CustodyLost> {
+    async fn run(&mut self) -> Result<Ending, CustodyLost> {
         if let Some(ending) = self.try_old_token().await? {
             return Ok(ending);
         }
@@ -191,8 +219,7 @@ impl Recovery<'_> {
         let (mut failed, mut obstacles) = (None, Vec::new());
         for way in tools.roads.ways().iter() {
             if way == Way::Agency && self.installation.scope == Scope::Location {
-                self.enter(Step::Agency);
-                tools.roads.agencies_are_done().await;
+                self.wait_for_agencies().await;
             }
             if let Err(obstacle) = tools.roads.open_to(way, self.job) {
                 obstacles.push(obstacle);
@@ -217,7 +244,7 @@ impl Recovery<'_> {
         loop {
             self.attempt += 1;
             let (failure, call) = match self.converse_as_scout(way).await {
-                Ok(()) => return Ok(Passed::Through(Ending::Recovered)),
+                Ok(()) => return Ok(Passed::Through(Ending::Recovered(way))),
                 Err(Setback::Failed(failure, call)) => (failure, call),
                 Err(Setback::Blocked(failure)) => {
                     self.attempt -= 1;
@@ -225,8 +252,21 @@ impl Recovery<'_> {
                 }
                 Err(other) => return self.end(other).await.map(Passed::Through),
             };
+            match self.blame(&failure).await {
+                Err(cause) => {
+                    self.last = Some(failure);
+                    return self.abandon(cause, call).await.map(Passed::Through);
+                }
+                // The outage is not this installation's fault, and costs it no attempt.
+                Ok(Blame::Outage) => {
+                    self.wait_for_outage(failure, call).await?;
+                    self.attempt -= 1;
+                    continue;
+                }
+                Ok(Blame::Own | Blame::Undecided) => {}
+            }
             if self.is_pardoned(&failure) {
-                // The pause is not this installation's fault, and costs it no attempt.
+                // The pace is not this installation's fault either.
                 self.pardons += 1;
                 self.wait_for_next(failure, call, Duration::ZERO).await?;
                 self.attempt -= 1;
@@ -235,10 +275,83 @@ impl Recovery<'_> {
             let (attempts, ground) = (self.tools.attempts, self.ground());
             match decide::next(&failure, self.attempt, attempts, ground, fastrand::u64(..)) {
                 Next::Again(wait) => self.wait_for_next(failure, call, wait).await?,
-                Next::OtherWay => return Ok(Passed::Blocked(failure, call)),
-                Next::GiveUp => return self.give_up(failure, call).await.map(Passed::Through),
+                Next::OtherWay => {
+                    self.judge_route(way, &failure);
+                    return Ok(Passed::Blocked(failure, call));
+                }
+                Next::GiveUp => {
+                    self.judge_route(way, &failure);
+                    return self.give_up(failure, call).await.map(Passed::Through);
+                }
             }
         }
+    }
+
+    /// Looks whether the failure of a route concerns the others too.
+    fn judge_route(&mut self, way: Way, failure: &Failure) {
+        if !self.tools.dispatcher.route_failed(self.row, failure) {
+            return;
+        }
+        self.tools.roads.learn(way, failure);
+        if !self.tools.roads.lead_around(failure) {
+            self.for_all = Some(failure.clone());
+        }
+    }
+
+    /// Waits, without a slot, until it is known whose a failure was; an error is that the run is to
+    /// end first.
+    async fn blame(&mut self, failure: &Failure) -> Result<Blame, Cause> {
+        if !outage::is_sign(failure) {
+            return Ok(Blame::Own);
+        }
+        if self.tools.dispatcher.is_nobody(failure) {
+            return Ok(Blame::Own);
+        }
+        self.slot = None;
+        self.enter(Step::Outage);
+        tokio::select! {
+            biased;
+            blame = self.tools.dispatcher.blame(failure.stage, self.row) => Ok(blame),
+            cause = self.tools.stop.requested() => Err(cause),
+        }
+    }
+
+    /// Waits for the end of an outage, or to be its probe.
+    async fn wait_for_outage(
+        &mut self,
+        failure: Failure,
+        call: Option<Call>,
+    ) -> Result<(), CustodyLost> {
+        self.tell_retrying(failure, call, None).await?;
+        self.enter(Step::Outage);
+        self.take_slot().await;
+        Ok(())
+    }
+
+    /// Waits for a slot where it has none. A run that is to end gives none any more, and needs none.
+    async fn take_slot(&mut self) {
+        if self.slot.is_some() {
+            return;
+        }
+        let in_doubt = self.refresh_sent.is_some();
+        let urgency = if in_doubt { Urgency::Urgent } else { Urgency::None };
+        tokio::select! {
+            biased;
+            _ = self.tools.stop.requested() => {}
+            slot = self.tools.dispatcher.slot_again(self.row, urgency) => self.slot = Some(slot),
+        }
+    }
+
+    /// Waits, without a slot, for the agencies whose tokens may serve it.
+    async fn wait_for_agencies(&mut self) {
+        if self.tools.roads.are_agencies_done() {
+            return;
+        }
+        self.slot = None;
+        self.enter(Step::Agency);
+        self.tools.roads.agencies_are_done().await;
+        self.enter(Step::Slot);
+        self.take_slot().await;
     }
 
     /// Ends with whatever is no failure of the way.
@@ -250,12 +363,10 @@ impl Recovery<'_> {
                 self.abandon(cause, None).await
             }
             Setback::NotToBeUsed(failure, call, pair) => {
+                if self.tools.dispatcher.route_failed(self.row, &failure) {
+                    self.for_all = Some(failure.clone());
+                }
                 self.quarantine(failure, call, &pair).await
-            }
-            Setback::TooLong(failure, call) => {
-                self.last = Some(failure.clone());
-                self.abandon(Cause::Halted, Some(call)).await?;
-                Ok(Ending::OutageTooLong(failure))
             }
             Setback::Failed(failure, call) => self.give_up(failure, call).await,
             Setback::Blocked(failure) => self.give_up(failure, None).await,
@@ -285,7 +396,7 @@ impl Recovery<'_> {
 
     /// Whether HighLevel has given an answer in this leg that is no sign of an outage.
     fn ground(&self) -> Ground {
-        if self.tools.outage.has_been_good(Stage::Reconnect) {
+        if self.tools.dispatcher.has_been_good(Stage::Reconnect) {
             Ground::Known
         } else {
             Ground::Unknown
@@ -305,7 +416,10 @@ impl Recovery<'_> {
         let conversed = self.converse(way).await;
         match &conversed {
             Err(Setback::Failed(failure, _)) if failure.class == Class::EndpointRemoved => {
-                tools.roads.learn(way, failure);
+                // One that is known to be there is judged by several installations.
+                if !tools.roads.is_proven(way) {
+                    tools.roads.learn(way, failure);
+                }
             }
             Ok(()) | Err(Setback::NotToBeUsed(..)) => tools.roads.prove(way),
             Err(Setback::Failed(failure, _)) if failure.http_status.is_some() => {
@@ -316,15 +430,8 @@ impl Recovery<'_> {
         conversed
     }
 
-    /// One conversation, from a pass through an outage to tokens on disk.
+    /// One conversation, up to tokens on disk.
     async fn converse(&mut self, way: Way) -> Result<(), Setback> {
-        let tools = self.tools;
-        self.enter(Step::Outage);
-        let _passage = tokio::select! {
-            biased;
-            cause = tools.stop.requested() => return Err(Setback::Stopped(cause)),
-            passage = tools.outage.pass() => passage,
-        };
         let granted = match way {
             Way::Refresh => self.converse_by_refresh().await?,
             Way::Reconnect => self.converse_by_code().await?,
@@ -424,7 +531,11 @@ impl Recovery<'_> {
         self.trace_ids.extend(call.trace_id.clone());
         let event = self.failed_event(failure.clone(), Some(call));
         self.tools.recorder.keep(Custody::Quarantine, &document, event).await?;
-        Ok(Ending::Failed(failure))
+        Ok(self.ended_with(failure))
+    }
+
+    fn ended_with(&mut self, failure: Failure) -> Ending {
+        self.for_all.take().map_or(Ending::Failed(failure), Ending::FailedForAll)
     }
 
     fn document(&self, pair: &TokenPair) -> Map<String, Value> {
@@ -438,7 +549,7 @@ impl Recovery<'_> {
     ) -> Result<Ending, CustodyLost> {
         let event = self.failed_event(failure.clone(), call);
         self.tools.recorder.tell(event).await?;
-        Ok(Ending::Failed(failure))
+        Ok(self.ended_with(failure))
     }
 
     /// Leaves the installation as it is. One that was never asked for stays without an outcome.
@@ -462,6 +573,31 @@ impl Recovery<'_> {
         call: Option<Call>,
         wait: Duration,
     ) -> Result<(), CustodyLost> {
+        let keeps_slot = self.tools.dispatcher.concerns_the_canary(&failure);
+        self.tell_retrying(failure, call, Some(wait)).await?;
+        if wait.is_zero() {
+            return Ok(());
+        }
+        if !keeps_slot {
+            self.slot = None;
+        }
+        self.enter(Step::Backoff(wait));
+        tokio::select! {
+            _ = self.tools.stop.requested() => {}
+            () = sleep(wait) => {
+                self.enter(Step::Slot);
+                self.take_slot().await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell_retrying(
+        &mut self,
+        failure: Failure,
+        call: Option<Call>,
+        wait: Option<Duration>,
+    ) -> Result<(), CustodyLost> {
         let retrying = Retrying {
             row: self.row,
             id: self.installation.id.clone(),
@@ -469,30 +605,24 @@ impl Recovery<'_> {
             at: clock::now(),
             failure: failure.clone(),
             call,
-            wait_ms: clock::millis(wait),
+            wait_ms: wait.map(clock::millis),
         };
         self.last = Some(failure);
-        self.tools.recorder.tell(Event::Retrying(retrying)).await?;
-        self.enter(Step::Backoff(wait));
-        tokio::select! {
-            _ = self.tools.stop.requested() => {}
-            () = sleep(wait) => {}
-        }
-        Ok(())
+        self.tools.recorder.tell(Event::Retrying(retrying)).await
     }
 
-    /// Whether a failure is the outage's, or that of a pace which another installation was told of
-    /// before. So many times only: an installation that is all by itself in failing must in the end
-    /// make room for another.
+    /// Whether a failure is that of a pace which another installation was told of before. So many
+    /// times only: an installation that is all by itself in failing must in the end make room for
+    /// another.
     fn is_pardoned(&self, failure: &Failure) -> bool {
-        let is_of_an_outage = outage::is_sign(failure) && self.tools.outage.is_on();
         let is_of_the_pace = failure.class == Class::RateLimited && self.is_echo;
-        (is_of_an_outage || is_of_the_pace) && self.pardons < self.tools.attempts
+        is_of_the_pace && self.pardons < self.tools.attempts
     }
 
-    /// What the installation waits for from now on, for the watchdog.
+    /// What the installation waits for from now on, for the watchdog and the dispatcher.
     fn enter(&self, step: Step) {
         self.tools.watchdog.enter(self.row, &self.installation.id, step);
+        self.tools.dispatcher.sends(self.row, step.request());
     }
 
     fn failed_event(&mut self, failure: Failure, call: Option<Call>) -> Event {

@@ -166,7 +166,7 @@ impl Recovery<'_> {
             at: clock::now(),
             failure: Failure::without_answer(Stage::Exchange, Class::Network, why),
             call: Some(call_without_answer(sent)),
-            wait_ms: clock::millis(NEVER_LEFT_WAIT),
+            wait_ms: Some(clock::millis(NEVER_LEFT_WAIT)),
         };
         self.tools.recorder.tell(Event::Retrying(retrying)).await?;
         sleep(NEVER_LEFT_WAIT).await;

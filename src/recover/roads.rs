@@ -75,6 +75,11 @@ impl Roads {
         })
     }
 
+    /// Whether no agency is in work.
+    pub fn are_agencies_done(&self) -> bool {
+        *self.in_work.borrow() == 0
+    }
+
     /// Returns when no agency is in work.
     pub async fn agencies_are_done(&self) {
         // The sender lives as long as this does.
@@ -139,7 +144,8 @@ impl Roads {
         (!self.is_proven(way)).then_some(alone)
     }
 
-    fn is_proven(&self, way: Way) -> bool {
+    /// Whether it is known that a way is there.
+    pub fn is_proven(&self, way: Way) -> bool {
         self.proven[way as usize].load(Ordering::Relaxed)
     }
 

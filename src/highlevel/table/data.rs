@@ -81,7 +81,7 @@ impl Reach {
     }
 }
 
-/// How many installations that end in a class stop the run.
+/// How many installations in a row, none of which had failed before, stop the run with a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Halts {
@@ -93,21 +93,6 @@ pub struct Halts {
     /// The only stage at which they count; `None`: all.
     #[serde(default)]
     pub at: Option<Stage>,
-    /// How they are counted.
-    #[serde(default)]
-    pub counted: Counted,
-}
-
-/// How failures of a class are counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub enum Counted {
-    /// Since the last recovery.
-    #[default]
-    #[serde(rename = "in a row")]
-    InARow,
-    /// Since the run began.
-    #[serde(rename = "in all")]
-    InAll,
 }
 
 /// From an answer to its class. What is empty matches everything.

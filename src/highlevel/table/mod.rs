@@ -21,7 +21,7 @@ use toml::Spanned;
 
 use self::data::{Book, Rows};
 pub use self::{
-    data::{About, Counted, Halts, OneOrMany, Reach, Row, Statuses},
+    data::{About, Halts, OneOrMany, Reach, Row, Statuses},
     paste::row_for,
 };
 use super::{

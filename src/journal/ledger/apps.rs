@@ -6,7 +6,7 @@ use super::{Ledger, Row, State, Take};
 use crate::{
     apps::AppName,
     client_id::application,
-    event::{Halted, Listed},
+    event::{HaltRule, Halted, Listed},
 };
 
 /// An app of the run by its place in the list of them; the first where there is one only.
@@ -69,7 +69,7 @@ impl Ledger {
         u32::try_from(rows).unwrap_or(u32::MAX)
     }
 
-    fn rows_of(&self, app: Option<&AppName>) -> impl Iterator<Item = &Row> {
+    pub(super) fn rows_of(&self, app: Option<&AppName>) -> impl Iterator<Item = &Row> {
         let index = app.map(|name| self.index_of(Some(name)));
         self.rows.iter().filter(move |row| index.is_none_or(|index| row.app == index))
     }
@@ -88,6 +88,7 @@ impl Ledger {
     /// The run is halted when everybody in it is.
     pub(super) fn halt(&mut self, halted: Halted) {
         self.paused = None;
+        self.was_given_up |= halted.rule == Some(HaltRule::GiveUpAfter);
         self.halts.push(halted);
         let is_halted = |app| self.halts.iter().any(|halted| halted.app.as_ref() == app);
         let apps = &self.started.apps;

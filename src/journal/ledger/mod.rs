@@ -20,6 +20,7 @@ use crate::{
     },
     fingerprint::{Fingerprint, Fingerprints},
     highlevel::failure::{Class, Failure, Stage},
+    apps::AppName,
     installation::{Id, Installation},
     text::SafeText,
     way::Way,
@@ -38,6 +39,8 @@ pub struct Ledger {
     pub halted: Option<Halted>,
     /// What stopped the last leg, for each app that something has stopped.
     pub halts: Vec<Halted>,
+    /// Whether the run was given up because nothing was recovered, in any leg.
+    pub was_given_up: bool,
     /// How the last leg ended, if it ended in order.
     pub finished: Option<Finished>,
     /// What began a pause that has not ended.
@@ -97,6 +100,15 @@ enum State {
     Refused,
     /// Failed only because the run ended while it was being worked on.
     LeftOff,
+}
+
+/// Whether a leg has begun with an installation before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// None has.
+    Untried,
+    /// One has.
+    Tried,
 }
 
 /// What is known of an installation that was begun and has no outcome.
@@ -254,6 +266,7 @@ impl Ledger {
             resumed: None,
             halted: None,
             halts: Vec::new(),
+            was_given_up: false,
             finished: None,
             paused: None,
             clock_offset_ms: None,
@@ -303,7 +316,7 @@ impl Ledger {
             Event::Paused(paused) => self.paused = Some(paused),
             Event::Continued(_) => self.paused = None,
             Event::ServerClock(clock) => self.clock_offset_ms = Some(clock.offset_ms),
-            Event::Started(_) | Event::Held(_) | Event::DayTooShort(_) => {}
+            Event::Started(_) | Event::Held(_) | Event::DayTooShort(_) | Event::Probed(_) => {}
         }
     }
 
@@ -475,6 +488,27 @@ impl Ledger {
     pub fn refused(&self) -> HashSet<Fingerprint> {
         let refused = self.rows.iter().filter(|row| row.state == State::Refused);
         refused.map(|row| row.print).collect()
+    }
+
+    /// Whether installations of an app were recovered; without a name, of the whole run.
+    pub fn is_proven(&self, app: Option<&AppName>) -> bool {
+        self.rows_of(app).any(|row| row.state == State::Recovered)
+    }
+
+    /// The rows of an app that a leg takes, with whether they were tried before.
+    pub fn rows_to_take(
+        &self,
+        app: Option<&AppName>,
+        take: Take,
+    ) -> impl Iterator<Item = (u32, Before)> {
+        let index = app.map(|name| self.index_of(Some(name)));
+        let rows = (0_u32..).zip(&self.rows);
+        rows.filter(move |(_, entry)| index.is_none_or(|index| entry.app == index))
+            .filter(move |(_, entry)| entry.state.is_taken(take))
+            .map(|(row, entry)| {
+                let is_new = entry.state == State::Pending && !self.tried.contains_key(&row);
+                (row, if is_new { Before::Untried } else { Before::Tried })
+            })
     }
 
     /// How many installations a leg has to take.
