@@ -5,8 +5,8 @@ use std::{
     collections::{HashSet, VecDeque},
     io::{self, IsTerminal, Write},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     },
     thread,
@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     clock,
-    event::{Event, Held, Listener},
+    event::{Event, Held, Listener, Paused},
     gauge::Gauge,
     highlevel::{
         failure::{Class, Failure, Stage},
@@ -92,7 +92,7 @@ struct Shared {
     failed: AtomicU32,
     calls: AtomicU64,
     unsaid: AtomicU64,
-    is_paused: AtomicBool,
+    pause: Mutex<Option<Pause>>,
     gauge: Gauge,
     kinds_shown: Mutex<HashSet<(Stage, Class, Option<u16>)>>,
     rows_shown: Mutex<HashSet<String>>,
@@ -115,7 +115,7 @@ impl Progress {
             failed: AtomicU32::new(0),
             calls: AtomicU64::new(0),
             unsaid: AtomicU64::new(0),
-            is_paused: AtomicBool::new(false),
+            pause: Mutex::default(),
             gauge,
             kinds_shown: Mutex::default(),
             rows_shown: Mutex::default(),
@@ -217,10 +217,10 @@ impl<O: Fn() -> Outlook> Speaker<O> {
     fn state(&mut self) -> State {
         let shared = &self.shared;
         let outlook = (self.outlook)();
-        let is_paused = shared.is_paused.load(Ordering::Relaxed);
+        let pause = shared.pause().clone();
         let now = (Instant::now(), shared.calls.load(Ordering::Relaxed));
         let calls_per_second = pace_lately(&mut self.samples, now);
-        if is_paused || !outlook.held.is_zero() {
+        if pause.is_some() || !outlook.held.is_zero() {
             // What is measured while nothing may start says nothing of the time after.
             self.samples.clear();
         }
@@ -230,10 +230,9 @@ impl<O: Fn() -> Outlook> Speaker<O> {
             failed: shared.failed.load(Ordering::Relaxed),
             in_flight: shared.gauge.in_flight(),
             calls_per_second,
-            ahead: if is_paused {
-                Ahead::Paused
-            } else {
-                Ahead::Left(time_left(calls_left, outlook, calls_per_second))
+            ahead: match pause {
+                Some(pause) => Ahead::Paused(pause.in_words(Instant::now())),
+                None => Ahead::Left(time_left(calls_left, outlook, calls_per_second)),
             },
         }
     }
@@ -273,7 +272,7 @@ struct State {
 
 /// What lies ahead.
 enum Ahead {
-    Paused,
+    Paused(String),
     Left(Option<Duration>),
 }
 
@@ -289,9 +288,9 @@ impl std::fmt::Display for State {
         if let Some(pace) = self.calls_per_second {
             write!(f, ", {pace:.1} calls/s")?;
         }
-        match self.ahead {
-            Ahead::Paused => f.write_str(", PAUSED"),
-            Ahead::Left(Some(left)) => write!(f, ", about {} left", in_words(left)),
+        match &self.ahead {
+            Ahead::Paused(pause) => write!(f, ", {pause}"),
+            Ahead::Left(Some(left)) => write!(f, ", about {} left", in_words(*left)),
             Ahead::Left(None) => Ok(()),
         }
     }
@@ -306,7 +305,43 @@ fn time_left(calls: u32, outlook: Outlook, reached: Option<f64>) -> Option<Durat
     is_known.then(|| outlook.held.saturating_add(each.saturating_mul(calls)))
 }
 
+/// An outage that is on.
+#[derive(Clone, Debug)]
+struct Pause {
+    what: String,
+    since: Instant,
+    next: Instant,
+    gives_up: Instant,
+}
+
+impl Pause {
+    fn of(paused: &Paused) -> Self {
+        let now = Instant::now();
+        let left = Duration::try_from(paused.gives_up_at.duration_since(paused.at));
+        let Failure { stage, class, http_status, .. } = &paused.failure;
+        let what = match http_status {
+            Some(status) => format!("HTTP {status} at {stage}"),
+            None => format!("{class} at {stage}"),
+        };
+        Self { what, since: now, next: now, gives_up: now + left.unwrap_or_default() }
+    }
+
+    fn in_words(&self, now: Instant) -> String {
+        let until = |then: Instant| in_words(then.saturating_duration_since(now));
+        let next = match self.next <= now {
+            true => "probing now".to_owned(),
+            false => format!("next probe in {}", until(self.next)),
+        };
+        let since = in_words(now.saturating_duration_since(self.since));
+        format!("PAUSED {since}: {} · {next} · gives up in {}", self.what, until(self.gives_up))
+    }
+}
+
 impl Shared {
+    fn pause(&self) -> MutexGuard<'_, Option<Pause>> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn count(&self, event: &Event) {
         let calls = match event {
             Event::Exchanging(_) => 1,
@@ -319,13 +354,19 @@ impl Shared {
                 self.recovered.fetch_add(1, Ordering::Relaxed);
                 1
             }
-            Event::Paused(_) => {
-                self.is_paused.store(true, Ordering::Relaxed);
+            Event::Paused(e) => {
+                *self.pause() = Some(Pause::of(e));
+                0
+            }
+            Event::Probed(e) => {
+                if let Some(pause) = &mut *self.pause() {
+                    pause.next = Instant::now() + Duration::from_millis(e.next_ms.into());
+                }
                 0
             }
             // Another app may be worked for after a halt.
             Event::Continued(_) | Event::Halted(_) => {
-                self.is_paused.store(false, Ordering::Relaxed);
+                *self.pause() = None;
                 0
             }
             _ => 0,
@@ -352,9 +393,10 @@ impl Shared {
             Event::DayTooShort(day) => Some(format!("{} {}", clock::stamp(day.at), day.in_words())),
             Event::Paused(paused) => Some(format!(
                 "{} PAUSED: installation after installation fails ({}); probing with one at a time, \
-                 the run goes on by itself",
+                 the run goes on by itself, or halts at {}",
                 clock::stamp(paused.at),
-                paused.failure
+                paused.failure,
+                clock::stamp(paused.gives_up_at)
             )),
             Event::Continued(continued) => {
                 let paused = Duration::from_millis(continued.paused_ms.into());
@@ -426,6 +468,24 @@ mod tests {
             let outlook = Outlook { interval: ms(interval), held: ms(held) };
             assert_eq!(time_left(calls, outlook, reached), left.map(ms), "{calls} {reached:?}");
         }
+    }
+
+    #[test]
+    fn a_pause_says_since_when_what_is_next_and_when_it_is_given_up() {
+        let failure = Failure {
+            http_status: Some(503),
+            ..Failure::without_answer(Stage::Reconnect, Class::ServerError, "")
+        };
+        let at = clock::now();
+        let gives_up_at = at.checked_add(Duration::from_secs(600)).unwrap();
+        let mut pause = Pause::of(&Paused { at, failure, gives_up_at });
+        let said = |pause: &Pause, after| pause.in_words(pause.since + Duration::from_secs(after));
+        assert_eq!(
+            said(&pause, 10),
+            "PAUSED 10s: HTTP 503 at reconnect · probing now · gives up in 9m 50s"
+        );
+        pause.next = pause.since + Duration::from_secs(31);
+        assert!(said(&pause, 23).contains("next probe in 8s"), "{}", said(&pause, 23));
     }
 
     #[test]

@@ -155,11 +155,9 @@ pub fn line_of(event: &Event) -> Option<String> {
         Event::DayTooShort(e) => {
             Some(format!("{} requests are left today, {} are needed", e.left, e.needed))
         }
-        Event::Paused(e) => Some(format!(
-            "paused: {}; gives up at {}",
-            e.failure,
-            clock::stamp(e.gives_up_at)
-        )),
+        Event::Paused(e) => {
+            Some(format!("paused: {}; gives up at {}", e.failure, clock::stamp(e.gives_up_at)))
+        }
         Event::Probed(e) => Some(format!(
             "probe failed: row {}: {}; next probe in {} ms",
             e.row, e.failure, e.next_ms

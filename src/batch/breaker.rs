@@ -346,7 +346,10 @@ mod tests {
             assert_eq!(fail(&mut breaker, n), Verdict::GoOn);
         }
         let Verdict::NoneRecovered(said) = fail(&mut breaker, 20) else { panic!("it goes on") };
-        assert!(said.contains("the first 20 all failed: 15 × not_installed, 5 × unknown_id."), "{said}");
+        assert!(
+            said.contains("the first 20 all failed: 15 × not_installed, 5 × unknown_id."),
+            "{said}"
+        );
         let mut lacking = Breaker::new(limits, false);
         let lacks = Failure { stage: Stage::Input, ..failure(Class::InvalidRequest) };
         assert!((0..50).all(|_| lacking.failed(&lacks) == Verdict::GoOn), "nothing was asked");
@@ -372,7 +375,10 @@ mod tests {
         assert_eq!(last, [Verdict::GoOn, Verdict::GoOn, too_many]);
         let mut early = Breaker::new(limits, false);
         let failures = [(); 5].map(|()| early.failed(&failure(Class::UnknownId)));
-        assert!(failures.iter().all(|verdict| *verdict == Verdict::GoOn), "the sample is too small");
+        assert!(
+            failures.iter().all(|verdict| *verdict == Verdict::GoOn),
+            "the sample is too small"
+        );
         let recovered = [(); 15].map(|()| early.recovered(Some(Way::Reconnect)));
         assert!(recovered[..14].iter().all(|verdict| *verdict == Verdict::GoOn));
         assert_eq!(recovered[14], Verdict::TooMany { failed: 5, ended: 20, limit });

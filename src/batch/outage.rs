@@ -27,8 +27,12 @@ const LONGEST_GAP: Duration = Duration::from_secs(60);
 /// After so many probes that nobody has answered, where nobody ever has, nobody is there.
 const NOBODY_AFTER: u32 = 8;
 
+/// After so many failed probes of installations that had been tried, in a run in which others did
+/// well, they are taken to be the ones that fail.
+const TRIED_PROBES: u32 = 8;
+
 /// A request that waits for its answer so long, while a later one has been answered, is alone in it.
-const OVERTAKEN_BY: Duration = Duration::from_secs(1);
+const OVERTAKEN_BY: Duration = Duration::from_millis(250);
 
 /// What an answer changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +135,8 @@ struct Outage {
     /// The installation that probes.
     probe: Option<u32>,
     failed_probes: u32,
+    /// Those among them that had been tried before.
+    tried_probes: u32,
 }
 
 /// Watches every stage for outages.
@@ -192,7 +198,9 @@ impl Outages {
             return Change::None;
         }
         let ended = self.outage.take();
-        ended.map_or(Change::None, |outage| Change::Ended(now.saturating_duration_since(outage.since)))
+        ended.map_or(Change::None, |outage| {
+            Change::Ended(now.saturating_duration_since(outage.since))
+        })
     }
 
     /// An installation met a failure that outages are made of, in a request that was sent then.
@@ -205,7 +213,7 @@ impl Outages {
             return Change::None;
         }
         let bad = Bad { sent, at: now };
-        health.in_a_row.insert(row, bad);
+        let was_tried = health.in_a_row.insert(row, bad).is_some();
         if health.good.is_some_and(|good| health.out_since.is_none() && is_contrast(good, bad)) {
             health.suspect(row);
             return Change::None;
@@ -215,7 +223,7 @@ impl Outages {
             health.out_since = Some(now);
         }
         match &mut self.outage {
-            Some(outage) if outage.probe == Some(row) => self.probe_failed(failure, now),
+            Some(outage) if outage.probe == Some(row) => self.probe_failed(failure, was_tried, now),
             Some(_) => Change::None,
             None if is_out => {
                 self.outage = Some(Outage {
@@ -224,6 +232,7 @@ impl Outages {
                     next_probe: now,
                     probe: None,
                     failed_probes: 0,
+                    tried_probes: 0,
                 });
                 Change::Began
             }
@@ -241,12 +250,13 @@ impl Outages {
         self.stages.iter().any(|health| health.good.is_some())
     }
 
-    fn probe_failed(&mut self, failure: &Failure, now: Instant) -> Change {
+    fn probe_failed(&mut self, failure: &Failure, was_tried: bool, now: Instant) -> Change {
         let nobody_ever = !self.has_anybody_answered();
         let most = self.most;
         let Some(outage) = &mut self.outage else { return Change::None };
         outage.probe = None;
         outage.failed_probes += 1;
+        outage.tried_probes += u32::from(was_tried);
         let end = outage.since + most;
         if now >= end {
             return Change::TooLong;
@@ -287,11 +297,20 @@ impl Outages {
         }
     }
 
+    /// Whether only those are left that have probed again and again, while others did well before.
+    pub fn is_of_the_last(&self) -> bool {
+        let known = |health: &Health| health.out_since.is_none() || health.good.is_some();
+        self.stages.iter().all(known)
+            && self.outage.as_ref().is_some_and(|outage| outage.tried_probes >= TRIED_PROBES)
+    }
+
     /// Nobody is left that could show whether there is an outage: those who failed are on their own.
     pub fn nobody_left(&mut self, now: Instant) -> Change {
         for health in &mut self.stages {
-            health.out_since = None;
-            health.in_a_row.clear();
+            let failed = std::mem::take(&mut health.in_a_row);
+            if health.out_since.take().is_some() {
+                health.suspects.extend(failed.into_keys());
+            }
         }
         self.end_if_over(now)
     }
@@ -466,7 +485,10 @@ mod tests {
         assert_eq!(gaps, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
         assert!(matches!(story.good(110), Change::Ended(_)));
         assert_eq!(story.outages.leave_to_go(story.at(story.ms)), Leave::All);
-        assert!([1, 5, 7].iter().all(|row| story.outages.is_suspect(*row)), "they failed while it did well");
+        assert!(
+            [1, 5, 7].iter().all(|row| story.outages.is_suspect(*row)),
+            "they failed while it did well"
+        );
     }
 
     #[test]
@@ -519,6 +541,23 @@ mod tests {
         assert_eq!(outages.blame(Stage::Reconnect, 1), Blame::Own);
         outages.good(Stage::Refresh, 2, now, now);
         assert!(!outages.is_nobody(&unreachable));
+    }
+
+    #[test]
+    fn the_last_ones_of_a_list_probe_some_times_and_are_on_their_own_then() {
+        for (proven, last) in [(true, true), (false, false)] {
+            let mut story = Story::new(proven);
+            for row in 1..=5 {
+                story.bad(row);
+            }
+            for n in 0..8 {
+                assert!(!story.outages.is_of_the_last(), "{n}");
+                let row = 1 + n % 5;
+                story.outages.probe(row);
+                assert!(matches!(story.bad(row), Change::Probed(_)));
+            }
+            assert_eq!(story.outages.is_of_the_last(), last);
+        }
     }
 
     #[test]

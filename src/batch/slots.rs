@@ -189,7 +189,9 @@ impl Slots {
             Draw::Elsewhere
         } else if untried.next {
             Draw::Next
-        } else if let Some(row) = tried.find(|row| !outages.is_suspect(**row)) {
+        } else if let Some(row) = tried.find(|row| !outages.is_suspect(**row))
+            && !outages.is_of_the_last()
+        {
             Draw::Again(*row)
         } else if untried.more || !self.held.is_empty() {
             Draw::Wait(None)

@@ -204,7 +204,9 @@ impl Feed {
                 None => HashSet::new(),
                 Some(_) => {
                     let rows = self.ledger.rows_to_take(self.part.app.as_ref(), self.part.take);
-                    rows.filter(|(_, before)| *before == Before::Tried).map(|(row, _)| row).collect()
+                    rows.filter(|(_, before)| *before == Before::Tried)
+                        .map(|(row, _)| row)
+                        .collect()
                 }
             };
             let is_meant = |listed: &Listed| {
@@ -233,11 +235,7 @@ impl Feed {
     }
 
     /// Gives the installations that are meant, in the order of the list.
-    fn give(
-        &self,
-        is_meant: impl Fn(&Listed) -> bool,
-        queue: &Sender<Fed>,
-    ) -> Result<(), Error> {
+    fn give(&self, is_meant: impl Fn(&Listed) -> bool, queue: &Sender<Fed>) -> Result<(), Error> {
         let Self { ledger, part, journal, tokens, .. } = self;
         let mut tokens = tokens.as_ref().map_or_else(TokenRows::none, TokenList::read);
         let client_id = ledger.client_id_of(part.app.as_ref());

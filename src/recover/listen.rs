@@ -52,8 +52,7 @@ impl Recovery<'_> {
                 self.tools.recorder.tell(Event::Probed(probed)).await
             }
             Change::TooLong => {
-                let why =
-                    format!("no good answer for longer than --max-outage allows; {failure}");
+                let why = format!("no good answer for longer than --max-outage allows; {failure}");
                 self.tools.halt(failure.class, &why, None).await
             }
             Change::Nobody => self.tools.halt(failure.class, &failure.to_string(), None).await,
@@ -62,9 +61,11 @@ impl Recovery<'_> {
     }
 
     fn gives_up_at(&self) -> Timestamp {
-        let left = self.tools.dispatcher.gives_up_at().map(|at| {
-            at.saturating_duration_since(std::time::Instant::now())
-        });
+        let left = self
+            .tools
+            .dispatcher
+            .gives_up_at()
+            .map(|at| at.saturating_duration_since(std::time::Instant::now()));
         let now = clock::now();
         now.checked_add(left.unwrap_or_default()).map_or(now, clock::to_millisecond)
     }

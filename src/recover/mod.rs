@@ -9,7 +9,10 @@ mod refresh;
 pub mod roads;
 mod trial;
 
-use std::{sync::{Arc, atomic::AtomicBool}, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};

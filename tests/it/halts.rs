@@ -211,7 +211,9 @@ fn an_odd_answer_to_one_installation_stops_nobody_in_a_proven_run() {
             22..25 => "unauthorised_html*",
             25..28 => "redirect*",
             28..38 => "client_refused*",
-            38 => "http(404,{\"message\":\"The requested App was not found.\",\"error\":\"RESOURCE_NOT_FOUND\"})*",
+            38 => {
+                "http(404,{\"message\":\"The requested App was not found.\",\"error\":\"RESOURCE_NOT_FOUND\"})*"
+            }
             39 => "http(405,{\"message\":\"Method Not Allowed\"})*",
             40 => "http(410,gone)*",
             41..47 => "wrong_tenant*",

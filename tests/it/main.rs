@@ -30,6 +30,7 @@ mod schemas;
 mod status;
 mod stored;
 mod support;
+mod suspects;
 mod talk;
 mod terminal;
 mod ways;

@@ -14,13 +14,13 @@ pub use self::apps::AppBooks;
 use self::apps::AppIndex;
 use super::reader::{JournalError, Reader};
 use crate::{
+    apps::AppName,
     event::{
         Event, Exchanging, Failed, Finished, Halted, Leaked, Listed, Paused, Ready, Reclaimed,
         Recovered, Refreshing, Resumed, Skipped, Started,
     },
     fingerprint::{Fingerprint, Fingerprints},
     highlevel::failure::{Class, Failure, Stage},
-    apps::AppName,
     installation::{Id, Installation},
     text::SafeText,
     way::Way,
