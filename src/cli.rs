@@ -249,8 +249,9 @@ pub struct WaysArgs {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Pace")]
 pub struct PaceArgs {
-    /// Request starts per time, a bound over any such time: 10/s, 100/10s, 600/min, unlimited; or
-    /// auto: begins at 10/s and climbs while answers stay quick and clean [default: 10/s]
+    /// Request starts per time, a bound over any such time: 10/s (or 10), 1.5/s, 100/10s, 600/min,
+    /// unlimited; or auto: begins at 10/s and climbs while answers stay quick and clean
+    /// [default: 10/s]
     #[arg(long)]
     pub rate: Option<AskedRate>,
     /// How far --rate auto climbs [default: 50/s]
@@ -306,8 +307,8 @@ pub struct DiscoverArgs {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Pace")]
 pub struct ReadPaceArgs {
-    /// Request starts per time, a bound over any such time: 10/s, 100/10s, 600/min, unlimited
-    /// [default: 10/s]
+    /// Request starts per time, a bound over any such time: 10/s (or 10), 1.5/s, 100/10s, 600/min,
+    /// unlimited [default: 10/s]
     #[arg(long)]
     pub rate: Option<AskedRate>,
     /// How often one page is tried, 1 to 100 [default: 5]

@@ -79,7 +79,8 @@ pub fn with_slack(time: Duration) -> Duration {
 /// A text that is no rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "not a rate: write request starts per time, such as 10/s, 100/10s or 600/min, or auto, or unlimited"
+    "not a rate: write request starts per time, such as 10/s, 1.5/s, 100/10s or 600/min (10 alone is \
+     10/s), or auto, or unlimited; a fraction must come to whole starts within a day"
 )]
 pub struct NotARate;
 
@@ -91,15 +92,41 @@ impl FromStr for Rate {
         if text == "unlimited" {
             return Ok(Self::Unlimited);
         }
-        let (starts, window) = text.split_once('/').ok_or(NotARate)?;
-        let starts: NonZeroU32 = starts.trim().parse().map_err(|_| NotARate)?;
+        let (count, window) = text.split_once('/').unwrap_or((&text, "s"));
         let window = window_of(window.trim()).ok_or(NotARate)?;
+        let (starts, window) = whole_starts(count.trim(), window).ok_or(NotARate)?;
         let rate = Self::Limited { starts, window };
         if rate.interval().is_zero() { Err(NotARate) } else { Ok(rate) }
     }
 }
 
-/// `s`, `10s`, `min`, `2 minutes`, `h`: at most a day.
+/// The starts of a window. A fraction becomes the same rate over a longer window that has whole
+/// starts, so that the bound stays exact: `1.5` in a second is 3 in two seconds.
+fn whole_starts(count: &str, window: Duration) -> Option<(NonZeroU32, Duration)> {
+    let Some((whole, fraction)) = count.split_once('.') else {
+        return Some((count.parse().ok()?, window));
+    };
+    let fraction = fraction.trim_end_matches('0');
+    let digits = format!("{whole}{fraction}");
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let starts: u64 = digits.parse().ok()?;
+    let parts = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let shared = greatest_common_divisor(starts, parts);
+    let starts = NonZeroU32::new(u32::try_from(starts / shared).ok()?)?;
+    let window = window.checked_mul(u32::try_from(parts / shared).ok()?)?;
+    (window <= LONGEST_WINDOW).then_some((starts, window))
+}
+
+fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+/// A day.
+const LONGEST_WINDOW: Duration = Duration::from_secs(86_400);
+
+/// `s`, `10s`, `min`, `2 minutes`, `h`: at most [`LONGEST_WINDOW`].
 fn window_of(text: &str) -> Option<Duration> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (count, unit) = text.split_at(digits);
@@ -111,8 +138,8 @@ fn window_of(text: &str) -> Option<Duration> {
         "h" | "hour" | "hours" => 3_600_000,
         _ => return None,
     };
-    let ms = count.checked_mul(unit_ms)?;
-    (1..=86_400_000).contains(&ms).then(|| Duration::from_millis(ms))
+    let window = Duration::from_millis(count.checked_mul(unit_ms)?);
+    (!window.is_zero() && window <= LONGEST_WINDOW).then_some(window)
 }
 
 impl fmt::Display for Rate {
@@ -142,16 +169,46 @@ mod tests {
             ("30/2 minutes", "30/120s", 4040),
             ("3600/h", "3600/h", 1010),
             ("5/500ms", "5/500ms", 101),
+            ("10", "10/s", 101),
+            (" 600 ", "600/s", 1),
+            ("1.5/s", "3/2s", 673),
+            ("1.5", "3/2s", 673),
+            ("0.1/s", "1/10s", 10_100),
+            (".25 / min", "1/240s", 242_400),
+            ("10.0/s", "10/s", 101),
+            ("1.5000000000000000000000000/s", "3/2s", 673),
+            ("2.50/500ms", "5/s", 202),
+            ("0.333/s", "333/1000s", 3033),
         ] {
             let rate: Rate = text.parse().unwrap();
             assert_eq!(rate.to_string(), shown, "{text}");
-            assert_eq!(rate.interval(), Duration::from_millis(interval_ms), "{text}");
+            assert_eq!(rate.interval().as_millis(), interval_ms, "{text}");
             assert_eq!(rate.to_string().parse(), Ok(rate), "{text}");
         }
         assert_eq!("unlimited".parse(), Ok(Rate::Unlimited));
-        for bad in
-            ["", "10", "0/s", "-1/s", "10/0s", "10/fortnight", "1.5/s", "10/s/s", "10/999999h"]
-        {
+        for bad in [
+            "",
+            "0",
+            "0/s",
+            "0.0/s",
+            ".",
+            "./s",
+            "-1/s",
+            "-1.5/s",
+            "1.-5/s",
+            "1.5.5/s",
+            "1,5/s",
+            "1e3/s",
+            "/s",
+            "10/",
+            "10/0s",
+            "10/fortnight",
+            "10/s/s",
+            "10/999999h",
+            "0.00001/s",
+            "1.5/24h",
+            "0.12345678901234567890123/s",
+        ] {
             assert_eq!(bad.parse::<Rate>(), Err(NotARate), "{bad}");
         }
     }

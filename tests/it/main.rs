@@ -19,6 +19,7 @@ mod folder;
 mod halts;
 mod interrupts;
 mod lists;
+mod options;
 mod outage;
 mod outcomes;
 mod pace;
