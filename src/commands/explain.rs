@@ -1,6 +1,6 @@
 //! `explain` and `classes`: what the table of classes says, in words.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, num::NonZeroU32};
 
 use clap::ValueEnum;
 
@@ -105,6 +105,8 @@ fn row_in_words(number: usize, row: &Row) -> String {
         ("status", listed(row.status.0.iter().map(ToString::to_string).collect())),
         ("body", row.body.map(|body| format!("{body:?}").to_lowercase()).unwrap_or_default()),
         ("message", row.message.0.join(" | ")),
+        ("names", row.names.0.join(" | ")),
+        ("for all", row.concerns_all.map(for_all_in_words).unwrap_or_default()),
         ("example", examples(row)),
         ("source", row.source.clone()),
     ] {
@@ -113,6 +115,12 @@ fn row_in_words(number: usize, row: &Row) -> String {
         }
     }
     text + "\n"
+}
+
+fn for_all_in_words(count: NonZeroU32) -> String {
+    format!(
+        "{count} installations in a row that are answered so, without a recovery between, halt the run"
+    )
 }
 
 fn examples(row: &Row) -> String {

@@ -10,6 +10,7 @@ use super::{
     client::Reply,
     failure::{Class, Failure, Origin, Stage},
     said::{BodyKind, said},
+    table::Meaning,
 };
 use crate::{clock, secret, text::SafeText};
 
@@ -88,11 +89,12 @@ pub(super) fn refusal(stage: Stage, reply: &Reply) -> Failure {
         };
     }
     let (kind, said) = said(&reply.body);
-    let class = match reply.status {
-        200..300 => Class::BadAnswer,
-        status => reply.answers.class_of(stage, status, kind, &said),
+    let Meaning { class, concerns_all } = match reply.status {
+        200..300 => Meaning { class: Class::BadAnswer, concerns_all: None },
+        status => reply.answers.meaning_of(stage, status, kind, &said),
     };
     Failure {
+        concerns_all,
         message: SafeText::new(&said),
         origin: origin_of(kind),
         retry_after_ms: asked_wait(reply).map(clock::millis),
@@ -116,6 +118,7 @@ fn evidence(stage: Stage, class: Class, reply: &Reply) -> Failure {
         trace_id: reply.trace_id(),
         retry_after_ms: None,
         origin: Origin::HighLevel,
+        concerns_all: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What went wrong, as types: stage, class, advice and evidence.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
@@ -133,6 +133,12 @@ impl Class {
         }
     }
 
+    /// Whether the end of the run is all that it says: the installation was being worked on, and has
+    /// not failed.
+    pub fn is_left_off(self) -> bool {
+        matches!(self, Self::Interrupted | Self::Halted)
+    }
+
     /// What to do about an installation that ended in this class.
     pub fn advice(self) -> Advice {
         self.about().retry
@@ -198,6 +204,11 @@ pub struct Failure {
     /// Who seems to have answered. For decisions while the run goes on; no file has it.
     #[serde(skip)]
     pub origin: Origin,
+    /// What the answer finds fault with is the same in the requests for all installations: so many of
+    /// them in a row, without a success between, stop the run, whatever the class says. `None` for
+    /// what concerns this installation. No file has it either.
+    #[serde(skip)]
+    pub concerns_all: Option<NonZeroU32>,
 }
 
 /// Who seems to have answered.
@@ -233,6 +244,7 @@ impl Failure {
             trace_id: None,
             retry_after_ms: None,
             origin: Origin::default(),
+            concerns_all: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The shape of `classes.toml`, and of the files of `--known-messages`.
 
-use std::{fmt, marker::PhantomData, ops::RangeInclusive};
+use std::{fmt, marker::PhantomData, num::NonZeroU32, ops::RangeInclusive};
 
 use serde::{
     Deserialize, Deserializer,
@@ -111,8 +111,15 @@ pub struct Row {
     /// Saying one of these.
     #[serde(default)]
     pub message: OneOrMany<String>,
+    /// And naming one of these.
+    #[serde(default)]
+    pub names: OneOrMany<String>,
     /// What it is.
     pub class: Class,
+    /// So many installations in a row that are answered so, without a success between, stop the run:
+    /// what is wrong is wrong for all. `None` leaves that to the class.
+    #[serde(default)]
+    pub concerns_all: Option<NonZeroU32>,
     /// Whole bodies that must land on this row.
     #[serde(default)]
     pub example: OneOrMany<String>,

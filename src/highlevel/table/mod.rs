@@ -13,6 +13,7 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU32,
     sync::{Arc, LazyLock},
 };
 
@@ -78,6 +79,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
 struct Rule {
     row: Row,
     messages: Vec<Wording>,
+    names: Vec<Wording>,
 }
 
 /// An answer that is no success and no redirect.
@@ -90,23 +92,26 @@ struct Refusal<'a> {
 
 impl Rule {
     fn of(row: Row) -> Self {
-        let messages = row.message.0.iter().map(|text| Wording::of(text)).collect();
-        Self { row, messages }
+        let wordings =
+            |texts: &OneOrMany<String>| texts.0.iter().map(|text| Wording::of(text)).collect();
+        let (messages, names) = (wordings(&row.message), wordings(&row.names));
+        Self { row, messages, names }
     }
 
     fn matches(&self, refusal: &Refusal<'_>) -> bool {
         let Row { stage, status, body, .. } = &self.row;
         let any_or = |empty: bool, holds: bool| empty || holds;
+        let says_one_of = |texts: &[Wording]| {
+            any_or(texts.is_empty(), texts.iter().any(|text| refusal.said.says(text)))
+        };
         any_or(stage.0.is_empty(), stage.0.contains(&refusal.stage))
             && any_or(
                 status.0.is_empty(),
                 status.0.iter().any(|range| range.0.contains(&refusal.status)),
             )
             && body.is_none_or(|body| body == refusal.body)
-            && any_or(
-                self.messages.is_empty(),
-                self.messages.iter().any(|message| refusal.said.says(message)),
-            )
+            && says_one_of(&self.messages)
+            && says_one_of(&self.names)
     }
 }
 
@@ -115,6 +120,15 @@ impl Rule {
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
     known: Arc<[Rule]>,
+}
+
+/// What an answer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// Its class.
+    pub class: Class,
+    /// How many installations in a row that are answered so stop the run; see [`Row::concerns_all`].
+    pub concerns_all: Option<NonZeroU32>,
 }
 
 /// What is wrong with a file of rows.
@@ -153,9 +167,18 @@ impl Answers {
 
     /// The class of an answer that is no success and no redirect.
     pub fn class_of(&self, stage: Stage, status: u16, body: BodyKind, said: &str) -> Class {
+        self.meaning_of(stage, status, body, said).class
+    }
+
+    /// What such an answer means, for its installation and for all.
+    pub fn meaning_of(&self, stage: Stage, status: u16, body: BodyKind, said: &str) -> Meaning {
         let said = Wording::of(said);
         let refusal = Refusal { stage, status, body, said: &said };
-        self.first(&refusal).map_or(Class::Unrecognised, |rule| rule.row.class)
+        let row = self.first(&refusal).map(|rule| &rule.row);
+        Meaning {
+            class: row.map_or(Class::Unrecognised, |row| row.class),
+            concerns_all: row.and_then(|row| row.concerns_all),
+        }
     }
 
     fn rules(&self) -> impl Iterator<Item = &Rule> {
@@ -169,11 +192,11 @@ impl Answers {
     /// Whether the row at a place can be meant: it asks for something, and its examples land on it.
     fn check(&self, index: usize) -> Result<(), String> {
         let Some(rule) = self.rules().nth(index) else { return Ok(()) };
-        let Row { status, message, body, stage, example, .. } = &rule.row;
-        if status.0.is_empty() && message.0.is_empty() {
+        let Row { status, message, names, body, stage, example, .. } = &rule.row;
+        if status.0.is_empty() && message.0.is_empty() && names.0.is_empty() {
             return Err("give a status or a message; this row would match every answer".into());
         }
-        if rule.messages.iter().any(Wording::is_empty) {
+        if rule.messages.iter().chain(&rule.names).any(Wording::is_empty) {
             return Err("a message without words would match every answer".into());
         }
         let stage = stage.0.first().copied().unwrap_or(Stage::Reconnect);

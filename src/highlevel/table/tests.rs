@@ -2,7 +2,7 @@ use clap::ValueEnum;
 
 use super::*;
 use BodyKind::{Json, Other};
-use Stage::{Exchange, Reconnect};
+use Stage::{Exchange, Reconnect, Refresh};
 
 #[test]
 fn the_built_in_file_parses_and_every_example_lands_on_its_row() {
@@ -119,4 +119,83 @@ fn every_published_answer_has_its_class() {
         let found = Answers::default().class_of(stage, status, body, said);
         assert_eq!(found, class, "{stage} {status} {said}");
     }
+}
+
+/// Bodies of answers by what they find fault with.
+#[rustfmt::skip]
+const OF_ALL: &[(&[Stage], u16, &str)] = &[
+    // node oauth2-server, versions 2 to 4.
+    (&[Exchange, Refresh], 400, r#"{"error":"invalid_request","error_description":"Missing parameter: `client_id`"}"#),
+    (&[Exchange, Refresh], 400, r#"{"error":"invalid_request","error_description":"Invalid parameter: `grant_type`"}"#),
+    (&[Exchange, Refresh], 400, r#"{"error":"invalid_request","error_description":"Invalid or missing grant_type parameter"}"#),
+    (&[Exchange, Refresh], 400, r#"{"code":400,"error":"invalid_request","error_description":"Missing client_secret parameter"}"#),
+    (&[Exchange, Refresh], 400, r#"{"error":"unsupported_grant_type"}"#),
+    (&[Exchange, Refresh], 400, r#"{"error":"invalid_grant","error_description":"Invalid redirect_uri"}"#),
+    (&[Exchange], 400, r#"{"error":"invalid_request","error_description":"Missing parameter: `redirect_uri`"}"#),
+    // HighLevel's v3, and its validation.
+    (&[Reconnect, Exchange, Refresh], 400, r#"{"statusCode":400,"message":"Missing parameter: clientId"}"#),
+    (&[Exchange, Refresh], 400, r#"{"error":{"code":"BAD_REQUEST","message":"Invalid parameter: grantType","details":null,"resolution":""}}"#),
+    (&[Reconnect], 422, r#"{"statusCode":422,"message":["clientKey should not be empty","clientSecret must be a string"],"error":"Unprocessable Entity"}"#),
+    (&[Exchange], 422, r#"{"message":["property redirect_uri should not exist"],"statusCode":422}"#),
+    (&[Exchange, Refresh], 400, r#""redirect_uri is required""#),
+    (&[Exchange], 400, r#"{"message":"client_id is required"}"#),
+    (&[Exchange], 400, "Missing parameter: clientId"),
+];
+
+#[rustfmt::skip]
+const OF_ONE: &[(&[Stage], u16, &str)] = &[
+    (&[Reconnect], 400, r#"{"statusCode":400,"message":"Missing parameter: locationId"}"#),
+    (&[Reconnect], 422, r#"{"statusCode":422,"message":["locationId must be a string"],"error":"Unprocessable Entity"}"#),
+    (&[Reconnect], 422, r#"{"statusCode":422,"message":["companyId should not be empty"]}"#),
+    (&[Exchange], 400, r#"{"error":"invalid_request","error_description":"Invalid parameter: `code`"}"#),
+    (&[Refresh], 400, r#"{"error":"invalid_request","error_description":"Missing parameter: `refresh_token`"}"#),
+    (&[Reconnect], 400, r#"{"message":"Invalid request"}"#),
+];
+
+#[test]
+fn what_is_wrong_for_all_is_told_apart_from_what_is_wrong_with_one_installation() {
+    for (bodies, concerns_all) in [(OF_ALL, NonZeroU32::new(3)), (OF_ONE, None)] {
+        for (stages, status, body) in bodies {
+            let (kind, said) = said::said(body.as_bytes());
+            for stage in *stages {
+                let meaning = Answers::default().meaning_of(*stage, *status, kind, &said);
+                let expected = Meaning { class: Class::InvalidRequest, concerns_all };
+                assert_eq!(meaning, expected, "{stage} {status} {body}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_other_rows_know_concerns_no_others() {
+    for (stage, status, said, class) in [
+        (Refresh, 400, "Invalid grant: refresh token is invalid", Class::GrantRefused),
+        (Exchange, 400, "invalid_grant", Class::GrantRefused),
+        (Exchange, 401, "Invalid client credentials! UnAuthorized!", Class::ClientRefused),
+        (Exchange, 400, "Invalid client: cannot retrieve client credentials", Class::ClientRefused),
+        (Exchange, 400, "Unauthorized client: `grant_type` is invalid", Class::ClientRefused),
+        (Reconnect, 400, "App is not installed on this location", Class::NotInstalled),
+        (Reconnect, 400, "No installation found for this client id", Class::NotInstalled),
+        (Reconnect, 400, "A new installation is required for client id x", Class::Unrecognised),
+        (Reconnect, 400, "Location is not active", Class::LocationInactive),
+        (Reconnect, 429, "client id: must be one of", Class::RateLimited),
+        (Reconnect, 503, "Missing parameter: clientId", Class::ServerError),
+    ] {
+        let meaning = Answers::default().meaning_of(stage, status, Json, said);
+        assert_eq!(meaning, Meaning { class, concerns_all: None }, "{stage} {status} {said}");
+    }
+}
+
+#[test]
+fn few_rows_concern_all_and_each_of_them_halts_for_one_class() {
+    let concerning: Vec<_> = rows().filter(|row| row.concerns_all.is_some()).collect();
+    assert_eq!(concerning.len(), 3, "keep the list as short as it can be");
+    for row in concerning {
+        assert_eq!((row.class, row.concerns_all), (Class::InvalidRequest, NonZeroU32::new(3)));
+        assert!(!row.class.about().ways.is_empty(), "what is said when the run halts");
+    }
+    let own = "[[answer]]\nstatus = 418\nclass = \"unknown_id\"\nconcerns_all = 5\n";
+    let meaning = Answers::parse(own).unwrap().meaning_of(Reconnect, 418, Json, "x");
+    assert_eq!(meaning.concerns_all, NonZeroU32::new(5));
+    assert!(Answers::parse(&own.replace('5', "0")).is_err());
 }
