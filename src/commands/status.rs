@@ -36,6 +36,7 @@ const MOST_RUNS: usize = 100;
 /// Says where a run stands.
 pub fn status(args: &StatusArgs) -> Result<Exit, Fault> {
     let folder = RunFolder::open(&args.run_dir, Disk::default())
+        .and_then(|folder| folder.check_readable().map(|()| folder))
         .map_err(|error| Fault { exit: error.exit(), error: error.into() })?;
     // Asked for first: a run that ends meanwhile has its end in the journal.
     let holder = folder.holder().ok().flatten();
@@ -187,7 +188,10 @@ impl<'a> Status<'a> {
             "Chain        run {runs}; still outstanding since the first run: {outstanding} of {input}"
         );
         for link in &self.earlier_runs {
-            let books = link.books.as_ref().map_or("not there any more".into(), books_in_words);
+            let books = link
+                .books
+                .as_ref()
+                .map_or("not there any more, or not readable".into(), books_in_words);
             let _ = writeln!(text, "  before     {}: {books} ({})", link.run_id, link.folder);
         }
     }

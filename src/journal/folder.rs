@@ -41,6 +41,14 @@ pub enum FolderError {
     /// It is a file.
     #[error("{} is a file, and a run folder is asked for (a list is run with: ghl-reconnect run)", .0.display())]
     IsAFile(PathBuf),
+    /// It may not be looked into.
+    #[error("{} may not be read by this user: permission denied. A run folder is its owner's alone: work as the user who made it", path.display())]
+    Closed {
+        /// The folder, or the file in it.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// It has neither journal nor lock.
     #[error("{} is no run folder: it has no journal.jsonl", .0.display())]
     NoJournal(PathBuf),
@@ -56,7 +64,7 @@ impl FolderError {
             Self::Unusable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Exit::Usage
             }
-            Self::Unusable { .. } | Self::Held { .. } => Exit::Local,
+            Self::Unusable { .. } | Self::Held { .. } | Self::Closed { .. } => Exit::Local,
         }
     }
 }
@@ -99,13 +107,25 @@ impl RunFolder {
     /// Opens the folder of an earlier run.
     pub fn open(path: &Path, disk: Disk) -> Result<Self, FolderError> {
         let folder = Self { path: path.to_owned(), disk };
-        if path.is_file() {
-            return Err(FolderError::IsAFile(path.to_owned()));
+        match look(path)? {
+            Thing::Nothing => return Err(FolderError::Missing(path.to_owned())),
+            Thing::File => return Err(FolderError::IsAFile(path.to_owned())),
+            Thing::Folder => {}
         }
-        match (path.is_dir(), folder.journal().is_file() || folder.lock_file().is_file()) {
-            (false, _) => Err(FolderError::Missing(path.to_owned())),
-            (true, false) => Err(FolderError::NoJournal(path.to_owned())),
-            (true, true) => Ok(folder),
+        let has = |file: &Path| Ok(look(file)? == Thing::File);
+        if !has(&folder.journal())? && !has(&folder.lock_file())? {
+            return Err(FolderError::NoJournal(path.to_owned()));
+        }
+        Ok(folder)
+    }
+
+    /// Whether this user may read the run; a folder may be open whose files are not.
+    pub fn check_readable(&self) -> Result<(), FolderError> {
+        match File::open(self.journal()) {
+            Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+                Err(FolderError::Closed { path: self.journal(), source })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -183,6 +203,26 @@ impl RunFolder {
 
     fn lock_file(&self) -> PathBuf {
         self.file(".lock")
+    }
+}
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Thing {
+    Nothing,
+    File,
+    Folder,
+}
+
+/// Looks at a path. What may not be looked at is not taken for nothing.
+fn look(path: &Path) -> Result<Thing, FolderError> {
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => Ok(Thing::Folder),
+        Ok(metadata) if metadata.is_file() => Ok(Thing::File),
+        Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+            Err(FolderError::Closed { path: path.to_owned(), source })
+        }
+        Ok(_) | Err(_) => Ok(Thing::Nothing),
     }
 }
 

@@ -126,3 +126,51 @@ fn what_cannot_be_read_is_said() {
     fs::write(work.path("empty/journal.jsonl"), "{}\n").unwrap();
     assert!(status(&work, "empty", &[]).expect(4).stderr.contains("damaged"));
 }
+
+/// The program as somebody who may not read what the test has made; `None` where nobody can be that.
+#[cfg(unix)]
+fn as_a_stranger(work: &Work, folder: &str, args: &[&str]) -> Option<std::process::Output> {
+    use std::os::unix::fs::PermissionsExt;
+    // The program has to be where a stranger may start it.
+    let place = tempfile::tempdir().unwrap();
+    let copy = place.path().join("ghl-reconnect");
+    fs::copy(crate::support::program(), &copy).unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).current_dir("/");
+    let can = command.arg(&copy).arg("--version").output();
+    if !can.is_ok_and(|output| output.status.success()) {
+        return None;
+    }
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).current_dir("/");
+    Some(command.arg(&copy).arg("status").arg(work.path(folder)).args(args).output().unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_may_not_be_read_is_said_to_be_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(1));
+    work.run(list, &stand_in.url()).go().expect(0);
+    let open = |path: &std::path::Path, mode: u32| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // The folder around it is closed, then the run folder itself, then its journal.
+    for change in [None, Some(".."), Some("")] {
+        if let Some(name) = change {
+            open(&work.path("run").join(name), 0o755);
+        }
+        let Some(output) = as_a_stranger(&work, "run", &[]) else {
+            // Nobody else can be had here.
+            return;
+        };
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(4), "{change:?}: {said}");
+        assert!(said.to_lowercase().contains("permission"), "{change:?}: {said}");
+        assert!(!said.contains("no such folder") && !said.contains("no run folder"), "{said}");
+        assert!(!said.contains("--out"), "{said}");
+    }
+}
