@@ -34,6 +34,21 @@ pub(super) struct Cell {
 }
 
 impl Cell {
+    /// The bytes of the cell in its record, without its quotes.
+    fn content<'a>(&self, record: &'a [u8]) -> &'a [u8] {
+        let (start, end) = match self.quote {
+            Some(quote) => (self.start + 1, quote),
+            None => (self.start, self.end),
+        };
+        record.get(start..end).unwrap_or_default()
+    }
+
+    /// The bytes that stand after the closing quote.
+    fn rest<'a>(&self, record: &'a [u8]) -> &'a [u8] {
+        let after = self.quote.and_then(|quote| record.get(quote + 1..self.end));
+        after.unwrap_or_default()
+    }
+
     /// The cell's text, quotes taken off.
     pub(super) fn text<'a>(&self, record: &'a str) -> Cow<'a, str> {
         let Some(quote) = self.quote else {
@@ -221,7 +236,7 @@ impl Rows {
                 Cut::Record(length) if length > RECORD_LIMIT => {
                     return Err(Fault::TooLarge { line });
                 }
-                Cut::Record(length) if is_blank(&text.window()[..length], self.delimiter) => {
+                Cut::Record(length) if is_blank(&text.window()[..length], &self.cells) => {
                     text.consume(length);
                 }
                 Cut::Record(length) => return Ok(Some((length, line))),
@@ -235,9 +250,14 @@ impl Rows {
     }
 }
 
-/// Whether a row has no cell with anything in it: spreadsheets leave such rows at the end.
-fn is_blank(record: &[u8], delimiter: u8) -> bool {
-    record.iter().all(|b| *b == delimiter || b.is_ascii_whitespace())
+/// Whether a row has no cell with anything in it, quoted or not: spreadsheets leave such rows at the
+/// end, and databases write them as `"",""`.
+fn is_blank(record: &[u8], cells: &[Cell]) -> bool {
+    cells.iter().all(|cell| is_blank_text(cell.content(record)) && is_blank_text(cell.rest(record)))
+}
+
+fn is_blank_text(bytes: &[u8]) -> bool {
+    bytes.trim_ascii().is_empty() || decode(bytes).trim().is_empty()
 }
 
 /// Takes Excel's `sep=;` off the beginning.

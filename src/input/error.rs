@@ -1,6 +1,6 @@
 //! Why a list cannot be read, or cannot be read on.
 
-use std::io;
+use std::{fmt, io};
 
 use super::format::Looks;
 
@@ -129,6 +129,16 @@ pub enum InputError {
         /// The last line.
         line: u64,
     },
+    /// What flows in goes on past any list of installations.
+    #[error(
+        "{name}: goes on after {bound}, which is the most that a list may have that is no file; save it to a file, or split it (split -l 100000)"
+    )]
+    Endless {
+        /// The list.
+        name: String,
+        /// The bound that was passed.
+        bound: Bound,
+    },
     /// More columns than a table has.
     #[error(
         "{name}: line {line}: more than {limit} different columns; is this a list of installations? export one record for each"
@@ -149,6 +159,24 @@ pub enum InputError {
         /// The line of the first record too many.
         line: u64,
     },
+}
+
+/// How much a list may have that is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// So many bytes.
+    Bytes(u64),
+    /// So many lines.
+    Lines(u64),
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{} MiB", bytes >> 20),
+            Self::Lines(lines) => write!(f, "{lines} lines"),
+        }
+    }
 }
 
 /// The first names of many.

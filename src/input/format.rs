@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::csv::{self, Cut, Rest};
 use super::judge::{clean, is_plainly_an_id};
+use super::text::Encoding;
 use super::{columns, json};
 
 /// How the records of a list are written.
@@ -193,6 +194,13 @@ impl Looks {
             }
             _ => None,
         }
+    }
+
+    /// Tells from the first raw bytes of what is not read yet. UTF-16 is for [`Looks::of_text`] to
+    /// judge, once it is decoded.
+    pub(super) fn of_raw(head: &[u8]) -> Option<Self> {
+        let is_decoded = !matches!(Encoding::sniff(head).0, Encoding::Utf16Le | Encoding::Utf16Be);
+        Self::of(head).or_else(|| is_decoded.then(|| Self::of_text(head)).flatten())
     }
 
     /// Tells from the beginning of the decoded text.

@@ -15,6 +15,7 @@ mod judge;
 mod redact;
 mod row;
 mod source;
+mod spool;
 mod stored;
 mod text;
 mod token_shape;
@@ -24,10 +25,10 @@ mod tests;
 
 use std::io::{self, Read};
 
-use crate::installation::Installation;
+use crate::installation::{Id, Installation};
 
 pub use self::columns::{Continues, Shape};
-pub use self::error::InputError;
+pub use self::error::{Bound, InputError};
 pub use self::format::{Delimiter, Format, Looks};
 pub use self::judge::Reason;
 pub use self::source::Source;
@@ -129,6 +130,23 @@ pub struct History {
     pub trace_ids: Vec<String>,
 }
 
+/// A text that is no id.
+#[derive(Debug)]
+pub struct NotAnId {
+    /// What it looks like, without anything secret.
+    pub look: String,
+    /// What it seems to be instead, where that can be told.
+    pub reason: Option<Reason>,
+}
+
+/// Takes a text that somebody typed for an id, as a cell of a list is.
+pub fn typed_id(text: &str) -> Result<Id, NotAnId> {
+    judge::judge(judge::clean(text)).map_err(|reason| {
+        let is_told = !matches!(reason, Reason::NotAnId | Reason::Url { names: None });
+        NotAnId { look: redact::look(text), reason: is_told.then_some(reason) }
+    })
+}
+
 /// A list that is being read: an iterator over its records. An `Err` is the end of it.
 pub struct List {
     name: String,
@@ -192,7 +210,14 @@ impl List {
         };
         let (name, state) = (name.to_owned(), State::Reading);
         let mut list = Self { name, text, layout, reader, choice, row: 0, first: None, state };
-        list.first = Some(list.advance()?.ok_or(Fault::NoRecords { line: list.text.line() })?);
+        list.first = list.advance()?;
+        if list.first.is_none() {
+            // The failures of a run in which nothing failed are a list with nothing to do.
+            if list.layout.shape.continues == Continues::Nothing {
+                return Err(Fault::NoRecords { line: list.text.line() });
+            }
+            list.state = State::Ended;
+        }
         list.check_ids(&names)?;
         Ok(list)
     }

@@ -1,16 +1,20 @@
 //! Where a list comes from, so that it can be read more than once.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{InputError, List, ScopeChoice};
+use super::{
+    InputError, List, ScopeChoice,
+    spool::{self, Limits, SpoolError},
+};
 
 /// Where a list comes from. It can be read more than once: a regular file is opened again, anything
-/// that flows (standard input, a FIFO, `/dev/fd/N`) is first kept in an unnamed temporary file.
+/// that flows (standard input, a FIFO, `/dev/fd/N`) is first kept in an unnamed temporary file, as
+/// long as it is not larger than any list.
 #[derive(Clone, Debug)]
 pub struct Source {
     name: String,
@@ -79,10 +83,16 @@ impl Source {
         List::open(&self.name, self.bytes()?, scope)
     }
 
-    fn spooled(name: String, stream: &mut dyn Read) -> Result<Self, InputError> {
-        match spool(stream) {
+    /// Keeps what flows in aside, so that it can be read more than once.
+    pub(crate) fn spooled(name: String, stream: &mut dyn Read) -> Result<Self, InputError> {
+        match spool::spool(stream, Limits::default()) {
             Ok(file) => Ok(Self { name, place: Place::Spool(Arc::new(file)) }),
-            Err(source) => Err(InputError::Spool { name, source }),
+            Err(SpoolError::Io(source)) => Err(InputError::Spool { name, source }),
+            Err(SpoolError::NotAList(looks)) => Err(InputError::NotAList { name, looks }),
+            Err(SpoolError::LongLine { line, limit }) => {
+                Err(InputError::TooLarge { name, line, limit })
+            }
+            Err(SpoolError::Endless(bound)) => Err(InputError::Endless { name, bound }),
         }
     }
 
@@ -107,13 +117,6 @@ fn unopened(name: String, source: io::Error) -> InputError {
 /// Whether the path is another name of an open descriptor, which may give its bytes only once.
 fn is_descriptor(path: &Path) -> bool {
     ["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder))
-}
-
-fn spool(stream: &mut dyn Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
-    io::copy(stream, &mut file)?;
-    file.rewind()?;
-    Ok(file)
 }
 
 /// One reading of a spooled list, with a position of its own.

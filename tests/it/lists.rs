@@ -1,6 +1,6 @@
 //! Lists of every kind: what is read from them, what is refused, what is carried along.
 
-use std::{collections::BTreeSet, fs, process::Command, thread};
+use std::{collections::BTreeSet, fs, io::Write, path::Path, process::Command, thread};
 
 use serde_json::{Value, json};
 
@@ -356,7 +356,100 @@ fn an_id_of_only_that_the_list_lacks_is_named() {
     let list = work.file("list.csv", locations(3));
     let only = work.file("only.txt", format!("location_id\n{}\n{}\n", location(1), location(77)));
     let ran = work.run(list, &stand_in.url()).arg("--only").arg(only).go().expect(0);
-    assert!(ran.stderr.contains("Not found      1 row"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--only: 1 id is not in the list"), "{}", ran.stderr);
     assert!(ran.stderr.contains(&location(77)), "{}", ran.stderr);
     assert_eq!(stand_in.requests(), 2);
+}
+
+#[test]
+fn rows_with_nothing_in_them_are_blank_however_they_are_written() {
+    let work = Work::new();
+    for separator in [",", ";", "\t", "|"] {
+        let row = |cells: [&str; 3]| cells.join(separator) + "\n";
+        let text = [
+            row([r#""""#, "", r#""""#]),
+            row(["location_id", "company_id", "name"]),
+            row([r#""""#, r#""""#, r#""""#]),
+            row([&location(1), "", "Shop"]),
+            row([r#""  ""#, "", "\"\u{a0}\""]),
+            row(["  ", "\"\t\"", "\" \" "]),
+            row(["", "", ""]),
+            separator.repeat(5) + "\n",
+            format!("\" \"{separator}\"\n\"{separator}\"\"\r\n"),
+            row([&location(2), "", r#""""#]),
+            format!("\"\"{separator}\"\""),
+        ];
+        let plan = plan_of(&work, "list.csv", &text.concat(), &[]);
+        let counts = ["locations", "rejected", "input"].map(|field| &plan[field]);
+        assert_eq!(counts, [2, 0, 2], "{separator:?}: {plan}");
+    }
+    // A blank that does not break, in Excel's old Western code page.
+    let windows = [b"location_id,name\n\"\xa0\",\"\"\n".to_vec(), location(1).into_bytes()];
+    let list = work.file("windows.csv", windows.concat());
+    let ran = work.program(["check".as_ref(), list.as_os_str()]).go().expect(0);
+    assert!(ran.stdout.contains("1 installation:"), "{}", ran.stdout);
+    // What has something in it is no blank row.
+    let text = format!("location_id,name\n{},\n\"\",\"Shop\"\n", location(1));
+    let list = work.file("odd.csv", text);
+    let ran = work.program(["check".as_ref(), list.as_os_str()]).go().expect(1);
+    assert!(ran.stdout.contains("Rejected       1 row"), "{}", ran.stdout);
+}
+
+/// Feeds the program a list without end, until it will not have more; what it says.
+fn endless(work: &Work, first: &[u8], piece: &[u8]) -> String {
+    let run = work.run("-", "http://127.0.0.1:1");
+    let mut command = run.command();
+    let mut child = command.stdin(std::process::Stdio::piped());
+    child = child.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+    let mut child = child.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let much = piece.repeat(1 + 65_536 / piece.len());
+    input.write_all(first).unwrap();
+    while input.write_all(&much).is_ok() {}
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!work.path("run").exists());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_list_without_end_is_refused_at_a_bound_that_is_named() {
+    let work = Work::new();
+    for (first, piece, parts) in [
+        (&b""[..], &b"y\n"[..], &["standard input", "lines", "split"][..]),
+        (b"location_id\n", b"\n", &["lines", "split"]),
+        (b"location_id\n", b"0123456789", &["line 2", "1048576 bytes"]),
+        (b"", b"0123456789", &["line 1", "1048576 bytes"]),
+        (b"", b"\0\0\0", &["binary"]),
+    ] {
+        let said = endless(&work, first, piece);
+        for part in parts {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_or_a_pipe_without_end_is_no_list() {
+    let work = Work::new();
+    let run = work.run("/dev/zero", "http://127.0.0.1:1").go().expect(2);
+    assert!(run.stderr.contains("/dev/zero") && run.stderr.contains("binary"), "{}", run.stderr);
+    let pipe = work.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = {
+        let pipe = pipe.clone();
+        thread::spawn(move || {
+            let mut pipe = fs::File::options().write(true).open(pipe).unwrap();
+            let rows = (location(1) + "\n").repeat(4096);
+            while pipe.write_all(rows.as_bytes()).is_ok() {}
+        })
+    };
+    let ran = work.run(&pipe, "http://127.0.0.1:1").go().expect(2);
+    assert!(ran.stderr.contains("lines") && ran.stderr.contains("split"), "{}", ran.stderr);
+    writer.join().unwrap();
+    let only = work.file("list.csv", locations(1));
+    let secret = Path::new("/dev/zero");
+    let run = work.run(&only, "http://127.0.0.1:1").arg("--client-secret-file").arg(secret);
+    assert!(run.go().expect(2).stderr.contains("/dev/zero"));
 }
