@@ -149,9 +149,10 @@ pub struct ListArgs {
     /// What a row is: auto takes a row with a location id for a sub-account, else for an agency
     #[arg(long, value_enum, default_value_t = ScopeChoice::Auto)]
     pub scope: ScopeChoice,
-    /// Take only the installations whose ids FILE names (any list format)
-    #[arg(long, value_name = "FILE")]
-    pub only: Option<PathBuf>,
+    /// Take only these installations: a file with their ids (any list format), or the ids
+    /// themselves; may be repeated
+    #[arg(long, value_name = "FILE|ID,ID")]
+    pub only: Vec<PathBuf>,
     /// Take only the first N installations
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,

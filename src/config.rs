@@ -28,7 +28,7 @@ use crate::{
     pace::{AskedRate, Pacing, Rate},
     plan::OwnApp,
     sandbox::{self, FaultPlan, InstalledLocation, SeedError, StoredPair},
-    secret::{ClientSecret, Secret},
+    secret::{ClientSecret, Secret, is_uuid},
     trials::{OldTokens, Trials},
 };
 
@@ -155,6 +155,7 @@ impl App {
         let agency_tokens =
             AgencyTokens::load(args.agency_tokens.as_deref(), agency_token.as_deref())?;
         let odd = client_id.iter().filter_map(|id| odd_client_id(id));
+        let odd = odd.chain(client_secret.iter().filter_map(|secret| odd_secret(secret)));
         Ok(Self {
             endpoint,
             warnings: odd.chain(agency_tokens.notes().iter().cloned()).collect(),
@@ -167,18 +168,22 @@ impl App {
         })
     }
 
-    /// The app that the embedded stand-in knows.
+    /// The app of a rehearsal: the one that was given, or the stand-in's own. The stand-in takes its
+    /// own secret from every client.
     pub fn of_sandbox(args: &AppArgs, base_url: &str, before: AppBefore) -> anyhow::Result<Self> {
         let path = args.reconnect_path.clone().or(before.reconnect_path);
         let agency_tokens = AgencyTokens::load(args.agency_tokens.as_deref(), None)?;
+        let given = args.client_id.clone().or(before.client_id);
+        given.as_deref().map_or(Ok(()), |id| check_value("the client id", id))?;
+        let odd = given.iter().filter_map(|id| odd_client_id(id));
         Ok(Self {
             endpoint: Endpoint::new(base_url, path.as_deref().unwrap_or(RECONNECT_PATH))?
                 .with_version(args.api_version.unwrap_or_default()),
-            client_id: Some(sandbox::CLIENT_ID.to_owned()),
+            warnings: odd.chain(agency_tokens.notes().iter().cloned()).collect(),
+            client_id: Some(given.unwrap_or_else(|| sandbox::CLIENT_ID.to_owned())),
             client_secret: Some(ClientSecret(Secret::new(sandbox::CLIENT_SECRET.to_owned()))),
             redirect_uri: None,
             answers: answers(args.known_messages.as_deref())?,
-            warnings: agency_tokens.notes().to_vec(),
             agency_tokens,
             named: Vec::new(),
         })
@@ -213,6 +218,9 @@ impl App {
         for named in &mut self.named {
             named.agency_tokens = tokens_of(&named.app.client_id)?;
             self.warnings.extend(odd_client_id(&named.app.client_id));
+            let secret = named.client_secret().filter(|_| place == Place::Real);
+            let odd = secret.and_then(|secret| odd_secret(secret.0.expose()));
+            self.warnings.extend(odd.map(|odd| format!("--apps: [{}]: {odd}", named.app.name)));
         }
         self.check_other_pairs()?;
         Ok(self)
@@ -239,6 +247,12 @@ impl App {
         let mut known = self.agency_tokens.known();
         known.extend(self.named.iter().flat_map(|named| named.agency_tokens.known()));
         known
+    }
+
+    /// Whether an agency's token is at hand that does not say of which agency it is.
+    pub fn has_agency_token_for_all(&self) -> bool {
+        let named = self.named.iter().map(|named| &named.agency_tokens);
+        named.chain([&self.agency_tokens]).any(AgencyTokens::has_one_for_all)
     }
 
     /// The apps that rows may be of; `None` without `--apps`.
@@ -319,20 +333,49 @@ pub enum Stdin {
 }
 
 fn secret_in(file: &Path, stdin: Stdin) -> anyhow::Result<String> {
-    let mut text = String::new();
-    if file == Path::new("-") {
+    let (name, text) = if file == Path::new("-") {
         ensure!(
             stdin == Stdin::Free,
             "the list and the client secret cannot both come from standard input"
         );
-        io::stdin()
-            .read_to_string(&mut text)
-            .context("--client-secret-file: cannot read standard input")?;
+        ("standard input".to_owned(), read_bounded(&mut io::stdin()))
     } else {
-        text = fs::read_to_string(file)
-            .with_context(|| format!("--client-secret-file: cannot read {}", file.display()))?;
-    }
+        let text = fs::File::open(file).and_then(|mut file| read_bounded(&mut file));
+        (file.display().to_string(), text)
+    };
+    let text = text.with_context(|| format!("--client-secret-file: cannot read {name}"))?;
+    ensure!(!holds_variables(&text), "--client-secret-file: {name} {NOT_THE_SECRET_ALONE}");
     Ok(line_of_file(&text).to_owned())
+}
+
+/// The most bytes that a file with a secret has, and many more than a secret.
+const MOST_OF_A_SECRET: u64 = 1 << 16;
+
+/// Reads a file with a secret. What has no end, or is no text, is none.
+pub fn read_bounded(file: &mut dyn Read) -> io::Result<String> {
+    let mut text = String::new();
+    let read = file.take(MOST_OF_A_SECRET).read_to_string(&mut text)?;
+    if read as u64 == MOST_OF_A_SECRET || text.contains('\0') {
+        return Err(io::Error::other("it is no file with a secret in it"));
+    }
+    Ok(text)
+}
+
+/// What is said of a file with variables in it that was given as the secret's.
+pub const NOT_THE_SECRET_ALONE: &str =
+    "holds NAME=value, and the secret alone is asked for; give a file of variables with --env-file";
+
+/// Whether a line of a file sets a variable. A secret may end in `=` itself.
+pub fn holds_variables(text: &str) -> bool {
+    let mut lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    lines.any(|line| {
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let Some((name, value)) = line.split_once('=') else { return false };
+        let name = name.trim();
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        is_name && !value.trim_matches('=').trim().is_empty()
+    })
 }
 
 /// The secret that a file has, without what an editor adds: a byte order mark and one line end.
@@ -380,6 +423,11 @@ fn odd_client_id(id: &str) -> Option<String> {
             "client id {id} does not look like one (24 hexadecimal digits, a dash, 8 characters)"
         )
     })
+}
+
+/// What is said of a secret that has another shape than all that were seen; the secret itself is not.
+fn odd_secret(secret: &str) -> Option<String> {
+    (!is_uuid(secret)).then(|| "the client secret does not look like one (a UUID)".to_owned())
 }
 
 /// What a run is made of besides its list and its app.

@@ -183,9 +183,12 @@ impl Default for Escalation {
 pub struct Selected {
     /// `--scope`.
     pub scope: ScopeChoice,
-    /// `--only`, as a full path.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub only: Option<PathBuf>,
+    /// The files of `--only`, as full paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<PathBuf>,
+    /// The ids of `--only` that were typed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only_ids: Vec<Id>,
     /// `--limit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
@@ -569,6 +572,13 @@ pub struct Failed {
     pub token_trace_id: Option<SafeText>,
     /// Every trace id that this run saw for it, oldest first.
     pub trace_ids: Vec<SafeText>,
+}
+
+impl Failed {
+    /// The column `status`: what the end of the run alone has left off has not failed.
+    pub fn status(&self) -> &'static str {
+        if self.failure.class.is_left_off() { "not_attempted" } else { "failed" }
+    }
 }
 
 /// See [`Event::Halted`].

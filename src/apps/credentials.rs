@@ -11,7 +11,9 @@ use super::{
 use crate::{
     agency_tokens::AgencyTokens,
     client_id::application,
-    config::{check_pair, check_value, line_of_file},
+    config::{
+        NOT_THE_SECRET_ALONE, check_pair, check_value, holds_variables, line_of_file, read_bounded,
+    },
     highlevel::client::Credentials,
     secret::{ClientSecret, Secret},
 };
@@ -117,8 +119,12 @@ fn look_up(
         }),
         Place::File(name) => {
             let path = file.parent().unwrap_or(Path::new("")).join(name);
-            let text = fs::read_to_string(path)
+            let text = fs::File::open(path).and_then(|mut file| read_bounded(&mut file));
+            let text = text
                 .map_err(|error| format!("cannot read the file that client_secret_file names: {error}"))?;
+            if holds_variables(&text) {
+                return Err(format!("the file that client_secret_file names {NOT_THE_SECRET_ALONE}"));
+            }
             Ok(line_of_file(&text).to_owned())
         }
     }

@@ -37,7 +37,9 @@ pub fn show(summary: &Summary, folder: &RunFolder, options: &[OsString], json: b
         print(&in_words(summary, folder, options));
     }
     for halted in summary.halts.iter().filter(|_| quiet || json) {
-        let _ = writeln!(io::stderr(), "error: halted: {}\n{}", halted.title(), halted.ways_on);
+        let (title, path) = (halted.title(), folder.path().display());
+        let ways_on = &halted.ways_on;
+        let _ = writeln!(io::stderr(), "error: halted: {title}; run folder: {path}\n{ways_on}");
     }
     if !summary.leaks.is_empty() {
         let _ = writeln!(io::stderr(), "error: {}", leaked(summary.leaks.iter().map(Path::new)));
@@ -125,10 +127,12 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
         books.recovered,
         counted(installations, "installation")
     );
+    let not_attempted =
+        if summary.left_off > 0 { "not attempted or not finished" } else { "not attempted" };
     for (count, what) in [
         (books.skipped, "skipped (their tokens are good)"),
         (books.failed, "failed"),
-        (books.not_attempted, "not attempted"),
+        (books.not_attempted, not_attempted),
         (books.duplicate, "duplicate rows"),
         (books.rejected, "rejected rows (see rejected.csv)"),
     ] {

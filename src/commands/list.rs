@@ -1,8 +1,11 @@
 //! The list of a run: read to make the plan, read again into the journal.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 
 use crate::{
     apps::Directory,
@@ -10,7 +13,7 @@ use crate::{
     event::{Event, Listener, Ready, Selected},
     exit::{Exit, Fault, OrExit},
     input::{self, Record, ScopeChoice, Source},
-    installation::Installation,
+    installation::{Id, Installation},
     journal::writer::Writer,
     plan::{self, OwnApp, Row, Rows, Selection, Survey},
     run_log::RunLog,
@@ -27,13 +30,9 @@ pub struct InputList {
 }
 
 impl InputList {
-    /// Opens a list, and the list of `--only` if there is one.
-    pub fn open(path: &Path, selected: Selected) -> anyhow::Result<Self> {
-        let only = selected.only.as_deref().map(|file| {
-            let ids = Source::open(file).and_then(|source| plan::ids_in(&source));
-            ids.context("--only")
-        });
-        let selection = Selection { only: only.transpose()?, limit: selected.limit };
+    /// Opens a list, and the lists of `--only` if there are any.
+    pub fn open(path: &Path, mut selected: Selected) -> anyhow::Result<Self> {
+        let selection = Selection { only: ids_of_only(&mut selected)?, limit: selected.limit };
         Ok(Self { source: Source::open(path)?, selected, selection, directory: None })
     }
 
@@ -53,15 +52,22 @@ impl InputList {
         TokenList::new(self.source.clone(), self.selected.scope)
     }
 
-    /// Reads the list once; one with nothing to recover is an error that helps.
+    /// Reads the list once; one with nothing to recover is an error that helps, unless it is the
+    /// failures of a run in which nothing failed.
     pub fn survey(&self, app: OwnApp<'_>) -> Result<Survey, Fault> {
         let (scope, selection) = (self.selected.scope, self.selection.clone());
         let survey = plan::survey(&self.source, scope, selection, self.directory.as_ref(), app);
         let survey = survey.or_exit(Exit::Usage)?;
-        if survey.installations() > 0 {
+        if survey.installations() > 0 || survey.is_nothing_left() {
             return Ok(survey);
         }
-        Err(Fault { exit: Exit::Usage, error: nothing_usable(&survey) })
+        let named = self.selection.only.as_ref().map_or(0, HashSet::len);
+        let error = if named > 0 && survey.not_met.count as usize == named {
+            none_of_only(&survey, named, self.selected.only_ids.len())
+        } else {
+            nothing_usable(&survey)
+        };
+        Err(Fault { exit: Exit::Usage, error })
     }
 
     /// Reads the list into the journal. It must be the one that was surveyed.
@@ -183,6 +189,37 @@ fn event_of(row: Row) -> Option<Event> {
         Row::Rejected(rejected) => Some(Event::Rejected(rejected)),
         Row::LeftOut => None,
     }
+}
+
+/// The ids that are taken; `None` takes all. Those of a list that cannot be read again count as typed.
+fn ids_of_only(selected: &mut Selected) -> anyhow::Result<Option<HashSet<Id>>> {
+    if selected.only.is_empty() && selected.only_ids.is_empty() {
+        return Ok(None);
+    }
+    let mut ids: HashSet<Id> = selected.only_ids.iter().cloned().collect();
+    for file in std::mem::take(&mut selected.only) {
+        let source = Source::open(&file).context("--only")?;
+        let named = plan::ids_in(&source).context("--only")?;
+        ensure!(!named.is_empty(), "--only: no id is in {}", source.name());
+        match source.path() {
+            Some(path) => selected.only.push(path),
+            None => selected.only_ids.extend(named.iter().cloned()),
+        }
+        ids.extend(named);
+    }
+    selected.only_ids.sort_unstable();
+    selected.only_ids.dedup();
+    Ok(Some(ids))
+}
+
+/// `typed` of the ids were typed: what was meant for a file may be among them.
+fn none_of_only(survey: &Survey, named: usize, typed: usize) -> anyhow::Error {
+    let which = match named {
+        1 => "the id is not in".to_owned(),
+        _ => format!("none of the {named} ids is in"),
+    };
+    let no_file = if typed == 0 { "" } else { " (and no file has that name)" };
+    anyhow!("--only: {which} {}: {}{no_file}", survey.list.name, survey.not_met.in_a_row())
 }
 
 fn nothing_usable(survey: &Survey) -> anyhow::Error {

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio::runtime::Runtime;
 
 use super::{
@@ -29,7 +29,7 @@ use crate::{
         writer::Writer,
     },
     pace::memory::Memory,
-    plan::{Plan, Survey},
+    plan::{Only, OnlyError, Plan, Survey, counted},
     run_log::RunLog,
     sandbox::Sandbox,
     trials::{OldTokens, Trials},
@@ -51,12 +51,17 @@ pub fn check(args: &RunArgs) -> Result<Exit, Fault> {
     } else {
         print(&format!("{plan}\n"));
     }
-    for warning in &app.warnings {
+    for warning in warnings(&app, &plan.survey) {
         let _ = writeln!(io::stderr(), "warning: {warning}");
     }
     if let Some(words) = links.in_words() {
         let _ = writeln!(io::stderr(), "{words}");
     }
+    if plan.survey.is_nothing_left() {
+        let _ = writeln!(io::stderr(), "{}", nothing_left(&plan.survey));
+        return Ok(Exit::Recovered);
+    }
+    check_routes(&plan)?;
     Ok(if plan.survey.rejected.count == 0 { Exit::Recovered } else { Exit::NotAllRecovered })
 }
 
@@ -87,8 +92,13 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
     }
     let out = config::run_folder(args.out.as_deref());
     let survey = list.survey(app.own())?;
+    if survey.is_nothing_left() {
+        voice.say(&nothing_left(&survey));
+        return Ok(Exit::Recovered);
+    }
     let links = Links::of(args, &survey).or_exit(Exit::Usage)?;
     let plan = plan_of(survey, limits, args, &app, Some(&out));
+    check_routes(&plan)?;
     let parties = app.parties(&apps_of(&plan.survey)).or_exit(Exit::Usage)?;
     show(&plan, &app, voice);
     if let Some(words) = links.in_words() {
@@ -164,7 +174,12 @@ fn stdin_of(args: &RunArgs) -> Stdin {
 }
 
 fn open_list(args: &RunArgs) -> Result<InputList, Fault> {
-    InputList::open(&args.installations, selected(&args.list)).or_exit(Exit::Usage)
+    let selected = selected(&args.list).or_exit(Exit::Usage)?;
+    if stdin_of(args) == Stdin::IsTheList && selected.only.iter().any(|file| file == "-") {
+        let error = anyhow!("the list and the ids of --only cannot both come from standard input");
+        return Err(Fault { exit: Exit::Usage, error });
+    }
+    InputList::open(&args.installations, selected).or_exit(Exit::Usage)
 }
 
 fn place(args: &RunArgs) -> Place {
@@ -176,9 +191,35 @@ fn apps_of(survey: &Survey) -> Vec<AppOfRun> {
     survey.apps.iter().map(|rows| rows.app.clone()).collect()
 }
 
-fn selected(args: &ListArgs) -> Selected {
-    let only = args.only.as_deref().map(config::path_in_full);
-    Selected { scope: args.scope, only, limit: args.limit }
+fn selected(args: &ListArgs) -> Result<Selected, OnlyError> {
+    let Only { files, ids } = Only::of(&args.only)?;
+    Ok(Selected { scope: args.scope, only: files, only_ids: ids, limit: args.limit })
+}
+
+/// What looks odd and is used all the same.
+fn warnings(app: &App, survey: &Survey) -> Vec<String> {
+    let absent = &survey.not_met;
+    let only = (absent.count > 0).then(|| {
+        let are = if absent.count == 1 { "is" } else { "are" };
+        format!(
+            "--only: {} {are} not in the list: {}",
+            counted(absent.count, "id"),
+            absent.in_a_row()
+        )
+    });
+    app.warnings.iter().cloned().chain(only).collect()
+}
+
+fn nothing_left(survey: &Survey) -> String {
+    format!("{}: nothing left to do, the run that wrote it has no failures", survey.list.name)
+}
+
+/// A run that could recover nobody does not begin.
+fn check_routes(plan: &Plan) -> Result<(), Fault> {
+    match plan.no_route() {
+        Some(why) => Err(Fault { exit: Exit::Usage, error: anyhow!(why) }),
+        None => Ok(()),
+    }
 }
 
 fn plan_of(survey: Survey, limits: Limits, args: &RunArgs, app: &App, out: Option<&Path>) -> Plan {
@@ -198,6 +239,7 @@ fn plan_of(survey: Survey, limits: Limits, args: &RunArgs, app: &App, out: Optio
         ways: args.ways(),
         trials: config::trials(&args.ways, Trials::default()),
         known_agencies: Some(app.known_agencies()),
+        agency_token_for_all: app.has_agency_token_for_all(),
         endpoint: app.endpoint.to_string(),
         client_id: app.client_id.clone(),
         out: out.map(|path| path.display().to_string()),
@@ -243,7 +285,7 @@ impl Links {
 
 fn show(plan: &Plan, app: &App, voice: Voice) {
     voice.say(&plan.to_string());
-    for warning in &app.warnings {
+    for warning in warnings(app, &plan.survey) {
         voice.say(&format!("warning: {warning}"));
     }
 }

@@ -1,14 +1,20 @@
 //! What will be done, how long it takes at least, what is left out and why.
 
+mod only;
 mod rows;
 mod stock;
 mod survey;
 mod ways;
 
-use std::{collections::HashSet, fmt, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use serde_json::json;
 
+pub use self::only::{Only, OnlyError};
 pub use self::rows::{Row, Rows, Selection, ids_in};
 pub use self::stock::{Agency, ByRefresh, Stock};
 pub use self::survey::{AppRows, Named, OwnApp, StoredSurvey, Survey, SurveyError, survey};
@@ -47,6 +53,8 @@ pub struct Plan {
     pub trials: Trials,
     /// The agencies whose tokens are at hand; `None` when there are none.
     pub known_agencies: Option<HashSet<Id>>,
+    /// Whether a token is at hand that does not say of which agency it is, and may serve any.
+    pub agency_token_for_all: bool,
     /// Where the calls go.
     pub endpoint: String,
     /// The app; `None` when it was not given.
@@ -71,6 +79,46 @@ impl Plan {
     /// What each way comes to.
     pub fn forecast(&self) -> Forecast {
         forecast(&self.ways, &self.survey.stock, self.known_agencies.as_ref())
+    }
+
+    /// Whether there is nothing that could be done for any of the installations: no route can serve
+    /// one of them, and none has an old token that may be good.
+    fn is_without_route(&self) -> bool {
+        let rows = self.survey.installations();
+        let may_be_healthy =
+            self.trials.old == OldTokens::Tried && self.survey.with_access_token > 0;
+        rows > 0 && self.forecast().without_way == rows && !may_be_healthy
+    }
+
+    /// What is missing when no installation can be recovered; `None` where one can.
+    pub fn no_route(&self) -> Option<String> {
+        if !self.is_without_route() || self.agency_token_for_all {
+            return None;
+        }
+        let forecast = self.forecast();
+        let rows = counted(self.survey.installations(), "installation");
+        let mut text =
+            format!("--via {}: none of the {rows} can be served; nothing was sent", self.ways);
+        let stored = &self.survey.stored;
+        let of_others = stored.of_other_clients.count;
+        let unusable = stored.encrypted + stored.no_tokens;
+        for forecast in &forecast.ways {
+            let missing = forecast.missing.in_words();
+            text.extend(missing.iter().map(|line| format!("\n  {}: {line}", forecast.way)));
+            text.extend(forecast.way.needs().map(|needs| format!("\n  {needs}")));
+        }
+        for (count, what) in [
+            (of_others, "tokens of another client id, which this one may not use"),
+            (unusable, "encrypted tokens, masks or placeholders in the place of tokens"),
+        ] {
+            if count > 0 {
+                let _ = write!(text, "\n  {} of the list: {what}", counted(count, "row"));
+            }
+        }
+        text.push_str(
+            "\n  Or ask for new codes with --via reconnect, where the Reconnect API is open",
+        );
+        Some(text)
     }
 
     /// The least time that they take at the rate.
@@ -163,6 +211,7 @@ impl Plan {
             "rejected": survey.rejected.count,
             "unusual_ids": survey.unusual.count,
             "left_out": survey.left_out,
+            "only_not_in_list": survey.not_met.count,
             "calls": self.calls(),
             "rate": self.pacing.asked.to_string(),
             "max_rate": self.pacing.bound().to_string(),
@@ -204,7 +253,6 @@ impl fmt::Display for Plan {
         named(f, "Duplicates", &survey.duplicates)?;
         named(f, "Rejected", &survey.rejected)?;
         named(f, "Unusual ids", &survey.unusual)?;
-        named(f, "Not found", &survey.not_met)?;
         if survey.left_out > 0 {
             writeln!(f, "Left out       {} by --only or --limit", counted(survey.left_out, "row"))?;
         }

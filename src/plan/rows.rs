@@ -80,6 +80,9 @@ impl Rows {
     }
 
     fn sort(&mut self, record: Record) -> Row {
+        if let Record::Installation(listed) = &record {
+            self.not_met.remove(&listed.installation.id);
+        }
         if self.selection.limit.is_some_and(|limit| self.taken >= limit) {
             return Row::LeftOut;
         }
@@ -95,7 +98,6 @@ impl Rows {
         if only.is_some_and(|only| !only.contains(&listed.installation.id)) {
             return Row::LeftOut;
         }
-        self.not_met.remove(&listed.installation.id);
         let app = match self.app_of(&listed) {
             Ok(app) => app.cloned(),
             Err(rejected) => return Row::Rejected(rejected),

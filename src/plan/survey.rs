@@ -54,6 +54,8 @@ pub struct Survey {
     pub stored: StoredSurvey,
     /// What it brings for each way back.
     pub stock: Stock,
+    /// Installations with an access token that `--skip-healthy` can try.
+    pub with_access_token: u32,
     /// The apps that it has rows of, where there may be several.
     pub apps: Vec<AppRows>,
 }
@@ -109,6 +111,15 @@ pub struct Named {
 }
 
 impl Named {
+    /// The first of them in a row, and how many more there are.
+    pub fn in_a_row(&self) -> String {
+        let named = self.first.join(", ");
+        match self.count as usize - self.first.len() {
+            0 => named,
+            more => format!("{named} and {more} more"),
+        }
+    }
+
     fn add(&mut self, name: impl FnOnce() -> String) {
         self.count += 1;
         if self.first.len() < NAMED {
@@ -164,6 +175,7 @@ pub fn survey(
             let client_id = named.or(app.client_id);
             survey.stored.count(&listed, &stored, told_by, client_id);
             let tokens = stored.usable_for(&listed.installation, client_id);
+            survey.with_access_token += u32::from(tokens.access.is_some());
             survey.stock.count(&listed.installation, &tokens);
         }
     }
@@ -178,7 +190,7 @@ pub fn survey(
     let mut not_met: Vec<_> = rows.not_met.iter().collect();
     not_met.sort_unstable();
     for id in not_met {
-        survey.not_met.add(|| format!("{id}: of --only, not in the list"));
+        survey.not_met.add(|| id.to_string());
     }
     let shape = rows.list().shape();
     survey.list.shape = shape.to_string();
@@ -227,6 +239,7 @@ impl Survey {
             stored_tokens: StoredTokens::default(),
             stored: StoredSurvey::default(),
             stock: Stock::default(),
+            with_access_token: 0,
             apps: Vec::new(),
         }
     }
@@ -264,6 +277,11 @@ impl Survey {
         if !id.is_usual() {
             self.unusual.add(|| format!("row {} (line {}): {id}", listed.row, listed.line));
         }
+    }
+
+    /// Whether it is the failures of a run in which nothing failed.
+    pub fn is_nothing_left(&self) -> bool {
+        self.continues == Continues::EarlierRun && self.input == 0 && self.left_out == 0
     }
 
     /// How many installations are to be recovered.

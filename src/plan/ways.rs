@@ -78,6 +78,22 @@ impl Way {
         }
     }
 
+    /// What to give where this way can serve nobody.
+    pub(super) fn needs(self) -> Option<&'static str> {
+        match self {
+            Self::Reconnect => None,
+            Self::Refresh => Some(
+                "Give the list that still has the tokens: a column such as refresh_token, or the \
+                 app's own store exported (failures.csv has none; resume RUN_DIR --retry-failed \
+                 takes them from the first list)",
+            ),
+            Self::Agency => Some(
+                "Give --agency-tokens FILE (or GHL_AGENCY_TOKEN), and a column company_id that names \
+                 the agency of each sub-account",
+            ),
+        }
+    }
+
     /// What an installation may have lost on this way.
     fn loss(self) -> Option<&'static str> {
         match self {
@@ -167,7 +183,7 @@ fn agencies_without_token(stock: &Stock, is_known: impl Fn(&Id) -> bool) -> Vec<
 
 impl Missing {
     /// Each thing that is missing in words, one a line.
-    fn in_words(&self) -> Vec<String> {
+    pub(super) fn in_words(&self) -> Vec<String> {
         let mut words = Vec::new();
         let mut say = |rows: u32, what: String| {
             if rows > 0 {

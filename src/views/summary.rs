@@ -48,6 +48,9 @@ pub struct Summary {
     pub chain: Chain,
     /// Every row in one state.
     pub books: Books,
+    /// Of those that were not attempted, how many were begun and not finished.
+    #[serde(skip)]
+    pub left_off: u32,
     books_balance: bool,
     /// The installations by app, where there are several.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -250,6 +253,7 @@ impl Summary {
             parent_run: started.parent.as_ref().map(|parent| parent.run_id.clone()),
             chain: ledger.chain(),
             books,
+            left_off: ledger.left_off(),
             books_balance: books.balance(),
             apps: AppInFigures::all(ledger),
             halted: ledger.halted.clone(),

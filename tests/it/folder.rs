@@ -261,8 +261,9 @@ fn assert_third_run_recovers_the_last(work: &Work, stand_in: &mut StandIn, secon
     let third = work.run_into("third", second.file("failures.csv"), &stand_in.url()).go().expect(0);
     third.assert_sound(stand_in);
     let fourth = work.run_into("fourth", third.file("failures.csv"), &stand_in.url()).go();
-    let fourth = fourth.expect(2);
-    assert!(fourth.stderr.contains("no record"), "nothing is left: {}", fourth.stderr);
+    let fourth = fourth.expect(0);
+    assert!(fourth.stderr.contains("nothing left to do"), "{}", fourth.stderr);
+    assert!(!fourth.folder.exists());
 }
 
 #[test]

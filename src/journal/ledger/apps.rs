@@ -23,7 +23,7 @@ pub struct AppBooks {
     pub skipped: u32,
     /// Given up.
     pub failed: u32,
-    /// No outcome.
+    /// No outcome, or none when the run ended.
     pub not_attempted: u32,
 }
 
@@ -36,10 +36,10 @@ impl AppBooks {
     fn count(&mut self, state: State) {
         match state {
             State::NotListed => {}
-            State::Pending => self.not_attempted += 1,
+            State::Pending | State::LeftOff => self.not_attempted += 1,
             State::Recovered => self.recovered += 1,
             State::Skipped => self.skipped += 1,
-            State::Failed | State::Refused | State::LeftOff => self.failed += 1,
+            State::Failed | State::Refused => self.failed += 1,
         }
     }
 }

@@ -146,7 +146,7 @@ pub enum Outcome {
     Reclaimed(Reclaimed),
     /// The token that the list had for it is good.
     Skipped(Skipped),
-    /// It was given up.
+    /// It was given up, or left off where the run ended ([`Failed::status`]).
     Failed(Box<Failed>),
     /// It has no outcome.
     NotAttempted(Tried),
@@ -163,7 +163,7 @@ pub struct Books {
     pub skipped: u32,
     /// Given up.
     pub failed: u32,
-    /// No outcome.
+    /// No outcome: never begun, or not finished when the run ended.
     pub not_attempted: u32,
     /// Repeats an earlier row.
     pub duplicate: u32,
@@ -396,7 +396,7 @@ impl Ledger {
         self.end_doubt(failed.row, &failed.failure);
         self.give_refresh_up(failed.row);
         let state = match failed.failure.class {
-            Class::Interrupted | Class::Halted => State::LeftOff,
+            class if class.is_left_off() => State::LeftOff,
             _ if failed.failure.stage == Stage::Verify => State::Refused,
             _ => State::Failed,
         };
@@ -509,6 +509,13 @@ impl Ledger {
                 let is_new = entry.state == State::Pending && !self.tried.contains_key(&row);
                 (row, if is_new { Before::Untried } else { Before::Tried })
             })
+    }
+
+    /// How many installations were begun and not finished when the run ended. The books have them
+    /// among those that were not attempted.
+    pub fn left_off(&self) -> u32 {
+        let rows = self.rows.iter().filter(|row| row.state == State::LeftOff).count();
+        u32::try_from(rows).unwrap_or(u32::MAX)
     }
 
     /// How many installations a leg has to take.
