@@ -22,6 +22,7 @@ use crate::{
     highlevel::{
         failure::{Class, Failure, Stage},
         table,
+        wording::normalised,
     },
     pace::Outlook,
     plan::in_words,
@@ -57,6 +58,9 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 /// Rows to paste that are shown; a server that never says the same twice would fill the screen.
 const ROWS_SHOWN: usize = 20;
 
+/// Failures that are told apart by what was said, for the same reason.
+const KINDS_SHOWN: usize = 50;
+
 /// Lines that may wait to be said. A terminal that is stopped, or a pipe that nobody reads, holds no
 /// code up: what it does not take is left out, and counted.
 const LINES: usize = 1024;
@@ -69,6 +73,10 @@ const LATELY: Duration = Duration::from_secs(10);
 
 /// Calls of one installation when all goes well.
 const CALLS_EACH: u32 = 2;
+
+/// Failures of which the first is shown: stage, class, status, and what was said where no row of the
+/// table knows it.
+type Kind = (Stage, Class, Option<u16>, String);
 
 /// Shows how a run gets on. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -94,7 +102,7 @@ struct Shared {
     unsaid: AtomicU64,
     pause: Mutex<Option<Pause>>,
     gauge: Gauge,
-    kinds_shown: Mutex<HashSet<(Stage, Class, Option<u16>)>>,
+    kinds_shown: Mutex<HashSet<Kind>>,
     rows_shown: Mutex<HashSet<String>>,
 }
 
@@ -347,7 +355,8 @@ impl Shared {
             Event::Exchanging(_) => 1,
             Event::Retrying(e) => u64::from(e.call.is_some()),
             Event::Failed(e) => {
-                self.failed.fetch_add(1, Ordering::Relaxed);
+                let has_failed = !e.failure.class.is_left_off();
+                self.failed.fetch_add(u32::from(has_failed), Ordering::Relaxed);
                 u64::from(e.call.is_some())
             }
             Event::Recovered(_) => {
@@ -375,8 +384,11 @@ impl Shared {
     }
 
     fn is_new_kind(&self, failure: &Failure) -> bool {
-        let kind = (failure.stage, failure.class, failure.http_status);
-        self.kinds_shown.lock().unwrap_or_else(PoisonError::into_inner).insert(kind)
+        let Failure { stage, class, http_status, message, .. } = failure;
+        let mut shown = self.kinds_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_told_apart = *class == Class::Unrecognised && shown.len() < KINDS_SHOWN;
+        let text = if is_told_apart { normalised(message.as_str()) } else { String::new() };
+        shown.insert((*stage, *class, *http_status, text))
     }
 
     /// The row to paste for an answer that no row knows, where it was not shown before.

@@ -129,7 +129,7 @@ fn failed_cells(failed: &Failed, history: Option<&History>) -> [String; 10] {
     let failure = &failed.failure;
     let failed_at = stamp(failed.at);
     [
-        "failed".into(),
+        failed.status().into(),
         failure.class.to_string(),
         failure.stage.to_string(),
         cell::or_empty(failure.http_status),

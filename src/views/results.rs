@@ -85,7 +85,7 @@ fn recovered_cells(recovered: &Recovered) -> [String; 14] {
 fn failed_cells(failed: &Failed) -> [String; 14] {
     let failure = &failed.failure;
     [
-        "failed".into(),
+        failed.status().into(),
         way_of(failure.stage).map(Way::name).unwrap_or_default().into(),
         failure.stage.to_string(),
         failure.class.to_string(),

@@ -9,7 +9,10 @@ use serde::Serialize;
 use crate::{
     clock,
     event::{Call, Event, Failed, Verdict},
-    highlevel::failure::{Class, Stage},
+    highlevel::{
+        failure::{Class, Failure, Stage},
+        wording::normalised,
+    },
     journal::ledger::Outcome,
     pace::AskedRate,
     text::SafeText,
@@ -390,7 +393,25 @@ impl Times {
 
 /// Failures by cause, the most frequent first.
 #[derive(Default)]
-pub struct Causes(BTreeMap<(Stage, Class, Option<u16>), Cause>);
+pub struct Causes(BTreeMap<(Kind, Text), Cause>);
+
+/// Stage, class and status.
+type Kind = (Stage, Class, Option<u16>);
+
+/// What tells causes of a kind apart. Where a class says what happened, the words do not matter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Text {
+    /// Any.
+    Any,
+    /// This one, without its ids.
+    Own(String),
+    /// Texts beyond [`TEXTS`].
+    Beyond,
+}
+
+/// Texts that are told apart of one kind that no row of the table knows. A server that never says the
+/// same twice would fill the screen.
+const TEXTS: usize = 20;
 
 /// Failures of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -414,28 +435,43 @@ pub struct Cause {
 impl Causes {
     /// Takes the end of one installation into account.
     pub fn installation(&mut self, outcome: &Outcome) {
-        if let Outcome::Failed(failed) = outcome {
+        if let Outcome::Failed(failed) = outcome
+            && !failed.failure.class.is_left_off()
+        {
             self.add(failed);
         }
     }
 
     fn add(&mut self, failed: &Failed) {
         let failure = &failed.failure;
-        let cause = self
-            .0
-            .entry((failure.stage, failure.class, failure.http_status))
-            .or_insert_with(|| Cause {
-                stage: failure.stage,
-                class: failure.class,
-                http_status: failure.http_status,
-                installations: 0,
-                retry: failure.advice().name(),
-                message: failure.message.clone(),
-                sample_trace_ids: Vec::new(),
-            });
+        let kind = (failure.stage, failure.class, failure.http_status);
+        let text = self.text_of(kind, failure);
+        let message = match text {
+            Text::Beyond => SafeText::new(&format!("other texts, such as: {}", failure.message)),
+            Text::Any | Text::Own(_) => failure.message.clone(),
+        };
+        let cause = self.0.entry((kind, text)).or_insert_with(|| Cause {
+            stage: failure.stage,
+            class: failure.class,
+            http_status: failure.http_status,
+            installations: 0,
+            retry: failure.advice().name(),
+            message,
+            sample_trace_ids: Vec::new(),
+        });
         cause.installations += 1;
         let room = SAMPLES.saturating_sub(cause.sample_trace_ids.len());
         cause.sample_trace_ids.extend(failed.trace_ids.iter().take(room).cloned());
+    }
+
+    fn text_of(&self, kind: Kind, failure: &Failure) -> Text {
+        if failure.class != Class::Unrecognised {
+            return Text::Any;
+        }
+        let own = Text::Own(normalised(failure.message.as_str()));
+        let key = (kind, own);
+        let known = self.0.range((kind, Text::Any)..(kind, Text::Beyond)).count();
+        if known < TEXTS || self.0.contains_key(&key) { key.1 } else { Text::Beyond }
     }
 
     /// The causes, the most frequent first.

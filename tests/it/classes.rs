@@ -178,3 +178,43 @@ fn a_secret_that_the_server_repeats_in_another_writing_is_cut_out() {
         assert_eq!(row["message"], "no [secret] there", "nothing of it is left");
     }
 }
+
+#[test]
+fn two_texts_that_nothing_knows_are_two_causes_and_their_ids_make_no_more() {
+    let says =
+        |what: &str, who: usize| format!("http(409,Sorry: {what} of {} at {who})*", location(who));
+    let faults: serde_json::Map<_, _> = (1..=6)
+        .map(|n| (location(n), json!([says(if n <= 4 { "the plan" } else { "the wallet" }, n)])))
+        .collect();
+    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults.into()));
+    let list = work.file("list.csv", locations(8));
+    let ran = work.run(&list, &stand_in.url()).go().expect(1);
+    ran.assert_sound(&stand_in);
+    let causes = ran.summary()["causes"].as_array().unwrap().clone();
+    let told: Vec<_> =
+        causes.iter().map(|cause| cause["installations"].as_u64().unwrap()).collect();
+    assert_eq!(told, [4, 2], "{causes:?}");
+    for (cause, what) in causes.iter().zip(["the plan", "the wallet"]) {
+        assert!(cause["message"].as_str().unwrap().contains(what), "{cause}");
+        assert_eq!(ran.stdout.matches(what).count(), 1, "{}", ran.stdout);
+        assert!(ran.stderr.contains(&format!("Sorry: {what}")), "{}", ran.stderr);
+    }
+    let status = work.program(["status".as_ref(), work.path("run").as_os_str()]).go().expect(0);
+    assert!(status.stdout.contains("the plan") && status.stdout.contains("the wallet"));
+}
+
+#[test]
+fn a_server_that_never_says_the_same_twice_does_not_fill_the_summary() {
+    let text = |n: usize| "mu".repeat(n + 1);
+    let faults: serde_json::Map<_, _> =
+        (0..60).map(|n| (location(n), json!([format!("http(409,{})*", text(n))]))).collect();
+    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults.into()));
+    let list =
+        work.file("list.csv", format!("location_id\n{}\n", location(99)) + &locations(60)[12..]);
+    let ran = work.run(&list, &stand_in.url()).go().expect(1);
+    ran.assert_sound(&stand_in);
+    let causes = ran.summary()["causes"].as_array().unwrap().clone();
+    assert_eq!(causes.len(), 21, "twenty texts, and the rest together");
+    assert_eq!(causes[0]["installations"], 40);
+    assert!(causes[0]["message"].as_str().unwrap().contains("other texts"), "{}", causes[0]);
+}

@@ -82,8 +82,25 @@ fn a_drain_takes_failed_attempts_along() {
     let ran = work.end(child).expect(143);
     ran.assert_sound(&stand_in);
     let tried = &ran.failures()[0];
-    assert_eq!((&*tried["status"], &*tried["error_class"]), ("failed", "interrupted"));
+    assert_eq!((&*tried["status"], &*tried["error_class"]), ("not_attempted", "interrupted"));
     assert!(tried["message"].contains("server_error"), "{}", tried["message"]);
+    assert!(tried["attempts_total"].parse::<u32>().unwrap() > 0);
+    assert!(!tried["first_failed_at"].is_empty());
+    // It has not failed, whoever tells.
+    let begun = ran.result(&tried["location_id"]);
+    assert_eq!((&*begun["status"], &*begun["error_class"]), ("not_attempted", "interrupted"));
+    let (books, causes) = (&ran.summary()["books"], &ran.summary()["causes"]);
+    assert_eq!(
+        (&books["failed"], &books["not_attempted"], causes),
+        (&json!(0), &json!(5), &json!([]))
+    );
+    assert!(!ran.stdout.contains("failed"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("5 not attempted or not finished"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("0 failed") && !ran.stderr.contains("1 failed"), "{}", ran.stderr);
+    let status = work.program(["status".as_ref(), work.path("run").as_os_str()]).go().expect(0);
+    assert!(status.stdout.contains("0 failed, 5 not attempted"), "{}", status.stdout);
+    let check = work.program(["check".as_ref(), ran.file("failures.csv").as_os_str()]).go();
+    assert!(check.expect(0).stdout.contains("5 installations"));
     stand_in.set_faults(&json!({}));
     work.resume(&stand_in.url()).go().expect(0).assert_sound(&stand_in);
 }
