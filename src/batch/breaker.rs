@@ -4,13 +4,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
+    num::NonZeroU32,
 };
 
 use super::{limit::MaxFailures, share::Share};
 use crate::{
     highlevel::{
         failure::{Class, Failure, Origin, Stage},
-        table::Reach,
+        table::{Halts, Reach},
     },
     way::Way,
 };
@@ -149,7 +150,7 @@ impl Breaker {
         if !self.is_proven() && is_nothing_like_highlevel(failure) {
             return true;
         }
-        let Some(halts) = failure.class.about().halts else { return false };
+        let Some(halts) = halts_of(failure) else { return false };
         if halts.at.is_some_and(|stage| !is_like(stage, failure.stage))
             || is_of_an_agency(failure)
             || evidence == Evidence::Suspect
@@ -220,6 +221,13 @@ impl Breaker {
     }
 }
 
+/// How many such failures halt a run: what the answer itself says goes before its class.
+fn halts_of(failure: &Failure) -> Option<Halts> {
+    let count = failure.concerns_all.map(NonZeroU32::get);
+    let halts = count.map(|count| Halts { first: count, later: Some(count), at: None });
+    halts.or(failure.class.about().halts)
+}
+
 /// Whether a stage is the one that is meant: what the reconnect is to its route, the refresh and the
 /// agency's call are to theirs.
 fn is_like(meant: Stage, stage: Stage) -> bool {
@@ -233,7 +241,7 @@ fn is_about_one(failure: &Failure) -> bool {
     failure.http_status.is_some()
         && failure.origin == Origin::HighLevel
         && about.reach == Reach::ThisOne
-        && about.halts.is_none()
+        && halts_of(failure).is_none()
 }
 
 /// Whether it is one agency's token that is wrong: no other agency has to hear of it.
@@ -296,6 +304,20 @@ mod tests {
         assert_eq!(halts_after(false, &outage, Fresh), None);
         let at_exchange = Failure::without_answer(Stage::Exchange, Class::Network, "");
         assert_eq!(halts_after(false, &at_exchange, Fresh), None);
+    }
+
+    #[test]
+    fn an_answer_that_finds_fault_with_every_request_halts_after_three() {
+        let concerns_all = NonZeroU32::new(3);
+        let fault = Failure { concerns_all, ..failure(Class::InvalidRequest) };
+        for proven in [false, true] {
+            assert_eq!(halts_after(proven, &fault, Fresh), Some(3));
+        }
+        let mut breaker = Breaker::new(Limits::default(), true);
+        for _ in 0..10 {
+            assert!(!breaker.route_failed(&fault, Fresh));
+            breaker.recovered(Some(Way::Reconnect));
+        }
     }
 
     #[test]

@@ -18,18 +18,28 @@ const IN_A_ROW: usize = 5;
 /// The same where no answer has been good yet.
 const IN_A_ROW_AT_FIRST: usize = 3;
 
-/// The gap after the first probe, which goes at once; each later one is twice as long.
-const FIRST_GAP: Duration = Duration::from_millis(250);
+/// The gap after the first probe, which goes at once. Each later one is longer by a third, so that a
+/// gap is about a quarter of the time that the outage has lasted.
+const FIRST_GAP: Duration = Duration::from_millis(100);
 
 /// The longest gap between two probes.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
 
 /// After so many probes that nobody has answered, where nobody ever has, nobody is there.
-const NOBODY_AFTER: u32 = 8;
+const NOBODY_AFTER: u32 = 16;
 
 /// After so many failed probes of installations that had been tried, in a run in which others did
 /// well, they are taken to be the ones that fail.
-const TRIED_PROBES: u32 = 8;
+const TRIED_PROBES: u32 = 24;
+
+/// An outage that ends with one of so many probes was none: neighbours in the list have failed.
+const FALSE_ALARM: u32 = 8;
+
+/// However many false alarms there were, so many installations in a row are an outage.
+const MOST_IN_A_ROW: usize = 40;
+
+/// After so many good answers a false alarm is forgotten.
+const FORGIVEN_AFTER: u32 = 50;
 
 /// A request that waits for its answer so long, while a later one has been answered, is alone in it.
 const OVERTAKEN_BY: Duration = Duration::from_millis(250);
@@ -84,6 +94,9 @@ struct Health {
     in_a_row: BTreeMap<u32, Bad>,
     suspects: HashSet<u32>,
     share: Share,
+    /// How many times the count in a row was doubled, since what seemed an outage was none.
+    false_alarms: u32,
+    good_since_alarm: u32,
     /// An outage that concerns this stage has been on since.
     out_since: Option<Instant>,
 }
@@ -92,8 +105,24 @@ impl Health {
     fn needed(&self) -> usize {
         match self.good {
             None => IN_A_ROW_AT_FIRST,
-            Some(_) => self.share.too_many_in_a_row(IN_A_ROW),
+            Some(_) => {
+                let least = IN_A_ROW << self.false_alarms.min(3);
+                self.share.too_many_in_a_row(least.min(MOST_IN_A_ROW))
+            }
         }
+    }
+
+    /// What seemed an outage of this stage is over, after so many failed probes.
+    fn recovers(&mut self, failed_probes: u32) {
+        self.out_since = None;
+        // They failed while others did well: from now on they are on their own.
+        let failed = std::mem::take(&mut self.in_a_row);
+        if failed_probes < FALSE_ALARM {
+            self.false_alarms += 1;
+            self.good_since_alarm = 0;
+            failed.keys().for_each(|_| self.share.bad());
+        }
+        self.suspects.extend(failed.into_keys());
     }
 
     /// Makes suspects of those that failed before a request was sent that was answered well.
@@ -120,6 +149,11 @@ impl Health {
         let is_known = self.in_a_row.remove(&row).is_some() | self.suspects.remove(&row);
         if !is_known {
             self.share.good();
+        }
+        self.good_since_alarm += 1;
+        if self.good_since_alarm >= FORGIVEN_AFTER {
+            self.false_alarms = self.false_alarms.saturating_sub(1);
+            self.good_since_alarm = 0;
         }
         self.good = Some(self.good.map_or(sent, |before| before.max(sent)));
         self.contrast(sent, row);
@@ -182,13 +216,11 @@ impl Outages {
 
     /// An answer came that is no sign of an outage, to a request that was sent then.
     pub fn good(&mut self, stage: Stage, row: u32, sent: Instant, now: Instant) -> Change {
+        let failed_probes = self.outage.as_ref().map_or(0, |outage| outage.failed_probes);
         let health = self.at(stage);
         health.good(row, sent);
         if health.out_since.is_some_and(|since| sent >= since) {
-            health.out_since = None;
-            // They failed while this one did well: from now on they are on their own.
-            let failed = std::mem::take(&mut health.in_a_row);
-            health.suspects.extend(failed.into_keys());
+            health.recovers(failed_probes);
         }
         self.end_if_over(now)
     }
@@ -266,7 +298,7 @@ impl Outages {
         }
         let gap = outage.gap;
         outage.next_probe = (now + gap).min(end);
-        outage.gap = (gap * 2).min(LONGEST_GAP);
+        outage.gap = (gap * 4 / 3).min(LONGEST_GAP);
         Change::Probed(outage.next_probe - now)
     }
 
@@ -334,11 +366,6 @@ impl Outages {
     /// Whether an installation has failed while others did well.
     pub fn is_suspect(&self, row: u32) -> bool {
         self.stages.iter().any(|health| health.suspects.contains(&row))
-    }
-
-    /// Whether so many fail in a row that the next one should be from elsewhere in the list.
-    pub fn wants_contrast(&self) -> bool {
-        self.stages.iter().any(|health| health.in_a_row.len() * 2 > health.needed())
     }
 
     /// Whether an answer has come at a stage that is no sign of an outage.
@@ -471,7 +498,7 @@ mod tests {
             story.bad(row);
         }
         let mut gaps = Vec::new();
-        for row in 100..110 {
+        for row in 100..125 {
             assert_eq!(story.outages.leave_to_go(story.at(story.ms)), Leave::Probe);
             story.outages.probe(row);
             assert_eq!(story.outages.leave_to_go(story.at(story.ms)), Leave::None);
@@ -479,11 +506,13 @@ mod tests {
             let Change::Probed(gap) = story.bad(row) else { panic!("the outage goes on") };
             let next = story.at(story.ms) + gap;
             assert_eq!(story.outages.leave_to_go(story.at(story.ms)), Leave::NoneBefore(next));
-            story.ms += u64::try_from(gap.as_millis()).unwrap();
+            story.ms += u64::try_from(gap.as_millis()).unwrap() + 1;
             gaps.push(gap.as_secs_f64());
         }
-        assert_eq!(gaps, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
-        assert!(matches!(story.good(110), Change::Ended(_)));
+        let gaps: Vec<_> = gaps.iter().map(|gap| format!("{gap:.1}")).collect();
+        assert_eq!(gaps[..6], ["0.1", "0.1", "0.2", "0.2", "0.3", "0.4"]);
+        assert_eq!(gaps[20..], ["31.5", "42.0", "56.1", "60.0", "60.0"]);
+        assert!(matches!(story.good(125), Change::Ended(_)));
         assert_eq!(story.outages.leave_to_go(story.at(story.ms)), Leave::All);
         assert!(
             [1, 5, 7].iter().all(|row| story.outages.is_suspect(*row)),
@@ -501,12 +530,34 @@ mod tests {
         for row in 10.. {
             story.outages.probe(row);
             match story.bad(row) {
-                Change::Probed(gap) => story.ms += u64::try_from(gap.as_millis()).unwrap(),
+                Change::Probed(gap) => story.ms += u64::try_from(gap.as_millis()).unwrap() + 1,
                 Change::TooLong => break,
                 other => panic!("{other:?}"),
             }
         }
-        assert!(story.at(story.ms) <= end + Duration::from_millis(10));
+        assert!(story.at(story.ms) <= end + Duration::from_millis(11));
+    }
+
+    #[test]
+    fn a_block_of_neighbours_that_fail_seems_an_outage_a_few_times_only() {
+        let mut story = Story::new(true);
+        for row in 1..=40 {
+            story.good(1000 + row);
+        }
+        let mut alarms = 0;
+        for row in 1..=200 {
+            if story.bad(row) == Change::Began {
+                alarms += 1;
+                story.outages.probe(500 + row);
+                assert!(matches!(story.good(500 + row), Change::Ended(_)));
+            }
+        }
+        assert!((3..=7).contains(&alarms), "{alarms}");
+        for row in 2000..2600 {
+            story.good(row);
+        }
+        let again = (3000..3100).find(|row| story.bad(*row) == Change::Began);
+        assert_eq!(again, Some(3004), "it is forgotten");
     }
 
     #[test]
@@ -533,7 +584,7 @@ mod tests {
             outages.probe(*row);
             outages.bad(&network, *row, now, now) == Change::Nobody
         });
-        assert_eq!(last, Some(17));
+        assert_eq!(last, Some(25));
         let unreachable = Failure { origin: Origin::Nobody, ..network };
         let mut outages = Outages::new(MOST, None);
         assert!(outages.is_nobody(&unreachable));
@@ -550,7 +601,7 @@ mod tests {
             for row in 1..=5 {
                 story.bad(row);
             }
-            for n in 0..8 {
+            for n in 0..24 {
                 assert!(!story.outages.is_of_the_last(), "{n}");
                 let row = 1 + n % 5;
                 story.outages.probe(row);

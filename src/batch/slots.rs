@@ -211,9 +211,7 @@ impl Slots {
         {
             return Draw::Again(*row);
         }
-        if has_room && untried.elsewhere && outages.wants_contrast() {
-            Draw::Elsewhere
-        } else if has_untried {
+        if has_untried {
             if untried.next { Draw::Next } else { Draw::Elsewhere }
         } else if outages.has_undecided() && self.held.is_empty() && !(has_room && untried.more) {
             Draw::NobodyLeft

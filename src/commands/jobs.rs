@@ -37,7 +37,7 @@ const AHEAD: usize = 8;
 const SAMPLE_SHARE: usize = 8;
 
 /// Installations that are kept aside at most.
-const SAMPLE: usize = 32;
+const SAMPLE: usize = 64;
 
 /// Which installations are worked on together.
 #[derive(Clone, Debug)]

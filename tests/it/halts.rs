@@ -249,6 +249,22 @@ fn a_list_that_fails_from_the_first_on_halts_for_the_person_to_look() {
 }
 
 #[test]
+fn what_is_wrong_with_every_request_stops_the_run_after_three() {
+    for fault in [
+        "exchange:http(400,{\"error\":\"invalid_request\",\"error_description\":\"Invalid request: `redirect_uri` is invalid\"})*",
+        "http(400,{\"statusCode\":400,\"message\":\"Missing parameter: clientId\"})*",
+        "exchange:http(400,{\"error\":\"unsupported_grant_type\"})*",
+    ] {
+        let (work, stand_in) = (Work::new(), StandIn::faulty(&json!({ "*": [fault] })));
+        let list = work.file("list.csv", locations(COUNT));
+        let ran = work.run(list, &stand_in.url()).go().expect(3);
+        ran.assert_sound(&stand_in);
+        assert_eq!((ran.count("failed"), ran.count("not_attempted")), (3, COUNT - 3), "{fault}");
+        assert_eq!(ran.summary()["halted"]["class"], "invalid_request");
+    }
+}
+
+#[test]
 fn any_answer_about_an_installation_lets_the_others_go() {
     let faults: serde_json::Map<_, _> =
         (0..10).map(|n| (location(n), json!(["not_installed*"]))).collect();

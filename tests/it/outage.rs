@@ -15,7 +15,7 @@ const COUNT: usize = 120;
 /// A run that is in full swing when everything begins to fail, at the step of the fault.
 fn broken_off(work: &Work, stand_in: &StandIn, fault: &str, most: &str) -> std::process::Child {
     let list = work.file("list.csv", locations(COUNT));
-    let run = work.run(list, &stand_in.url()).args(["--max-outage", most, "--attempts", "2"]);
+    let run = work.run(list, &stand_in.url()).args(["--max-outage", most, "--attempts", "1"]);
     let child = start(run.command());
     wait_until("some recoveries", || stand_in.audit().grants.len() >= 20);
     stand_in.set_faults(&json!({"*": [fault]}));
@@ -44,6 +44,8 @@ fn an_outage_burns_no_attempts_and_the_run_goes_on_by_itself() {
         let ran = work.end(child).expect(0);
         ran.assert_sound(&stand_in);
         assert_eq!(ran.count("recovered"), COUNT, "{fault}");
+        assert!(ran.results().iter().all(|row| row["attempts"] == "1"), "{fault}");
+        assert!(!ran.events("probed").is_empty());
         assert!(ran.stderr.contains("PAUSED"), "{}", ran.stderr);
         assert!(ran.stderr.contains("going on after"), "{}", ran.stderr);
     }

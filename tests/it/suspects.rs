@@ -85,7 +85,7 @@ impl Case {
         let list = "location_id,refresh_token\n".to_owned() + &rows.collect::<String>();
         let via = if self.stage == Stage::Refresh { "refresh" } else { "reconnect" };
         let run = work.run(work.file("list.csv", list), &server.url()).rate("100/s");
-        let run = run.args(["--via", via, "--timeout", "1s", "--max-outage", "5m"]);
+        let run = run.args(["--via", via, "--timeout", "1s", "--max-outage", "30s"]);
         let ran = run.args(["--attempts", attempts]).go();
         let summary = ran.summary();
         let began: jiff::Timestamp = summary["started_at"].as_str().unwrap().parse().unwrap();
