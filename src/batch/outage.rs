@@ -94,7 +94,8 @@ struct Health {
     in_a_row: BTreeMap<u32, Bad>,
     suspects: HashSet<u32>,
     share: Share,
-    /// How many times the count in a row was doubled, since what seemed an outage was none.
+    /// How often the count in a row was made four times as long, since what seemed an outage was
+    /// none.
     false_alarms: u32,
     good_since_alarm: u32,
     /// An outage that concerns this stage has been on since.
@@ -106,7 +107,7 @@ impl Health {
         match self.good {
             None => IN_A_ROW_AT_FIRST,
             Some(_) => {
-                let least = IN_A_ROW << self.false_alarms.min(3);
+                let least = IN_A_ROW << (2 * self.false_alarms.min(2));
                 self.share.too_many_in_a_row(least.min(MOST_IN_A_ROW))
             }
         }
@@ -552,7 +553,7 @@ mod tests {
                 assert!(matches!(story.good(500 + row), Change::Ended(_)));
             }
         }
-        assert!((3..=7).contains(&alarms), "{alarms}");
+        assert!((3..=8).contains(&alarms), "{alarms}");
         for row in 2000..2600 {
             story.good(row);
         }

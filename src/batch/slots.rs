@@ -27,7 +27,7 @@ const LATER: Duration = Duration::from_secs(1);
 /// never to come.
 const OVERDUE_EACH: usize = 4;
 
-/// How urgent another attempt is.
+/// How urgent another attempt is: an urgent one goes in turns with the untried ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
     /// It can wait.
@@ -203,7 +203,9 @@ impl Slots {
     fn draw_any(&self, outages: &Outages, waiting: usize, untried: Untried) -> Draw {
         let has_room = waiting < MOST_WAITING;
         let has_untried = has_room && (untried.next || (untried.elsewhere && !untried.more));
-        if let Some(row) = self.urgent.front() {
+        if let Some(row) = self.urgent.front()
+            && (!has_untried || self.untried_in_a_row > 0)
+        {
             return Draw::Again(*row);
         }
         if let Some(row) = self.again.front()
@@ -245,6 +247,7 @@ mod tests {
         assert_eq!(drawn[..4], [next, next, next, again]);
         assert_eq!(drawn[7], Draw::Again(2));
         slots.wait(20, Urgency::Urgent);
+        assert_eq!(draw(&mut slots, ALL), Draw::Next);
         assert_eq!(draw(&mut slots, ALL), Draw::Again(20), "what it has in hand is dying");
         let rest: Vec<_> = (0..3).map(|_| draw(&mut slots, NONE)).collect();
         assert_eq!(rest, [3, 4, 5].map(Draw::Again));

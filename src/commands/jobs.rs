@@ -39,6 +39,10 @@ const SAMPLE_SHARE: usize = 8;
 /// Installations that are kept aside at most.
 const SAMPLE: usize = 64;
 
+/// Installations that are held in memory before they are taken. Of a list that is no longer, any may
+/// be taken as a probe.
+const HELD: usize = 4096;
+
 /// Which installations are worked on together.
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -142,7 +146,7 @@ impl Stream {
 
     /// Waits for more; for ever, when there is enough or no more.
     async fn refill(&mut self) -> Result<(), Error> {
-        if self.has_ended || !self.ready.is_empty() {
+        if self.has_ended || self.ready.len() >= HELD {
             return std::future::pending().await;
         }
         match self.source.recv().await {
@@ -170,7 +174,7 @@ impl Supply for Jobs {
     fn untried(&self) -> Untried {
         Untried {
             next: !self.list.ready.is_empty(),
-            elsewhere: !self.sample.ready.is_empty(),
+            elsewhere: !self.sample.ready.is_empty() || self.list.ready.len() > 1,
             more: !self.list.has_ended && self.list.ready.is_empty()
                 || !self.sample.has_ended && self.sample.ready.is_empty(),
         }
@@ -179,8 +183,14 @@ impl Supply for Jobs {
     fn take(&mut self, source: Source) -> Option<Job> {
         match source {
             Source::List => self.list.ready.pop_front(),
-            Source::Sample => self.sample.ready.pop_front(),
+            Source::Sample => self.sample.ready.pop_front().or_else(|| self.take_any()),
         }
+    }
+}
+
+impl Jobs {
+    fn take_any(&mut self) -> Option<Job> {
+        self.list.ready.remove(fastrand::usize(..self.list.ready.len().max(1)))
     }
 }
 

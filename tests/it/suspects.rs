@@ -92,10 +92,13 @@ impl Case {
         let healthy: Vec<_> =
             ran.results().into_iter().filter(|row| !bad.contains(&row["id"])).collect();
         assert_eq!(healthy.len(), COUNT - bad.len());
-        assert!(healthy.iter().all(|row| row["status"] == "recovered"), "{self:?}");
+        let pauses = ran.events("paused").len();
+        if healthy.iter().any(|row| row["status"] != "recovered") {
+            return (ran.code, pauses, Duration::MAX);
+        }
         let ends = healthy.iter().map(|row| row["finished_at"].parse::<jiff::Timestamp>().unwrap());
         let last = ends.max().unwrap().duration_since(began);
-        (ran.code, ran.events("paused").len(), Duration::try_from(last).unwrap())
+        (ran.code, pauses, Duration::try_from(last).unwrap())
     }
 }
 
@@ -144,7 +147,10 @@ fn bound(stage: Stage) -> Duration {
 }
 
 /// Takes cases side by side, and gives a line for each.
-fn table(cases: Vec<Case>, attempts: &str, side_by_side: usize) -> String {
+///
+/// The lines of cases that take too long come by themselves.
+fn table(cases: Vec<Case>, attempts: &str, side_by_side: usize) -> (String, String) {
+    let late = Mutex::new(String::new());
     let (cases, lines) = (Mutex::new(cases.into_iter()), Mutex::new(String::new()));
     thread::scope(|scope| {
         for _ in 0..side_by_side {
@@ -153,18 +159,18 @@ fn table(cases: Vec<Case>, attempts: &str, side_by_side: usize) -> String {
                     let Some(case) = cases.lock().unwrap().next() else { return };
                     let began = Instant::now();
                     let (exit, pauses, last) = case.last_recovery(attempts);
+                    let lines = if last > bound(case.stage) { &late } else { &lines };
                     writeln!(
                         lines.lock().unwrap(),
                         "{case:?}: last healthy after {last:.1?}, exit {exit} after {:.1?}, {pauses} pauses",
                         began.elapsed()
                     )
                     .unwrap();
-                    assert!(last <= bound(case.stage), "{case:?}: {last:?}");
                 }
             });
         }
     });
-    lines.into_inner().unwrap()
+    (lines.into_inner().unwrap(), late.into_inner().unwrap())
 }
 
 #[test]
@@ -179,7 +185,9 @@ fn who_always_fails_holds_up_no_other() {
         (20, P::Spread, F::Hang, S::Reconnect),
     ];
     let case = |(percent, place, fault, stage)| Case { percent, place, fault, stage };
-    println!("{}", table(cases.map(case).into(), "2", 6));
+    let (lines, late) = table(cases.map(case).into(), "2", 6);
+    println!("{lines}");
+    assert_eq!(late, "");
 }
 
 /// `cargo test --test it -- --ignored --nocapture every_share`
@@ -196,5 +204,7 @@ fn every_share_at_every_place_of_every_fault() {
             }
         }
     }
-    println!("{}", table(cases, "5", 12));
+    let (lines, late) = table(cases, "5", 12);
+    println!("{lines}");
+    assert_eq!(late, "");
 }
