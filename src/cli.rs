@@ -368,6 +368,10 @@ pub struct ResumeArgs {
     /// Take the failed installations too, not only the open ones
     #[arg(long)]
     pub retry_failed: bool,
+    /// The tokens recovered so far are where they belong, and tokens.jsonl was deleted: leave these
+    /// installations alone from now on
+    #[arg(long)]
+    pub tokens_handed_on: bool,
     #[command(flatten)]
     /// Which app.
     pub app: AppArgs,

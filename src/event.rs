@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     apps::{AppName, AppOfRun},
+    checksum::Checksum,
     clock,
     highlevel::{
         failure::{Class, Failure},
@@ -43,6 +44,8 @@ pub enum Event {
     Exchanging(Exchanging),
     /// A refresh token is about to be presented.
     Refreshing(Refreshing),
+    /// An agency's token is about to be presented for that of a sub-account.
+    Requesting(Requesting),
     /// An attempt failed and another one follows.
     Retrying(Retrying),
     /// HighLevel said "too many", or that nothing is left: every request is held.
@@ -57,6 +60,9 @@ pub enum Event {
     Continued(Continued),
     /// How far the server's clock is from ours: told once a leg, and again when it has moved.
     ServerClock(ServerClock),
+    /// A token pair came and is about to be written: whatever its file has later, this says what it
+    /// had to be. The event that says that the pair is durable follows.
+    Saving(Saving),
     /// The token pair is on disk and has not proved itself yet.
     Untried(Untried),
     /// The token pair is on disk.
@@ -75,8 +81,23 @@ pub enum Event {
     Reclaimed(Reclaimed),
     /// Tokens that the journal speaks of are not on disk: the installation is open again.
     Missed(Missed),
+    /// Somebody said that the tokens recovered so far are where they belong: their file need not have
+    /// them any more.
+    HandedOn(HandedOn),
     /// A secret was found in a file that must not have any.
     Leaked(Leaked),
+}
+
+impl Event {
+    /// The record whose tokens it speaks of, where it is one that goes with a token line.
+    pub fn row_of_tokens(&self) -> Option<u32> {
+        match self {
+            Self::Untried(e) => Some(e.row),
+            Self::Recovered(e) => Some(e.row),
+            Self::Failed(e) => Some(e.row),
+            _ => None,
+        }
+    }
 }
 
 /// See [`Event::Started`].
@@ -328,6 +349,19 @@ pub struct Refreshing {
     pub at: Timestamp,
 }
 
+/// See [`Event::Requesting`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requesting {
+    /// Number of the record.
+    pub row: u32,
+    /// Which installation it is.
+    pub id: Id,
+    /// Which attempt of this run it is; 1 is the first.
+    pub attempt: u32,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// See [`Event::Retrying`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retrying {
@@ -431,6 +465,27 @@ pub struct ServerClock {
     /// Milliseconds by which the server's clock is ahead of ours; 0 where the two agree as far as
     /// a time of whole seconds can tell.
     pub offset_ms: i64,
+}
+
+/// See [`Event::Saving`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saving {
+    /// Number of the record.
+    pub row: u32,
+    /// Where.
+    pub file: TokenFile,
+    /// Of the line without its line end.
+    pub token_line: Checksum,
+}
+
+/// A file of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenFile {
+    /// `tokens.jsonl`: to be used.
+    Tokens,
+    /// `quarantine.jsonl`: not to be used.
+    Quarantine,
 }
 
 /// See [`Event::Untried`].
@@ -666,6 +721,8 @@ pub struct Reclaimed {
     pub id: Id,
     /// When the tokens were found.
     pub at: Timestamp,
+    /// Checksum of the line of `tokens.jsonl` that was found.
+    pub token_line: Checksum,
 }
 
 /// See [`Event::Missed`].
@@ -677,6 +734,15 @@ pub struct Missed {
     pub id: Id,
     /// When it was noticed.
     pub at: Timestamp,
+}
+
+/// See [`Event::HandedOn`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedOn {
+    /// When it was said.
+    pub at: Timestamp,
+    /// How many installations are recovered by then.
+    pub installations: u32,
 }
 
 /// See [`Event::Leaked`].

@@ -7,6 +7,7 @@
 pub mod agency_tokens;
 pub mod apps;
 pub mod batch;
+pub mod checksum;
 pub mod cli;
 pub mod client_id;
 pub mod clock;

@@ -74,6 +74,7 @@ impl Listener for RunLog {
             | Event::Rejected(_)
             | Event::Exchanging(_)
             | Event::Refreshing(_)
+            | Event::Requesting(_)
             | Event::Recovered(_) => Weight::Routine,
             _ => Weight::News,
         };
@@ -118,6 +119,11 @@ pub fn line_of(event: &Event) -> Option<String> {
             "row {} {}: presenting its refresh token in attempt {}",
             e.row, e.id, e.attempt
         )),
+        Event::Requesting(e) => Some(format!(
+            "row {} {}: asking for its tokens with its agency's in attempt {}",
+            e.row, e.id, e.attempt
+        )),
+        Event::Saving(_) => None,
         Event::Retrying(e) => Some(format!(
             "row {} {}: attempt {}: {}{}; {}",
             e.row,
@@ -179,6 +185,10 @@ pub fn line_of(event: &Event) -> Option<String> {
         Event::Missed(e) => {
             Some(format!("row {} {}: no tokens on disk, to be asked for anew", e.row, e.id))
         }
+        Event::HandedOn(e) => Some(format!(
+            "the tokens of {} installations are where they belong, as was said; they need not be in tokens.jsonl",
+            e.installations
+        )),
         Event::Leaked(e) => Some(format!("a secret was found in {}, which was set aside", e.file)),
     }
 }

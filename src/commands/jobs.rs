@@ -319,7 +319,7 @@ Loc00000000000000006,,,refresh-of-row-6-012345
         }}))
         .unwrap();
         let out = place.path().join("run");
-        let folder = RunFolder::create(&out, b"{}", Disk::default()).unwrap();
+        let folder = RunFolder::create(&out, &started, Disk::default()).unwrap();
         let mut writer = Writer::create(&folder).unwrap();
         writer.append(&started).unwrap();
         let log = RunLog::open(&folder).unwrap();

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use tokio::{
     runtime::Runtime,
     task::{block_in_place, spawn_blocking},
@@ -427,7 +427,15 @@ fn leave_out_refused(folder: &RunFolder) -> anyhow::Result<()> {
         return Ok(());
     }
     let ledger = Ledger::read(&folder.journal(), |_| {})?;
-    tokens::leave_out_refused(folder.disk(), &folder.tokens(), &ledger)
+    let damaged = if ledger.has_refused() { tokens::tidy(folder, &ledger)? } else { Vec::new() };
+    match damaged.first() {
+        None => Ok(()),
+        Some(line) => bail!(
+            "{}, line {line}: not as it was written; moved to {}",
+            folder.tokens().display(),
+            folder.quarantine().display()
+        ),
+    }
 }
 
 /// Writes the views and looks for secrets in them.

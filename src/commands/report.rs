@@ -1,12 +1,19 @@
 //! `report`: the views of a run again, from its journal.
 
+use anyhow::{Context, anyhow};
+
 use super::{Voice, ending, leg::rewrite_views};
 use crate::{
     cli::ReportArgs,
     config::{self, Columns},
     event::Escalation,
     exit::{Exit, Fault, OrExit},
-    journal::{disk::Disk, folder::RunFolder, ledger},
+    journal::{
+        disk::Disk,
+        folder::RunFolder,
+        ledger::{self, Ledger},
+        tokens,
+    },
     plan::counted,
 };
 
@@ -17,15 +24,38 @@ pub fn report(args: &ReportArgs, voice: Voice) -> Result<Exit, Fault> {
     folder.sweep();
     let escalation = escalation(args, &folder)?;
     let summary = rewrite_views(&folder, escalation.as_ref())?;
-    if summary.books.recovered > 0 && !folder.tokens().exists() {
-        voice.say(&format!(
-            "warning: {} is missing, and the journal says that it has the tokens of {}; put it back",
+    let damaged = look_at_tokens(&folder, voice).or_exit(Exit::Local)?;
+    ending::show(&summary, &folder, &[], args.json, voice);
+    if let Some(line) = damaged {
+        let error = anyhow!(
+            "{}, line {line}: damaged, or of an installation that is not in the list; do not use it. \
+             Asks for its tokens anew:  {}",
             folder.tokens().display(),
-            counted(summary.books.recovered, "installation")
+            ending::resume_command(folder.path(), &ending::with_endpoint(&[], summary.endpoint()))
+        );
+        return Err(Fault { exit: Exit::Local, error });
+    }
+    Ok(if summary.exit == Exit::Bug { Exit::Bug } else { Exit::Recovered })
+}
+
+/// Says when the token file is not there, and gives the number of its first damaged line.
+fn look_at_tokens(folder: &RunFolder, voice: Voice) -> anyhow::Result<Option<u64>> {
+    let (ledger, tokens) = (Ledger::read(&folder.journal(), |_| {})?, folder.tokens());
+    if tokens.exists() {
+        let damaged = tokens::damaged(&tokens, &ledger);
+        let damaged = damaged.with_context(|| format!("cannot read {}", tokens.display()))?;
+        return Ok(damaged.first().copied());
+    }
+    let awaited = ledger.tokens_awaited();
+    if awaited > 0 {
+        voice.say(&format!(
+            "warning: {} is missing, and the journal says that it has the tokens of {}; put it back, \
+             unless they are where they belong",
+            tokens.display(),
+            counted(awaited, "installation")
         ));
     }
-    ending::show(&summary, &folder, &[], args.json, voice);
-    Ok(if summary.exit == Exit::Bug { Exit::Bug } else { Exit::Recovered })
+    Ok(None)
 }
 
 /// How the escalation is to be written, where it is not to be as the run has it.

@@ -1,13 +1,14 @@
 //! `resume`: goes on with a run from its folder, after any end.
 
 use std::{
+    collections::HashMap,
     io,
     num::NonZeroU32,
     path::{Path, PathBuf},
     thread,
 };
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use tokio::runtime::Runtime;
 
 use super::{
@@ -20,11 +21,12 @@ use crate::{
     agency_tokens::Owner,
     apps::{AppOfRun, DEFAULT, Directory},
     batch::limit::MaxFailures,
+    checksum::Checksum,
     cli::{RehearsalArgs, ResumeArgs, options_again},
     client_id::application,
     clock,
     config::{self, App, AppBefore, Limits, Party, Place, Stdin},
-    event::{Event, Finished, Listener, Missed, Reclaimed, Resumed, Started},
+    event::{Event, Finished, HandedOn, Listener, Missed, Reclaimed, Resumed, Started},
     exit::{Exit, Fault, OrExit},
     fingerprint::Fingerprints,
     input::Source,
@@ -50,7 +52,7 @@ pub fn resume(args: &ResumeArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault
     let mut lock = folder.lock().or_exit(Exit::Local)?;
     folder.sweep();
     let log = RunLog::open(&folder).or_exit(Exit::Local)?;
-    let Restored { writer, ledger } = restore(&folder, &mut lock, &log, voice)?;
+    let Restored { writer, ledger } = restore(&folder, &mut lock, &log, args, voice)?;
     let take = if args.retry_failed { Take::OpenAndFailed } else { Take::Open };
     if ledger.to_take(take) == 0 {
         voice.say(&nothing_left(&ledger.books()));
@@ -132,35 +134,75 @@ fn restore(
     folder: &RunFolder,
     lock: &mut Lock,
     log: &RunLog,
+    args: &ResumeArgs,
     voice: Voice,
 ) -> Result<Restored, Fault> {
     let (ledger, on_disk) = read_at_once(folder, lock)?;
     sign(lock, &ledger).or_exit(Exit::Local)?;
-    check_tokens_are_there(folder, &ledger).or_exit(Exit::Local)?;
+    check_tokens_are_there(folder, &ledger, args).or_exit(Exit::Local)?;
     let mut ledger = with_list(folder, ledger, log)?;
     let mut writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
     let on_disk = match take_rescued_over(folder, &ledger, &mut writer, voice)? {
         Rescues::None => on_disk,
         Rescues::TakenOver => tokens::on_disk(&folder.tokens(), ledger.prints()),
     };
-    let on_disk = on_disk.with_context(|| format!("cannot read {}", folder.tokens().display()));
-    let on_disk = on_disk.or_exit(Exit::Local)?;
-    if on_disk.pairs > on_disk.installations.len() || folder.quarantine().exists() {
+    let named = || format!("cannot read {}", folder.tokens().display());
+    let mut on_disk = on_disk.with_context(named).or_exit(Exit::Local)?;
+    let say = |line: &str| {
+        voice.say(line);
+        log.note(line);
+    };
+    say_damage_in_quarantine(folder, &ledger, say).or_exit(Exit::Local)?;
+    if on_disk.is_untidy(&ledger) {
         drop(writer);
-        tokens::leave_the_last(folder.disk(), &folder.tokens(), ledger.prints())
-            .and_then(|()| tokens::leave_out_refused(folder.disk(), &folder.tokens(), &ledger))
+        tidy_tokens(folder, &ledger, say).or_exit(Exit::Local)?;
+        on_disk = tokens::on_disk(&folder.tokens(), ledger.prints())
+            .with_context(named)
             .or_exit(Exit::Local)?;
         writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
     }
-    let differ = ledger.compare(&on_disk.installations);
+    if args.tokens_handed_on {
+        let installations = ledger.books().recovered;
+        let handed_on = Event::HandedOn(HandedOn { at: clock::now(), installations });
+        add(&mut ledger, &mut writer, log, handed_on).or_exit(Exit::Local)?;
+        writer.sync().or_exit(Exit::Local)?;
+    }
+    let differ = ledger.compare(&on_disk.pairs);
     if differ != Disagreement::default() {
-        voice.say(&in_words_of(&differ));
+        say(&in_words_of(&differ));
         for event in agreement(folder, &ledger, differ).or_exit(Exit::Local)? {
             add(&mut ledger, &mut writer, log, event).or_exit(Exit::Local)?;
         }
         writer.sync().or_exit(Exit::Local)?;
     }
     Ok(Restored { writer, ledger })
+}
+
+/// Leaves good token lines alone in their file, and names the others.
+fn tidy_tokens(folder: &RunFolder, ledger: &Ledger, say: impl Fn(&str)) -> anyhow::Result<()> {
+    for line in tokens::tidy(folder, ledger)? {
+        say(&format!(
+            "{}, line {line}: damaged, or of an installation that is not in the list; moved to {}",
+            folder.tokens().display(),
+            folder.quarantine().display()
+        ));
+    }
+    Ok(())
+}
+
+/// Names lines that nothing depends on and nobody should rely on.
+fn say_damage_in_quarantine(
+    folder: &RunFolder,
+    ledger: &Ledger,
+    say: impl Fn(&str),
+) -> anyhow::Result<()> {
+    let quarantine = folder.quarantine();
+    if quarantine.exists() {
+        for line in tokens::damaged_in_quarantine(&quarantine, ledger)? {
+            say(&format!("{}, line {line}: not as it was written", quarantine.display()));
+        }
+    }
+    Ok(())
 }
 
 /// Adds an event to the journal and takes it into account.
@@ -197,7 +239,7 @@ fn read_at_once(
 
 /// Says in the lock file who goes on with which run.
 fn sign(lock: &mut Lock, ledger: &Ledger) -> anyhow::Result<()> {
-    let first = serde_json::to_vec(&Event::Started(Box::new(ledger.started.clone())))?;
+    let first = Event::Started(Box::new(ledger.started.clone()));
     lock.sign(&first).context("cannot write into the run folder")
 }
 
@@ -212,8 +254,6 @@ fn begun(folder: &RunFolder, lock: &mut Lock, prints: &Fingerprints) -> Result<L
     };
     let never_began = || JournalError::NotBegun(journal.clone());
     let first = first.ok_or_else(never_began).or_exit(Exit::Local)?;
-    let first: Event =
-        serde_json::from_slice(&first).map_err(|_| never_began()).or_exit(Exit::Local)?;
     let mut writer = Writer::open(folder, 0).or_exit(Exit::Local)?;
     writer.append(&first).and_then(|()| writer.sync()).or_exit(Exit::Local)?;
     read().or_exit(Exit::Local)
@@ -228,19 +268,36 @@ fn is_not_yet(folder: &RunFolder, journal: &Path) -> bool {
     !journal.exists() && !has_worked()
 }
 
-/// Without the token file nobody could say what is recovered.
-fn check_tokens_are_there(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<()> {
-    let recovered = ledger.books().recovered;
-    ensure!(
-        recovered == 0 || folder.tokens().exists(),
-        "{} is missing, and the journal says that it has the tokens of {}; nothing was sent. \
-         Put it back. If these tokens are lost, make an empty file in its place and resume: all of \
-         them are then asked for anew",
-        folder.tokens().display(),
-        counted(recovered, "installation")
+/// Without the token file nobody could say what is recovered, unless its tokens were saved in a second
+/// place, or somebody says what became of them.
+fn check_tokens_are_there(
+    folder: &RunFolder,
+    ledger: &Ledger,
+    args: &ResumeArgs,
+) -> anyhow::Result<()> {
+    let awaited = ledger.tokens_awaited();
+    let is_there = awaited == 0 || folder.tokens().exists() || args.tokens_handed_on;
+    let is_saved = || rescue::found(folder.path(), &ledger.started.run_id).map(|f| !f.is_empty());
+    if is_there || is_saved().context(RESCUED_UNREADABLE)? {
+        return Ok(());
+    }
+    let mut again = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
+    again.extend(args.retry_failed.then(|| "--retry-failed".into()));
+    again.push("--tokens-handed-on".into());
+    bail!(
+        "{tokens} is missing, and the journal says that it has the tokens of {awaited}; nothing was \
+         sent.\n\
+         If you deleted it since the tokens are where they belong, go on with the rest:\n  \
+         {again}\n\
+         Otherwise put it back. If these tokens are lost, make an empty file in its place and resume: \
+         all of them are then asked for anew",
+        tokens = folder.tokens().display(),
+        awaited = counted(awaited, "installation"),
+        again = ending::resume_command(folder.path(), &again),
     );
-    Ok(())
 }
+
+const RESCUED_UNREADABLE: &str = "cannot read the tokens that were saved in a second place";
 
 /// Where a crash came before the list was in the journal as a whole, it is read again.
 fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger, Fault> {
@@ -292,7 +349,7 @@ fn take_rescued_over(
     voice: Voice,
 ) -> Result<Rescues, Fault> {
     let found = rescue::found(folder.path(), &ledger.started.run_id)
-        .context("cannot read the tokens that were saved in a second place")
+        .context(RESCUED_UNREADABLE)
         .or_exit(Exit::Local)?;
     let rescues = if found.is_empty() { Rescues::None } else { Rescues::TakenOver };
     for (place, content) in found {
@@ -341,8 +398,12 @@ fn agreement(
 ) -> Result<Vec<Event>, JournalError> {
     let at = clock::now();
     let Disagreement { reclaimed, missed } = differ;
-    let reclaimed = ledger.listed(&folder.journal(), reclaimed)?.into_iter().map(|listed| {
-        Event::Reclaimed(Reclaimed { row: listed.row, id: listed.installation.id, at })
+    let lines: HashMap<u32, Checksum> = reclaimed.iter().copied().collect();
+    let rows = reclaimed.into_iter().map(|(row, _)| row);
+    let reclaimed = ledger.listed(&folder.journal(), rows)?.into_iter().filter_map(|listed| {
+        let (row, id) = (listed.row, listed.installation.id);
+        let token_line = *lines.get(&row)?;
+        Some(Event::Reclaimed(Reclaimed { row, id, at, token_line }))
     });
     let missed = ledger
         .listed(&folder.journal(), missed)?

@@ -301,8 +301,7 @@ fn prepare(
     disk: Disk,
 ) -> Result<Leg, Fault> {
     let started = Event::Started(Box::new(started(args, list, plan, app, links)));
-    let first_event = serde_json::to_vec(&started).or_exit(Exit::Local)?;
-    let folder = RunFolder::create(out, &first_event, disk)
+    let folder = RunFolder::create(out, &started, disk)
         .map_err(|error| Fault { exit: error.exit(), error: error.into() })?;
     let lock = folder.lock().or_exit(Exit::Local)?;
     let mut writer = Writer::create(&folder).or_exit(Exit::Local)?;

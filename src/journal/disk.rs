@@ -87,7 +87,12 @@ impl Disk {
             builder.mode(0o700);
         }
         builder.create(path)?;
-        self.sync_folder(folder_of(path))
+        let made = only_for_its_owner(path).and_then(|()| self.sync_folder(folder_of(path)));
+        if made.is_err() {
+            // What stays of it is in nobody's way.
+            let _ = fs::remove_dir(path);
+        }
+        made
     }
 
     /// Makes a new file that only its owner can read.
@@ -264,6 +269,18 @@ impl Write for Aside {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// Gives a folder its mode whatever the umask took away from it.
+fn only_for_its_owner(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    }
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
 }
 
 /// The folder that a path is in.

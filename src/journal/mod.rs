@@ -7,5 +7,6 @@ pub mod ledger;
 pub mod line_file;
 pub mod reader;
 pub mod rescue;
+pub mod seal;
 pub mod tokens;
 pub mod writer;

@@ -9,6 +9,7 @@ use std::{
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::seal;
 use crate::event::{Event, FORMAT};
 
 /// Why a journal cannot be read.
@@ -101,23 +102,22 @@ impl Reader {
         JournalError::Unreadable { path: self.path.clone(), source }
     }
 
-    fn parse(&self) -> Result<Event, JournalError> {
-        if self.line == 1 {
-            self.check_format()?;
+    fn parse(&mut self) -> Result<Event, JournalError> {
+        let damaged = || JournalError::Damaged { path: self.path.clone(), line: self.line };
+        let event = seal::open(&mut self.buffer).ok_or_else(damaged)?;
+        if self.line == 1
+            && let Some(format) = newer_format(event)
+        {
+            return Err(JournalError::Newer { path: self.path.clone(), format });
         }
-        serde_json::from_slice(&self.buffer)
-            .map_err(|_| JournalError::Damaged { path: self.path.clone(), line: self.line })
+        serde_json::from_slice(event).map_err(|_| damaged())
     }
+}
 
-    /// A newer format may have other fields, so the format is looked at before anything else.
-    fn check_format(&self) -> Result<(), JournalError> {
-        match serde_json::from_slice(&self.buffer) {
-            Ok(Head { started: Format { format } }) if format > FORMAT => {
-                Err(JournalError::Newer { path: self.path.clone(), format })
-            }
-            _ => Ok(()),
-        }
-    }
+/// A newer format may have other fields, so the format is looked at before anything else.
+fn newer_format(event: &[u8]) -> Option<u32> {
+    let Head { started: Format { format } } = serde_json::from_slice(event).ok()?;
+    (format > FORMAT).then_some(format)
 }
 
 impl Iterator for Reader {

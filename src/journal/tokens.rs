@@ -1,16 +1,22 @@
 //! Reads `tokens.jsonl` back: which installations have their tokens on disk.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fs::File,
     io::{self, BufRead, BufReader, Write},
     path::Path,
 };
 
 use serde::Deserialize;
+use serde_json::json;
 
-use super::{disk::Disk, ledger::Ledger};
+use super::{
+    folder::RunFolder,
+    ledger::{Ledger, TokenLine},
+    line_file::{CustodyLost, LineFile},
+};
 use crate::{
+    checksum::Checksum,
     fingerprint::{Fingerprint, Fingerprints},
     installation::Scope,
 };
@@ -33,67 +39,161 @@ struct Document<'a> {
 /// What `tokens.jsonl` holds, whole lines only.
 #[derive(Debug, Default)]
 pub struct OnDisk {
-    /// The installations whose token pairs are there.
-    pub installations: HashSet<Fingerprint>,
-    /// Lines that have a token pair; more than installations when some stand there twice.
-    pub pairs: usize,
+    /// The installations whose token pairs are there, each with the checksum of its last line.
+    pub pairs: HashMap<Fingerprint, Checksum>,
+    /// Lines; more than pairs when some installations stand there twice, or some are no pair.
+    pub lines: usize,
+}
+
+impl OnDisk {
+    /// Whether the file has more than a line an installation, or others than the journal knows.
+    pub fn is_untidy(&self, ledger: &Ledger) -> bool {
+        let known = ledger.token_lines();
+        let is_good = |(print, line): (&Fingerprint, &Checksum)| {
+            known.get(print).is_some_and(|known| known.allows(*line))
+        };
+        self.lines > self.pairs.len() || !self.pairs.iter().all(is_good)
+    }
+}
+
+impl TokenLine {
+    fn allows(self, line: Checksum) -> bool {
+        match self {
+            Self::Known(known) => known == line,
+            Self::Unknown => true,
+            Self::NotToBeUsed => false,
+        }
+    }
 }
 
 /// Reads which installations have their token pairs on disk.
 pub fn on_disk(tokens: &Path, prints: &Fingerprints) -> io::Result<OnDisk> {
     let mut found = OnDisk::default();
     each_line(tokens, |line| {
+        found.lines += 1;
         if let Some(print) = print_of(line, prints) {
-            found.installations.insert(print);
-            found.pairs += 1;
+            found.pairs.insert(print, Checksum::of(line));
         }
         Ok(())
     })?;
     Ok(found)
 }
 
-/// Leaves one line an installation, the last one, as a crash in the midst of saving may have left
-/// more. Lines that are no token pairs stay.
-pub fn leave_the_last(disk: &Disk, tokens: &Path, prints: &Fingerprints) -> anyhow::Result<()> {
-    let mut last: HashMap<Fingerprint, usize> = HashMap::new();
+/// The lines of a token file that are not as they were written, by number; 1 is the first.
+pub type Damaged = Vec<u64>;
+
+/// Leaves one good line an installation in `tokens.jsonl`. What is damaged, or of nobody in the list,
+/// goes to `quarantine.jsonl`, and its number is returned; repetitions and tokens that are not to be
+/// used go.
+pub fn tidy(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<Damaged> {
+    let (tokens, known) = (folder.tokens(), ledger.token_lines());
+    let mut last: HashMap<Fingerprint, u64> = HashMap::new();
     let mut number = 0;
-    each_line(tokens, |line| {
-        if let Some(print) = print_of(line, prints) {
+    each_line(&tokens, |line| {
+        number += 1;
+        if let Verdict::Good(print) = verdict(line, ledger.prints(), &known) {
             last.insert(print, number);
         }
-        number += 1;
         Ok(())
     })?;
-    let mut tidy = disk.replace(tokens)?;
+    let mut damaged = Damaged::new();
+    let mut quarantine = None;
+    let mut tidy = folder.disk().replace(&tokens)?;
     number = 0;
-    each_line(tokens, |line| {
-        let is_last = print_of(line, prints).is_none_or(|print| last.get(&print) == Some(&number));
+    each_line(&tokens, |line| {
         number += 1;
-        if is_last { tidy.write_all(line) } else { Ok(()) }
+        match verdict(line, ledger.prints(), &known) {
+            Verdict::Good(print) if last.get(&print) == Some(&number) => {
+                tidy.write_all(line)?;
+                tidy.write_all(b"\n")
+            }
+            Verdict::Good(_) | Verdict::NotToBeUsed => Ok(()),
+            Verdict::Damaged => {
+                damaged.push(number);
+                set_apart(folder, &mut quarantine, line, number).map_err(io::Error::other)
+            }
+        }
     })?;
-    tidy.put_in_place()
+    // What is damaged is safe in its new place before it goes from the old one.
+    quarantine.as_mut().map_or(Ok(()), LineFile::sync)?;
+    folder.disk().sync_folder(folder.path())?;
+    tidy.put_in_place()?;
+    Ok(damaged)
 }
 
-/// Takes out the lines of installations whose tokens are not to be used.
-pub fn leave_out_refused(disk: &Disk, tokens: &Path, ledger: &Ledger) -> anyhow::Result<()> {
-    let refused = ledger.refused();
-    if refused.is_empty() {
-        return Ok(());
+/// What is to be done with a line of `tokens.jsonl`.
+enum Verdict {
+    Good(Fingerprint),
+    NotToBeUsed,
+    Damaged,
+}
+
+fn verdict(line: &[u8], prints: &Fingerprints, known: &HashMap<Fingerprint, TokenLine>) -> Verdict {
+    let print = print_of(line, prints);
+    match print.and_then(|print| Some((print, *known.get(&print)?))) {
+        Some((_, TokenLine::NotToBeUsed)) => Verdict::NotToBeUsed,
+        Some((print, token_line)) if token_line.allows(Checksum::of(line)) => Verdict::Good(print),
+        _ => Verdict::Damaged,
     }
-    let mut tidy = disk.replace(tokens)?;
-    each_line(tokens, |line| {
-        let print = print_of(line, ledger.prints());
-        let is_refused = print.is_some_and(|print| refused.contains(&print));
-        if is_refused { Ok(()) } else { tidy.write_all(line) }
-    })?;
-    tidy.put_in_place()
 }
 
+/// Brings a damaged line to the quarantine as a text: nothing is thrown away.
+fn set_apart(
+    folder: &RunFolder,
+    quarantine: &mut Option<LineFile>,
+    line: &[u8],
+    number: u64,
+) -> Result<(), CustodyLost> {
+    let document = json!({
+        "quarantined_for": "damaged",
+        "reason": format!("line {number} of tokens.jsonl is not as it was written"),
+        "line": String::from_utf8_lossy(line),
+    });
+    let file = match quarantine.take() {
+        Some(file) => file,
+        None => LineFile::open(folder.disk(), &folder.quarantine(), None)?,
+    };
+    quarantine.insert(file).line(document.to_string().as_bytes())
+}
+
+/// The lines of `tokens.jsonl` that are not as they were written, or of nobody in the list.
+pub fn damaged(tokens: &Path, ledger: &Ledger) -> io::Result<Damaged> {
+    let known = ledger.token_lines();
+    let mut damaged = Damaged::new();
+    let mut number = 0;
+    each_line(tokens, |line| {
+        number += 1;
+        if matches!(verdict(line, ledger.prints(), &known), Verdict::Damaged) {
+            damaged.push(number);
+        }
+        Ok(())
+    })?;
+    Ok(damaged)
+}
+
+/// The lines of `quarantine.jsonl` that are not as they were written. Nothing depends on them.
+pub fn damaged_in_quarantine(quarantine: &Path, ledger: &Ledger) -> io::Result<Damaged> {
+    let mut damaged = Damaged::new();
+    let mut number = 0;
+    each_line(quarantine, |line| {
+        number += 1;
+        if !line.starts_with(SET_APART) && !ledger.has_quarantined(Checksum::of(line)) {
+            damaged.push(number);
+        }
+        Ok(())
+    })?;
+    Ok(damaged)
+}
+
+/// How a line begins that was brought to the quarantine from `tokens.jsonl`.
+const SET_APART: &[u8] = br#"{"quarantined_for":"damaged""#;
+
+/// Gives each whole line, without its end.
 fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut input = BufReader::with_capacity(1 << 17, File::open(path)?);
     let mut line = Vec::new();
     while input.read_until(b'\n', &mut line)? > 0 {
-        if line.ends_with(b"\n") {
+        if line.pop() == Some(b'\n') {
             take(&line)?;
         }
         line.clear();
@@ -102,7 +202,8 @@ fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::
 }
 
 fn print_of(line: &[u8], prints: &Fingerprints) -> Option<Fingerprint> {
-    let document: Document = serde_json::from_slice(line).ok()?;
+    // As a whole: what the document does not read is part of the line all the same.
+    let document: Document = serde_json::from_str(std::str::from_utf8(line).ok()?).ok()?;
     if document.access_token.is_empty() {
         return None;
     }

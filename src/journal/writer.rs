@@ -25,9 +25,12 @@ use super::{
     folder::RunFolder,
     line_file::LineFile,
     rescue::{Rescue, Rescued},
+    seal,
 };
+pub use crate::event::TokenFile as Custody;
 use crate::{
-    event::Event,
+    checksum::Checksum,
+    event::{Event, Saving},
     secret::Secret,
     stop::{Cause, Stop},
 };
@@ -37,15 +40,6 @@ const QUEUE: usize = 4096;
 
 /// Commands that one sync covers at most.
 const GROUP: usize = 1024;
-
-/// Which file takes a token pair into custody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Custody {
-    /// `tokens.jsonl`: to be used.
-    Tokens,
-    /// `quarantine.jsonl`: not to be used.
-    Quarantine,
-}
 
 /// The files of a run, owned.
 #[derive(Debug)]
@@ -101,7 +95,7 @@ impl Writer {
     }
 
     fn line_of(&self, event: &Event) -> Result<Vec<u8>, CustodyLost> {
-        serde_json::to_vec(event).map_err(|e| CustodyLost::new(&self.folder.journal(), e.into()))
+        seal::sealed(event).map_err(|e| CustodyLost::new(&self.folder.journal(), e.into()))
     }
 
     /// Hands the files to a thread of their own, which asks for a stop when the disk fails.
@@ -137,10 +131,14 @@ impl Writer {
     }
 
     /// Writes the events of a group that speak of no tokens. They need not wait for the tokens of
-    /// others, and a code that is about to be presented waits for them.
+    /// others, and a code that is about to be presented waits for them. Of the tokens, it is written
+    /// what their lines will be.
     fn write_ahead(&mut self, group: &[Command]) -> Result<(), CustodyLost> {
-        for command in group.iter().filter(|command| command.document.is_none()) {
-            self.journal.line(&command.event)?;
+        for command in group {
+            match &command.document {
+                None => self.journal.line(&command.event)?,
+                Some(document) => self.journal.line(&document.saving)?,
+            }
         }
         self.journal.write()
     }
@@ -153,8 +151,8 @@ impl Writer {
     }
 
     fn commit_documents(&mut self, group: &[Command]) -> Result<(), CustodyLost> {
-        for (custody, document) in group.iter().filter_map(|command| command.document.as_ref()) {
-            self.custody(*custody)?.line(document.expose().as_bytes())?;
+        for Document { file, line, .. } in documents(group) {
+            self.custody(*file)?.line(line.expose().as_bytes())?;
         }
         for custody in [Custody::Tokens, Custody::Quarantine] {
             if group.iter().any(|command| command.is_for(custody)) {
@@ -307,9 +305,9 @@ impl Service {
     /// lands where it belongs is found there by the next leg.
     fn save(&mut self, group: &[Command]) {
         self.save_orphans();
-        for (custody, document) in group.iter().filter_map(|command| command.document.as_ref()) {
-            let bytes = document.expose().as_bytes();
-            if self.writer.keep_alone(*custody, bytes).is_err() {
+        for Document { file, line, .. } in documents(group) {
+            let bytes = line.expose().as_bytes();
+            if self.writer.keep_alone(*file, bytes).is_err() {
                 self.rescue.keep(bytes);
             }
         }
@@ -401,24 +399,29 @@ impl Journal {
     ) -> Result<(), CustodyLost> {
         let text = serde_json::to_string(document)
             .map_err(|e| CustodyLost::new(&self.stalled.path, e.into()))?;
-        let document = Secret::new(text);
+        let saving = Event::Saving(Saving {
+            row: event.row_of_tokens().unwrap_or_default(),
+            file: custody,
+            token_line: Checksum::of(text.as_bytes()),
+        });
+        let (line, saving) = (Secret::new(text), self.line_of(&saving)?);
         let event = self.line_of(event)?;
         let kept = match self.stalled.lost.get() {
             Some(lost) if lost.is_stall() => Err(lost.clone()),
             _ => {
-                let document = Some((custody, document.clone()));
+                let document = Some(Document { file: custody, line: line.clone(), saving });
                 self.send_and_wait(document, event, Wait::UntilDurable).await
             }
         };
         if kept.as_ref().is_err_and(CustodyLost::is_stall) {
-            self.stalled.save(document).await;
+            self.stalled.save(line).await;
         }
         kept
     }
 
     async fn send_and_wait(
         &self,
-        document: Option<(Custody, Secret)>,
+        document: Option<Document>,
         event: Vec<u8>,
         wait: Wait,
     ) -> Result<(), CustodyLost> {
@@ -438,7 +441,7 @@ impl Journal {
     }
 
     fn line_of(&self, event: &Event) -> Result<Vec<u8>, CustodyLost> {
-        serde_json::to_vec(event).map_err(|e| CustodyLost::new(&self.stalled.path, e.into()))
+        seal::sealed(event).map_err(|e| CustodyLost::new(&self.stalled.path, e.into()))
     }
 
     fn thread_gone(&self) -> CustodyLost {
@@ -484,9 +487,22 @@ impl Writing {
     }
 }
 
+/// A line of tokens.
+#[derive(Debug)]
+struct Document {
+    file: Custody,
+    line: Secret,
+    /// The event that says what the line will be, as a line of the journal.
+    saving: Vec<u8>,
+}
+
+fn documents(group: &[Command]) -> impl Iterator<Item = &Document> {
+    group.iter().filter_map(|command| command.document.as_ref())
+}
+
 #[derive(Debug)]
 struct Command {
-    document: Option<(Custody, Secret)>,
+    document: Option<Document>,
     event: Vec<u8>,
     done: Option<oneshot::Sender<Result<(), CustodyLost>>>,
     wait: Wait,
@@ -502,7 +518,7 @@ enum Wait {
 
 impl Command {
     fn is_for(&self, custody: Custody) -> bool {
-        self.document.as_ref().is_some_and(|(for_, _)| *for_ == custody)
+        self.document.as_ref().is_some_and(|document| document.file == custody)
     }
 }
 

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fs, path::Path};
 use ghl_reconnect::journal::{disk::Disk, folder::RunFolder};
 use serde_json::json;
 
-use crate::support::{Nobody, Ran, Row, StandIn, Work, entries, fixture, location, locations};
+use crate::support::{
+    Nobody, Ran, Row, StandIn, Work, entries, fixture, location, locations, sealed, unsealed,
+};
 
 const VIEWS: [&str; 6] = [
     "results.csv",
@@ -194,7 +196,11 @@ fn a_damaged_line_of_the_journal_is_named_and_no_view_is_touched() {
 fn a_journal_of_a_newer_format_is_refused() {
     let work = Work::new();
     let (ran, _) = eventful_run(&work);
-    let report = report_with(&work, &ran, |text| text.replacen("\"format\":1", "\"format\":99", 1));
+    let report = report_with(&work, &ran, |text| {
+        let (first, rest) = text.split_once('\n').unwrap();
+        let first = sealed(&unsealed(first).replacen("\"format\":1", "\"format\":99", 1));
+        format!("{first}\n{rest}")
+    });
     let report = report.expect(4);
     assert!(report.stderr.contains("format 99"), "{}", report.stderr);
 }

@@ -11,6 +11,7 @@ mod apps;
 mod chain;
 mod classes;
 mod credentials;
+mod damage;
 mod discover;
 mod durability;
 mod escalation;

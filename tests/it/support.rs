@@ -13,6 +13,7 @@ use std::{
 };
 
 use ghl_reconnect::{
+    checksum::Checksum,
     installation::Scope,
     sandbox::{AuditReport, FaultPlan, InstalledLocation, Options, Sandbox, Step},
 };
@@ -383,7 +384,7 @@ impl Ran {
     }
 
     #[track_caller]
-    fn assert_books_balance(&self) {
+    pub(crate) fn assert_books_balance(&self) {
         let (summary, results) = (self.summary(), self.results());
         let count = |status: &str| results.iter().filter(|row| row["status"] == status).count();
         let rejected = self.rejected().len();
@@ -477,6 +478,18 @@ pub(crate) fn rows(path: &Path) -> Vec<Row> {
 pub(crate) fn lines(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A line of a journal with its checksum, from the plain event.
+pub(crate) fn sealed(event: &str) -> String {
+    let body = event.strip_suffix('}').unwrap();
+    format!("{body},\"checksum\":\"{}\"}}", Checksum::of(body.as_bytes()))
+}
+
+/// The plain event of a line of a journal.
+pub(crate) fn unsealed(line: &str) -> String {
+    let (body, _) = line.rsplit_once(",\"checksum\":").unwrap();
+    format!("{body}}}")
 }
 
 /// Starts a program whose output the test reads.

@@ -37,7 +37,7 @@ impl AppBooks {
         match state {
             State::NotListed => {}
             State::Pending | State::LeftOff => self.not_attempted += 1,
-            State::Recovered => self.recovered += 1,
+            State::Recovered | State::HandedOn => self.recovered += 1,
             State::Skipped => self.skipped += 1,
             State::Failed | State::Refused => self.failed += 1,
         }

@@ -15,9 +15,10 @@ use self::apps::AppIndex;
 use super::reader::{JournalError, Reader};
 use crate::{
     apps::AppName,
+    checksum::Checksum,
     event::{
-        Event, Exchanging, Failed, Finished, Halted, Leaked, Listed, Paused, Ready, Reclaimed,
-        Recovered, Refreshing, Resumed, Skipped, Started,
+        Call, Event, Exchanging, Failed, Finished, Halted, Leaked, Listed, Paused, Ready,
+        Reclaimed, Recovered, Refreshing, Requesting, Resumed, Saving, Skipped, Started, TokenFile,
     },
     fingerprint::{Fingerprint, Fingerprints},
     highlevel::failure::{Class, Failure, Stage},
@@ -63,6 +64,8 @@ pub struct Ledger {
     rows: Vec<Row>,
     tried: HashMap<u32, Tried>,
     in_doubt: HashMap<u32, LostGrant>,
+    /// Of the lines of `quarantine.jsonl`.
+    quarantined: HashSet<Checksum>,
     /// When refresh tokens were presented of which nobody knows what came of it. It outlasts the end of
     /// an installation's work in a leg: the token stays in doubt.
     refresh_presented: HashMap<u32, Timestamp>,
@@ -75,6 +78,8 @@ struct Row {
     origin: Origin,
     app: AppIndex,
     print: Fingerprint,
+    /// Of its last line in `tokens.jsonl`, where the journal knows it.
+    token_line: Option<Checksum>,
     listed_at: u64,
     outcome_at: u64,
 }
@@ -93,6 +98,8 @@ enum State {
     NotListed,
     Pending,
     Recovered,
+    /// Recovered, and its tokens are where they belong: they need not be on disk any more.
+    HandedOn,
     /// Left alone, since its old token is good.
     Skipped,
     Failed,
@@ -129,7 +136,7 @@ pub struct LostGrant {
     pub id: Id,
     /// The way on which it was lost: by refresh, the refresh token may be spent.
     pub via: Way,
-    /// When its code was asked for; by refresh, when the refresh token was presented.
+    /// When its code was asked for; by refresh and by agency, when their token was presented.
     pub reconnected_at: Timestamp,
     /// Trace id of the reconnect.
     pub reconnect_trace_id: Option<SafeText>,
@@ -216,11 +223,22 @@ pub enum Take {
     OpenAndFailed,
 }
 
+/// What an installation's line in `tokens.jsonl` has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenLine {
+    /// This one.
+    Known(Checksum),
+    /// The journal has not come to say so, as after a power cut.
+    Unknown,
+    /// There must be none: the tokens are refused where they are tried.
+    NotToBeUsed,
+}
+
 /// How journal and tokens disagree after a crash, or after somebody's hand.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Disagreement {
-    /// Rows whose tokens are on disk though the journal does not say so.
-    pub reclaimed: Vec<u32>,
+    /// Rows whose tokens are on disk though the journal does not say so, and what their lines are.
+    pub reclaimed: Vec<(u32, Checksum)>,
     /// Rows that the journal calls recovered whose tokens are not on disk.
     pub missed: Vec<u32>,
 }
@@ -280,6 +298,7 @@ impl Ledger {
             rows: Vec::new(),
             tried: HashMap::new(),
             in_doubt: HashMap::new(),
+            quarantined: HashSet::new(),
             refresh_presented: HashMap::new(),
         }
     }
@@ -293,8 +312,10 @@ impl Ledger {
             Event::Ready(ready) => self.ready = Some(ready),
             Event::Exchanging(e) => self.exchanging(e),
             Event::Refreshing(e) => self.refreshing(e),
+            Event::Requesting(e) => self.requesting(e),
+            Event::Saving(e) => self.saving(&e),
             Event::Retrying(e) => {
-                self.end_doubt(e.row, &e.failure);
+                self.end_doubt(e.row, &e.failure, e.call.as_ref());
                 self.try_again(e.row, e.attempt, e.failure.trace_id);
             }
             // The tokens came: there is no doubt about the call.
@@ -306,11 +327,15 @@ impl Ledger {
                 }
                 self.settle(e.row, State::Recovered, offset);
             }
-            Event::Reclaimed(e) => self.settle(e.row, State::Recovered, offset),
+            Event::Reclaimed(e) => {
+                self.know_token_line(e.row, e.token_line);
+                self.settle(e.row, State::Recovered, offset);
+            }
             Event::Failed(e) => self.fail(&e, offset),
             Event::Missed(e) => self.settle(e.row, State::Pending, offset),
             Event::Halted(halted) => self.halt(halted),
             Event::Finished(finished) => self.finished = Some(finished),
+            Event::HandedOn(_) => self.hand_on(),
             Event::Leaked(leaked) => self.leaks.push(leaked),
             Event::Resumed(resumed) => self.resume(resumed),
             Event::Paused(paused) => self.paused = Some(paused),
@@ -329,8 +354,27 @@ impl Ledger {
         let print = self.prints.of(self.application_of(listed), *scope, id.as_str());
         let app = self.index_of(listed.app.as_ref());
         let origin = if listed.history.is_some() { Origin::EarlierRun } else { Origin::New };
-        self.rows[index] =
-            Row { state: State::Pending, origin, app, print, listed_at, outcome_at: 0 };
+        let (state, token_line, outcome_at) = (State::Pending, None, 0);
+        self.rows[index] = Row { state, origin, app, print, token_line, listed_at, outcome_at };
+    }
+
+    fn saving(&mut self, saving: &Saving) {
+        match saving.file {
+            TokenFile::Tokens => self.know_token_line(saving.row, saving.token_line),
+            TokenFile::Quarantine => drop(self.quarantined.insert(saving.token_line)),
+        }
+    }
+
+    fn know_token_line(&mut self, row: u32, checksum: Checksum) {
+        if let Some(entry) = self.rows.get_mut(row as usize) {
+            entry.token_line = Some(checksum);
+        }
+    }
+
+    fn hand_on(&mut self) {
+        for row in self.rows.iter_mut().filter(|row| row.state == State::Recovered) {
+            row.state = State::HandedOn;
+        }
     }
 
     fn exchanging(&mut self, exchanging: Exchanging) {
@@ -356,6 +400,15 @@ impl Ledger {
         self.refresh_presented.insert(row, at);
     }
 
+    fn requesting(&mut self, requesting: Requesting) {
+        let Requesting { row, id, attempt, at } = requesting;
+        self.give_refresh_up(row);
+        let (via, reconnect_trace_id) = (Way::Agency, None);
+        let grant = LostGrant { id, via, reconnected_at: at, reconnect_trace_id, exchanged_at: at };
+        self.in_doubt.insert(row, grant);
+        self.try_again(row, attempt, None);
+    }
+
     /// A refresh in doubt that no repetition has cleared up is a lost grant.
     fn give_refresh_up(&mut self, row: u32) {
         if self.in_doubt.get(&row).is_some_and(|grant| grant.via == Way::Refresh) {
@@ -364,16 +417,23 @@ impl Ledger {
     }
 
     /// An answer, or the certainty that nothing was sent, ends the doubt about an exchange.
-    fn end_doubt(&mut self, row: u32, failure: &Failure) {
+    fn end_doubt(&mut self, row: u32, failure: &Failure, call: Option<&Call>) {
         let Some(grant) = self.in_doubt.remove(&row) else { return };
         if grant.via == Way::Refresh {
             return self.end_refresh_doubt(row, failure, grant);
         }
+        let is_refused = failure.http_status.is_some_and(|status| !(200..300).contains(&status));
         match failure.class {
             // An answer of success that could not be read is no better than none.
             Class::OutcomeUnknown | Class::BadAnswer => self.lost_grants.push(grant),
+            // The end of the leg stands where it would say what came of the call.
+            Class::Interrupted | Class::Halted if call.is_some() && !is_refused => {
+                self.lost_grants.push(grant);
+            }
             // The code never left and is about to be presented again.
-            Class::Network => drop(self.in_doubt.insert(row, grant)),
+            Class::Network if grant.via == Way::Reconnect => {
+                drop(self.in_doubt.insert(row, grant));
+            }
             _ => {}
         }
     }
@@ -393,7 +453,7 @@ impl Ledger {
     }
 
     fn fail(&mut self, failed: &Failed, offset: u64) {
-        self.end_doubt(failed.row, &failed.failure);
+        self.end_doubt(failed.row, &failed.failure, failed.call.as_ref());
         self.give_refresh_up(failed.row);
         let state = match failed.failure.class {
             class if class.is_left_off() => State::LeftOff,
@@ -472,7 +532,8 @@ impl Ledger {
             let (first_run, recovered) = (run_id.clone(), books.recovered);
             return Chain { first_run, runs: 1, input, recovered, outstanding };
         };
-        let again = |row: &&Row| (row.origin, row.state) == (Origin::EarlierRun, State::Recovered);
+        let is_recovered = |row: &Row| matches!(row.state, State::Recovered | State::HandedOn);
+        let again = |row: &&Row| row.origin == Origin::EarlierRun && is_recovered(row);
         let again = self.rows.iter().filter(again).count();
         let again = u32::try_from(again).unwrap_or(u32::MAX).min(parent.outstanding);
         Chain {
@@ -484,15 +545,20 @@ impl Ledger {
         }
     }
 
-    /// The installations whose new tokens are refused where they are tried.
-    pub fn refused(&self) -> HashSet<Fingerprint> {
-        let refused = self.rows.iter().filter(|row| row.state == State::Refused);
-        refused.map(|row| row.print).collect()
+    /// Whether there are installations whose new tokens are refused where they are tried.
+    pub fn has_refused(&self) -> bool {
+        self.rows.iter().any(|row| row.state == State::Refused)
+    }
+
+    /// How many installations have to have their tokens in `tokens.jsonl`.
+    pub fn tokens_awaited(&self) -> u32 {
+        let awaited = self.rows.iter().filter(|row| row.state == State::Recovered).count();
+        u32::try_from(awaited).unwrap_or(u32::MAX)
     }
 
     /// Whether installations of an app were recovered; without a name, of the whole run.
     pub fn is_proven(&self, app: Option<&AppName>) -> bool {
-        self.rows_of(app).any(|row| row.state == State::Recovered)
+        self.rows_of(app).any(|row| matches!(row.state, State::Recovered | State::HandedOn))
     }
 
     /// The rows of an app that a leg takes, with whether they were tried before.
@@ -528,19 +594,39 @@ impl Ledger {
         &self.prints
     }
 
-    /// Compares the journal with the token pairs that are on disk.
-    pub fn compare(&self, on_disk: &HashSet<Fingerprint>) -> Disagreement {
+    /// Compares the journal with the token pairs that are on disk, each with the checksum of its line.
+    /// A line that is not the one that was written is as good as none.
+    pub fn compare(&self, on_disk: &HashMap<Fingerprint, Checksum>) -> Disagreement {
         let mut disagreement = Disagreement::default();
         for (row, entry) in (0_u32..).zip(&self.rows) {
-            match (entry.state, on_disk.contains(&entry.print)) {
-                (State::NotListed | State::Refused | State::Skipped, _)
-                | (State::Recovered, true) => {}
-                (State::Recovered, false) => disagreement.missed.push(row),
-                (_, true) => disagreement.reclaimed.push(row),
-                (_, false) => {}
+            let line = on_disk.get(&entry.print).copied();
+            let line = line.filter(|line| entry.token_line.is_none_or(|known| known == *line));
+            match (entry.state, line) {
+                (State::NotListed | State::Refused | State::Skipped | State::HandedOn, _)
+                | (State::Recovered, Some(_)) => {}
+                (State::Recovered, None) => disagreement.missed.push(row),
+                (_, Some(line)) => disagreement.reclaimed.push((row, line)),
+                (_, None) => {}
             }
         }
         disagreement
+    }
+
+    /// What the token lines of the run have to be, for each of its installations, as far as the
+    /// journal knows.
+    pub fn token_lines(&self) -> HashMap<Fingerprint, TokenLine> {
+        let listed = self.rows.iter().filter(|row| row.state != State::NotListed);
+        let line = |row: &Row| match (row.state, row.token_line) {
+            (State::Refused, _) => TokenLine::NotToBeUsed,
+            (_, Some(checksum)) => TokenLine::Known(checksum),
+            (_, None) => TokenLine::Unknown,
+        };
+        listed.map(|row| (row.print, line(row))).collect()
+    }
+
+    /// Whether a line of `quarantine.jsonl` is as it was written.
+    pub fn has_quarantined(&self, line: Checksum) -> bool {
+        self.quarantined.contains(&line)
     }
 
     /// Some rows of the list, looked up where they stand in the journal.
@@ -606,7 +692,7 @@ impl State {
         match self {
             Self::Pending | Self::LeftOff => true,
             Self::Failed | Self::Refused => take == Take::OpenAndFailed,
-            Self::NotListed | Self::Recovered | Self::Skipped => false,
+            Self::NotListed | Self::Recovered | Self::HandedOn | Self::Skipped => false,
         }
     }
 }

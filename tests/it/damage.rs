@@ -1,0 +1,168 @@
+//! A run folder that was damaged or touched: what is not as it was written is named, or asked for
+//! anew, and never believed.
+
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use fastrand::Rng;
+use ghl_reconnect::{
+    event::Event,
+    journal::{
+        ledger::Ledger,
+        reader::{JournalError, Reader},
+    },
+};
+use serde_json::json;
+
+use crate::support::{Ran, StandIn, Work, entries, location, locations};
+
+/// A run with rows in every state, and the files that it left.
+fn eventful(work: &Work) -> (StandIn, Ran, Vec<(PathBuf, Vec<u8>)>) {
+    let stand_in = StandIn::faulty(&json!({
+        location(1): ["exchange:reset"],
+        location(2): ["not_installed*"],
+        location(3): ["exchange:wrong_tenant"],
+    }));
+    let list = work.file("list.csv", locations(8) + &location(0) + "\n?\n");
+    let ran = work.run(list, &stand_in.url()).go().expect(1);
+    ran.assert_sound(&stand_in);
+    let files = entries(&ran.folder).into_iter().map(|name| ran.file(&name));
+    let files: Vec<_> = files.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    (stand_in, ran, files)
+}
+
+fn restore(files: &[(PathBuf, Vec<u8>)]) {
+    files.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+}
+
+/// A file with one bit of it turned over.
+fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    bytes
+}
+
+/// Number of the line that a byte is in; 1 is the first.
+fn line_at(bytes: &[u8], at: usize) -> u64 {
+    1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+fn events(journal: &Path) -> Vec<Event> {
+    Reader::open(journal).unwrap().map_while(Result::ok).map(|(_, event)| event).collect()
+}
+
+#[test]
+fn a_bit_that_turns_over_anywhere_in_the_journal_is_named_with_its_line() {
+    let work = Work::new();
+    let (_, ran, files) = eventful(&work);
+    let journal = ran.file("journal.jsonl");
+    let bytes = &files.iter().find(|(path, _)| *path == journal).unwrap().1;
+    let whole = events(&journal);
+    let damaged = work.path("damaged.jsonl");
+    let mut random = Rng::with_seed(5);
+    // Each byte once, with any of its bits.
+    for at in 0..bytes.len() {
+        let is_end = at + 1 == bytes.len();
+        // The file is read as a whole each time: a sample of its bytes will do.
+        if !is_end && random.u8(..) > 24 {
+            continue;
+        }
+        fs::write(&damaged, flipped(bytes, at * 8 + random.usize(..8))).unwrap();
+        match Ledger::read(&damaged, |_| {}).err() {
+            None if is_end => assert_eq!(events(&damaged), whole[..whole.len() - 1], "a torn line"),
+            Some(JournalError::Damaged { line, .. }) => {
+                assert_eq!(line, line_at(bytes, at), "byte {at}");
+            }
+            other => panic!("byte {at}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_damaged_journal_is_refused_by_every_command_and_nothing_is_sent() {
+    let work = Work::new();
+    let (stand_in, ran, files) = eventful(&work);
+    let journal = ran.file("journal.jsonl");
+    let bytes = &files.iter().find(|(path, _)| *path == journal).unwrap().1;
+    let calls = stand_in.requests();
+    let mut random = Rng::with_seed(7);
+    for command in ["resume", "report", "status"].into_iter().cycle().take(18) {
+        let at = random.usize(..bytes.len() - 1);
+        fs::write(&journal, flipped(bytes, at * 8 + random.usize(..8))).unwrap();
+        let run = match command {
+            "resume" => work.resume(&stand_in.url()).args(["--retry-failed"]),
+            _ => work.program([command.as_ref(), ran.folder.as_os_str()]),
+        };
+        let said = run.go().expect(4).stderr;
+        let place = format!("{}, line {}:", journal.display(), line_at(bytes, at));
+        assert!(said.contains(&place), "{command}: {place}: {said}");
+    }
+    assert_eq!(stand_in.requests(), calls);
+}
+
+#[test]
+fn a_damaged_token_line_is_asked_for_anew_and_kept_apart() {
+    let work = Work::new();
+    let (stand_in, ran, files) = eventful(&work);
+    let tokens = ran.file("tokens.jsonl");
+    let bytes = &files.iter().find(|(path, _)| *path == tokens).unwrap().1;
+    let ids: HashSet<_> = (0..8).map(location).collect();
+    let mut random = Rng::with_seed(11);
+    for case in 0..24 {
+        restore(&files);
+        let at = random.usize(..bytes.len() - 1);
+        let damaged = flipped(bytes, at * 8 + random.usize(..8));
+        fs::write(&tokens, &damaged).unwrap();
+        let calls = stand_in.requests();
+        if case % 4 == 0 {
+            let report = work.program(["report".as_ref(), ran.folder.as_os_str()]).go().expect(4);
+            let place = format!("{}, line {}:", tokens.display(), line_at(bytes, at));
+            assert!(report.stderr.contains(&place), "{}", report.stderr);
+            assert_eq!(fs::read(&tokens).unwrap(), damaged, "nothing was changed");
+        }
+        let again = work.resume(&stand_in.url()).go().expect(1);
+        again.assert_books_balance();
+        assert!(again.stderr.contains("asked for anew"), "byte {at}: {}", again.stderr);
+        assert!(again.stderr.contains("line "), "byte {at}: {}", again.stderr);
+        assert_eq!(again.count("recovered"), 6, "byte {at}");
+        let audit = stand_in.audit();
+        let asked = audit.requests[calls..].iter().filter_map(|request| request.id.clone());
+        assert!(asked.clone().all(|id| ids.contains(&id)), "an id that is not in the list");
+        assert!(asked.count() >= 2, "byte {at}: it was asked for");
+        for document in again.tokens() {
+            let id = document["resourceId"].as_str().unwrap();
+            let granted = audit.grants.iter().filter(|pair| pair.id == id);
+            let is_real = |token: &str, name: &str| document[name].as_str() == Some(token);
+            let mut real = granted.filter(|pair| is_real(&pair.access_token, "access_token"));
+            assert!(real.any(|pair| is_real(&pair.refresh_token, "refresh_token")), "byte {at}");
+        }
+        // The one of the wrong tenant, and what was damaged.
+        assert!(again.quarantine().len() > 1, "byte {at}");
+    }
+}
+
+#[test]
+fn a_token_line_that_a_kill_left_without_its_event_is_believed_only_as_it_was_written() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(3));
+    let ran = work.run(list, &stand_in.url()).args(["--concurrency", "1"]).go().expect(0);
+    // Back to the moment at which the last pair was on disk and no event said so.
+    let journal = ran.text("journal.jsonl");
+    let end = journal.rfind("{\"recovered\"").unwrap();
+    fs::write(ran.file("journal.jsonl"), &journal[..end]).unwrap();
+    let tokens = ran.text("tokens.jsonl");
+    let (before, last) = tokens.trim_end().rsplit_once('\n').unwrap();
+    let spoilt = last.replacen("\"access_token\":\"", "\"access_token\":\"X", 1);
+    for (line, calls) in [(&*spoilt, 2), (last, 0)] {
+        fs::write(ran.file("journal.jsonl"), &journal[..end]).unwrap();
+        fs::write(ran.file("tokens.jsonl"), format!("{before}\n{line}\n")).unwrap();
+        let before = stand_in.requests();
+        let again = work.resume(&stand_in.url()).go().expect(0);
+        assert_eq!(stand_in.requests() - before, calls);
+        assert_eq!(again.tokens().len(), 3);
+        assert!(!again.text("tokens.jsonl").contains("\"X"), "never believed");
+    }
+}
