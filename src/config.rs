@@ -156,9 +156,10 @@ impl App {
             AgencyTokens::load(args.agency_tokens.as_deref(), agency_token.as_deref())?;
         let odd = client_id.iter().filter_map(|id| odd_client_id(id));
         let odd = odd.chain(client_secret.iter().filter_map(|secret| odd_secret(secret)));
+        let open = open_secrets(args);
         Ok(Self {
             endpoint,
-            warnings: odd.chain(agency_tokens.notes().iter().cloned()).collect(),
+            warnings: open.chain(odd).chain(agency_tokens.notes().iter().cloned()).collect(),
             agency_tokens,
             named: Vec::new(),
             client_id,
@@ -330,6 +331,15 @@ pub enum Stdin {
     Free,
     /// The list comes from it.
     IsTheList,
+}
+
+/// Files of secrets that others can read.
+fn open_secrets(args: &AppArgs) -> impl Iterator<Item = String> {
+    let files = [
+        ("--env-file", args.env_file.as_deref()),
+        ("--client-secret-file", args.client_secret_file.as_deref()),
+    ];
+    files.into_iter().filter_map(|(option, file)| env_file::warning_about(option, file?))
 }
 
 fn secret_in(file: &Path, stdin: Stdin) -> anyhow::Result<String> {

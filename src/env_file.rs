@@ -39,6 +39,30 @@ pub fn read(path: &Path) -> Result<HashMap<String, String>, EnvFileError> {
     parse(&text).map_err(|line| EnvFileError::NotAPair { path: path.to_owned(), line })
 }
 
+/// What is to be said about a file of secrets that others than its owner can read. A pipe is read by
+/// one process alone.
+pub fn warning_about(option: &str, path: &Path) -> Option<String> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let file = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        let mode = file.permissions().mode();
+        let is_open = mode & 0o044 != 0;
+        return is_open.then(|| {
+            let path = path.display();
+            format!(
+                "{option}: others can read {path} (mode {:03o}); chmod 600 {path}",
+                mode & 0o777
+            )
+        });
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (option, path);
+        None
+    }
+}
+
 /// Reads the lines; the error is the number of the line that is no `KEY=VALUE`.
 fn parse(text: &str) -> Result<HashMap<String, String>, usize> {
     let mut variables = HashMap::new();

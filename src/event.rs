@@ -46,6 +46,8 @@ pub enum Event {
     Refreshing(Refreshing),
     /// An agency's token is about to be presented for that of a sub-account.
     Requesting(Requesting),
+    /// What was about to be presented was not: the request never left.
+    Unsent(Unsent),
     /// An attempt failed and another one follows.
     Retrying(Retrying),
     /// HighLevel said "too many", or that nothing is left: every request is held.
@@ -358,6 +360,17 @@ pub struct Requesting {
     pub id: Id,
     /// Which attempt of this run it is; 1 is the first.
     pub attempt: u32,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// See [`Event::Unsent`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsent {
+    /// Number of the record.
+    pub row: u32,
+    /// Which installation it is.
+    pub id: Id,
     /// When.
     pub at: Timestamp,
 }

@@ -6,9 +6,10 @@ use std::{
 };
 
 use clap::Parser;
-use ghl_reconnect::{cli::Cli, commands, exit::Fault};
+use ghl_reconnect::{cli::Cli, commands, exit::Fault, signals};
 
 fn main() -> ExitCode {
+    signals::outlive_size_limits();
     match commands::dispatch(&Cli::parse()) {
         Ok(exit) => exit.into(),
         Err(Fault { exit, error }) => {

@@ -123,7 +123,7 @@ pub fn line_of(event: &Event) -> Option<String> {
             "row {} {}: asking for its tokens with its agency's in attempt {}",
             e.row, e.id, e.attempt
         )),
-        Event::Saving(_) => None,
+        Event::Saving(_) | Event::Unsent(_) => None,
         Event::Retrying(e) => Some(format!(
             "row {} {}: attempt {}: {}{}; {}",
             e.row,

@@ -36,6 +36,18 @@ impl Signals {
     }
 }
 
+/// Lets a write beyond the largest size that a file may have (`ulimit -f`) fail as on a full disk: the
+/// system would end the process instead, with tokens in hand.
+pub fn outlive_size_limits() {
+    #[cfg(unix)]
+    {
+        use std::sync::{Arc, atomic::AtomicBool};
+        // A signal that somebody listens to ends nothing. Should that fail, all is as it was before.
+        let heard = Arc::new(AtomicBool::new(false));
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, heard);
+    }
+}
+
 fn exit_of(signal: Interrupt) -> Exit {
     match signal {
         Interrupt::Interrupt => Exit::Interrupted,

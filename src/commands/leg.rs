@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     thread,
     time::{Duration, Instant},
@@ -162,7 +162,7 @@ impl Leg {
         leave_out_refused(&folder).or_exit(Exit::Local)?;
         let closing = {
             let folder = folder.clone();
-            spawn_blocking(move || close(&folder, &secrets, None))
+            spawn_blocking(move || close(&folder, &secrets, None, voice))
         };
         let summary = tokio::select! {
             closed = closing => closed.context("the work on the files broke off: a bug").or_exit(Exit::Bug)?,
@@ -443,6 +443,7 @@ fn close(
     folder: &RunFolder,
     secrets: &[Secret],
     escalation: Option<&Escalation>,
+    voice: Voice,
 ) -> Result<Summary, Fault> {
     let token_files = [folder.tokens(), folder.quarantine()];
     // What is to be looked for does not depend on the views.
@@ -456,7 +457,32 @@ fn close(
         .and_then(|search| search.find(&suspects(folder, &token_files)?))
         .context("cannot look for secrets in the run folder")
         .or_exit(Exit::Local)?;
+    let (leaks, foreign): (Vec<_>, Vec<_>) = leaks.into_iter().partition(|path| is_ours(path));
+    for path in foreign {
+        voice.say(&format!(
+            "warning: {} holds a secret, and is none of the run's files: keep it as safe as \
+             tokens.jsonl, and do not attach it",
+            path.display()
+        ));
+    }
     if leaks.is_empty() { Ok(summary) } else { set_aside(folder, summary, &leaks) }
+}
+
+/// Whether a file of the run folder is one that the program writes and that must not have any secret.
+/// Whatever else is there is its owner's affair.
+fn is_ours(path: &Path) -> bool {
+    const OURS: [&str; 9] = [
+        ".lock",
+        "journal.jsonl",
+        "run.log",
+        "results.csv",
+        "failures.csv",
+        "rejected.csv",
+        "summary.json",
+        "escalation.md",
+        "escalation.csv",
+    ];
+    OURS.iter().any(|name| path.file_name().is_some_and(|file| file == *name))
 }
 
 /// Writes the views of a run again, the escalation otherwise if asked to, and looks for tokens in
@@ -464,11 +490,12 @@ fn close(
 pub fn rewrite_views(
     folder: &RunFolder,
     escalation: Option<&Escalation>,
+    voice: Voice,
 ) -> Result<Summary, Fault> {
-    close(folder, &[], escalation)
+    close(folder, &[], escalation, voice)
 }
 
-/// The files in which no secret may stand.
+/// The files in which secrets are looked for: the run's own, and what somebody else put beside them.
 fn suspects(folder: &RunFolder, token_files: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder.path())? {

@@ -23,7 +23,7 @@ pub fn report(args: &ReportArgs, voice: Voice) -> Result<Exit, Fault> {
     let _lock = folder.lock().or_exit(Exit::Local)?;
     folder.sweep();
     let escalation = escalation(args, &folder)?;
-    let summary = rewrite_views(&folder, escalation.as_ref())?;
+    let summary = rewrite_views(&folder, escalation.as_ref(), voice)?;
     let damaged = look_at_tokens(&folder, voice).or_exit(Exit::Local)?;
     ending::show(&summary, &folder, &[], args.json, voice);
     if let Some(line) = damaged {

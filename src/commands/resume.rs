@@ -57,7 +57,7 @@ pub fn resume(args: &ResumeArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault
     if ledger.to_take(take) == 0 {
         voice.say(&nothing_left(&ledger.books()));
         finish(&ledger, writer)?;
-        let summary = rewrite_views(&folder, None)?;
+        let summary = rewrite_views(&folder, None, voice)?;
         let options = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
         ending::show(&summary, &folder, &options, args.json, voice);
         return Ok(summary.exit);

@@ -4,7 +4,8 @@
 use std::{
     collections::HashSet,
     ffi::OsString,
-    io::{self, Write},
+    fs::File,
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -167,9 +168,26 @@ fn earlier(
 ) -> anyhow::Result<Option<Position>> {
     ensure!(!out.exists(), "--out: {} is there already and is not overwritten", out.display());
     let earlier = Position::read(position, question)?;
-    let is_foreign = earlier.is_none() && partial.metadata().is_ok_and(|file| file.len() > 0);
-    ensure!(!is_foreign, "--out: {} is there without its .position; remove it", partial.display());
+    ensure!(
+        earlier.is_some() || is_ours(partial)?,
+        "--out: {} is there, is no list of a discovery, and is not overwritten; remove it",
+        partial.display()
+    );
     Ok(earlier)
+}
+
+/// Whether a file without a position is a list that a discovery began, or nothing: without its
+/// position, such a list is begun anew.
+fn is_ours(partial: &Path) -> anyhow::Result<bool> {
+    let header = header()?;
+    let mut begin = Vec::new();
+    match File::open(partial) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => Err(error),
+        Ok(file) => file.take(header.len() as u64).read_to_end(&mut begin),
+    }
+    .with_context(|| format!("cannot read {}", partial.display()))?;
+    Ok(header.starts_with(&begin))
 }
 
 fn beside(out: &Path, end: &str) -> PathBuf {

@@ -7,8 +7,8 @@
 
 use std::{
     env, fs,
-    io::Write,
-    path::PathBuf,
+    io::{self, Write},
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -105,7 +105,7 @@ impl Memory {
         let kept = Kept { base_url, client_id, starts, day };
         let write = || -> Option<()> {
             let folder = self.path.parent()?;
-            fs::create_dir_all(folder).ok()?;
+            create_private(folder).ok()?;
             let mut aside = tempfile::NamedTempFile::new_in(folder).ok()?;
             aside.write_all(&serde_json::to_vec(&kept).ok()?).ok()?;
             aside.persist(&self.path).ok().map(drop)
@@ -113,6 +113,25 @@ impl Memory {
         // Nothing depends on it.
         let _ = write();
     }
+}
+
+/// Makes a folder, and those above it that are not there, for their owner only under any umask.
+fn create_private(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    folder.parent().map_or(Ok(()), create_private)?;
+    match fs::create_dir(folder) {
+        // Another process was quicker.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
 }
 
 fn state_folder() -> Option<PathBuf> {

@@ -25,9 +25,11 @@ const SAMPLES: usize = 10;
 /// Gathers figures while events pass by.
 #[derive(Default)]
 pub struct Stats {
-    /// When each request started, in milliseconds since the run did.
-    starts: Vec<u32>,
-    began: Option<Timestamp>,
+    /// When each request started, in milliseconds of a clock that is never set back.
+    starts: Vec<i64>,
+    /// Milliseconds by which that clock is ahead of the one that the events are told by.
+    ahead_ms: i64,
+    latest_start: Option<i64>,
     last: Option<Timestamp>,
     reconnect_ms: Times,
     exchange_ms: Times,
@@ -68,7 +70,6 @@ impl Stats {
     /// Takes an event into account.
     pub fn hear(&mut self, event: &Event) {
         match event {
-            Event::Started(started) => self.began = Some(started.at),
             Event::Exchanging(e) => self.reconnect(&e.reconnect),
             Event::Retrying(e) => {
                 self.retries += 1;
@@ -98,7 +99,18 @@ impl Stats {
 
     fn away(&mut self, until: Timestamp) {
         let away = self.last.map_or(0, |last| clock::millis_between(last, until));
-        self.away_ms += u64::try_from(away).unwrap_or(0);
+        self.away_ms = self.away_ms.saturating_add(u64::try_from(away).unwrap_or(0));
+        self.go_on_from(until.as_millisecond(), 0);
+    }
+
+    /// Where the clock was set back by more than events come out of order, time goes on from the
+    /// latest start: else requests would stand in one window that were hours apart.
+    fn go_on_from(&mut self, at: i64, out_of_order: i64) {
+        let Some(latest) = self.latest_start else { return };
+        let behind = latest.saturating_sub(at.saturating_add(self.ahead_ms));
+        if behind > out_of_order {
+            self.ahead_ms = self.ahead_ms.saturating_add(behind);
+        }
     }
 
     fn failed_call(&mut self, stage: Stage, call: Option<&Call>) {
@@ -140,8 +152,11 @@ impl Stats {
     }
 
     fn start(&mut self, call: &Call) {
-        let since = self.began.map_or(0, |began| clock::millis_between(began, call.at));
-        self.starts.push(u32::try_from(since.max(0)).unwrap_or(u32::MAX));
+        let at = call.at.as_millisecond();
+        self.go_on_from(at, OUT_OF_ORDER_MS);
+        let at = at.saturating_add(self.ahead_ms);
+        self.starts.push(at);
+        self.latest_start = self.latest_start.max(Some(at));
         self.last = self.last.max(Some(call.at));
     }
 
@@ -190,7 +205,7 @@ impl Stats {
     fn working_ms(&mut self) -> u64 {
         self.starts.sort_unstable();
         let span = match (self.starts.first(), self.starts.last()) {
-            (Some(first), Some(last)) => u64::from(last - first),
+            (Some(first), Some(last)) => last.abs_diff(*first),
             _ => 0,
         };
         span.saturating_sub(self.away_ms)
@@ -221,11 +236,11 @@ impl Stats {
     /// The most request starts in any window of this length.
     pub fn busiest(&mut self, window: Duration) -> u64 {
         self.starts.sort_unstable();
-        let window = clock::millis(window);
+        let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
         let mut oldest = 0;
         let mut most = 0;
         for (newest, start) in self.starts.iter().enumerate() {
-            while self.starts[oldest].saturating_add(window) <= *start {
+            while oldest < newest && self.starts[oldest].saturating_add(window) <= *start {
                 oldest += 1;
             }
             most = most.max(newest - oldest + 1);
@@ -233,6 +248,9 @@ impl Stats {
         most as u64
     }
 }
+
+/// Requests are told when they end: one may be told so much later than others that started after it.
+const OUT_OF_ORDER_MS: i64 = 10 * 60 * 1000;
 
 /// A run that takes so much longer than its rate allows still reached it.
 const TOLERANCE: f64 = 1.02;
@@ -489,7 +507,7 @@ mod tests {
     #[test]
     fn a_slower_run_has_a_reason() {
         let second = Duration::from_secs(1);
-        let stats = |starts: Vec<u32>, held: u64, paused_ms: u64, answers: u64| Stats {
+        let stats = |starts: Vec<i64>, held: u64, paused_ms: u64, answers: u64| Stats {
             starts,
             held: Held { times: u32::from(held > 0), total_ms: held, until: None },
             paused_ms,
@@ -517,6 +535,25 @@ mod tests {
     fn the_time_between_two_legs_does_not_count() {
         let mut stats = Stats { starts: vec![0, 1000, 9000], away_ms: 7000, ..Stats::default() };
         assert!((stats.reached_per_second() - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_stops_no_count() {
+        let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap();
+        let (day, year) = (86_400_000, 365 * 86_400_000);
+        for jump in [0, 50 * day, year, -day, -50 * 365 * day] {
+            let mut stats = Stats::default();
+            let times = [0, 1000, 2000, jump, jump + 1000, jump + 2000];
+            for (number, ms) in times.iter().enumerate() {
+                if number == 3 {
+                    stats.away(at(jump));
+                }
+                stats.start(&Call { at: at(*ms), ms: 1, http_status: None, trace_id: None });
+            }
+            assert_eq!(stats.calls().total, 6, "{jump}");
+            assert!(stats.busiest(Duration::from_millis(500)) <= 2, "{jump}");
+            assert!(stats.reached_per_second() <= 3.0, "{jump}");
+        }
     }
 
     #[test]

@@ -268,3 +268,21 @@ fn an_agencys_token_that_the_list_repeats_is_no_secret_kept() {
     let ran = run.go().expect(5);
     assert_says(&ran, ".leaked");
 }
+
+#[test]
+fn a_list_that_a_kill_left_without_its_position_is_begun_anew() {
+    let header =
+        "location_id,company_id,location_name,is_installed,installed_at,version_id\n".to_owned();
+    let rows = format!("{header}{},{},x,true,,\n", location(7000), company(1));
+    for (left, exit) in [("", 0), (&header[..20], 0), (&header, 0), (&rows, 0), ("precious\n", 2)] {
+        let (work, stand_in) = (Work::new(), world(FaultPlan::default()));
+        let (list, partial) = (work.path("list.csv"), work.file("list.csv.partial", left));
+        discover(&work, &stand_in, &[2]).arg("--out").arg(&list).go().expect(exit);
+        if exit == 0 {
+            assert_list(&list, 5);
+        } else {
+            assert_eq!(fs::read_to_string(partial).unwrap(), left, "somebody else's");
+            assert_eq!(stand_in.requests(), 0);
+        }
+    }
+}

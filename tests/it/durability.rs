@@ -2,7 +2,8 @@
 //! going on ends where a lucky run ends.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::Stdio,
     sync::{
@@ -36,7 +37,7 @@ const QUIET: Voice = Voice { talk: Talk::Quiet, colors: Colors::Off };
 /// The program inside the test, on a disk of the test's making. The test must have its work
 /// directory undisturbed: a process that another test starts at this moment holds, until it is the
 /// other program, a copy of every file that is open here, locks included.
-fn inside(work: &Work, words: &[&str], stand_in: &StandIn, disk: Disk) -> Exit {
+pub(crate) fn inside(work: &Work, words: &[&str], stand_in: &StandIn, disk: Disk) -> Exit {
     let env = format!("GHL_CLIENT_ID={CLIENT_ID}\nGHL_CLIENT_SECRET={CLIENT_SECRET}\n");
     let env = work.file("env", env);
     let url = stand_in.url();
@@ -56,7 +57,7 @@ fn inside(work: &Work, words: &[&str], stand_in: &StandIn, disk: Disk) -> Exit {
     ended.unwrap_or_else(|fault| fault.exit)
 }
 
-fn left(work: &Work, exit: Exit) -> Ran {
+pub(crate) fn left(work: &Work, exit: Exit) -> Ran {
     let (stdout, stderr) = Default::default();
     Ran { code: exit.code().into(), stdout, stderr, folder: work.path("run") }
 }
@@ -489,16 +490,18 @@ fn a_secret_in_a_file_sets_the_file_aside() {
                 STANDARD.encode(token)
             }
         };
-        let notes = work.path("run").join("notes.txt");
-        fs::write(&notes, format!("somebody noted {secret} here")).unwrap();
+        let log = work.path("run").join("run.log");
+        let mut log = fs::OpenOptions::new().append(true).open(log).unwrap();
+        writeln!(log, "somebody noted {secret} here").unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(5), "{leaky}");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("notes.txt"), "{said}");
+        assert!(said.contains("run.log"), "{said}");
         assert!(!said.contains(&secret), "{said}");
-        assert!(!notes.exists() && work.path("run").join("notes.txt.leaked").exists());
+        let is_there = |name: &str| work.path("run").join(name).exists();
+        assert!(!is_there("run.log") && is_there("run.log.leaked"));
         let summary = left(&work, Exit::Bug).summary();
-        assert_eq!((&summary["exit_code"], &summary["leaks"][0]), (&json!(5), &json!("notes.txt")));
+        assert_eq!((&summary["exit_code"], &summary["leaks"][0]), (&json!(5), &json!("run.log")));
     }
 }
 

@@ -314,6 +314,7 @@ impl Ledger {
             Event::Refreshing(e) => self.refreshing(e),
             Event::Requesting(e) => self.requesting(e),
             Event::Saving(e) => self.saving(&e),
+            Event::Unsent(e) => self.withdraw_request(e.row),
             Event::Retrying(e) => {
                 self.end_doubt(e.row, &e.failure, e.call.as_ref());
                 self.try_again(e.row, e.attempt, e.failure.trace_id);
@@ -407,6 +408,13 @@ impl Ledger {
         let grant = LostGrant { id, via, reconnected_at: at, reconnect_trace_id, exchanged_at: at };
         self.in_doubt.insert(row, grant);
         self.try_again(row, attempt, None);
+    }
+
+    /// The other ways do not say that nothing was sent.
+    fn withdraw_request(&mut self, row: u32) {
+        if self.in_doubt.get(&row).is_some_and(|grant| grant.via == Way::Agency) {
+            self.in_doubt.remove(&row);
+        }
     }
 
     /// A refresh in doubt that no repetition has cleared up is a lost grant.
