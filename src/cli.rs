@@ -362,6 +362,7 @@ pub struct RehearsalArgs {
 
 /// Arguments of `resume`. What is not given is as the run has it.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct ResumeArgs {
     /// The run folder
     pub run_dir: PathBuf,

@@ -48,13 +48,10 @@ pub fn warning_about(option: &str, path: &Path) -> Option<String> {
         let file = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         let mode = file.permissions().mode();
         let is_open = mode & 0o044 != 0;
-        return is_open.then(|| {
-            let path = path.display();
-            format!(
-                "{option}: others can read {path} (mode {:03o}); chmod 600 {path}",
-                mode & 0o777
-            )
-        });
+        is_open.then(|| {
+            let (mode, path) = (mode & 0o777, path.display());
+            format!("{option}: others can read {path} (mode {mode:03o}); chmod 600 {path}")
+        })
     }
     #[cfg(not(unix))]
     {

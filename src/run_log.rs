@@ -99,7 +99,7 @@ pub fn line_of(event: &Event) -> Option<String> {
             e.rate,
             e.concurrency
         )),
-        Event::Listed(_) => None,
+        Event::Listed(_) | Event::Saving(_) | Event::Unsent(_) => None,
         Event::Duplicate(e) => {
             Some(format!("row {} (line {}) repeats row {}: {}", e.row, e.line, e.first_row, e.id))
         }
@@ -123,7 +123,6 @@ pub fn line_of(event: &Event) -> Option<String> {
             "row {} {}: asking for its tokens with its agency's in attempt {}",
             e.row, e.id, e.attempt
         )),
-        Event::Saving(_) | Event::Unsent(_) => None,
         Event::Retrying(e) => Some(format!(
             "row {} {}: attempt {}: {}{}; {}",
             e.row,

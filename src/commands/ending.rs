@@ -89,7 +89,7 @@ pub fn leaked<'a>(files: impl Iterator<Item = &'a Path>) -> String {
 }
 
 /// What became of tokens in hand when the disk failed.
-pub fn rescued(rescued: &Rescued) -> String {
+pub fn rescued(rescued: &Rescued, folder: &RunFolder) -> String {
     let mut text = String::new();
     if let Some(place) = &rescued.place {
         // Writing to a String cannot fail.
@@ -103,6 +103,10 @@ pub fn rescued(rescued: &Rescued) -> String {
     if rescued.lost > 0 {
         let pairs = counted(rescued.lost, "token pair");
         let _ = write!(text, "\n{pairs} could be saved nowhere; resume asks for new ones.");
+        if folder.path().exists() && !folder.tokens().exists() {
+            let tokens = folder.tokens();
+            let _ = write!(text, " Make an empty file {} before.", tokens.display());
+        }
     }
     text
 }

@@ -158,7 +158,7 @@ impl Leg {
             Some(Cause::Interrupted(signal)) => Some(signal),
             _ => None,
         };
-        finish_journal(ended, interrupted_by)?;
+        finish_journal(ended, interrupted_by, &folder)?;
         leave_out_refused(&folder).or_exit(Exit::Local)?;
         let closing = {
             let folder = folder.clone();
@@ -406,13 +406,17 @@ fn cut_short(exit: Exit) -> Fault {
 }
 
 /// Writes the last event, unless the disk has failed.
-fn finish_journal(ended: Ended, interrupted_by: Option<Interrupt>) -> Result<(), Fault> {
+fn finish_journal(
+    ended: Ended,
+    interrupted_by: Option<Interrupt>,
+    folder: &RunFolder,
+) -> Result<(), Fault> {
     let Ended { writer, lost, rescued } = ended;
     if let Some(lost) = lost {
         let error = anyhow!(
             "{:#}. No new code was asked for after that.{}",
             anyhow!(lost),
-            ending::rescued(&rescued)
+            ending::rescued(&rescued, folder)
         );
         return Err(Fault { exit: Exit::Local, error });
     }
@@ -453,19 +457,33 @@ fn close(
         (search.join().unwrap_or_else(|_| Err(io::Error::other("it broke off: a bug"))), summary)
     });
     let summary = summary?;
-    let leaks = search
-        .and_then(|search| search.find(&suspects(folder, &token_files)?))
-        .context("cannot look for secrets in the run folder")
-        .or_exit(Exit::Local)?;
-    let (leaks, foreign): (Vec<_>, Vec<_>) = leaks.into_iter().partition(|path| is_ours(path));
-    for path in foreign {
+    let found = search.and_then(|search| find_leaks(&search, folder, &token_files, voice));
+    let leaks = found.context("cannot look for secrets in the run folder").or_exit(Exit::Local)?;
+    if leaks.is_empty() { Ok(summary) } else { set_aside(folder, summary, &leaks) }
+}
+
+/// The run's own files in which a secret stands. Of others it is only said: they may be copies that
+/// somebody made on purpose.
+fn find_leaks(
+    search: &Search,
+    folder: &RunFolder,
+    token_files: &[PathBuf],
+    voice: Voice,
+) -> io::Result<Vec<PathBuf>> {
+    let suspects = suspects(folder, token_files)?;
+    let (own, foreign): (Vec<_>, Vec<_>) = suspects.into_iter().partition(|path| is_ours(path));
+    // Nothing depends on a file of somebody else that cannot be read.
+    let is_leaking = |path: &&PathBuf| {
+        search.find(std::slice::from_ref(*path)).is_ok_and(|leaks| !leaks.is_empty())
+    };
+    for path in foreign.iter().filter(is_leaking) {
         voice.say(&format!(
             "warning: {} holds a secret, and is none of the run's files: keep it as safe as \
              tokens.jsonl, and do not attach it",
             path.display()
         ));
     }
-    if leaks.is_empty() { Ok(summary) } else { set_aside(folder, summary, &leaks) }
+    search.find(&own)
 }
 
 /// Whether a file of the run folder is one that the program writes and that must not have any secret.

@@ -48,21 +48,7 @@ pub struct OnDisk {
 impl OnDisk {
     /// Whether the file has more than a line an installation, or others than the journal knows.
     pub fn is_untidy(&self, ledger: &Ledger) -> bool {
-        let known = ledger.token_lines();
-        let is_good = |(print, line): (&Fingerprint, &Checksum)| {
-            known.get(print).is_some_and(|known| known.allows(*line))
-        };
-        self.lines > self.pairs.len() || !self.pairs.iter().all(is_good)
-    }
-}
-
-impl TokenLine {
-    fn allows(self, line: Checksum) -> bool {
-        match self {
-            Self::Known(known) => known == line,
-            Self::Unknown => true,
-            Self::NotToBeUsed => false,
-        }
+        self.lines > self.pairs.len() || ledger.count_good(&self.pairs) < self.pairs.len()
     }
 }
 

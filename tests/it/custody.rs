@@ -284,6 +284,7 @@ fn a_location_token_that_was_never_asked_for_is_no_lost_grant() {
 /// custody_in_figures`.
 #[test]
 #[ignore = "a measurement of some minutes"]
+#[expect(clippy::print_stdout, reason = "a measurement is printed")]
 fn custody_in_figures() {
     let mut random = fastrand::Rng::with_seed(2026);
     for route in ROUTES {

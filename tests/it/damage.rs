@@ -5,6 +5,7 @@ use std::{
     collections::HashSet,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use fastrand::Rng;
@@ -14,10 +15,11 @@ use ghl_reconnect::{
         ledger::Ledger,
         reader::{JournalError, Reader},
     },
+    sandbox::Options,
 };
 use serde_json::json;
 
-use crate::support::{Ran, StandIn, Work, entries, location, locations};
+use crate::support::{Ran, StandIn, Work, entries, location, locations, wait_until};
 
 /// A run with rows in every state, and the files that it left.
 fn eventful(work: &Work) -> (StandIn, Ran, Vec<(PathBuf, Vec<u8>)>) {
@@ -35,7 +37,9 @@ fn eventful(work: &Work) -> (StandIn, Ran, Vec<(PathBuf, Vec<u8>)>) {
 }
 
 fn restore(files: &[(PathBuf, Vec<u8>)]) {
-    files.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    for (path, bytes) in files {
+        fs::write(path, bytes).unwrap();
+    }
 }
 
 /// A file with one bit of it turned over.
@@ -47,7 +51,7 @@ fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
 
 /// Number of the line that a byte is in; 1 is the first.
 fn line_at(bytes: &[u8], at: usize) -> u64 {
-    1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64
+    bytes[..at].split(|byte| *byte == b'\n').count() as u64
 }
 
 fn events(journal: &Path) -> Vec<Event> {
@@ -154,15 +158,106 @@ fn a_token_line_that_a_kill_left_without_its_event_is_believed_only_as_it_was_wr
     let end = journal.rfind("{\"recovered\"").unwrap();
     fs::write(ran.file("journal.jsonl"), &journal[..end]).unwrap();
     let tokens = ran.text("tokens.jsonl");
-    let (before, last) = tokens.trim_end().rsplit_once('\n').unwrap();
+    let (first_two, last) = tokens.trim_end().rsplit_once('\n').unwrap();
     let spoilt = last.replacen("\"access_token\":\"", "\"access_token\":\"X", 1);
     for (line, calls) in [(&*spoilt, 2), (last, 0)] {
         fs::write(ran.file("journal.jsonl"), &journal[..end]).unwrap();
-        fs::write(ran.file("tokens.jsonl"), format!("{before}\n{line}\n")).unwrap();
+        fs::write(ran.file("tokens.jsonl"), format!("{first_two}\n{line}\n")).unwrap();
         let before = stand_in.requests();
         let again = work.resume(&stand_in.url()).go().expect(0);
         assert_eq!(stand_in.requests() - before, calls);
         assert_eq!(again.tokens().len(), 3);
         assert!(!again.text("tokens.jsonl").contains("\"X"), "never believed");
+    }
+}
+
+/// The folder of a run that was killed with tokens on their way, and what it was killed against.
+fn killed(work: &Work) -> (StandIn, Vec<(PathBuf, Vec<u8>)>) {
+    let latency = Duration::from_millis(3);
+    let stand_in = StandIn::with(Options { latency, ..Options::default() });
+    let list = work.file("list.csv", locations(40));
+    let mut child = crate::support::start(work.run(&list, &stand_in.url()).command());
+    wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let run = work.path("run");
+    let files = entries(&run).into_iter().map(|name| run.join(name));
+    let files = files.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    (stand_in, files)
+}
+
+/// What came of a bit that turned over.
+#[derive(Debug, Default)]
+struct Flips {
+    refused: usize,
+    asked_anew: usize,
+    passed_over: usize,
+    corrupted_kept: usize,
+    strange_calls: usize,
+    unbalanced: usize,
+    panics: usize,
+}
+
+impl Flips {
+    fn count(&mut self, work: &Work, stand_in: &StandIn, calls: usize) {
+        let ran = work.resume(&stand_in.url()).go();
+        match ran.code {
+            4 => self.refused += 1,
+            0 | 1 if ran.stderr.contains("asked for anew") => self.asked_anew += 1,
+            0 | 1 => self.passed_over += 1,
+            _ => self.panics += 1,
+        }
+        let audit = stand_in.audit();
+        let is_listed = |id: &str| (0..40).any(|n| location(n) == id);
+        let asked = audit.requests[calls..].iter().filter_map(|request| request.id.as_deref());
+        self.strange_calls += asked.filter(|id| !is_listed(id)).count();
+        if !matches!(ran.code, 0 | 1) {
+            return;
+        }
+        let real = audit.grants.iter().map(|pair| {
+            (pair.id.as_str(), pair.access_token.as_str(), pair.refresh_token.as_str())
+        });
+        let real: HashSet<_> = real.collect();
+        let tokens = ran.tokens();
+        let text = |line: &serde_json::Value, name: &str| line[name].as_str().unwrap().to_owned();
+        let is_real = |line: &&serde_json::Value| {
+            let names = ["resourceId", "access_token", "refresh_token"];
+            let [id, access, refresh] = names.map(|name| text(line, name));
+            real.contains(&(id.as_str(), access.as_str(), refresh.as_str()))
+        };
+        self.corrupted_kept += tokens.len() - tokens.iter().filter(is_real).count();
+        let recovered = ran.count("recovered");
+        let is_balanced = ran.summary()["books"]["recovered"] == recovered
+            && ran.results().len() == 40
+            && tokens.len() == recovered;
+        self.unbalanced += usize::from(!is_balanced);
+    }
+}
+
+/// Figures: `cargo test --test it -- --ignored --nocapture flips_in_figures`.
+#[test]
+#[ignore = "a measurement of some minutes"]
+#[expect(clippy::print_stdout, reason = "a measurement is printed")]
+fn flips_in_figures() {
+    let work = Work::in_memory();
+    let (stand_in, files) = killed(&work);
+    let ran = work.resume(&stand_in.url()).go().expect(0);
+    let finished: Vec<_> = entries(&ran.folder).into_iter().map(|name| ran.file(&name)).collect();
+    let finished: Vec<_> =
+        finished.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    let mut random = Rng::with_seed(13);
+    for (state, files) in [("killed", files), ("finished", finished)] {
+        for name in ["journal.jsonl", "tokens.jsonl"] {
+            let mut flips = Flips::default();
+            for _ in 0..400 {
+                fs::remove_dir_all(&ran.folder).unwrap();
+                fs::create_dir(&ran.folder).unwrap();
+                restore(&files);
+                let (path, bytes) = files.iter().find(|(path, _)| path.ends_with(name)).unwrap();
+                fs::write(path, flipped(bytes, random.usize(..bytes.len() * 8))).unwrap();
+                flips.count(&work, &stand_in, stand_in.requests());
+            }
+            println!("{state}, {name}: {flips:?}");
+        }
     }
 }

@@ -84,6 +84,16 @@ struct Row {
     outcome_at: u64,
 }
 
+impl Row {
+    fn expected_line(&self) -> TokenLine {
+        match (self.state, self.token_line) {
+            (State::Refused, _) => TokenLine::NotToBeUsed,
+            (_, Some(checksum)) => TokenLine::Known(checksum),
+            (_, None) => TokenLine::Unknown,
+        }
+    }
+}
+
 /// Whether an earlier run has tried the row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Origin {
@@ -232,6 +242,17 @@ pub enum TokenLine {
     Unknown,
     /// There must be none: the tokens are refused where they are tried.
     NotToBeUsed,
+}
+
+impl TokenLine {
+    /// Whether a line with this checksum may be used.
+    pub fn allows(self, line: Checksum) -> bool {
+        match self {
+            Self::Known(known) => known == line,
+            Self::Unknown => true,
+            Self::NotToBeUsed => false,
+        }
+    }
 }
 
 /// How journal and tokens disagree after a crash, or after somebody's hand.
@@ -623,13 +644,19 @@ impl Ledger {
     /// What the token lines of the run have to be, for each of its installations, as far as the
     /// journal knows.
     pub fn token_lines(&self) -> HashMap<Fingerprint, TokenLine> {
-        let listed = self.rows.iter().filter(|row| row.state != State::NotListed);
-        let line = |row: &Row| match (row.state, row.token_line) {
-            (State::Refused, _) => TokenLine::NotToBeUsed,
-            (_, Some(checksum)) => TokenLine::Known(checksum),
-            (_, None) => TokenLine::Unknown,
+        self.listed_rows().map(|row| (row.print, row.expected_line())).collect()
+    }
+
+    /// How many of these token lines are good: of an installation of the run, and as it was written.
+    pub fn count_good(&self, lines: &HashMap<Fingerprint, Checksum>) -> usize {
+        let is_good = |row: &&Row| {
+            lines.get(&row.print).is_some_and(|line| row.expected_line().allows(*line))
         };
-        listed.map(|row| (row.print, line(row))).collect()
+        self.listed_rows().filter(is_good).count()
+    }
+
+    fn listed_rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.state != State::NotListed)
     }
 
     /// Whether a line of `quarantine.jsonl` is as it was written.
