@@ -158,9 +158,9 @@ fn a_token_line_that_a_kill_left_without_its_event_is_believed_only_as_it_was_wr
     let end = journal.rfind("{\"recovered\"").unwrap();
     fs::write(ran.file("journal.jsonl"), &journal[..end]).unwrap();
     let tokens = ran.text("tokens.jsonl");
-    let (first_two, last) = tokens.trim_end().rsplit_once('\n').unwrap();
-    let spoilt = last.replacen("\"access_token\":\"", "\"access_token\":\"X", 1);
-    for (line, calls) in [(&*spoilt, 2), (last, 0)] {
+    let (first_two, third) = tokens.trim_end().rsplit_once('\n').unwrap();
+    let spoilt = third.replacen("\"access_token\":\"", "\"access_token\":\"X", 1);
+    for (line, calls) in [(&*spoilt, 2), (third, 0)] {
         fs::write(ran.file("journal.jsonl"), &journal[..end]).unwrap();
         fs::write(ran.file("tokens.jsonl"), format!("{first_two}\n{line}\n")).unwrap();
         let before = stand_in.requests();
