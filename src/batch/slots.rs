@@ -167,9 +167,10 @@ impl Slots {
             Leave::None => Draw::Wait(None),
             Leave::NoneBefore(at) => Draw::Wait(Some(at)),
             Leave::Probe => self.draw_probe(outages, untried),
+            Leave::All if self.nobody_can_tell(outages, waiting, untried) => Draw::NobodyLeft,
             Leave::All if !proven && !self.held.is_empty() => Draw::Wait(None),
             Leave::All if self.held.len() - self.overdue >= self.concurrency => Draw::Wait(None),
-            Leave::All => self.draw_any(outages, waiting, untried),
+            Leave::All => self.draw_any(waiting, untried),
         };
         match draw {
             Draw::Next | Draw::Elsewhere => self.untried_in_a_row += 1,
@@ -200,7 +201,15 @@ impl Slots {
         }
     }
 
-    fn draw_any(&self, outages: &Outages, waiting: usize, untried: Untried) -> Draw {
+    /// Whether some have failed, and nobody is left whose answer could tell whose fault that was: no
+    /// untried one, and none in flight that is not known to fail.
+    fn nobody_can_tell(&self, outages: &Outages, waiting: usize, untried: Untried) -> bool {
+        outages.has_undecided()
+            && (waiting >= MOST_WAITING || untried == Untried::default())
+            && self.held.keys().all(|row| outages.is_suspect(*row))
+    }
+
+    fn draw_any(&self, waiting: usize, untried: Untried) -> Draw {
         let has_room = waiting < MOST_WAITING;
         let has_untried = has_room && (untried.next || (untried.elsewhere && !untried.more));
         if let Some(row) = self.urgent.front()
@@ -215,8 +224,6 @@ impl Slots {
         }
         if has_untried {
             if untried.next { Draw::Next } else { Draw::Elsewhere }
-        } else if outages.has_undecided() && self.held.is_empty() && !(has_room && untried.more) {
-            Draw::NobodyLeft
         } else {
             Draw::Wait(None)
         }
@@ -295,6 +302,27 @@ mod tests {
         assert_eq!(draw(&mut slots, ALL), Draw::Wait(None), "it had given its slot up before");
         slots.give_back(2);
         assert_eq!(draw(&mut slots, ALL), Draw::Next);
+    }
+
+    #[test]
+    fn failures_are_decided_when_only_suspects_are_in_flight() {
+        let now = Instant::now();
+        let failure = crate::highlevel::failure::Failure::without_answer(
+            Stage::Reconnect,
+            crate::highlevel::failure::Class::ServerError,
+            "",
+        );
+        let mut outages = quiet();
+        outages.bad(&failure, 9, now, now);
+        outages.good(Stage::Reconnect, 1, now + LATER, now + LATER);
+        outages.bad(&failure, 5, now + LATER * 2, now + LATER * 2);
+        let mut slots = Slots::new(16);
+        slots.take(9);
+        let draw = |slots: &mut Slots, untried| slots.draw(&outages, true, 1, untried, now);
+        assert_eq!(draw(&mut slots, ALL), Draw::Next);
+        assert_eq!(draw(&mut slots, NONE), Draw::NobodyLeft, "the one in flight is suspect");
+        slots.take(2);
+        assert_eq!(draw(&mut slots, NONE), Draw::Wait(None), "this one could tell");
     }
 
     #[test]

@@ -249,7 +249,7 @@ impl Feed {
         let Self { ledger, part, journal, tokens, .. } = self;
         let mut tokens = tokens.as_ref().map_or_else(TokenRows::none, TokenList::read);
         let client_id = ledger.client_id_of(part.app.as_ref());
-        let mut pending = ledger.pending(journal, part.take)?;
+        let mut pending = ledger.pending(journal, part.take)?.fuse();
         loop {
             let mut bundle = Vec::with_capacity(BUNDLE);
             for item in pending.by_ref() {
