@@ -53,6 +53,12 @@ impl Moment {
         self.monotonic
     }
 
+    /// A moment later by both clocks.
+    #[cfg(test)]
+    pub(crate) fn after(&self, time: Duration) -> Self {
+        Self { monotonic: self.monotonic + time, day: self.day + time }
+    }
+
     /// How long ago this moment was, at `later`, by the clock that says longer.
     pub fn elapsed_at(&self, later: &Self) -> Duration {
         let monotonic = later.monotonic.saturating_duration_since(self.monotonic);

@@ -37,6 +37,11 @@ impl Recorder {
         Ok(())
     }
 
+    /// Returns when the disk has taken what it was given before.
+    pub async fn settle(&self) -> Result<(), CustodyLost> {
+        self.journal.settle().await
+    }
+
     /// Records what must not be forgotten, and returns when it is durable.
     pub async fn tell_durably(&self, event: Event) -> Result<(), CustodyLost> {
         self.journal.record_durably(&event).await?;

@@ -1,9 +1,9 @@
 //! `discover`: the installed locations of agencies as a list that `run` takes.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use anyhow::{Context, anyhow, ensure};
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, time::timeout};
 
 use super::{Voice, ending};
 use crate::{
@@ -48,14 +48,17 @@ pub fn discover(args: &DiscoverArgs, voice: Voice) -> Result<Exit, Fault> {
     let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
     let ended = runtime.block_on(async {
         let memory = Memory::of(app.endpoint.base(), &credentials.client_id);
-        let (pacer, _) = Pacer::start(limits.pacing, memory)
+        let (pacer, pacing) = Pacer::start(limits.pacing, memory)
             .context("cannot start a thread")
             .or_exit(Exit::Local)?;
         let client = Client::new(app.endpoint, credentials, limits.timeout, app.answers)
             .or_exit(Exit::Local)?;
         let (tokens, app, attempts) = (app.agency_tokens, question.app, limits.attempts);
         let scout = Scout { client, pacer, tokens, app, listing, attempts };
-        under_signals(Tour { scout, companies, sheet, args, voice }).await
+        let ended = under_signals(Tour { scout, companies, sheet, args, voice }).await;
+        // The tour is over and with it the pacer, which remembers its starts for the run that follows.
+        let _ = timeout(Duration::from_secs(1), pacing).await;
+        ended
     });
     runtime.shutdown_background();
     ended

@@ -13,12 +13,12 @@ use crate::{
     highlevel::{
         agency::{self, Concern},
         answer,
-        client::{Client, Cursor, Listing, Query, Reply, Unanswered},
+        client::{Client, Cursor, Listing, MayLeave, Query, Reply, Unanswered},
         failure::{Class, Failure, Stage},
         locations::{self, Location, Next, Page},
     },
     installation::Id,
-    pace::{Answer, Heard, Lane, Pacer},
+    pace::{Answer, Heard, Lane, Pacer, Readying},
     recover::decide::backoff,
     secret::Secret,
 };
@@ -147,9 +147,16 @@ impl Scout {
 
     async fn ask(&self, company: &Id, token: &Secret, cursor: &Cursor) -> Result<Page, Failure> {
         let query = Query { company, app: &self.app, listing: self.listing, cursor };
-        self.pacer.turn_to_exchange().await;
-        let sent = std::time::Instant::now();
-        let reply = self.client.installed_locations(token, &query).await;
+        let readying = Readying::Ahead(self.pacer.preparation().await);
+        let mut sent = std::time::Instant::now();
+        let reply = match self.pacer.clear(&self.client, Lane::Other, None, readying).await {
+            Err(unanswered) => Err(unanswered),
+            Ok(cleared) => {
+                let (departure, _) = cleared.depart(|_| MayLeave::Yes);
+                sent = std::time::Instant::now();
+                self.client.installed_locations(departure, token, &query).await
+            }
+        };
         self.pacer.hear(&heard(reply.as_ref().ok(), sent));
         locations::page_of(&reply.map_err(no_answer)?)
     }
@@ -208,12 +215,13 @@ fn heard(reply: Option<&Reply>, sent: std::time::Instant) -> Answer {
         },
     };
     let allowance = reply.map(|reply| reply.allowance).unwrap_or_default();
-    Answer { lane: Lane::Exchange, sent, heard, allowance }
+    Answer { lane: Lane::Other, sent, heard, allowance }
 }
 
 fn no_answer(unanswered: Unanswered) -> Failure {
     let (class, why) = match unanswered {
         Unanswered::NeverLeft(why) | Unanswered::InDoubt(why) => (Class::Network, why),
+        Unanswered::HeldBack => (Class::Network, "the request was held back".to_owned()),
         Unanswered::TooLarge(_) => (Class::BadAnswer, "the answer is too large".to_owned()),
     };
     Failure::without_answer(Stage::Agency, class, &why)

@@ -134,7 +134,7 @@ impl Writer {
     /// others, and a code that is about to be presented waits for them. Of the tokens, it is written
     /// what their lines will be.
     fn write_ahead(&mut self, group: &[Command]) -> Result<(), CustodyLost> {
-        for command in group {
+        for command in group.iter().filter(|command| !command.event.is_empty()) {
             match &command.document {
                 None => self.journal.line(&command.event)?,
                 Some(document) => self.journal.line(&document.saving)?,
@@ -378,6 +378,11 @@ impl Journal {
         }
         let event = self.line_of(event)?;
         self.send_and_wait(None, event, Wait::UntilWritten).await
+    }
+
+    /// Returns when what was given before is written: how long that takes tells how busy the disk is.
+    pub async fn settle(&self) -> Result<(), CustodyLost> {
+        self.send_and_wait(None, Vec::new(), Wait::UntilWritten).await
     }
 
     /// Appends an event and returns when it can be read back after a power cut.

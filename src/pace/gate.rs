@@ -18,7 +18,7 @@ use super::{
     governance::Governance,
     memory::Day,
     quickness::{Quickness, Speed},
-    rate::{AskedRate, with_slack},
+    rate::{AskedRate, Rate, with_slack},
     window::Window,
 };
 use crate::highlevel::answer::MAX_RETRY_AFTER;
@@ -39,6 +39,25 @@ const HARDLY_LONGER: Duration = Duration::from_millis(500);
 /// Between two looks at a gate that no time opens, but the end of something under way.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// How long a request takes from its turn to its first byte, when nothing is in its way. What takes
+/// longer keeps the next turn from being given.
+const ON_ITS_WAY: Duration = Duration::from_millis(2);
+
+/// So many requests may always be made ready before their turns.
+const LEAST_AHEAD: u32 = 2;
+
+/// The longest time before its turn at which a request is made ready.
+const LONGEST_LEAD: Duration = Duration::from_secs(10);
+
+/// Starts that the next run is told of, at most.
+const MOST_TOLD: usize = 10_000;
+
+/// How old they are, where the window is shorter.
+const TOLD_FOR: Duration = Duration::from_secs(60);
+
+/// A turn that was given.
+pub type TurnId = u64;
+
 type Spacing = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
 /// Decides when the next request may start.
@@ -53,7 +72,16 @@ pub struct Gate {
     burst_left: u32,
     held_until: Option<Instant>,
     quota: Option<ServerQuota>,
+    /// When requests left, oldest first: the last ones, for the next run.
     starts: VecDeque<Instant>,
+    /// Turns whose requests have not left, and when they were given.
+    open: VecDeque<(TurnId, Instant)>,
+    turns: TurnId,
+    /// Requests that are being made ready, or are ready and wait for their turns.
+    ahead: u32,
+    readied_in: Slowness,
+    /// From the arrival of a code until it is ready to be presented.
+    presented_in: Slowness,
     /// Codes that were asked for, or have come, and are not presented yet.
     codes_to_come: u32,
     reconnect_takes: Duration,
@@ -92,7 +120,8 @@ impl Gate {
     pub fn new(pacing: Pacing, earlier: impl Iterator<Item = Instant>) -> Self {
         let bound = pacing.bound();
         let mut window = Window::of(bound);
-        earlier.for_each(|start| window.start(start));
+        let starts: VecDeque<Instant> = earlier.collect();
+        starts.iter().for_each(|start| window.add(*start));
         let quota = Quota::with_period(bound.interval());
         let spacing = quota.map(|quota| {
             RateLimiter::direct(quota.allow_burst(pacing.burst))
@@ -111,7 +140,12 @@ impl Gate {
             burst_left: pacing.burst.get(),
             held_until: None,
             quota: None,
-            starts: VecDeque::new(),
+            starts,
+            open: VecDeque::new(),
+            turns: 0,
+            ahead: 0,
+            readied_in: Slowness::default(),
+            presented_in: Slowness::default(),
             codes_to_come: 0,
             reconnect_takes: Duration::ZERO,
             day: None,
@@ -119,8 +153,9 @@ impl Gate {
         }
     }
 
-    /// Takes the start that is free now, or says how long until one may be.
-    pub fn try_start(&mut self, lane: Lane, now: Instant) -> Result<(), Duration> {
+    /// Gives the turn that is free now, or says how long until there may be one. The start is booked
+    /// when the request leaves, with [`Gate::leave`]; [`Gate::give_back`] takes the turn back.
+    pub fn try_start(&mut self, lane: Lane, now: Instant) -> Result<TurnId, Duration> {
         let wait = self.wait_for(1, now).max(self.wait_for_place(lane, now));
         if !wait.is_zero() {
             return Err(wait);
@@ -131,45 +166,90 @@ impl Gate {
             let passed = passed.map_err(|not_until| not_until.wait_time_from(clock.now()))?;
             self.burst_left = passed.remaining_burst_capacity();
         }
-        self.take_note(lane, now);
-        Ok(())
-    }
-
-    fn take_note(&mut self, lane: Lane, now: Instant) {
-        self.window.start(now);
-        self.starts.push_back(now);
-        let is_old =
-            |start: &Instant| now.saturating_duration_since(*start) > Duration::from_secs(1);
-        while self.starts.len() > 1 && self.starts.front().is_some_and(is_old) {
-            self.starts.pop_front();
-        }
-        if let Some(quota) = &mut self.quota {
-            quota.left = quota.left.saturating_sub(1);
-        }
+        self.turns += 1;
+        self.open.push_back((self.turns, now));
+        self.window.open();
         if lane == Lane::Reconnect {
             self.codes_to_come += 1;
         }
+        Ok(self.turns)
+    }
+
+    /// The first byte of a turn's request leaves now.
+    pub fn leave(&mut self, turn: TurnId, now: Instant) {
+        self.close(turn);
+        self.window.start(now);
+        self.starts.push_back(now);
+        if let Some(quota) = &mut self.quota {
+            quota.left = quota.left.saturating_sub(1);
+        }
+        let told_for = match self.pacing.bound() {
+            Rate::Limited { window, .. } => TOLD_FOR.max(window * 2),
+            Rate::Unlimited => TOLD_FOR,
+        };
+        let is_old = |start: &Instant| now.saturating_duration_since(*start) > told_for;
+        while self.starts.len() > MOST_TOLD || self.starts.front().is_some_and(is_old) {
+            self.starts.pop_front();
+        }
+    }
+
+    /// Nothing of a turn's request has left, and nothing will.
+    pub fn give_back(&mut self, turn: TurnId) {
+        self.close(turn);
+        self.window.give_back();
+    }
+
+    fn close(&mut self, turn: TurnId) {
+        self.open.retain(|(open, _)| *open != turn);
     }
 
     /// How long until so many starts, one after the other, are possible.
     fn wait_for(&self, count: u32, now: Instant) -> Duration {
         let more = count.saturating_sub(1);
         let held = self.held_until.map_or(Duration::ZERO, |end| end - now.min(end));
-        let slowed = self.governance.interval();
-        let slowed = match self.starts.back() {
-            Some(last) if !slowed.is_zero() => {
-                (*last + slowed).saturating_duration_since(now) + slowed * more
-            }
-            _ => slowed * more,
-        };
-        held.max(slowed)
+        held.max(self.wait_for_slowed(more, now))
+            .max(self.wait_for_gap(now))
             .max(self.window.wait_for(count as usize, now))
             .max(self.wait_for_quota(count, now))
             .max(self.wait_for_spacing(more, now))
     }
 
+    /// The slower pace, which knows no bursts.
+    fn wait_for_slowed(&self, more: u32, now: Instant) -> Duration {
+        let slowed = self.governance.interval();
+        if slowed.is_zero() {
+            return Duration::ZERO;
+        }
+        self.after_the_last(slowed, now) + slowed * more
+    }
+
+    /// Without bursts, requests leave as far apart as their turns are given, but for the time on their
+    /// way.
+    fn wait_for_gap(&self, now: Instant) -> Duration {
+        let interval = self.pacing.bound().interval();
+        if interval.is_zero() || self.pacing.burst.get() > 1 {
+            return Duration::ZERO;
+        }
+        self.after_the_last(interval.saturating_sub(ON_ITS_WAY), now)
+    }
+
+    /// How long until so much has passed since the last request left. One that should have left by now
+    /// may still do so at any moment.
+    fn after_the_last(&self, gap: Duration, now: Instant) -> Duration {
+        let is_late = |(_, given): &(TurnId, Instant)| {
+            now.saturating_duration_since(*given) > ON_ITS_WAY.max(gap / 2)
+        };
+        if self.open.front().is_some_and(is_late) {
+            return gap;
+        }
+        let given = self.open.back().map(|(_, given)| *given);
+        let last = given.max(self.starts.back().copied());
+        last.map_or(Duration::ZERO, |last| (last + gap).saturating_duration_since(now))
+    }
+
     fn wait_for_quota(&self, count: u32, now: Instant) -> Duration {
-        let is_too_many = |quota: &&ServerQuota| quota.left < count;
+        let on_their_way = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
+        let is_too_many = |quota: &&ServerQuota| quota.left < count.saturating_add(on_their_way);
         let until = self.quota.as_ref().filter(is_too_many).map(|quota| quota.until);
         until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
@@ -194,6 +274,10 @@ impl Gate {
         if lane != Lane::Reconnect {
             return Duration::ZERO;
         }
+        if self.codes_to_come > 0 && self.codes_come_too_late() {
+            // One at a time shows whether that has passed.
+            return LOOK_AGAIN;
+        }
         let wait = self.wait_for(self.codes_to_come + 2, now);
         let patience = self.patience();
         if wait <= patience { Duration::ZERO } else { wait.abs_diff(patience).max(LOOK_AGAIN) }
@@ -202,8 +286,45 @@ impl Gate {
     /// As long as a code may wait: while answers take long, many have to be on their way.
     fn patience(&self) -> Duration {
         let usual = PATIENCE.max(self.reconnect_takes.mul_f64(1.5));
-        let usual = self.code_life.map_or(usual, |life| usual.min(life / SHARE_OF_LIFE));
+        // What a disk or a handshake takes of a code's life is not there for waiting.
+        let spare = self.code_life.map(|life| life.saturating_sub(self.presented_in.lately));
+        let usual = spare.map_or(usual, |spare| usual.min(spare / SHARE_OF_LIFE));
         usual.max(self.interval() * 2)
+    }
+
+    /// Whether codes die before they can be presented, as long as the disk, or the making of
+    /// connections, takes what it takes lately.
+    pub fn codes_come_too_late(&self) -> bool {
+        self.code_life
+            .is_some_and(|life| self.presented_in.lately + self.interval() >= life / 4 * 3)
+    }
+
+    /// Whether another request may be made ready before its turn: as many as will have their turns by
+    /// the time that making them ready takes.
+    pub fn may_go_ahead(&self, now: Instant) -> bool {
+        let before = self.ahead.saturating_add(self.codes_to_come);
+        let lead = self.readied_in.lately.mul_f64(1.5).min(LONGEST_LEAD);
+        self.ahead < LEAST_AHEAD || self.wait_for(before.saturating_add(1), now) <= lead
+    }
+
+    /// A request is being made ready from now on.
+    pub fn go_ahead(&mut self) {
+        self.ahead += 1;
+    }
+
+    /// A request has left, or never will.
+    pub fn fall_back(&mut self) {
+        self.ahead = self.ahead.saturating_sub(1);
+    }
+
+    /// Making a request ready took so long.
+    pub fn readied_in(&mut self, took: Duration) {
+        self.readied_in.note(took);
+    }
+
+    /// A code was ready to be presented so long after it had come.
+    pub fn code_readied_in(&mut self, took: Duration) {
+        self.presented_in.note(took);
     }
 
     /// Time between two starts at the present pace.
@@ -323,9 +444,33 @@ impl Gate {
         self.starts.iter().rev().take_while(is_recent).count() as f64
     }
 
+    /// So many requests can leave in a time, at most.
+    pub fn at_most_within(&self, time: Duration) -> u32 {
+        let Rate::Limited { starts, window } = self.pacing.bound() else { return u32::MAX };
+        let parts = |whole: Duration| {
+            let parts = time.as_nanos() / whole.as_nanos().max(1);
+            u32::try_from(parts).unwrap_or(u32::MAX).saturating_add(1)
+        };
+        let by_spacing =
+            parts(self.pacing.bound().interval()).saturating_add(self.pacing.burst.get());
+        by_spacing.min(parts(window).saturating_mul(starts.get()))
+    }
+
     /// The starts that a run right after this one has to count.
     pub fn remembered(&self) -> Vec<Instant> {
-        self.window.starts().collect()
+        self.starts.iter().copied().collect()
+    }
+}
+
+/// How long something takes lately: up at once, down bit by bit.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slowness {
+    lately: Duration,
+}
+
+impl Slowness {
+    fn note(&mut self, took: Duration) {
+        self.lately = took.max(self.lately / 4 * 3);
     }
 }
 
@@ -334,7 +479,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::{highlevel::allowance::Allowance, pace::Rate};
+    use crate::highlevel::allowance::Allowance;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -347,29 +492,34 @@ mod tests {
         Answer { lane, sent, heard, allowance: Allowance::default() }
     }
 
+    /// Whether a request leaves as soon as it asks.
+    fn started(gate: &mut Gate, lane: Lane, now: Instant) -> bool {
+        gate.try_start(lane, now).map(|turn| gate.leave(turn, now)).is_ok()
+    }
+
     /// Codes that may be asked for in one go.
     fn codes_at_once(gate: &mut Gate, now: Instant) -> usize {
-        (0..100).take_while(|_| gate.try_start(Lane::Reconnect, now).is_ok()).count()
+        (0..100).take_while(|_| started(gate, Lane::Reconnect, now)).count()
     }
 
     #[test]
     fn of_a_burst_half_is_kept_for_the_exchanges() {
         let (mut gate, now) = (gate("10/10s", 10), Instant::now());
         assert_eq!(codes_at_once(&mut gate, now), 5);
-        let exchanges = (0..9).take_while(|_| gate.try_start(Lane::Exchange, now).is_ok());
+        let exchanges = (0..9).take_while(|_| started(&mut gate, Lane::Exchange, now));
         assert_eq!(exchanges.count(), 5);
     }
 
     #[test]
     fn a_place_is_free_again_when_its_code_is_presented() {
         let (mut gate, now) = (gate("10/10s", 10), Instant::now());
-        while gate.try_start(Lane::Reconnect, now).is_ok() {}
+        while started(&mut gate, Lane::Reconnect, now) {}
         assert!(
             gate.try_start(Lane::Reconnect, now + MS(5000)).is_err(),
             "time alone is not enough"
         );
         for _ in 0..5 {
-            gate.try_start(Lane::Exchange, now).unwrap();
+            assert!(started(&mut gate, Lane::Exchange, now));
             gate.free_place();
         }
         let later = now + MS(10_200);
@@ -404,7 +554,7 @@ mod tests {
     fn a_slow_rate_has_a_place_for_one() {
         for rate in ["1/s", "1/10s", "2/h", "100/10s"] {
             let mut gate = gate(rate, 1);
-            assert_eq!(gate.try_start(Lane::Reconnect, Instant::now()), Ok(()), "{rate}");
+            assert!(started(&mut gate, Lane::Reconnect, Instant::now()), "{rate}");
         }
     }
 
@@ -422,12 +572,13 @@ mod tests {
         };
         gate.codes_to_come = 1;
         hear(&mut gate, 3);
-        assert_eq!(gate.try_start(Lane::Reconnect, now + MS(1)), Ok(()), "two are left for two");
-        assert!(gate.try_start(Lane::Reconnect, now + MS(1)).is_err());
-        assert_eq!(gate.try_start(Lane::Exchange, now + MS(1)), Ok(()));
-        assert_eq!(gate.try_start(Lane::Exchange, now + MS(1)), Ok(()));
-        assert!(gate.try_start(Lane::Exchange, now + MS(1)).is_err(), "nothing is left");
-        assert_eq!(gate.try_start(Lane::Exchange, now + MS(5001)), Ok(()), "until it begins anew");
+        let mut starts = |lane, ms| started(&mut gate, lane, now + MS(ms));
+        assert!(starts(Lane::Reconnect, 1), "two are left for two");
+        assert!(!starts(Lane::Reconnect, 1));
+        assert!(starts(Lane::Exchange, 1));
+        assert!(starts(Lane::Exchange, 1));
+        assert!(!starts(Lane::Exchange, 1), "nothing is left");
+        assert!(starts(Lane::Exchange, 5001), "until it begins anew");
     }
 
     #[test]

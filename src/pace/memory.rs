@@ -1,6 +1,10 @@
 //! The starts of the last run, so that a run right after it keeps the rate over both, and what
 //! HighLevel said last of its day.
 //!
+//! A run promises in it that nothing starts after a moment without another promise. Its end takes the
+//! promise back. A run that was killed leaves it behind, so that the next one knows until when requests
+//! may have started, and how many: those count as if they had started then.
+//!
 //! Kept for each base URL and client id in the user's state folder (`$XDG_STATE_HOME`, else
 //! `~/.local/state`; `%LOCALAPPDATA%` on Windows). There is nothing secret in it, and nothing
 //! depends on it: what cannot be read or written is passed over.
@@ -38,7 +42,36 @@ struct Kept {
     /// Milliseconds since the epoch, oldest first.
     starts: Vec<i64>,
     #[serde(default)]
+    promise: Option<KeptPromise>,
+    #[serde(default)]
     day: Option<KeptDay>,
+}
+
+/// Until when requests may start, and how many more than are remembered may have by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// Nothing starts after this, unless another promise was kept.
+    pub until: Instant,
+    /// Starts that may come until then, at most.
+    pub at_most: u32,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct KeptPromise {
+    /// Milliseconds since the epoch.
+    until: i64,
+    at_most: u32,
+}
+
+/// What is kept.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered {
+    /// Starts, oldest first.
+    pub starts: Vec<Instant>,
+    /// `None` at the end of a run.
+    pub promise: Option<Promise>,
+    /// What HighLevel said last of its day.
+    pub day: Option<Day>,
 }
 
 /// What HighLevel says of the requests that it allows in a day.
@@ -75,45 +108,64 @@ impl Memory {
         Some(Self { path, base_url: base_url.to_owned(), client_id: client_id.to_owned() })
     }
 
-    /// The starts that are not older than `length`, oldest first.
-    pub fn recall(&self, length: Duration) -> Vec<Instant> {
+    /// The starts that are not older than `length`, oldest first. Of those that a killed run may have
+    /// made, and of a memory that cannot be read, as many as `most` count.
+    pub fn recall(&self, length: Duration, most: u32) -> Vec<Instant> {
         let (now, today) = (Instant::now(), clock::now().as_millisecond());
-        let starts = self.read().map(|kept| kept.starts).unwrap_or_default();
-        let age = |start: i64| u64::try_from(today.saturating_sub(start)).ok();
-        let ages = starts.into_iter().filter_map(age).map(Duration::from_millis);
+        let Kept { mut starts, promise, .. } = match self.read() {
+            Ok(Some(kept)) => kept,
+            Ok(None) => return Vec::new(),
+            // Whoever wrote it last may have started anything.
+            Err(Unreadable) => return vec![now; most as usize],
+        };
+        if let Some(KeptPromise { until, at_most }) = promise {
+            starts.extend(std::iter::repeat_n(until, at_most.min(most) as usize));
+        }
+        // What seems to lie ahead was written before the clock was set back, or is still to come.
+        let age = |start: i64| u64::try_from(today.saturating_sub(start)).unwrap_or_default();
+        let ages = starts.into_iter().map(age).map(Duration::from_millis);
         ages.filter(|age| *age <= length).filter_map(|age| now.checked_sub(age)).collect()
     }
 
     /// What HighLevel said last of the day that it is now.
     pub fn day(&self) -> Option<KeptDay> {
-        self.read()?.day.filter(|kept| kept.is_on(clock::now()))
+        self.read().ok()??.day.filter(|kept| kept.is_on(clock::now()))
     }
 
-    fn read(&self) -> Option<Kept> {
-        serde_json::from_slice(&fs::read(&self.path).ok()?).ok()
+    fn read(&self) -> Result<Option<Kept>, Unreadable> {
+        match fs::read(&self.path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| Unreadable),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(_) => Err(Unreadable),
+        }
     }
 
     /// Keeps the last starts and what is known of the day, as a whole or not at all.
-    pub fn keep(&self, starts: impl Iterator<Item = Instant>, day: Option<Day>) {
+    pub fn keep(&self, remembered: &Remembered) -> io::Result<()> {
+        let Remembered { starts, promise, day } = remembered;
         let (now, today) = (Instant::now(), clock::now().as_millisecond());
-        let ago = |start: Instant| i64::from(clock::millis(now.saturating_duration_since(start)));
-        let mut starts: Vec<i64> = starts.map(|start| today - ago(start)).collect();
+        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let ago = |start: &Instant| today - millis(now.saturating_duration_since(*start));
         let surplus = starts.len().saturating_sub(MOST);
-        starts.drain(..surplus);
+        let starts = starts[surplus..].iter().map(ago).collect();
+        let promise = promise.map(|promise| KeptPromise {
+            until: today + millis(promise.until.saturating_duration_since(now)),
+            at_most: promise.at_most,
+        });
         let (base_url, client_id) = (self.base_url.clone(), self.client_id.clone());
         let day = day.map(|day| KeptDay { day, at: clock::now() }).or_else(|| self.day());
-        let kept = Kept { base_url, client_id, starts, day };
-        let write = || -> Option<()> {
-            let folder = self.path.parent()?;
-            create_private(folder).ok()?;
-            let mut aside = tempfile::NamedTempFile::new_in(folder).ok()?;
-            aside.write_all(&serde_json::to_vec(&kept).ok()?).ok()?;
-            aside.persist(&self.path).ok().map(drop)
-        };
-        // Nothing depends on it.
-        let _ = write();
+        let kept = Kept { base_url, client_id, starts, promise, day };
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        create_private(folder)?;
+        let mut aside = tempfile::NamedTempFile::new_in(folder)?;
+        aside.write_all(&serde_json::to_vec(&kept)?)?;
+        aside.persist(&self.path).map(drop).map_err(|error| error.error)
     }
 }
+
+/// There is a memory, and nobody knows what it said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Unreadable;
 
 /// Makes a folder, and those above it that are not there, for their owner only under any umask.
 fn create_private(folder: &Path) -> io::Result<()> {
@@ -142,4 +194,50 @@ fn state_folder() -> Option<PathBuf> {
     named("XDG_STATE_HOME")
         .filter(|path| path.is_absolute())
         .or_else(|| Some(env::home_dir()?.join(".local").join("state")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    fn memory(folder: &Path) -> Memory {
+        let (base_url, client_id) = ("http://127.0.0.1:1".to_owned(), "id".to_owned());
+        Memory { path: folder.join("pace.json"), base_url, client_id }
+    }
+
+    fn ages(starts: &[Instant]) -> Vec<u128> {
+        // To a tenth of a second: times are kept to the millisecond.
+        starts.iter().map(|start| (start.elapsed() + MS(20)).as_millis() / 100).collect()
+    }
+
+    #[test]
+    fn what_a_killed_run_may_have_started_counts_until_its_promise_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = memory(folder.path());
+        assert_eq!(memory.recall(MS(60_000), 10), []);
+        let now = Instant::now();
+        let ago = |ms| now.checked_sub(MS(ms)).unwrap();
+        for (promise, most, expected) in [
+            (None, 10, &[9, 4][..]),
+            (Some(Promise { until: now + MS(3000), at_most: 2 }), 10, &[9, 4, 0, 0]),
+            (Some(Promise { until: now, at_most: u32::MAX }), 3, &[9, 4, 0, 0, 0]),
+            (Some(Promise { until: now, at_most: 0 }), 3, &[9, 4]),
+        ] {
+            let starts = vec![ago(70_000), ago(900), ago(400)];
+            memory.keep(&Remembered { starts, promise, day: None }).unwrap();
+            assert_eq!(ages(&memory.recall(MS(60_000), most)), expected, "{promise:?}");
+        }
+    }
+
+    #[test]
+    fn a_memory_that_cannot_be_read_counts_as_a_full_window() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = memory(folder.path());
+        for bytes in [&b""[..], b"{", b"[]"] {
+            fs::write(&memory.path, bytes).unwrap();
+            assert_eq!(ages(&memory.recall(MS(1000), 3)), [0, 0, 0]);
+        }
+    }
 }

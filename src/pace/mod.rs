@@ -7,8 +7,10 @@
 //! [`window::Window`] over the starts, those of the last run included; a
 //! [`governance::Governance`] that slows down when the server says so and climbs back; and holds.
 
+mod clear;
 pub mod gate;
 pub mod governance;
+mod keeper;
 pub mod memory;
 pub mod quickness;
 pub mod rate;
@@ -25,15 +27,17 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use self::{
-    gate::Gate,
-    memory::{Day, Memory},
-};
 pub use self::{
+    clear::{Cleared, Readying},
     gate::{Effect, Hold},
     rate::{AskedRate, NotARate, Rate},
 };
-use crate::highlevel::allowance::Allowance;
+use self::{
+    gate::{Gate, TurnId},
+    keeper::{Keeper, Kept},
+    memory::{Memory, Promise, Remembered},
+};
+use crate::highlevel::{allowance::Allowance, client::MayLeave};
 
 /// How fast requests may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,12 +120,13 @@ pub struct Outlook {
 /// Between two savings of the memory.
 const REMEMBER_EVERY: Duration = Duration::from_secs(1);
 
-/// Who wakes up later than this, and later than one interval, takes no start of then: the program
-/// was stopped meanwhile, and others may have started since.
-const STALE: Duration = Duration::from_millis(25);
+/// How long nothing more has to be saved for requests to go on: the memory may be that slow.
+const PROMISED_FOR: Duration = Duration::from_secs(5);
 
-/// How often a late start is given back, on a machine that is always late.
-const GIVEN_BACK: u32 = 3;
+/// Between two looks while nothing may start for want of a promise, and how many there are before the
+/// memory is given up. Looks are counted and not time, which passes while the process is stopped.
+const LOOK_FOR_PROMISE: Duration = Duration::from_millis(50);
+const LOOKS_FOR_PROMISE: u32 = 40;
 
 /// Hands out request starts. Cheap to clone; the thread behind it ends with the last clone.
 ///
@@ -136,13 +141,68 @@ pub struct Pacer {
 /// Tells that the pacer's thread has ended, having remembered the last starts.
 pub type PacerEnded = oneshot::Receiver<()>;
 
+/// A turn: leave for one request. The start is booked when the request's first byte leaves, whenever
+/// that is; a turn that is dropped before is given back.
+#[derive(Debug)]
+pub struct Turn {
+    id: TurnId,
+    desk: Arc<Desk>,
+    state: TurnState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TurnState {
+    Open,
+    Used,
+}
+
+impl Turn {
+    /// The first byte of the request leaves now, unless it must not: the process may have been stopped
+    /// so long that the next run counts on nothing leaving any more.
+    pub fn leave(mut self, now: Instant) -> MayLeave {
+        let left = self.desk.change(|queue| {
+            let may_leave = queue.may_start(now);
+            if may_leave {
+                queue.gate.leave(self.id, now);
+            }
+            may_leave
+        });
+        if !left {
+            return MayLeave::No;
+        }
+        self.state = TurnState::Used;
+        MayLeave::Yes
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.state == TurnState::Open {
+            self.desk.change(|queue| queue.gate.give_back(self.id));
+        }
+    }
+}
+
+/// Leave to make a request ready before its turn. Others may when this is dropped.
+#[derive(Debug)]
+pub struct Preparation {
+    desk: Arc<Desk>,
+    since: Instant,
+}
+
+impl Drop for Preparation {
+    fn drop(&mut self) {
+        self.desk.change(|queue| queue.gate.fall_back());
+    }
+}
+
 /// A place that is kept for the exchange of a code. It is free again when this is dropped.
 #[derive(Debug)]
 pub struct Place(Arc<Desk>);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.change(Gate::free_place);
+        self.0.change(|queue| queue.gate.free_place());
     }
 }
 
@@ -169,10 +229,35 @@ struct Queue {
     gate: Gate,
     exchanges: VecDeque<Waiting>,
     others: VecDeque<Waiting>,
+    preparing: VecDeque<oneshot::Sender<Instant>>,
+    promised: Promised,
+    saving: Saving,
     is_open: bool,
 }
 
-type Waiting = (Lane, oneshot::Sender<Instant>);
+type Waiting = (Lane, oneshot::Sender<TurnId>);
+
+/// Until when requests may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Promised {
+    /// There is no memory: nothing is promised to the next run.
+    Nothing,
+    /// Nothing leaves after this moment.
+    Until(Instant),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Saving {
+    None,
+    UnderWay,
+}
+
+/// Where in a line somebody gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    First,
+    Last,
+}
 
 impl Pacer {
     /// Starts the pacer's thread, which ends after the last handle is dropped.
@@ -188,82 +273,80 @@ impl Pacer {
     ) -> io::Result<(Self, PacerEnded)> {
         earlier.extend(earlier_starts(memory.as_ref(), pacing.bound()));
         earlier.sort_unstable();
+        let promised = match memory {
+            // The promise is to be kept first.
+            Some(_) => Promised::Until(Instant::now()),
+            None => Promised::Nothing,
+        };
         let queue = Queue {
             gate: Gate::new(pacing, earlier.into_iter()),
             exchanges: VecDeque::new(),
             others: VecDeque::new(),
+            preparing: VecDeque::new(),
+            promised,
+            saving: Saving::None,
             is_open: true,
         };
         let desk = Arc::new(Desk { queue: Mutex::new(queue), changed: Condvar::new() });
         let (end, ended) = oneshot::channel();
-        let clerk = Clerk {
-            desk: desk.clone(),
-            memory,
-            remembered_at: Instant::now(),
-            remembered: (None, None),
-        };
-        let work = move || {
-            clerk.run();
-            // Nobody has to wait for it.
+        // Nobody has to wait for it.
+        let end = move || {
             let _ = end.send(());
         };
-        thread::Builder::new().name("pacer".into()).spawn(work)?;
+        let keeper = match memory {
+            None => None,
+            Some(memory) => {
+                let told = desk.clone();
+                let tell = move |kept| told.change(|queue| queue.kept(kept));
+                Some(Keeper::start(memory, tell, end)?)
+            }
+        };
+        let clerk = Clerk { desk: desk.clone(), keeper, saved_at: None, looks: 0 };
+        thread::Builder::new().name("pacer".into()).spawn(move || clerk.run())?;
         let open = Arc::new(Opening(desk.clone()));
         Ok((Self { desk, _open: open }, ended))
     }
 
-    /// Returns when a code may be asked for, with the place of its exchange. The start is spent, so
-    /// make the request.
-    pub async fn turn_to_reconnect(&self) -> Place {
-        self.turn(Lane::Reconnect).await;
-        Place(self.desk.clone())
+    /// Returns when a request is to be made ready: its connection, and what has to be on disk before it.
+    /// No more of them than will have their turns soon.
+    pub async fn preparation(&self) -> Preparation {
+        let come = self.desk.change(Queue::ask_to_prepare);
+        let ticket = PreparationTicket { desk: &self.desk, come };
+        ticket.come().await
     }
 
-    /// Returns when a code may be presented. The start is spent, so make the request.
-    pub async fn turn_to_exchange(&self) {
-        self.turn(Lane::Exchange).await;
+    /// Returns when a code may be asked for, with the place of its exchange.
+    async fn turn_to_reconnect(&self, line: Line) -> (Turn, Place) {
+        let turn = self.turn(Lane::Reconnect, line).await;
+        (turn, Place(self.desk.clone()))
     }
 
-    /// Returns when any other request may start. The start is spent, so make the request.
-    pub async fn turn_to_other(&self) {
-        self.turn(Lane::Other).await;
-    }
-
-    async fn turn(&self, lane: Lane) {
-        for _ in 0..GIVEN_BACK {
-            if !self.is_late(self.start_in(lane).await) {
-                return;
+    /// Returns when a request may start.
+    async fn turn(&self, lane: Lane, line: Line) -> Turn {
+        let asked = self.desk.lock().ask(lane, line);
+        let id = match asked {
+            Ok(id) => id,
+            Err(turn) => {
+                self.desk.changed.notify_all();
+                Ticket { lane, desk: &self.desk, turn }.come().await
             }
-            if lane == Lane::Reconnect {
-                self.desk.change(Gate::free_place);
-            }
-        }
-        self.start_in(lane).await;
-    }
-
-    async fn start_in(&self, lane: Lane) -> Instant {
-        let turn = match self.desk.lock().ask(lane) {
-            Ok(start) => return start,
-            Err(turn) => turn,
         };
-        self.desk.changed.notify_all();
-        let turn = Ticket { lane, desk: &self.desk, turn };
-        turn.come().await
-    }
-
-    fn is_late(&self, start: Instant) -> bool {
-        let late = start.elapsed();
-        late > STALE && late > self.desk.lock().gate.interval()
+        Turn { id, desk: self.desk.clone(), state: TurnState::Open }
     }
 
     /// Lets an answer change the pace.
     pub fn hear(&self, answer: &Answer) -> Effect {
-        self.desk.change(|gate| gate.hear(answer, Instant::now()))
+        self.desk.change(|queue| queue.gate.hear(answer, Instant::now()))
     }
 
     /// A code came that lives so long.
     pub fn code_lives(&self, life: Duration) {
         self.desk.lock().gate.code_lives(life);
+    }
+
+    /// Whether codes die before they can be presented, as things go lately.
+    pub fn codes_come_too_late(&self) -> bool {
+        self.desk.lock().gate.codes_come_too_late()
     }
 
     /// How long every answer has been "too many".
@@ -290,7 +373,7 @@ impl Pacer {
 
 fn earlier_starts(memory: Option<&Memory>, bound: Rate) -> Vec<Instant> {
     match (memory, bound) {
-        (Some(memory), Rate::Limited { window, .. }) => memory.recall(window * 2),
+        (Some(memory), Rate::Limited { starts, window }) => memory.recall(window * 2, starts.get()),
         _ => Vec::new(),
     }
 }
@@ -299,13 +382,13 @@ fn earlier_starts(memory: Option<&Memory>, bound: Rate) -> Vec<Instant> {
 struct Ticket<'a> {
     lane: Lane,
     desk: &'a Desk,
-    turn: oneshot::Receiver<Instant>,
+    turn: oneshot::Receiver<TurnId>,
 }
 
 impl Ticket<'_> {
-    async fn come(mut self) -> Instant {
+    async fn come(mut self) -> TurnId {
         match (&mut self.turn).await {
-            Ok(start) => start,
+            Ok(turn) => turn,
             // The thread outlives every handle; were it gone, nothing may start unpaced.
             Err(_) => std::future::pending().await,
         }
@@ -315,18 +398,42 @@ impl Ticket<'_> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         self.turn.close();
-        if self.turn.try_recv().is_ok() && self.lane == Lane::Reconnect {
-            self.desk.change(Gate::free_place);
+        if let Ok(turn) = self.turn.try_recv() {
+            self.desk.change(|queue| queue.give_back(self.lane, turn));
+        }
+    }
+}
+
+/// Leave that was asked for and has not come. Whoever stops waiting gives back what came too late.
+struct PreparationTicket<'a> {
+    desk: &'a Arc<Desk>,
+    come: oneshot::Receiver<Instant>,
+}
+
+impl PreparationTicket<'_> {
+    async fn come(mut self) -> Preparation {
+        match (&mut self.come).await {
+            Ok(since) => Preparation { desk: self.desk.clone(), since },
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for PreparationTicket<'_> {
+    fn drop(&mut self) {
+        self.come.close();
+        if self.come.try_recv().is_ok() {
+            self.desk.change(|queue| queue.gate.fall_back());
         }
     }
 }
 
 impl Desk {
     /// Changes something that somebody in line may be waiting for.
-    fn change<T>(&self, act: impl FnOnce(&mut Gate) -> T) -> T {
+    fn change<T>(&self, act: impl FnOnce(&mut Queue) -> T) -> T {
         let mut queue = self.lock();
-        let result = act(&mut queue.gate);
-        if !queue.is_empty() {
+        let result = act(&mut queue);
+        if !(queue.is_empty() && queue.preparing.is_empty()) {
             self.changed.notify_all();
         }
         result
@@ -338,15 +445,76 @@ impl Desk {
 }
 
 impl Queue {
-    /// Takes a start at once when nobody waits and nothing is in the way, or gets in line.
-    fn ask(&mut self, lane: Lane) -> Result<Instant, oneshot::Receiver<Instant>> {
+    /// Takes a turn at once when nobody waits and nothing is in the way, or gets in line.
+    fn ask(&mut self, lane: Lane, place: Line) -> Result<TurnId, oneshot::Receiver<TurnId>> {
         let now = Instant::now();
-        if self.is_empty() && self.gate.try_start(lane, now).is_ok() {
-            return Ok(now);
+        if self.is_empty()
+            && self.may_start(now)
+            && let Ok(turn) = self.gate.try_start(lane, now)
+        {
+            return Ok(turn);
         }
         let (turn, come) = oneshot::channel();
-        self.line(lane).push_back((lane, turn));
+        match place {
+            Line::First => self.line(lane).push_front((lane, turn)),
+            Line::Last => self.line(lane).push_back((lane, turn)),
+        }
         Err(come)
+    }
+
+    fn ask_to_prepare(&mut self) -> oneshot::Receiver<Instant> {
+        let (leave, come) = oneshot::channel();
+        self.preparing.push_back(leave);
+        self.let_prepare();
+        come
+    }
+
+    /// Lets as many make their requests ready as will have their turns soon.
+    fn let_prepare(&mut self) {
+        let now = Instant::now();
+        while let Some(first) = self.preparing.front() {
+            if first.is_closed() {
+                self.preparing.pop_front();
+                continue;
+            }
+            if !self.gate.may_go_ahead(now) {
+                return;
+            }
+            if let Some(leave) = self.preparing.pop_front() {
+                self.gate.go_ahead();
+                if leave.send(now).is_err() {
+                    self.gate.fall_back();
+                }
+            }
+        }
+    }
+
+    fn give_back(&mut self, lane: Lane, turn: TurnId) {
+        self.gate.give_back(turn);
+        if lane == Lane::Reconnect {
+            self.gate.free_place();
+        }
+    }
+
+    fn may_start(&self, now: Instant) -> bool {
+        match self.promised {
+            Promised::Nothing => true,
+            Promised::Until(until) => now < until,
+        }
+    }
+
+    /// A saving of the memory has ended.
+    fn kept(&mut self, kept: Kept) {
+        self.saving = Saving::None;
+        self.promised = match (kept, self.promised) {
+            (Kept::With(Some(Promise { until, .. })), Promised::Until(_)) => Promised::Until(until),
+            (Kept::Not, _) => Promised::Nothing,
+            (_, promised) => promised,
+        };
+    }
+
+    fn remembered(&self, promise: Option<Promise>) -> Remembered {
+        Remembered { starts: self.gate.remembered(), promise, day: self.gate.day() }
     }
 
     fn is_empty(&self) -> bool {
@@ -370,27 +538,33 @@ impl Queue {
         })
     }
 
-    /// Gives the first in line a start, or says how long until that may be; `None` is until
-    /// something changes.
+    /// Gives the first in line a turn, or says how long until that may be; `None` is until something
+    /// changes.
     fn serve(&mut self) -> Result<(), Option<Duration>> {
-        let lane = self.first_lane().ok_or(None)?;
+        self.let_prepare();
+        let soon = (!self.preparing.is_empty()).then_some(LOOK_FOR_PROMISE);
+        let lane = self.first_lane().ok_or(soon)?;
         let now = Instant::now();
-        self.gate.try_start(lane, now).map_err(Some)?;
-        let turn = self.line(lane).pop_front();
-        let is_taken = turn.is_some_and(|(_, turn)| turn.send(now).is_ok());
-        if !is_taken && lane == Lane::Reconnect {
-            self.gate.free_place();
+        if !self.may_start(now) {
+            return Err(Some(LOOK_FOR_PROMISE));
+        }
+        let turn = self.gate.try_start(lane, now);
+        let turn = turn.map_err(|wait| Some(soon.map_or(wait, |soon| soon.min(wait))))?;
+        let first = self.line(lane).pop_front();
+        let is_taken = first.is_some_and(|(_, first)| first.send(turn).is_ok());
+        if !is_taken {
+            self.give_back(lane, turn);
         }
         Ok(())
     }
 }
 
-/// The pacer's thread: gives one start after the other to whoever goes first at that moment.
+/// The pacer's thread: gives one turn after the other to whoever goes first at that moment.
 struct Clerk {
     desk: Arc<Desk>,
-    memory: Option<Memory>,
-    remembered_at: Instant,
-    remembered: (Option<Instant>, Option<Day>),
+    keeper: Option<Keeper>,
+    saved_at: Option<Instant>,
+    looks: u32,
 }
 
 impl Clerk {
@@ -398,12 +572,7 @@ impl Clerk {
         let desk = self.desk.clone();
         let mut queue = desk.lock();
         while queue.is_open {
-            if self.memory.is_some() && self.remembered_at.elapsed() >= REMEMBER_EVERY {
-                let (starts, day) = (queue.gate.remembered(), queue.gate.day());
-                drop(queue);
-                self.remember(starts, day);
-                queue = desk.lock();
-            }
+            self.save(&mut queue);
             queue = match queue.serve() {
                 Ok(()) => queue,
                 Err(wait) => {
@@ -413,20 +582,34 @@ impl Clerk {
                 }
             };
         }
-        let (starts, day) = (queue.gate.remembered(), queue.gate.day());
+        let last = queue.remembered(None);
         drop(queue);
-        self.remember(starts, day);
+        if let Some(keeper) = &self.keeper {
+            keeper.keep_last(last);
+        }
     }
 
-    fn remember(&mut self, starts: Vec<Instant>, day: Option<Day>) {
-        self.remembered_at = Instant::now();
-        let now = (starts.last().copied(), day);
-        if now != self.remembered
-            && let Some(memory) = &self.memory
-        {
-            memory.keep(starts.into_iter(), day);
+    /// Renews the promise in time. A memory that does not take it is given up: nothing depends on it.
+    fn save(&mut self, queue: &mut Queue) {
+        let Some(keeper) = &self.keeper else { return };
+        let now = Instant::now();
+        let is_overdue = !queue.may_start(now);
+        if queue.saving == Saving::UnderWay {
+            self.looks = if is_overdue { self.looks + 1 } else { 0 };
+            if self.looks > LOOKS_FOR_PROMISE {
+                queue.promised = Promised::Nothing;
+            }
+            return;
         }
-        self.remembered = now;
+        let is_due = self.saved_at.is_none_or(|at| now.duration_since(at) >= REMEMBER_EVERY);
+        if is_due || is_overdue {
+            let at_most = queue.gate.at_most_within(PROMISED_FOR);
+            let promise = Promise { until: now + PROMISED_FOR, at_most };
+            if keeper.keep(queue.remembered(Some(promise))) {
+                queue.saving = Saving::UnderWay;
+            }
+            (self.saved_at, self.looks) = (Some(now), 0);
+        }
     }
 }
 
@@ -441,15 +624,18 @@ mod tests {
     #[tokio::test]
     async fn a_waiting_exchange_goes_before_a_waiting_reconnect() {
         let (pacer, _ended) = Pacer::start(pacing("50/s"), None).unwrap();
-        let _first = pacer.turn_to_reconnect().await;
+        let go = |turn: Turn| assert_eq!(turn.leave(Instant::now()), MayLeave::Yes);
+        let (first, _place) = pacer.turn_to_reconnect(Line::Last).await;
+        go(first);
         let order = Mutex::new(Vec::new());
         let reconnect = || async {
-            let place = pacer.turn_to_reconnect().await;
+            let (turn, place) = pacer.turn_to_reconnect(Line::Last).await;
             order.lock().unwrap().push(Lane::Reconnect);
+            go(turn);
             place
         };
         let exchange = || async {
-            pacer.turn_to_exchange().await;
+            go(pacer.turn(Lane::Exchange, Line::Last).await);
             order.lock().unwrap().push(Lane::Exchange);
         };
         let _places = futures::join!(reconnect(), reconnect(), exchange(), exchange());
@@ -469,7 +655,55 @@ mod tests {
         hear(Heard::Throttled(Some(ms(60))));
         hear(Heard::Throttled(Some(ms(5))));
         hear(Heard::Clean);
-        pacer.turn_to_exchange().await;
+        pacer.turn(Lane::Exchange, Line::Last).await;
         assert!(start.elapsed() >= ms(60));
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_is_given_back_is_free_again_and_one_on_its_way_holds_the_next_up() {
+        let (pacer, _ended) = Pacer::start(pacing("1/h"), None).unwrap();
+        for _ in 0..3 {
+            drop(pacer.turn(Lane::Other, Line::Last).await);
+            // The spacing was spent all the same, so that a burst is what the bound allows.
+            pacer.desk.lock().gate = Gate::new(pacing("1/h"), std::iter::empty());
+        }
+        let first = pacer.turn(Lane::Other, Line::Last).await;
+        let second = pacer.turn(Lane::Other, Line::Last);
+        let waited = tokio::time::timeout(Duration::from_millis(20), second).await;
+        assert!(waited.is_err(), "the first may leave at any moment");
+        assert_eq!(first.leave(Instant::now()), MayLeave::Yes);
+    }
+
+    #[tokio::test]
+    async fn nothing_leaves_after_the_promise() {
+        let (pacer, _ended) = Pacer::start(pacing("unlimited"), None).unwrap();
+        let turn = pacer.turn(Lane::Other, Line::Last).await;
+        let now = Instant::now();
+        pacer.desk.lock().promised = Promised::Until(now);
+        assert_eq!(turn.leave(now), MayLeave::No);
+        let next = pacer.turn(Lane::Other, Line::Last);
+        assert!(tokio::time::timeout(Duration::from_millis(20), next).await.is_err());
+        let until = Instant::now() + Duration::from_secs(60);
+        let promise = Some(Promise { until, at_most: 1 });
+        pacer.desk.change(|queue| queue.kept(Kept::With(promise)));
+        assert_eq!(pacer.turn(Lane::Other, Line::Last).await.leave(now), MayLeave::Yes);
+    }
+
+    #[tokio::test]
+    async fn few_requests_are_made_ready_before_their_turns() {
+        let (pacer, _ended) = Pacer::start(pacing("10/s"), None).unwrap();
+        let ready = async |count: usize| {
+            let mut all = Vec::new();
+            let prepare = async {
+                for _ in 0..count {
+                    all.push(pacer.preparation().await)
+                }
+            };
+            let _ = tokio::time::timeout(Duration::from_millis(30), prepare).await;
+            all.len()
+        };
+        assert_eq!(ready(50).await, 2, "nothing is known to take long");
+        pacer.desk.change(|queue| queue.gate.readied_in(Duration::from_secs(2)));
+        assert!((28..=31).contains(&ready(50).await), "three seconds at ten a second");
     }
 }

@@ -12,10 +12,16 @@ const MOST_REMEMBERED: u32 = 100_000;
 
 /// Remembers as many starts as the rate allows in a window; the next one waits until the oldest of
 /// them has left it. That holds across runs, since the starts of the last one can be added.
+///
+/// A turn that was given and whose request has not left yet may leave at any moment, so that it
+/// counts as a start of now, however long ago it was given.
 #[derive(Debug, Default)]
 pub struct Window {
     allowed: Option<(usize, Duration)>,
+    /// Oldest first.
     starts: VecDeque<Instant>,
+    /// Turns whose requests have not left.
+    open: usize,
 }
 
 impl Window {
@@ -27,7 +33,7 @@ impl Window {
             }
             _ => None,
         };
-        Self { allowed, starts: VecDeque::new() }
+        Self { allowed, starts: VecDeque::new(), open: 0 }
     }
 
     /// How long until so many starts are allowed; zero when they are now.
@@ -36,25 +42,51 @@ impl Window {
         let last = count.saturating_sub(1);
         let whole_windows = u32::try_from(last / allowed).unwrap_or(u32::MAX);
         // The start that has to have left the window before the last of them comes.
-        let leaving = (self.starts.len() + last % allowed).checked_sub(allowed);
-        let wait = leaving
-            .and_then(|at| self.starts.get(at))
-            .map_or(Duration::ZERO, |start| (*start + length).saturating_duration_since(now));
+        let taken = self.starts.len() + self.open;
+        let wait = match (taken + last % allowed).checked_sub(allowed) {
+            None => Duration::ZERO,
+            Some(at) => match self.starts.get(at) {
+                Some(start) => (*start + length).saturating_duration_since(now),
+                // It has not even begun.
+                None => length,
+            },
+        };
         wait.saturating_add(length.saturating_mul(whole_windows))
     }
 
-    /// Takes note of a start.
-    pub fn start(&mut self, now: Instant) {
-        let Some((allowed, _)) = self.allowed else { return };
-        self.starts.push_back(now);
-        while self.starts.len() > allowed {
-            self.starts.pop_front();
-        }
+    /// A turn is given.
+    pub fn open(&mut self) {
+        self.open += 1;
+        self.forget();
     }
 
-    /// The starts that are remembered, oldest first.
-    pub fn starts(&self) -> impl Iterator<Item = Instant> {
-        self.starts.iter().copied()
+    /// The request of a turn that was given leaves.
+    pub fn start(&mut self, now: Instant) {
+        self.give_back();
+        self.add(now);
+    }
+
+    /// A turn is given back.
+    pub fn give_back(&mut self) {
+        self.open = self.open.saturating_sub(1);
+    }
+
+    /// Takes note of a start of another run.
+    pub fn add(&mut self, start: Instant) {
+        if self.allowed.is_none() {
+            return;
+        }
+        let after = self.starts.partition_point(|other| *other <= start);
+        self.starts.insert(after, start);
+        self.forget();
+    }
+
+    /// Only as many count as may be in a window.
+    fn forget(&mut self) {
+        let Some((allowed, _)) = self.allowed else { return };
+        while self.starts.len() > allowed.saturating_sub(self.open) {
+            self.starts.pop_front();
+        }
     }
 }
 
@@ -71,6 +103,7 @@ mod tests {
         let mut starts = Vec::new();
         for _ in 0..20 {
             now += window.wait_for(1, now);
+            window.open();
             window.start(now);
             starts.push(now - begin);
             now += Duration::from_millis(1);
@@ -88,7 +121,7 @@ mod tests {
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
         for ms in [0, 400] {
-            window.start(at(ms));
+            window.add(at(ms));
         }
         let wait = |count| window.wait_for(count, at(500)).as_millis();
         assert_eq!([1, 2, 3, 4, 5].map(wait), [0, 510, 910, 1010, 1520]);
@@ -100,8 +133,56 @@ mod tests {
         let now = Instant::now();
         for _ in 0..1000 {
             assert_eq!(window.wait_for(9, now), Duration::ZERO);
+            window.open();
             window.start(now);
         }
-        assert_eq!(window.starts().count(), 0);
+        assert!(window.starts.is_empty());
+    }
+
+    #[test]
+    fn a_turn_whose_request_has_not_left_counts_as_a_start_of_now() {
+        let mut window = Window::of("3/s".parse().unwrap());
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        for _ in 0..3 {
+            assert_eq!(window.wait_for(1, at(0)), Duration::ZERO);
+            window.open();
+        }
+        assert_eq!(window.wait_for(1, at(60_000)), Duration::from_millis(1010), "however late");
+        window.start(at(60_000));
+        assert_eq!(window.wait_for(1, at(60_900)), Duration::from_millis(110));
+        assert_eq!(window.wait_for(2, at(60_900)), Duration::from_millis(1010));
+        window.give_back();
+        window.give_back();
+        assert_eq!(window.wait_for(2, at(60_900)), Duration::ZERO);
+        assert_eq!(window.wait_for(3, at(60_900)), Duration::from_millis(110));
+    }
+
+    #[test]
+    fn starts_that_leave_in_another_order_than_their_turns_keep_the_bound() {
+        let rate: Rate = "5/s".parse().unwrap();
+        let mut window = Window::of(rate);
+        let mut now = Instant::now();
+        let (mut open, mut left): (Vec<u32>, Vec<Instant>) = (Vec::new(), Vec::new());
+        let mut random = fastrand::Rng::with_seed(7);
+        while left.len() < 500 {
+            now += Duration::from_millis(random.u64(1..60));
+            if window.wait_for(1, now).is_zero() {
+                window.open();
+                open.push(0);
+            }
+            if !open.is_empty() && random.u32(0..3) == 0 {
+                open.swap_remove(random.usize(0..open.len()));
+                if random.u32(0..10) == 0 {
+                    window.give_back();
+                } else {
+                    window.start(now);
+                    left.push(now);
+                }
+            }
+        }
+        for (first, sixth) in left.iter().zip(&left[5..]) {
+            assert!(*sixth - *first >= Duration::from_secs(1), "six within a second");
+        }
     }
 }

@@ -1,23 +1,18 @@
 //! The way of the agency: its token gives its sub-accounts theirs.
 
-use super::{
-    Granted, Recovery, Setback,
-    listen::{call_of, call_without_answer, no_answer},
-    roads,
-};
+use super::{Granted, Recovery, Setback, listen::call_of, roads};
 use crate::{
     agency_tokens::Held,
     clock::{self, Moment},
     event::{Event, Requesting, Unsent},
     highlevel::{
         agency::{self, Concern},
+        client::Unanswered,
         failure::Stage,
         tokens,
     },
-    installation::Id,
     journal::writer::CustodyLost,
-    pace::Lane,
-    secret::Secret,
+    pace::{Lane, Readying},
     watchdog::Step,
     way::Way,
 };
@@ -25,24 +20,31 @@ use crate::{
 impl Recovery<'_> {
     /// One request for a location token.
     pub(super) async fn converse_by_agency(&mut self) -> Result<Granted, Setback> {
+        let preparation = self.preparation().await?;
+        // The agency's token may have been refused while this installation waited.
+        self.tools.roads.open_to(Way::Agency, self.job).map_err(Setback::Blocked)?;
+        let agency = self
+            .installation
+            .company
+            .as_ref()
+            .map(|company| (company, self.tools.roads.agencies().get(company)));
+        let Some((company, Held::Usable(token))) = agency else {
+            return Err(Setback::Blocked(roads::no_way()));
+        };
         self.announce_request().await?;
-        let (company, token) = match self.turn_to_agency().await {
-            Ok(turn) => turn,
-            Err(setback) => {
-                let (row, id, at) = (self.row, self.installation.id.clone(), clock::now());
-                self.tools.recorder.tell(Event::Unsent(Unsent { row, id, at })).await?;
-                return Err(setback);
-            }
+        let departure = match self.clear(Stage::Agency, Readying::Ahead(preparation)).await {
+            Ok(departure) => departure,
+            Err(setback) => return Err(self.not_requested(setback).await?),
         };
         self.enter(Step::Agency);
         let sent = Moment::now();
         let location = &self.installation.id;
-        match self.tools.client.location_token(&token, &company, location).await {
+        match self.tools.client.location_token(departure, &token, company, location).await {
             Ok(reply) => {
                 self.heed(Lane::Other, &reply).await?;
                 let call = call_of(&reply);
                 self.token_trace_id.clone_from(&call.trace_id);
-                match tokens::location_tokens_of(&reply, &company) {
+                match tokens::location_tokens_of(&reply, company) {
                     Ok(pair) => {
                         self.went_well(Stage::Agency).await?;
                         let (received, way) = (reply.received, Way::Agency);
@@ -50,16 +52,16 @@ impl Recovery<'_> {
                     }
                     Err(failure) => {
                         if agency::concern(&failure) == Concern::Agency {
-                            self.tools.roads.agencies().refuse(&company, &token, &failure);
+                            self.tools.roads.agencies().refuse(company, &token, &failure);
                         }
                         Err(self.failed(failure, call).await)
                     }
                 }
             }
             Err(unanswered) => {
-                self.heed_silence(Lane::Other, &sent);
-                let failure = no_answer(Stage::Agency, unanswered);
-                Err(self.failed(failure, call_without_answer(&sent)).await)
+                let is_unsent = matches!(unanswered, Unanswered::HeldBack);
+                let setback = self.unanswered(Lane::Other, Stage::Agency, &sent, unanswered).await;
+                Err(if is_unsent { self.not_requested(setback).await? } else { setback })
             }
         }
     }
@@ -76,15 +78,10 @@ impl Recovery<'_> {
         self.tools.recorder.tell_durably(Event::Requesting(requesting)).await
     }
 
-    /// Waits for a start, and takes the agency's token as it is then.
-    async fn turn_to_agency(&self) -> Result<(Id, Secret), Setback> {
-        self.turn_to_other().await?;
-        // The agency's token may have been refused while this installation waited.
-        self.tools.roads.open_to(Way::Agency, self.job).map_err(Setback::Blocked)?;
-        let company = self.installation.company.as_ref();
-        match company.map(|company| (company, self.tools.roads.agencies().get(company))) {
-            Some((company, Held::Usable(token))) => Ok((company.clone(), token)),
-            _ => Err(Setback::Blocked(roads::no_way())),
-        }
+    /// Nothing was sent after all.
+    async fn not_requested(&self, setback: Setback) -> Result<Setback, CustodyLost> {
+        let (row, id, at) = (self.row, self.installation.id.clone(), clock::now());
+        self.tools.recorder.tell(Event::Unsent(Unsent { row, id, at })).await?;
+        Ok(setback)
     }
 }

@@ -180,6 +180,10 @@ pub(super) fn no_answer(stage: Stage, unanswered: Unanswered) -> Failure {
             (Class::OutcomeUnknown, why)
         }
         (Unanswered::InDoubt(why) | Unanswered::NeverLeft(why), _) => (Class::Network, why),
+        (Unanswered::HeldBack, _) => (
+            Class::Network,
+            "the program was stopped for a while before the request could leave".to_owned(),
+        ),
     };
     Failure { origin, ..Failure::without_answer(stage, class, &message) }
 }

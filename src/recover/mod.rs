@@ -3,6 +3,7 @@
 
 mod agency;
 pub mod decide;
+mod departure;
 mod listen;
 mod reconnect;
 mod refresh;
@@ -380,16 +381,6 @@ impl Recovery<'_> {
     async fn end_early(&mut self, setback: Setback) -> Result<Ending, CustodyLost> {
         self.attempt += 1;
         self.end(setback).await
-    }
-
-    /// Waits for a start for a call that nothing has to follow; a run that is to end makes no more.
-    async fn turn_to_other(&self) -> Result<(), Setback> {
-        self.enter(Step::TurnToReconnect);
-        tokio::select! {
-            biased;
-            cause = self.tools.stop.requested() => Err(Setback::Stopped(cause)),
-            () = self.tools.pacer.turn_to_other() => Ok(()),
-        }
     }
 
     /// Conversations in all legs, on all ways.

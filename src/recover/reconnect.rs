@@ -1,23 +1,23 @@
 //! The way of the Reconnect API: ask for a code, present it at once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
 use super::{
-    CodeTimes, Granted, Recovery, Setback,
+    CodeTimes, Granted, Recovery, Setback, Tools,
     listen::{call_of, call_without_answer, no_answer},
 };
 use crate::{
     clock::{self, Moment},
     event::{Call, Event, Exchanging, Retrying},
     highlevel::{
-        client::{Presentation, Reply},
+        client::{Connection, Departure, MayLeave, Presentation, Reply},
         failure::{Class, Failure, Stage},
         grant::{self, CodeLife, Grant},
         tokens,
     },
-    pace::{Lane, Place},
+    pace::{Lane, Place, Readying},
     secret::AuthorizationCode,
     watchdog::Step,
     way::Way,
@@ -32,7 +32,7 @@ const NEVER_LEFT_TRIES: u32 = 10;
 impl Recovery<'_> {
     /// One code, one exchange.
     pub(super) async fn converse_by_code(&mut self) -> Result<Granted, Setback> {
-        let (grant, reconnect, place) = self.ask_for_code().await?;
+        let Asked { grant, call: reconnect, place, connection, came } = self.ask_for_code().await?;
         let exchanging = Exchanging {
             row: self.row,
             id: self.installation.id.clone(),
@@ -43,19 +43,19 @@ impl Recovery<'_> {
         };
         // Were the process killed after the exchange, this is how one knows of a lost grant.
         self.enter(Step::Disk);
-        self.tools.recorder.tell_first(Event::Exchanging(exchanging)).await?;
-        self.exchange(grant, place).await
+        self.tools.recorder.tell_durably(Event::Exchanging(exchanging)).await?;
+        self.exchange(grant, place, connection, came).await
     }
 
-    async fn ask_for_code(&mut self) -> Result<(Grant, Call, Place), Setback> {
-        let place = self.turn_to_reconnect().await?;
+    async fn ask_for_code(&mut self) -> Result<Asked, Setback> {
+        let (departure, place, spare) = self.clear_for_code().await?;
         // The endpoint may have been found gone while this one waited.
         self.tools.roads.open_to(Way::Reconnect, self.job).map_err(Setback::Blocked)?;
         self.enter(Step::Reconnect);
         let sent = Moment::now();
-        let answer = self.tools.client.reconnect(self.installation).await;
+        let answer = self.tools.client.reconnect(departure, self.installation).await;
         match answer {
-            Ok(reply) => {
+            Ok((reply, connection)) => {
                 self.heed(Lane::Reconnect, &reply).await?;
                 let call = call_of(&reply);
                 self.reconnect_trace_id.clone_from(&call.trace_id);
@@ -68,36 +68,56 @@ impl Recovery<'_> {
                         self.tools
                             .pacer
                             .code_lives(grant.life.left(&reply.received).unwrap_or_default());
-                        Ok((grant, call, place))
+                        let connection = spare.unwrap_or(connection);
+                        Ok(Asked { grant, call, place, connection, came: reply.received.instant() })
                     }
                     Err(failure) => Err(self.failed(failure, call).await),
                 }
             }
             Err(unanswered) => {
-                self.heed_silence(Lane::Reconnect, &sent);
-                let failure = no_answer(Stage::Reconnect, unanswered);
-                Err(self.failed(failure, call_without_answer(&sent)).await)
+                Err(self.unanswered(Lane::Reconnect, Stage::Reconnect, &sent, unanswered).await)
             }
         }
     }
 
-    /// Presents the code; as long as it never leaves, again, while it lives.
-    async fn exchange(&mut self, grant: Grant, place: Place) -> Result<Granted, Setback> {
+    /// Presents the code; as long as it never leaves, again, while it lives. The code is judged again
+    /// when its first byte is about to leave.
+    async fn exchange(
+        &mut self,
+        grant: Grant,
+        place: Place,
+        connection: Connection,
+        came: Instant,
+    ) -> Result<Granted, Setback> {
         let Grant { mut code, life, .. } = grant;
+        let (mut held, mut readying) = (Some(connection), Readying::Code(came));
         let mut place = Some(place);
         for _ in 0..NEVER_LEFT_TRIES {
-            let (sent, margin) = self.turn_to_exchange(&life).await?;
+            let sent = Moment::now();
+            let departure = match self.clear_to_exchange(&life, held.take(), readying).await? {
+                Ok(departure) => departure,
+                Err(why) => {
+                    readying = Readying::Again;
+                    code = self.wait_with_code(code, &why, &sent).await?;
+                    continue;
+                }
+            };
+            readying = Readying::Again;
             place.take();
             self.enter(Step::Exchange);
-            match self.tools.client.exchange(code, self.installation.scope).await {
+            let sent = Moment::now();
+            match self.tools.client.exchange(departure, code, self.installation.scope).await {
                 Presentation::Answered(reply) => {
-                    return self.judge_exchange(&reply, life.age(&sent), margin).await;
+                    let margin = life.left(&reply.sent).unwrap_or_default();
+                    return self.judge_exchange(&reply, life.age(&reply.sent), margin).await;
                 }
                 Presentation::InDoubt(doubt) => {
-                    self.heed_silence(Lane::Exchange, &sent);
-                    let failure = no_answer(Stage::Exchange, doubt);
-                    return Err(self.failed(failure, call_without_answer(&sent)).await);
+                    return Err(self
+                        .unanswered(Lane::Exchange, Stage::Exchange, &sent, doubt)
+                        .await);
                 }
+                Presentation::HeldBack(same) if life.left(&Moment::now()).is_some() => code = same,
+                Presentation::HeldBack(_) => return Err(Setback::Failed(past_its_life(), None)),
                 Presentation::NeverLeft(same, why) => {
                     code = self.wait_with_code(same, &why, &sent).await?;
                 }
@@ -130,26 +150,30 @@ impl Recovery<'_> {
         }
     }
 
-    /// Waits for a start in the lane for new codes; a run that is to end asks for no more.
-    async fn turn_to_reconnect(&self) -> Result<Place, Setback> {
-        self.enter(Step::TurnToReconnect);
-        tokio::select! {
-            biased;
-            cause = self.tools.stop.requested() => Err(Setback::Stopped(cause)),
-            place = self.tools.pacer.turn_to_reconnect() => Ok(place),
-        }
-    }
-
-    /// Waits for a start in the lane for codes in hand, no longer than the code lives, and looks at
-    /// the code again after it.
-    async fn turn_to_exchange(&self, life: &CodeLife) -> Result<(Moment, Duration), Setback> {
+    /// Makes the presentation of a code ready and waits for its turn, no longer than the code lives.
+    /// The inner error is why there is no connection.
+    async fn clear_to_exchange(
+        &self,
+        life: &CodeLife,
+        held: Option<Connection>,
+        readying: Readying,
+    ) -> Result<Result<Departure, String>, Setback> {
         self.enter(Step::TurnToExchange);
-        let left = life.left(&Moment::now()).unwrap_or_default();
-        let turn = timeout(left, self.tools.pacer.turn_to_exchange()).await;
-        let now = Moment::now();
-        match (turn, life.left(&now)) {
-            (Ok(()), Some(margin)) => Ok((now, margin)),
-            _ => Err(Setback::Failed(past_its_life(), None)),
+        let Tools { pacer, client, .. } = self.tools;
+        let dead = || Setback::Failed(past_its_life(), None);
+        let left = life.left(&Moment::now()).ok_or_else(dead)?;
+        let cleared = pacer.clear(client, Lane::Exchange, held, readying);
+        let life = *life;
+        let judge = move |now: &Moment| match life.left(now) {
+            Some(_) => MayLeave::Yes,
+            None => MayLeave::No,
+        };
+        match timeout(left, cleared).await {
+            Err(_) => Err(dead()),
+            Ok(Ok(cleared)) => Ok(Ok(cleared.depart(judge).0)),
+            Ok(Err(unanswered)) => {
+                Ok(Err(no_answer(Stage::Exchange, unanswered).message.as_str().to_owned()))
+            }
         }
     }
 
@@ -172,6 +196,16 @@ impl Recovery<'_> {
         sleep(NEVER_LEFT_WAIT).await;
         Ok(code)
     }
+}
+
+/// A code, and what its exchange needs.
+struct Asked {
+    grant: Grant,
+    call: Call,
+    place: Place,
+    connection: Connection,
+    /// When the code came.
+    came: Instant,
 }
 
 fn past_its_life() -> Failure {

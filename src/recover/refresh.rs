@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use super::{
-    Granted, Recovery, Setback,
-    listen::{call_of, call_without_answer, no_answer},
-};
+use super::{Granted, Recovery, Setback, listen::call_of};
 use crate::{
     clock::{self, Moment},
-    event::{Event, Refreshing},
+    event::{Event, Refreshing, Retrying},
     highlevel::{
-        client::{Reply, Unanswered},
+        client::{Departure, MayLeave, Reply, Unanswered},
         failure::{Class, Failure, Stage},
         tokens,
     },
-    pace::Lane,
+    pace::{Lane, Readying},
     watchdog::Step,
     way::Way,
 };
@@ -31,42 +28,72 @@ impl Recovery<'_> {
             let failure = Failure::without_answer(Stage::Refresh, Class::InvalidRequest, why);
             return Err(Setback::Blocked(failure));
         };
-        self.turn_to_refresh().await?;
+        let departure = self.clear_for_refresh().await?;
+        self.enter(Step::Refresh);
+        let sent = Moment::now();
+        match self.tools.client.refresh(departure, token, self.installation.scope).await {
+            Ok(reply) => self.judge_refresh(&reply).await,
+            Err(Unanswered::HeldBack) => Err(self.not_presented().await?),
+            Err(unanswered) => {
+                if !matches!(unanswered, Unanswered::NeverLeft(_)) {
+                    self.refresh_sent.get_or_insert(sent);
+                }
+                Err(self.unanswered(Lane::Other, Stage::Refresh, &sent, unanswered).await)
+            }
+        }
+    }
+
+    /// Writes down that the token is presented, and then makes the request ready, so that its turn is
+    /// followed by its bytes. Were the process killed after this, the token would not be presented
+    /// again; so only those write that down whose turns come soon.
+    async fn clear_for_refresh(&mut self) -> Result<Departure, Setback> {
+        let repeats = self.refresh_sent;
+        let readying = match repeats {
+            // A repetition is urgent, and a run that is to end makes it, too.
+            Some(_) => Readying::Again,
+            None => Readying::Ahead(self.preparation().await?),
+        };
         let refreshing = Refreshing {
             row: self.row,
             id: self.installation.id.clone(),
             attempt: self.attempts(),
             at: clock::now(),
         };
-        // Were the process killed after this, the token would not be presented again.
         self.enter(Step::Disk);
         self.tools.recorder.tell_first(Event::Refreshing(refreshing)).await?;
-        self.enter(Step::Refresh);
-        let sent = Moment::now();
-        match self.tools.client.refresh(token, self.installation.scope).await {
-            Ok(reply) => self.judge_refresh(&reply).await,
+        let (tools, sent) = (self.tools, Moment::now());
+        let Some(first) = repeats else {
+            self.enter(Step::TurnToReconnect);
+            let departure = self.clear(Stage::Refresh, readying).await;
+            if matches!(departure, Err(Setback::Stopped(_))) {
+                self.not_presented().await?;
+            }
+            return departure;
+        };
+        self.enter(Step::TurnToExchange);
+        match tools.pacer.clear(&tools.client, Lane::Exchange, None, readying).await {
+            Ok(cleared) => Ok(cleared.depart(move |now| if_in_time(&first, now)).0),
             Err(unanswered) => {
-                if !matches!(unanswered, Unanswered::NeverLeft(_)) {
-                    self.refresh_sent.get_or_insert(sent);
-                }
-                self.heed_silence(Lane::Other, &sent);
-                let failure = no_answer(Stage::Refresh, unanswered);
-                Err(self.failed(failure, call_without_answer(&sent)).await)
+                Err(self.unanswered(Lane::Exchange, Stage::Refresh, &sent, unanswered).await)
             }
         }
     }
 
-    /// A repetition is urgent; where it comes too late all the same, it is not made.
-    async fn turn_to_refresh(&self) -> Result<(), Setback> {
-        let Some(first) = self.refresh_sent else { return self.turn_to_other().await };
-        self.enter(Step::TurnToExchange);
-        self.tools.pacer.turn_to_exchange().await;
-        if first.elapsed_at(&Moment::now()) < SAME_AGAIN {
-            return Ok(());
+    /// Nothing was sent after all: the run is to end, or it would have been too late.
+    async fn not_presented(&mut self) -> Result<Setback, Setback> {
+        if self.refresh_sent.is_some() {
+            let why = "the refresh token may have been spent without an answer, too long ago to repeat it";
+            let failure = Failure::without_answer(Stage::Refresh, Class::OutcomeUnknown, why);
+            return Ok(Setback::Blocked(failure));
         }
-        let why =
-            "the refresh token may have been spent without an answer, too long ago to repeat it";
-        Err(Setback::Blocked(Failure::without_answer(Stage::Refresh, Class::OutcomeUnknown, why)))
+        let why = "the refresh token was not presented: the run was to end before its turn came";
+        let failure = Failure::without_answer(Stage::Refresh, Class::Network, why);
+        let (row, id, at) = (self.row, self.installation.id.clone(), clock::now());
+        let attempt = self.attempts().saturating_sub(1);
+        let retrying =
+            Retrying { row, id, attempt, at, failure: failure.clone(), call: None, wait_ms: Some(0) };
+        self.tools.recorder.tell(Event::Retrying(retrying)).await?;
+        Ok(self.tools.stop.cause().map_or(Setback::Failed(failure, None), Setback::Stopped))
     }
 
     async fn judge_refresh(&mut self, reply: &Reply) -> Result<Granted, Setback> {
@@ -85,5 +112,25 @@ impl Recovery<'_> {
             self.refresh_sent.get_or_insert(reply.sent);
         }
         Err(self.failed(failure, call).await)
+    }
+}
+
+/// A repetition that comes too late is not made: looked at when its first byte is about to leave.
+fn if_in_time(first: &Moment, now: &Moment) -> MayLeave {
+    if first.elapsed_at(now) < SAME_AGAIN { MayLeave::Yes } else { MayLeave::No }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repetition_leaves_in_time_or_not_at_all() {
+        let first = Moment::now();
+        assert_eq!(if_in_time(&first, &first), MayLeave::Yes);
+        for (after, expected) in [(24_990, MayLeave::Yes), (25_000, MayLeave::No)] {
+            let now = first.after(Duration::from_millis(after));
+            assert_eq!(if_in_time(&first, &now), expected, "{after} ms");
+        }
     }
 }

@@ -4,18 +4,19 @@
 use std::time::Duration;
 
 use super::{
-    Ending, Granted, Recovery, Setback, decide,
+    Ending, Granted, Recovery, Setback, Tools, decide,
     listen::{call_of, call_without_answer, no_answer},
 };
 use crate::{
     clock::{self, Moment},
     event::{Call, Event, Skipped, Verdict, Verified},
     highlevel::{
+        client::MayLeave,
         failure::{Failure, Stage},
         trial::{self, Trial, TrialPath},
     },
     journal::writer::CustodyLost,
-    pace::Lane,
+    pace::{Lane, Readying},
     secret::Secret,
     trials::OldTokens,
     watchdog::Step,
@@ -86,11 +87,18 @@ impl Recovery<'_> {
     ) -> Result<(Trial, Call), Setback> {
         // Whoever has new tokens in hand tries them also in a run that is to end.
         self.enter(Step::TurnToReconnect);
-        self.tools.pacer.turn_to_other().await;
-        self.enter(Step::Trial);
+        let Tools { pacer, client, .. } = self.tools;
         let sent = Moment::now();
-        let path = path.of(self.installation);
-        match self.tools.client.try_token(&path, token).await {
+        let readying = Readying::Ahead(pacer.preparation().await);
+        let tried = match pacer.clear(client, Lane::Other, None, readying).await {
+            Err(unanswered) => Err(unanswered),
+            Ok(cleared) => {
+                self.enter(Step::Trial);
+                let (departure, _) = cleared.depart(|_| MayLeave::Yes);
+                client.try_token(departure, &path.of(self.installation), token).await
+            }
+        };
+        match tried {
             Ok(reply) => {
                 self.heed_trial(&reply);
                 let trial = trial::judge(&reply);

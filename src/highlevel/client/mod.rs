@@ -1,5 +1,6 @@
-//! The calls on the wire: one HTTP client, no redirects, no hidden retries, every wait bounded.
+//! The calls on the wire: on connections at hand, no redirects, no hidden retries, every wait bounded.
 
+mod connection;
 mod pages;
 mod requests;
 mod wire;
@@ -10,12 +11,16 @@ mod tests;
 use std::{net::IpAddr, time::Duration};
 
 use anyhow::Context;
-use reqwest::{RequestBuilder, redirect, retry};
+use reqwest::RequestBuilder;
 
-use self::requests::{Presented, ReconnectRequest};
 pub use self::{
+    connection::{Connection, Leave, MayLeave},
     pages::{Cursor, Listing, Query},
     wire::{MAX_ANSWER_BYTES, Reply, Unanswered},
+};
+use self::{
+    connection::{Connections, Trust},
+    requests::{Presented, ReconnectRequest},
 };
 use super::{endpoint::Endpoint, table::Answers};
 use crate::{
@@ -24,15 +29,11 @@ use crate::{
     secret::{AuthorizationCode, ClientSecret, Forms, Secret},
 };
 
-/// An idle connection is dropped after this time, before servers and gateways drop it from their
-/// side (Node's default is 5 s): a request written into a connection that is being closed would be
-/// an exchange without an answer.
-const IDLE_CONNECTION: Duration = Duration::from_secs(4);
-
 /// The header that names the version of the API.
 const VERSION: &str = "Version";
 
-const USER_AGENT: &str = concat!("ghl-reconnect/", env!("CARGO_PKG_VERSION"));
+/// The longest time that a connection may take to be made.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The app as HighLevel knows it.
 #[derive(Clone, Debug)]
@@ -46,9 +47,14 @@ pub struct Credentials {
 }
 
 /// Calls the API. Cheap to share: connections are pooled within.
+///
+/// reqwest writes the requests and reads the answers. The connections are hyper's, so that one is
+/// ready before a request takes its turn.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
+    connections: Connections,
+    timeout: Duration,
     endpoint: Endpoint,
     credentials: Credentials,
     forms_of_secret: Forms,
@@ -60,6 +66,8 @@ pub struct Client {
 pub enum Presentation {
     /// The code was presented and this is the answer.
     Answered(Box<Reply>),
+    /// It was held back at the last moment: the code may be past its life.
+    HeldBack(AuthorizationCode),
     /// The code may have been presented: it must not be used again.
     InDoubt(Unanswered),
     /// The code provably never left and may be used while it lives.
@@ -74,22 +82,16 @@ impl Client {
         timeout: Duration,
         answers: Answers,
     ) -> anyhow::Result<Self> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .timeout(timeout)
-            .connect_timeout(timeout.min(Duration::from_secs(10)))
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .tcp_nodelay(true)
-            .referer(false);
-        if endpoint.is_loopback() {
-            builder = builder.no_proxy().tls_certs_only([]);
-        }
-        let http = builder.build().context("cannot set up the HTTPS client")?;
+        // It makes no connection of its own, and looks for no proxy or certificate.
+        let http = reqwest::Client::builder().no_proxy().build();
+        let http = http.context("cannot set up the HTTP client")?;
+        let trust = if endpoint.is_loopback() { Trust::Nobody } else { Trust::Platform };
+        let patience = timeout.min(CONNECT_PATIENCE);
+        let connections = Connections::to(&endpoint.token(), trust, patience)
+            .context("cannot set up the HTTPS client")?;
         let forms_of_secret = leaks::forms(credentials.client_secret.0.expose());
         let forms_of_secret = Forms::new(&forms_of_secret);
-        Ok(Self { http, endpoint, credentials, forms_of_secret, answers })
+        Ok(Self { http, connections, timeout, endpoint, credentials, forms_of_secret, answers })
     }
 
     /// Who is calling.
@@ -97,8 +99,24 @@ impl Client {
         &self.credentials
     }
 
+    /// A connection on which a request can go out at once.
+    pub async fn connection(&self) -> Result<Connection, Unanswered> {
+        self.connections.ready().await
+    }
+
+    /// Whether the server closes each connection after an answer.
+    pub fn connections_are_closed_after_use(&self) -> bool {
+        self.connections.are_closed_after_use()
+    }
+
     /// `POST /oauth/reconnect`: asks for an authorization code for one installation.
-    pub async fn reconnect(&self, installation: &Installation) -> Result<Reply, Unanswered> {
+    ///
+    /// The connection comes back for the exchange that follows, if the server keeps it.
+    pub async fn reconnect(
+        &self,
+        departure: Departure,
+        installation: &Installation,
+    ) -> Result<(Reply, Connection), Unanswered> {
         let id = installation.id.as_str();
         let (location_id, company_id) = match installation.scope {
             Scope::Location => (Some(id), None),
@@ -110,14 +128,20 @@ impl Client {
             location_id,
             company_id,
         };
-        self.send(self.http.post(self.endpoint.reconnect()).json(&body)).await
+        self.send_on(departure, self.http.post(self.endpoint.reconnect()).json(&body)).await
     }
 
     /// `POST /oauth/token`: presents a code. It is consumed, and comes back only when it
     /// provably never left.
-    pub async fn exchange(&self, code: AuthorizationCode, scope: Scope) -> Presentation {
-        match self.present(Presented::Code(code.0.expose()), scope).await {
+    pub async fn exchange(
+        &self,
+        departure: Departure,
+        code: AuthorizationCode,
+        scope: Scope,
+    ) -> Presentation {
+        match self.present(departure, Presented::Code(code.0.expose()), scope).await {
             Ok(reply) => Presentation::Answered(Box::new(reply.without_presented(&code.0))),
+            Err(Unanswered::HeldBack) => Presentation::HeldBack(code),
             Err(Unanswered::NeverLeft(why)) => Presentation::NeverLeft(code, why),
             Err(doubt) => Presentation::InDoubt(doubt),
         }
@@ -125,66 +149,111 @@ impl Client {
 
     /// `POST /oauth/token`: presents a refresh token. Whoever repeats it does so within 30 seconds:
     /// after that a used one is dead.
-    pub async fn refresh(&self, refresh_token: &Secret, scope: Scope) -> Result<Reply, Unanswered> {
-        let reply = self.present(Presented::RefreshToken(refresh_token.expose()), scope).await?;
+    pub async fn refresh(
+        &self,
+        departure: Departure,
+        refresh_token: &Secret,
+        scope: Scope,
+    ) -> Result<Reply, Unanswered> {
+        let presented = Presented::RefreshToken(refresh_token.expose());
+        let reply = self.present(departure, presented, scope).await?;
         Ok(reply.without_presented(refresh_token))
     }
 
-    async fn present(&self, presented: Presented<'_>, scope: Scope) -> Result<Reply, Unanswered> {
+    async fn present(
+        &self,
+        departure: Departure,
+        presented: Presented<'_>,
+        scope: Scope,
+    ) -> Result<Reply, Unanswered> {
         let version = self.endpoint.version();
         let form = requests::token_form(version, &self.credentials, presented, scope);
         let mut request = self.http.post(self.endpoint.token()).form(&form);
         if let Some(header) = version.token_header() {
             request = request.header(VERSION, header);
         }
-        self.send(request).await
+        self.send(departure, request).await
     }
 
     /// `POST /oauth/locationToken`: asks for a sub-account's tokens with those of its agency.
     pub async fn location_token(
         &self,
+        departure: Departure,
         agency_token: &Secret,
         company: &Id,
         location: &Id,
     ) -> Result<Reply, Unanswered> {
         let form = requests::location_form(company, location);
         let request = self.http.post(self.endpoint.location_token()).form(&form);
-        Ok(self.send_as(request, agency_token).await?.without_presented(agency_token))
+        Ok(self.send_as(departure, request, agency_token).await?.without_presented(agency_token))
     }
 
     /// `GET` of a path below the base, its query included: tries an access token.
     /// [`TrialPath`](super::trial::TrialPath) makes such paths.
-    pub async fn try_token(&self, path: &str, access_token: &Secret) -> Result<Reply, Unanswered> {
+    pub async fn try_token(
+        &self,
+        departure: Departure,
+        path: &str,
+        access_token: &Secret,
+    ) -> Result<Reply, Unanswered> {
         let request = self.http.get(self.endpoint.below(path));
-        let reply = self.send_as(request, access_token).await?;
+        let reply = self.send_as(departure, request, access_token).await?;
         Ok(reply.without_secret(access_token))
     }
 
     /// `GET /oauth/installedLocations`: a page of an agency's locations.
     pub async fn installed_locations(
         &self,
+        departure: Departure,
         agency_token: &Secret,
         query: &Query<'_>,
     ) -> Result<Reply, Unanswered> {
         let url = query.put_to(self.endpoint.installed_locations(), self.endpoint.version());
-        let reply = self.send_as(self.http.get(url), agency_token).await?;
+        let reply = self.send_as(departure, self.http.get(url), agency_token).await?;
         Ok(reply.without_secret(agency_token))
     }
 
     /// Sends a request in the name of an access token. Only a token that cannot stand in a header
     /// makes this fail before anything is sent.
-    async fn send_as(&self, request: RequestBuilder, token: &Secret) -> Result<Reply, Unanswered> {
+    async fn send_as(
+        &self,
+        departure: Departure,
+        request: RequestBuilder,
+        token: &Secret,
+    ) -> Result<Reply, Unanswered> {
         let version = self.endpoint.version().header();
-        self.send(request.bearer_auth(token.expose()).header(VERSION, version)).await
+        self.send(departure, request.bearer_auth(token.expose()).header(VERSION, version)).await
+    }
+
+    async fn send(
+        &self,
+        departure: Departure,
+        request: RequestBuilder,
+    ) -> Result<Reply, Unanswered> {
+        self.send_on(departure, request).await.map(|(reply, _)| reply)
     }
 
     /// Sends a request. Should the answer repeat the client secret, in whatever form, it is cut out
     /// here, before anybody looks at it.
-    async fn send(&self, request: RequestBuilder) -> Result<Reply, Unanswered> {
-        let mut reply = wire::send(request).await?.without(&self.forms_of_secret);
+    async fn send_on(
+        &self,
+        departure: Departure,
+        request: RequestBuilder,
+    ) -> Result<(Reply, Connection), Unanswered> {
+        let Departure { connection, leave } = departure;
+        let (reply, connection) = wire::send(connection, request, leave, self.timeout).await?;
+        let mut reply = reply.without(&self.forms_of_secret);
         reply.answers = self.answers.clone();
-        Ok(reply)
+        Ok((reply, connection))
     }
+}
+
+/// What a request goes out with.
+pub struct Departure {
+    /// The connection at hand.
+    pub connection: Connection,
+    /// What has the last word.
+    pub leave: Leave,
 }
 
 /// Whether a host name is this machine's own: an address of 127.0.0.0/8, `::1` or `localhost`.

@@ -43,9 +43,15 @@ fn installation(scope: Scope, id: &str) -> Installation {
     Installation { scope, id: Id::new(id).unwrap(), company: None }
 }
 
+/// What a request goes out with that waits for nothing.
+async fn at_once(client: &Client) -> Departure {
+    let connection = client.connection().await.unwrap();
+    Departure { connection, leave: Box::new(|_| MayLeave::Yes) }
+}
+
 async fn agency_pair(client: &Client) -> TokenPair {
     let token = Secret::new("an-agencys-refresh-token".into());
-    let reply = client.refresh(&token, Scope::Company).await.unwrap();
+    let reply = client.refresh(at_once(client).await, &token, Scope::Company).await.unwrap();
     tokens::tokens_at(Stage::Refresh, &reply).unwrap()
 }
 
@@ -57,19 +63,24 @@ async fn every_way_leads_to_tokens_that_are_alive() {
         let agency = agency_pair(&client).await;
         agency.belongs_to(&installation(Scope::Company, COMPANY)).unwrap();
         let (company, location) = (Id::new(COMPANY).unwrap(), Id::new(LOCATION).unwrap());
-        let reply =
-            client.location_token(agency.access_token(), &company, &location).await.unwrap();
+        let departure = at_once(&client).await;
+        let reply = client.location_token(departure, agency.access_token(), &company, &location);
+        let reply = reply.await.unwrap();
         assert_eq!(reply.status, 201);
         let pair = tokens::location_tokens_of(&reply, &company).unwrap();
         let own = installation(Scope::Location, LOCATION);
         pair.belongs_to(&own).unwrap();
         for path in ["", "/contacts/?locationId={locationId}&limit=1"] {
             let path: TrialPath = path.parse().unwrap();
-            let reply = client.try_token(&path.of(&own), pair.access_token()).await.unwrap();
+            let departure = at_once(&client).await;
+            let path_of_own = path.of(&own);
+            let reply = client.try_token(departure, &path_of_own, pair.access_token());
+            let reply = reply.await.unwrap();
             assert_eq!(trial::judge(&reply), Trial::Alive, "{path}");
         }
         let other = TrialPath::Usual.of(&installation(Scope::Location, "Loc00000000000000002"));
-        let reply = client.try_token(&other, pair.access_token()).await.unwrap();
+        let reply = client.try_token(at_once(&client).await, &other, pair.access_token());
+        let reply = reply.await.unwrap();
         assert!(matches!(trial::judge(&reply), Trial::Foreign(_)));
         let query = Query {
             company: &company,
@@ -77,7 +88,9 @@ async fn every_way_leads_to_tokens_that_are_alive() {
             listing: Listing::Installed,
             cursor: &Cursor::default(),
         };
-        let reply = client.installed_locations(agency.access_token(), &query).await.unwrap();
+        let departure = at_once(&client).await;
+        let reply = client.installed_locations(departure, agency.access_token(), &query);
+        let reply = reply.await.unwrap();
         let page: Value = serde_json::from_slice(&reply.body).unwrap();
         let listed = if version == ApiVersion::V2 { &page["locations"] } else { &page["items"] };
         assert_eq!(listed[0]["_id"], LOCATION, "{version:?}");
@@ -101,13 +114,47 @@ async fn what_is_presented_is_cut_out_of_a_refusal() {
     let secret = Secret::new(token.into());
     let query = Query { company: &id, app: "a", listing: Listing::All, cursor: &Cursor::default() };
     for reply in [
-        client.refresh(&secret, Scope::Location).await,
-        client.location_token(&secret, &id, &id).await,
-        client.try_token("/locations/x", &secret).await,
-        client.installed_locations(&secret, &query).await,
+        client.refresh(at_once(&client).await, &secret, Scope::Location).await,
+        client.location_token(at_once(&client).await, &secret, &id, &id).await,
+        client.try_token(at_once(&client).await, "/locations/x", &secret).await,
+        client.installed_locations(at_once(&client).await, &secret, &query).await,
     ] {
         let said = String::from_utf8(reply.unwrap().body).unwrap();
         assert!(said.contains("no [secret]"), "{said}");
         assert!(encoded.iter().all(|form| !said.contains(form)), "{said}");
     }
+}
+
+#[tokio::test]
+async fn what_is_held_back_at_the_last_moment_never_arrives_and_the_next_goes_out() {
+    let sandbox = world().await;
+    let client = client(&sandbox, ApiVersion::V2);
+    let own = installation(Scope::Location, LOCATION);
+    let ask = async |may_leave| {
+        let connection = client.connection().await.unwrap();
+        let departure = Departure { connection, leave: Box::new(move |_| may_leave) };
+        client.reconnect(departure, &own).await
+    };
+    assert!(matches!(ask(MayLeave::No).await, Err(Unanswered::HeldBack)));
+    assert_eq!(sandbox.counts().requests, 0);
+    let (reply, _) = ask(MayLeave::Yes).await.unwrap();
+    assert_eq!(reply.status, 200);
+    assert_eq!(sandbox.counts().requests, 1);
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_as_long_as_the_server_keeps_it() {
+    let sandbox = world().await;
+    let client = client(&sandbox, ApiVersion::V2);
+    let own = installation(Scope::Location, LOCATION);
+    for _ in 0..3 {
+        let (_, connection) = client.reconnect(at_once(&client).await, &own).await.unwrap();
+        assert!(connection.is_fresh());
+        assert!(!client.connections_are_closed_after_use());
+    }
+    let closing = serde_json::json!({ "*": ["reset"] });
+    sandbox.set_faults(FaultPlan::from_json(closing.to_string().as_bytes()).unwrap());
+    let cut = client.reconnect(at_once(&client).await, &own).await;
+    assert!(matches!(cut, Err(Unanswered::InDoubt(_))), "its bytes had left");
+    client.reconnect(at_once(&client).await, &own).await.unwrap();
 }

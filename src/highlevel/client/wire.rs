@@ -1,12 +1,15 @@
 //! One request on the wire and its whole answer, or why there is none.
 
-use std::sync::OnceLock;
+use std::{error::Error, sync::OnceLock, time::Duration};
 
+use hyper::{Request, Uri};
 use reqwest::{
-    RequestBuilder, Response,
-    header::{self, HeaderMap},
+    Body, RequestBuilder, Response, Url,
+    header::{self, HeaderMap, HeaderValue},
 };
+use tokio::time::timeout;
 
+use super::connection::{Connection, Leave, Sent};
 use crate::{
     clock::{self, Moment},
     highlevel::{allowance::Allowance, answer, table::Answers},
@@ -36,7 +39,7 @@ pub struct Reply {
     pub trace_header: Option<String>,
     /// Host of the `Location` header, port included.
     pub redirect_host: Option<String>,
-    /// When the request was handed to the connection.
+    /// When the first byte of the request left.
     pub sent: Moment,
     /// When the last byte had come.
     pub received: Moment,
@@ -97,19 +100,69 @@ impl Reply {
 /// Why no whole answer came.
 #[derive(Debug)]
 pub enum Unanswered {
-    /// No connection came about: nothing was sent.
+    /// No connection came about, or it was closed before: nothing was sent.
     NeverLeft(String),
+    /// It was held back when its first byte was about to leave: nothing was sent.
+    HeldBack,
     /// Bytes may have gone out: what the server did is unknown.
     InDoubt(String),
     /// The answer is larger than [`MAX_ANSWER_BYTES`]; its status is known.
     TooLarge(u16),
 }
 
-/// Sends a request and reads its answer, at most [`MAX_ANSWER_BYTES`] of it.
-pub(super) async fn send(request: RequestBuilder) -> Result<Reply, Unanswered> {
-    let sent = Moment::now();
-    let request = request.header(header::ACCEPT, "application/json");
-    let mut response = request.send().await.map_err(unanswered)?;
+const USER_AGENT: &str = concat!("ghl-reconnect/", env!("CARGO_PKG_VERSION"));
+
+/// Sends a request on a connection at hand and reads its answer, at most [`MAX_ANSWER_BYTES`] of it,
+/// within a time. `leave` decides when its first byte is about to go out.
+pub(super) async fn send(
+    mut connection: Connection,
+    request: RequestBuilder,
+    leave: Leave,
+    limit: Duration,
+) -> Result<(Reply, Connection), Unanswered> {
+    let never_left = |error: reqwest::Error| Unanswered::NeverLeft(innermost(&error.without_url()));
+    let request = request.build().map_err(never_left)?;
+    let url = request.url().clone();
+    let request = as_sent(request).map_err(Unanswered::NeverLeft)?;
+    let Ok(answered) = timeout(limit, answer_to(&mut connection, request, leave, &url)).await
+    else {
+        let why = "operation timed out".to_owned();
+        let has_left = connection.has_left();
+        return Err(if has_left { Unanswered::InDoubt(why) } else { Unanswered::NeverLeft(why) });
+    };
+    let reply = answered?;
+    connection.answered().await;
+    Ok((reply, connection))
+}
+
+/// A request as it goes over the wire to a server itself: its path alone, and the host beside it.
+fn as_sent(request: reqwest::Request) -> Result<Request<Body>, String> {
+    let url = request.url();
+    let host = match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (host, _) => host.unwrap_or_default().to_owned(),
+    };
+    let host = HeaderValue::try_from(host).map_err(|error| error.to_string())?;
+    let mut request =
+        Request::<Body>::try_from(request).map_err(|error| innermost(&error.without_url()))?;
+    if let Some(path) = request.uri().path_and_query() {
+        *request.uri_mut() = Uri::from(path.clone());
+    }
+    let headers = request.headers_mut();
+    headers.insert(header::HOST, host);
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    Ok(request)
+}
+
+async fn answer_to(
+    connection: &mut Connection,
+    request: Request<Body>,
+    leave: Leave,
+    url: &Url,
+) -> Result<Reply, Unanswered> {
+    let Sent { response, sent } = connection.send(request, leave).await?;
+    let mut response = Response::from(response.map(Body::wrap));
     let body = whole_body(&mut response).await?;
     Ok(Reply {
         status: response.status().as_u16(),
@@ -119,7 +172,7 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Reply, Unanswered> {
         retry_after: text_of(response.headers(), "retry-after"),
         trace_header: text_of(response.headers(), "trace-id")
             .or_else(|| text_of(response.headers(), "x-trace-id")),
-        redirect_host: redirect_host(&response),
+        redirect_host: redirect_host(response.headers(), url),
         sent,
         received: Moment::now(),
         answers: Answers::default(),
@@ -129,7 +182,8 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Reply, Unanswered> {
 
 async fn whole_body(response: &mut Response) -> Result<Vec<u8>, Unanswered> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(unanswered)? {
+    let in_doubt = |error: reqwest::Error| Unanswered::InDoubt(innermost(&error.without_url()));
+    while let Some(chunk) = response.chunk().await.map_err(in_doubt)? {
         if body.len() + chunk.len() > MAX_ANSWER_BYTES {
             return Err(Unanswered::TooLarge(response.status().as_u16()));
         }
@@ -142,24 +196,18 @@ fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-fn redirect_host(response: &Response) -> Option<String> {
-    let location = text_of(response.headers(), "location")?;
-    let target = response.url().join(&location).ok()?;
+fn redirect_host(headers: &HeaderMap, url: &Url) -> Option<String> {
+    let location = text_of(headers, "location")?;
+    let target = url.join(&location).ok()?;
     let host = target.host_str()?;
     Some(target.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
-fn unanswered(error: reqwest::Error) -> Unanswered {
-    let never_left = error.is_connect() || error.is_builder();
-    let why = innermost(&error.without_url());
-    if never_left { Unanswered::NeverLeft(why) } else { Unanswered::InDoubt(why) }
-}
-
 /// The two innermost causes: they say what happened ("connection refused"), the outer ones only
 /// that something did.
-fn innermost(error: &reqwest::Error) -> String {
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut texts: Vec<String> = Vec::new();
-    let mut next: Option<&dyn std::error::Error> = Some(error);
+    let mut next: Option<&dyn Error> = Some(error);
     while let Some(cause) = next {
         let text = cause.to_string();
         if !texts.last().is_some_and(|last| last.contains(&text)) {

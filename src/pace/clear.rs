@@ -1,0 +1,89 @@
+//! The way of a request from its wish to its first byte: made ready, then its turn, then the last word.
+
+use std::time::Instant;
+
+use super::{Lane, Line, Pacer, Place, Preparation, Turn};
+use crate::{
+    clock::Moment,
+    highlevel::client::{Client, Connection, Departure, MayLeave, Unanswered},
+};
+
+/// A request that may go: its connection is ready and its turn has come.
+#[derive(Debug)]
+pub struct Cleared {
+    connection: Connection,
+    turn: Turn,
+    place: Option<Place>,
+}
+
+impl Cleared {
+    /// What the request goes out with. `judge` has the last word when its first byte is about to leave;
+    /// the start is booked then, or the turn given back.
+    pub fn depart(
+        self,
+        judge: impl FnOnce(&Moment) -> MayLeave + Send + 'static,
+    ) -> (Departure, Option<Place>) {
+        let Self { connection, turn, place } = self;
+        let leave = move |now: &Moment| match judge(now) {
+            MayLeave::Yes => turn.leave(now.instant()),
+            MayLeave::No => MayLeave::No,
+        };
+        (Departure { connection, leave: Box::new(leave) }, place)
+    }
+}
+
+/// Since when a request has been made ready, and for whom that counts.
+#[derive(Debug)]
+pub enum Readying {
+    /// It was let ahead of its turn, among a few.
+    Ahead(Preparation),
+    /// Its code came then.
+    Code(Instant),
+    /// It is made ready again.
+    Again,
+}
+
+impl Pacer {
+    /// Makes a request ready and returns when its turn has come: on the connection that is held for
+    /// it, as long as that is fresh, or on another. Whatever may wait was waited for before its turn.
+    pub async fn clear(
+        &self,
+        client: &Client,
+        lane: Lane,
+        held: Option<Connection>,
+        readying: Readying,
+    ) -> Result<Cleared, Unanswered> {
+        let mut held = held.filter(Connection::is_fresh);
+        let mut line = Line::Last;
+        loop {
+            let connection = match held.take() {
+                Some(connection) => connection,
+                None => client.connection().await?,
+            };
+            if line == Line::Last {
+                self.note(&readying);
+            }
+            let (turn, place) = match lane {
+                Lane::Reconnect => {
+                    let (turn, place) = self.turn_to_reconnect(line).await;
+                    (turn, Some(place))
+                }
+                Lane::Exchange | Lane::Other => (self.turn(lane, line).await, None),
+            };
+            if connection.is_fresh() {
+                return Ok(Cleared { connection, turn, place });
+            }
+            // It was closed while it waited for its turn, which goes to whoever is ready.
+            line = Line::First;
+        }
+    }
+
+    fn note(&self, readying: &Readying) {
+        let gate = &mut self.desk.lock().gate;
+        match readying {
+            Readying::Ahead(preparation) => gate.readied_in(preparation.since.elapsed()),
+            Readying::Code(came) => gate.code_readied_in(came.elapsed()),
+            Readying::Again => {}
+        }
+    }
+}
