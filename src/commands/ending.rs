@@ -17,6 +17,7 @@ use crate::{
     journal::{folder::RunFolder, ledger::Chain, rescue::Rescued},
     plan::counted,
     progress::Talk,
+    views::bound::Exceeded,
     views::stats::Proofs,
     views::summary::{AppInFigures, Endpoint, State, Summary},
 };
@@ -40,6 +41,14 @@ pub fn show(summary: &Summary, folder: &RunFolder, options: &[OsString], json: b
         let (title, path) = (halted.title(), folder.path().display());
         let ways_on = &halted.ways_on;
         let _ = writeln!(io::stderr(), "error: halted: {title}; run folder: {path}\n{ways_on}");
+    }
+    if let Some(exceeded) = &summary.exceeded {
+        let Exceeded { starts, allowed, window } = exceeded;
+        let _ = writeln!(
+            io::stderr(),
+            "error: {starts} requests started within {} ms, where the rate allows {allowed}: a bug, please report it",
+            window.as_millis()
+        );
     }
     if !summary.leaks.is_empty() {
         let _ = writeln!(io::stderr(), "error: {}", leaked(summary.leaks.iter().map(Path::new)));

@@ -215,7 +215,7 @@ fn heard(reply: Option<&Reply>, sent: std::time::Instant) -> Answer {
         },
     };
     let allowance = reply.map(|reply| reply.allowance).unwrap_or_default();
-    Answer { lane: Lane::Other, sent, heard, allowance }
+    Answer { who: None, lane: Lane::Other, sent, heard, allowance }
 }
 
 fn no_answer(unanswered: Unanswered) -> Failure {

@@ -58,7 +58,10 @@ impl Pacer {
         loop {
             let connection = match held.take() {
                 Some(connection) => connection,
-                None => client.connection().await?,
+                None => match client.connection().await {
+                    Ok(connection) => connection,
+                    Err(unanswered) => return Err(self.count_as_start(lane, unanswered).await),
+                },
             };
             if line == Line::Last {
                 self.note(&readying);
@@ -76,6 +79,14 @@ impl Pacer {
             // It was closed while it waited for its turn, which goes to whoever is ready.
             line = Line::First;
         }
+    }
+
+    /// A connection that did not come about counts as a start: nobody is asked for connections more
+    /// often than for answers.
+    async fn count_as_start(&self, lane: Lane, unanswered: Unanswered) -> Unanswered {
+        let lane = if lane == Lane::Reconnect { Lane::Other } else { lane };
+        self.turn(lane, Line::Last).await.leave(Instant::now());
+        unanswered
     }
 
     fn note(&self, readying: &Readying) {

@@ -15,10 +15,12 @@ use governor::{
 
 use super::{
     Answer, Heard, Lane, Pacing,
+    agreed::Agreed,
     governance::Governance,
     memory::Day,
     quickness::{Quickness, Speed},
     rate::{AskedRate, Rate, with_slack},
+    refusals::{Refusals, Shown, Whose},
     window::Window,
 };
 use crate::highlevel::answer::MAX_RETRY_AFTER;
@@ -65,6 +67,8 @@ type Spacing = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformati
 pub struct Gate {
     pacing: Pacing,
     governance: Governance,
+    refusals: Refusals,
+    agreed: Agreed,
     quickness: [Quickness; 3],
     window: Window,
     spacing: Option<Spacing>,
@@ -74,6 +78,8 @@ pub struct Gate {
     quota: Option<ServerQuota>,
     /// When requests left, oldest first: the last ones, for the next run.
     starts: VecDeque<Instant>,
+    /// How many requests have left.
+    left: u64,
     /// Turns whose requests have not left, and when they were given.
     open: VecDeque<(TurnId, Instant)>,
     turns: TurnId,
@@ -96,6 +102,8 @@ pub struct Effect {
     pub hold: Option<Hold>,
     /// It said "too many" to a request that was on its way when another answer had said so.
     pub is_echo: bool,
+    /// What it said of the day, where that holds for all.
+    pub day: Option<Day>,
 }
 
 /// Everything is held.
@@ -134,6 +142,8 @@ impl Gate {
         Self {
             pacing,
             governance,
+            refusals: Refusals::default(),
+            agreed: Agreed::default(),
             quickness: Default::default(),
             window,
             spacing,
@@ -141,6 +151,7 @@ impl Gate {
             held_until: None,
             quota: None,
             starts,
+            left: 0,
             open: VecDeque::new(),
             turns: 0,
             ahead: 0,
@@ -180,6 +191,7 @@ impl Gate {
         self.close(turn);
         self.window.start(now);
         self.starts.push_back(now);
+        self.left += 1;
         if let Some(quota) = &mut self.quota {
             quota.left = quota.left.saturating_sub(1);
         }
@@ -359,42 +371,79 @@ impl Gate {
 
     /// Lets an answer change the pace.
     pub fn hear(&mut self, answer: &Answer, now: Instant) -> Effect {
-        let is_throttled = matches!(answer.heard, Heard::Throttled(_));
-        let is_echo = is_throttled && !self.governance.is_news(answer.sent);
-        Effect { hold: self.hold_after(answer, now), is_echo }
-    }
-
-    fn hold_after(&mut self, answer: &Answer, now: Instant) -> Option<Hold> {
-        let allowance = answer.allowance;
-        if let Some(left) = allowance.daily_remaining {
-            self.day = Some(Day { left, resets_at: allowance.daily_resets_at });
-        }
-        if let Some((limit, length)) = allowance.limit {
+        let said = self.agreed.hear(answer.who, &answer.allowance, self.left, now);
+        let resets_at = said.daily_resets_at;
+        let day = said.daily_remaining.map(|left| Day { left, resets_at });
+        self.day = day.or(self.day);
+        if let Some((limit, length)) = said.limit {
             let ceiling = f64::from(limit) / with_slack(length).as_secs_f64();
             self.governance.lower_ceiling(ceiling);
         }
-        if let Some((left, resets_in)) = allowance.remaining.zip(allowance.resets_in) {
+        if let Some((left, resets_in)) = said.remaining.zip(said.resets_in) {
             self.count_down(left, resets_in, answer.sent, now);
         }
-        let hold = match answer.heard {
+        let (hold, is_echo) = match answer.heard {
             Heard::Throttled(asked) => {
-                let recent = self.recent_pace(now);
-                let asked = asked.max(allowance.hold());
-                Some(self.governance.throttled(now, answer.sent, asked, recent))
+                let asked = asked.max(answer.allowance.hold());
+                let (hold, is_echo) = self.hear_refusal(answer, asked, now);
+                (hold.max(said.hold()), is_echo)
             }
             Heard::Failing => {
                 if self.pacing.asked == AskedRate::Auto {
                     let recent = self.recent_pace(now);
                     self.governance.troubled(now, answer.sent, recent);
                 }
-                allowance.hold()
+                (said.hold(), false)
             }
             Heard::Clean => {
+                let shown = self.refusals.served(answer.who, answer.sent, now);
+                self.learn(shown);
                 self.hear_clean(answer, now);
-                allowance.hold()
+                (said.hold(), false)
+            }
+            Heard::Aside => {
+                self.hear_clean(answer, now);
+                (None, false)
             }
         };
-        self.hold(hold?, now)
+        Effect { hold: hold.and_then(|time| self.hold(time, now)), is_echo, day }
+    }
+
+    /// How long all wait for a refusal, and whether it only repeats what is known.
+    fn hear_refusal(
+        &mut self,
+        answer: &Answer,
+        asked: Option<Duration>,
+        now: Instant,
+    ) -> (Option<Duration>, bool) {
+        let (sent, recent) = (answer.sent, self.recent_pace(now));
+        let is_news = self.governance.is_news(sent);
+        let (whose, shown) = self.refusals.refused(answer.who, sent, asked, is_news, now);
+        self.learn(shown);
+        if whose == Whose::Unknown && !self.refusals.has_served() {
+            // There is nobody to compare it with.
+            self.governance.nothing_but_refusals(now);
+        }
+        let wait = match whose {
+            Whose::Own | Whose::Unknown => return (None, false),
+            Whose::Pace => {
+                self.governance.refused(now, sent, recent);
+                None
+            }
+            Whose::Everybody(asked) => Some(self.governance.throttled(now, sent, asked, recent)),
+        };
+        if is_news {
+            self.refusals.slowed(now);
+        }
+        (wait, !is_news)
+    }
+
+    fn learn(&mut self, shown: Shown) {
+        match shown {
+            Shown::Nothing => {}
+            Shown::ThePace => self.governance.stay(),
+            Shown::NotThePace => self.governance.come_back(),
+        }
     }
 
     /// A shorter hold never ends a longer one, and one that is hardly longer is no news.
@@ -489,7 +538,7 @@ mod tests {
     }
 
     fn answer(lane: Lane, sent: Instant, heard: Heard) -> Answer {
-        Answer { lane, sent, heard, allowance: Allowance::default() }
+        Answer { who: None, lane, sent, heard, allowance: Allowance::default() }
     }
 
     /// Whether a request leaves as soon as it asks.
@@ -586,7 +635,10 @@ mod tests {
         let (mut gate, now) = (gate("10/s", 1), Instant::now());
         let throttled = answer(Lane::Exchange, now, Heard::Throttled(Some(MS(3000))));
         assert_eq!(gate.hear(&throttled, now).hold.map(|hold| hold.time), Some(MS(3000)));
-        assert_eq!(gate.hear(&throttled, now + MS(20)), Effect { hold: None, is_echo: true });
+        assert_eq!(
+            gate.hear(&throttled, now + MS(20)),
+            Effect { hold: None, is_echo: true, day: None }
+        );
         assert_eq!(gate.held(now + MS(20)), MS(3000));
         gate.hear(&answer(Lane::Exchange, now + MS(20), Heard::Clean), now + MS(30));
         assert!(gate.try_start(Lane::Exchange, now + MS(2900)).is_err(), "no success ends a hold");

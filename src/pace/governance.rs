@@ -38,6 +38,14 @@ pub struct Governance {
     climbed_at: Option<Instant>,
     throttled_since: Option<Instant>,
     holds_in_a_row: u32,
+    /// The pace before refusals slowed it, as long as nobody knows whether that helps.
+    before: Option<Before>,
+}
+
+/// A pace to come back to.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    current: Option<f64>,
 }
 
 impl Governance {
@@ -51,6 +59,7 @@ impl Governance {
             climbed_at: None,
             throttled_since: None,
             holds_in_a_row: 0,
+            before: None,
         }
     }
 
@@ -79,9 +88,39 @@ impl Governance {
         let is_news = self.is_news(sent);
         if is_news {
             self.holds_in_a_row += 1;
-            self.slow_down(now, recent, THROTTLED, SLOWEST);
+            self.refused(now, sent, recent);
         }
         asked.unwrap_or(if is_news { self.own_hold() } else { Duration::ZERO })
+    }
+
+    /// Nothing has been served so far.
+    pub fn nothing_but_refusals(&mut self, now: Instant) {
+        self.throttled_since.get_or_insert(now);
+    }
+
+    /// Different installations were refused, the last of them with a request that was sent then.
+    pub fn refused(&mut self, now: Instant, sent: Instant, recent: f64) {
+        if self.is_news(sent) {
+            self.before.get_or_insert(Before { current: self.current });
+            self.slow_down(now, recent, THROTTLED, SLOWEST);
+        }
+    }
+
+    /// Going slower has helped.
+    pub fn stay(&mut self) {
+        self.before = None;
+    }
+
+    /// Going slower has not helped: the pace was not the cause, and comes back.
+    pub fn come_back(&mut self) {
+        let Some(Before { current: before }) = self.before.take() else { return };
+        self.holds_in_a_row = 0;
+        let ceiling = self.at_the_top;
+        self.current = match (before, ceiling) {
+            // A ceiling that the server named meanwhile stays.
+            (None, ceiling) => ceiling,
+            (Some(before), ceiling) => Some(before.min(ceiling.unwrap_or(before))),
+        };
     }
 
     /// The server failed on a request that was sent then.

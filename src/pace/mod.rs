@@ -6,7 +6,10 @@
 //! places, since a new code is asked for only when its exchange can follow; an exact
 //! [`window::Window`] over the starts, those of the last run included; a
 //! [`governance::Governance`] that slows down when the server says so and climbs back; and holds.
+//! What the server says to one installation is told from what it says to all in [`refusals`] and
+//! [`agreed`].
 
+mod agreed;
 mod clear;
 pub mod gate;
 pub mod governance;
@@ -14,6 +17,7 @@ mod keeper;
 pub mod memory;
 pub mod quickness;
 pub mod rate;
+mod refusals;
 pub mod window;
 
 use std::{
@@ -31,6 +35,7 @@ pub use self::{
     clear::{Cleared, Readying},
     gate::{Effect, Hold},
     rate::{AskedRate, NotARate, Rate},
+    refusals::Who,
 };
 use self::{
     gate::{Gate, TurnId},
@@ -89,6 +94,8 @@ pub enum Lane {
 pub enum Heard {
     /// An answer that is neither of the others.
     Clean,
+    /// The same, of an endpoint with limits of its own: it says nothing of those of the others.
+    Aside,
     /// No answer, or one that says that the server fails.
     Failing,
     /// "Too many", with the wait that the server asked for, if it did.
@@ -98,6 +105,8 @@ pub enum Heard {
 /// An answer, or its absence, as far as the pace is concerned.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
+    /// The installation that it is about.
+    pub who: Who,
     /// The lane in which the request went.
     pub lane: Lane,
     /// When it was sent.
@@ -342,6 +351,11 @@ impl Pacer {
     /// A code came that lives so long.
     pub fn code_lives(&self, life: Duration) {
         self.desk.lock().gate.code_lives(life);
+    }
+
+    /// The disk took so long for something; it may take as long before a code can be presented.
+    pub fn disk_took(&self, time: Duration) {
+        self.desk.lock().gate.code_readied_in(time);
     }
 
     /// Whether codes die before they can be presented, as things go lately.
@@ -648,8 +662,8 @@ mod tests {
         let (pacer, _ended) = Pacer::start(pacing("unlimited"), None).unwrap();
         let start = Instant::now();
         let hear = |heard| {
-            let (lane, allowance) = (Lane::Exchange, Allowance::default());
-            pacer.hear(&Answer { lane, sent: Instant::now(), heard, allowance })
+            let (who, lane, allowance) = (None, Lane::Exchange, Allowance::default());
+            pacer.hear(&Answer { who, lane, sent: Instant::now(), heard, allowance })
         };
         let ms = Duration::from_millis;
         hear(Heard::Throttled(Some(ms(60))));

@@ -70,7 +70,7 @@ impl Recovery<'_> {
         stage: Stage,
         readying: Readying,
     ) -> Result<Cleared, Setback> {
-        let (tools, sent) = (self.tools, Moment::now());
+        let tools = self.tools;
         let cleared = tokio::select! {
             biased;
             cause = tools.stop.requested() => return Err(Setback::Stopped(cause)),
@@ -78,7 +78,7 @@ impl Recovery<'_> {
         };
         match cleared {
             Ok(cleared) => Ok(cleared),
-            Err(unanswered) => Err(self.unanswered(lane, stage, &sent, unanswered).await),
+            Err(unanswered) => Err(self.unanswered(lane, stage, &Moment::now(), unanswered).await),
         }
     }
 

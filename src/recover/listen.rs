@@ -16,7 +16,7 @@ use crate::{
         failure::{Class, Failure, Origin, Stage},
     },
     journal::writer::CustodyLost,
-    pace::{Answer, Heard, Lane},
+    pace::{Answer, Heard, Lane, memory::Day},
     secret,
     text::SafeText,
 };
@@ -89,8 +89,8 @@ impl Recovery<'_> {
             let clock = ServerClock { at: reply.received.day(), offset_ms };
             self.tools.recorder.tell(Event::ServerClock(clock)).await?;
         }
-        let (sent, allowance) = (reply.sent.instant(), reply.allowance);
-        let effect = self.tools.pacer.hear(&Answer { lane, sent, heard, allowance });
+        let (who, sent, allowance) = (Some(self.row), reply.sent.instant(), reply.allowance);
+        let effect = self.tools.pacer.hear(&Answer { who, lane, sent, heard, allowance });
         self.is_echo = effect.is_echo;
         if let Some(hold) = effect.hold {
             let held = Held {
@@ -103,28 +103,30 @@ impl Recovery<'_> {
         if self.tools.pacer.throttled_for() > self.tools.max_outage {
             self.halt_for_the_pace("HighLevel has answered nothing but \"too many requests\" for longer than --max-outage allows").await?;
         }
-        self.heed_day(lane, &reply.allowance).await
+        match effect.day {
+            Some(day) => self.heed_day(lane, day).await,
+            None => Ok(()),
+        }
     }
 
     /// What a location or a company answers about its own limits, to its own token, concerns nobody
     /// else: HighLevel counts them apart (100 requests in 10 seconds for each).
     pub(super) fn heed_trial(&self, reply: &Reply) {
-        let heard = if reply.status >= 500 { Heard::Failing } else { Heard::Clean };
+        let heard = if reply.status >= 500 { Heard::Failing } else { Heard::Aside };
         let (lane, sent, allowance) = (Lane::Other, reply.sent.instant(), Allowance::default());
-        self.tools.pacer.hear(&Answer { lane, sent, heard, allowance });
+        self.tools.pacer.hear(&Answer { who: Some(self.row), lane, sent, heard, allowance });
     }
 
     /// No answer came, which tells the pace something too.
     pub(super) fn heed_silence(&self, lane: Lane, sent: &Moment) {
-        let (sent, allowance) = (sent.instant(), Allowance::default());
-        self.tools.pacer.hear(&Answer { lane, sent, heard: Heard::Failing, allowance });
+        let (who, sent, allowance) = (Some(self.row), sent.instant(), Allowance::default());
+        self.tools.pacer.hear(&Answer { who, lane, sent, heard: Heard::Failing, allowance });
     }
 
     /// A day whose allowance is used up ends the run, to be gone on with later; what is left is for
     /// the codes in hand. One that will not do is told in time.
-    async fn heed_day(&self, lane: Lane, allowance: &Allowance) -> Result<(), CustodyLost> {
-        let Some(left) = allowance.daily_remaining else { return Ok(()) };
-        let resets_at = allowance.daily_resets_at;
+    async fn heed_day(&self, lane: Lane, day: Day) -> Result<(), CustodyLost> {
+        let Day { left, resets_at } = day;
         let codes = u64::from(self.tools.pacer.codes_to_come());
         let done = u64::from(lane == Lane::Exchange);
         let without_code = u64::from(self.tools.gauge.open()).saturating_sub(codes + done);

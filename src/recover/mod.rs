@@ -12,7 +12,7 @@ mod trial;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
@@ -456,7 +456,9 @@ impl Recovery<'_> {
     async fn keep(&self, granted: Granted) -> Result<(), CustodyLost> {
         let document = self.document(&granted.pair);
         let event = Event::Recovered(Box::new(self.recovered(&granted, None)));
+        let begun = Instant::now();
         self.tools.recorder.keep(Custody::Tokens, &document, event).await?;
+        self.tools.pacer.disk_took(begun.elapsed());
         self.pass_on(&granted);
         Ok(())
     }

@@ -93,12 +93,11 @@ impl Recovery<'_> {
         let (mut held, mut readying) = (Some(connection), Readying::Code(came));
         let mut place = Some(place);
         for _ in 0..NEVER_LEFT_TRIES {
-            let sent = Moment::now();
             let departure = match self.clear_to_exchange(&life, held.take(), readying).await? {
                 Ok(departure) => departure,
                 Err(why) => {
                     readying = Readying::Again;
-                    code = self.wait_with_code(code, &why, &sent).await?;
+                    code = self.wait_with_code(code, &why, &Moment::now()).await?;
                     continue;
                 }
             };

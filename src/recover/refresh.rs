@@ -61,7 +61,7 @@ impl Recovery<'_> {
         };
         self.enter(Step::Disk);
         self.tools.recorder.tell_first(Event::Refreshing(refreshing)).await?;
-        let (tools, sent) = (self.tools, Moment::now());
+        let tools = self.tools;
         let Some(first) = repeats else {
             self.enter(Step::TurnToReconnect);
             let departure = self.clear(Stage::Refresh, readying).await;
@@ -74,7 +74,8 @@ impl Recovery<'_> {
         match tools.pacer.clear(&tools.client, Lane::Exchange, None, readying).await {
             Ok(cleared) => Ok(cleared.depart(move |now| if_in_time(&first, now)).0),
             Err(unanswered) => {
-                Err(self.unanswered(Lane::Exchange, Stage::Refresh, &sent, unanswered).await)
+                let now = Moment::now();
+                Err(self.unanswered(Lane::Exchange, Stage::Refresh, &now, unanswered).await)
             }
         }
     }

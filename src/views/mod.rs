@@ -1,5 +1,6 @@
 //! The files of a run, as views of its journal: events → bytes, the same bytes each time.
 
+pub mod bound;
 pub mod cell;
 pub mod escalation;
 pub mod failures;

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::bound::{BoundsAsked, Exceeded};
 use crate::{
     clock,
     event::{Call, Event, Failed, Verdict},
@@ -46,6 +47,7 @@ pub struct Stats {
     paused_ms: u64,
     /// Between the legs of a run that was gone on with.
     away_ms: u64,
+    bounds: BoundsAsked,
 }
 
 /// Times in which everything was held, those that overlap counted once.
@@ -95,6 +97,8 @@ impl Stats {
             Event::Skipped(e) => self.verify(&e.call),
             _ => {}
         }
+        let ahead_ms = self.ahead_ms;
+        self.bounds.hear(event, |at| at.as_millisecond().saturating_add(ahead_ms));
     }
 
     fn away(&mut self, until: Timestamp) {
@@ -231,6 +235,12 @@ impl Stats {
             asked,
         };
         Some(Gap { reason: reasons.main(), held_ms: self.held.total_ms, paused_ms: self.paused_ms })
+    }
+
+    /// A window with more starts than the rate of its execution allows, if there is one.
+    pub fn exceeded(&mut self) -> Option<Exceeded> {
+        self.starts.sort_unstable();
+        self.bounds.exceeded(&self.starts)
     }
 
     /// The most request starts in any window of this length.

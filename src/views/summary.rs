@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    bound::Exceeded,
     halt,
     stats::{Calls, Cause, Causes, Gap, Proofs, Stats, Timings},
 };
@@ -36,6 +37,9 @@ pub struct Summary {
     /// What the program returns for it.
     #[serde(skip)]
     pub exit: Exit,
+    /// A window with more starts than the rate allows: a bug.
+    #[serde(skip)]
+    pub exceeded: Option<Exceeded>,
     started_at: Timestamp,
     finished_at: Option<Timestamp>,
     duration_ms: Option<i64>,
@@ -229,14 +233,17 @@ impl Summary {
         let started = &ledger.started;
         let finished_at = ledger.finished.map(|end| end.at);
         let books = ledger.books();
+        let exceeded = stats.exceeded();
+        let exit = if exceeded.is_some() { Exit::Bug } else { exit_of(ledger) };
         Self {
             format: FORMAT,
             program: env!("CARGO_PKG_NAME"),
             version: started.version.clone(),
             run_id: started.run_id.clone(),
             state: state_of(ledger),
-            exit_code: exit_of(ledger).code(),
-            exit: exit_of(ledger),
+            exit_code: exit.code(),
+            exit,
+            exceeded,
             started_at: started.at,
             finished_at,
             duration_ms: finished_at.map(|end| clock::millis_between(started.at, end)),

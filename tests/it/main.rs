@@ -30,6 +30,7 @@ mod recording;
 mod recovery;
 mod sandbox_command;
 mod schemas;
+mod starts;
 mod status;
 mod stored;
 mod support;

@@ -1,6 +1,6 @@
 //! When everything fails the same way, the run pauses as a whole and goes on by itself.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ghl_reconnect::sandbox::Options;
 use serde_json::json;
@@ -80,10 +80,11 @@ fn one_installation_that_always_fails_is_no_outage() {
 #[test]
 fn a_day_that_is_used_up_ends_the_run_with_the_time_to_come_back() {
     let stand_in = Recording::answering(|book, number, seen| {
-        if number == 6 && seen.is_reconnect() {
+        if number >= 6 && !book.is_marked() {
             let spent =
                 [("X-RateLimit-Daily-Remaining", "0"), ("x-ratelimit-daily-reset", "4070908800")];
-            return Reply::Whole(whole(200, &spent, &book.code(seen).to_string()));
+            let body = if seen.is_reconnect() { book.code(seen) } else { book.tokens(seen) };
+            return Reply::Whole(whole(200, &spent, &body.to_string()));
         }
         book.answer(seen)
     });
@@ -91,11 +92,40 @@ fn a_day_that_is_used_up_ends_the_run_with_the_time_to_come_back() {
     let list = work.file("list.csv", locations(10));
     let ran = work.run(list, &stand_in.url()).args(["--concurrency", "1"]).go().expect(3);
     ran.assert_sound(&stand_in);
-    assert_eq!(ran.count("recovered"), 4, "the code in hand is exchanged");
+    let recovered = ran.count("recovered");
+    assert_eq!(recovered, 5, "a second installation says so, and the code in hand is exchanged");
+    stand_in.mark();
     assert!(ran.stdout.contains("2099-01-01T00:00:00.000Z"), "{}", ran.stdout);
     assert!(ran.failures().iter().all(|row| row["retry"] == "later"));
     let resumed = work.resume(&stand_in.url()).go().expect(0);
     assert_eq!(resumed.count("recovered"), 10);
+}
+
+#[test]
+fn what_one_installation_says_of_its_limits_concerns_no_other() {
+    for headers in [
+        &[("X-RateLimit-Daily-Remaining", "0"), ("x-ratelimit-daily-reset", "4070908800")][..],
+        &[
+            ("X-RateLimit-Max", "1"),
+            ("X-RateLimit-Interval-Milliseconds", "600000"),
+            ("X-RateLimit-Remaining", "0"),
+        ],
+    ] {
+        let stand_in = Recording::answering(move |book, _, seen| {
+            let id = seen.json_id().or_else(|| book.owner(&seen.field("code").unwrap()));
+            if id != Some(location(3)) {
+                return book.answer(seen);
+            }
+            let body = if seen.is_reconnect() { book.code(seen) } else { book.tokens(seen) };
+            Reply::Whole(whole(200, headers, &body.to_string()))
+        });
+        let work = Work::new();
+        let list = work.file("list.csv", locations(12));
+        let begun = Instant::now();
+        let ran = work.run(list, &stand_in.url()).go().expect(0);
+        ran.assert_sound(&stand_in);
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}: {headers:?}", begun.elapsed());
+    }
 }
 
 #[test]
@@ -111,7 +141,7 @@ fn a_day_that_will_not_do_is_told_at_once_and_in_the_next_plan() {
     let list = work.file("list.csv", locations(20));
     let ran = work.run(&list, &stand_in.url()).args(["--concurrency", "3"]).go().expect(3);
     ran.assert_sound(&stand_in);
-    assert!(ran.stderr.contains("will not suffice: 30 requests are left"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("will not suffice: 2"), "{}", ran.stderr);
     let presented = stand_in.testimony().codes.len();
     assert_eq!(
         ran.count("recovered"),

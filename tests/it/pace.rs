@@ -3,13 +3,17 @@
 
 use std::{
     panic::{self, AssertUnwindSafe},
-    time::Duration,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use ghl_reconnect::sandbox::{AuditReport, Options, RequestSeen, Step};
 use serde_json::json;
 
-use crate::support::{StandIn, Work, location, locations, signal, start, wait_until};
+use crate::{
+    recording::{Recording, Reply, whole},
+    support::{StandIn, Work, location, locations, signal, start, wait_until},
+};
 
 /// How much sooner or later than it started a request may seem to arrive: a wake-up of the client's
 /// thread, the loopback, a wake-up of the server's. A few milliseconds as a rule; much more where
@@ -20,9 +24,6 @@ const JITTER: Duration = Duration::from_millis(30);
 fn at_least(time: Duration) -> Duration {
     time.saturating_sub(JITTER)
 }
-
-/// How long the client may take to hear of an answer and act on it.
-const HEARD: Duration = Duration::from_millis(150);
 
 /// Tries a measurement up to three times. What has no bound has none in any of them; a machine that
 /// is busy with something else for a moment is not busy in all of them.
@@ -112,28 +113,56 @@ fn in_flight(request: &RequestSeen, other: &RequestSeen) -> bool {
 }
 
 #[test]
-fn too_many_requests_hold_every_request() {
+fn too_many_requests_for_different_installations_hold_every_request() {
     measured(|| {
-        for step in [Step::Reconnect, Step::Exchange] {
-            let faults = json!({ location(4): [format!("{step}:rate_limited(1)")] });
-            let (work, stand_in) = (Work::undisturbed(), StandIn::faulty(&faults));
-            let list = work.file("list.csv", locations(12));
-            let ran = work.run(list, &stand_in.url()).rate("50/s").go().expect(0);
-            ran.assert_sound(&stand_in);
-            let audit = stand_in.audit();
-            let limited =
-                audit.requests.iter().find(|request| request.status == Some(429)).unwrap();
-            let told = limited.ended_us.unwrap();
-            let held = told + micros(HEARD)..told + 1_000_000 - micros(JITTER);
-            let arrived =
-                audit.requests.iter().filter(|request| held.contains(&request.at_us)).count();
-            assert_eq!(arrived, 0, "requests during the hold, after a 429 at the {step}");
-            let after = audit.requests.iter().filter(|request| request.at_us >= held.end).count();
-            assert!(after > 4, "others were held: {after}");
-            assert!(ran.stderr.contains("nothing starts until"), "{}", ran.stderr);
-            assert_eq!(ran.summary()["rate"]["gap"]["reason"], "held");
-            assert!(ran.stdout.contains("HighLevel asked to wait"), "{}", ran.stdout);
-        }
+        // From a request on, all are refused until a second has passed.
+        let arrived: Arc<Mutex<Vec<Instant>>> = Arc::default();
+        let arrivals = arrived.clone();
+        let stand_in = Recording::answering(move |book, number, seen| {
+            let mut arrivals = arrivals.lock().unwrap();
+            arrivals.push(Instant::now());
+            let is_over = arrivals.get(10).is_none_or(|first| first.elapsed().as_millis() > 1000);
+            drop(arrivals);
+            if number < 10 || is_over {
+                return book.answer(seen);
+            }
+            if !seen.is_reconnect() {
+                book.present(seen);
+            }
+            Reply::Whole(whole(429, &[("Retry-After", "1")], "{}"))
+        });
+        let work = Work::undisturbed();
+        let list = work.file("list.csv", locations(20));
+        let ran = work.run(list, &stand_in.url()).rate("50/s").go().expect(0);
+        ran.assert_sound_after_kills(&stand_in);
+        let arrived = arrived.lock().unwrap().clone();
+        let limit = arrived[10];
+        let within = |from: u64, to: u64| {
+            let times = limit + Duration::from_millis(from)..limit + Duration::from_millis(to);
+            arrived.iter().filter(|at| times.contains(at)).count()
+        };
+        assert!(within(0, 1000) <= 5, "{} requests were refused", within(0, 1000));
+        assert_eq!(within(450, 950), 0, "requests during the hold");
+        assert!(ran.stderr.contains("nothing starts until"), "{}", ran.stderr);
+    });
+}
+
+#[test]
+fn an_installation_that_is_always_refused_waits_alone() {
+    measured(|| {
+        let faults = json!({ location(4): ["rate_limited(3)*"] });
+        let (work, stand_in) = (Work::undisturbed(), StandIn::faulty(&faults));
+        let list = work.file("list.csv", locations(40));
+        let run = work.run(list, &stand_in.url()).rate("100/s").args(["--attempts", "2"]);
+        let ran = run.go().expect(1);
+        ran.assert_sound(&stand_in);
+        let audit = stand_in.audit();
+        let others = audit.requests.iter().filter(|r| r.id.as_deref() != Some(&location(4)));
+        let last = others.map(|request| request.at_us).max().unwrap() - audit.requests[0].at_us;
+        assert!(last < 1_500_000, "the others were done after {last} µs");
+        assert!(audit.requests.last().unwrap().at_us - audit.requests[0].at_us > 2_900_000);
+        assert_eq!(ran.count("recovered"), 39);
+        assert_eq!(ran.result(&location(4))["error_class"], "rate_limited");
     });
 }
 

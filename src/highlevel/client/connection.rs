@@ -410,13 +410,18 @@ impl Departure {
     /// When the request left, or that nothing has left and nothing will.
     fn moment(&self) -> Result<Moment, Unanswered> {
         let mut watch = self.0.lock();
-        match &*watch {
-            Watch::Left(moment) => Ok(*moment),
+        match std::mem::replace(&mut *watch, Watch::Shut) {
+            Watch::Left(moment) => {
+                *watch = Watch::Left(moment);
+                Ok(moment)
+            }
             Watch::Shut => Err(Unanswered::HeldBack),
-            Watch::Armed(_) | Watch::Off => {
-                *watch = Watch::Shut;
+            Watch::Armed(leave) => {
+                // It counts as a start, as a connection does that does not come about.
+                let _ = leave(&Moment::now());
                 Err(Unanswered::NeverLeft("the connection was closed".into()))
             }
+            Watch::Off => Err(Unanswered::NeverLeft("the connection was closed".into())),
         }
     }
 }
