@@ -1,9 +1,13 @@
 //! `run.log`: what happened, line by line, for people.
 
 use std::{
-    fs::File,
     io::{BufWriter, Write},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -20,16 +24,22 @@ use crate::{
 /// written at once.
 const ROUTINE_WAITS: Duration = Duration::from_millis(200);
 
-/// Writes every event as a line. What cannot be written is left out: the journal has it.
+/// Lines that wait to be written, at most. On a disk that takes none, what is more is left out.
+const QUEUE: usize = 1 << 14;
+
+/// How long a line waits for room in the queue before the disk is taken to hang.
+const ROOM_WITHIN: Duration = Duration::from_millis(200);
+
+/// How long the last lines may take to be written, when the log is closed.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Writes every event as a line, in a thread of its own: a disk that hangs holds nothing else up. What
+/// cannot be written is left out: the journal has it.
 #[derive(Debug)]
 pub struct RunLog {
-    out: Mutex<Out>,
-}
-
-#[derive(Debug)]
-struct Out {
-    file: BufWriter<File>,
-    flushed: Instant,
+    queue: Option<SyncSender<(String, Weight)>>,
+    hangs: AtomicBool,
+    written: Mutex<Receiver<()>>,
 }
 
 /// How soon a line has to be in the file.
@@ -45,17 +55,67 @@ impl RunLog {
         let path = folder.file("run.log");
         let file = folder.disk().open_or_create(&path).and_then(DiskFile::into_handle);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-        let out = Out { file: BufWriter::new(file), flushed: Instant::now() };
-        Ok(Self { out: Mutex::new(out) })
+        Self::to(file)
+    }
+
+    fn to(file: impl Write + Send + 'static) -> anyhow::Result<Self> {
+        let (queue, lines) = sync_channel(QUEUE);
+        let (end, written) = sync_channel(1);
+        let write = move || {
+            write_all(&mut BufWriter::new(file), &lines);
+            // Nobody waits any more for a disk that was given up.
+            let _ = end.send(());
+        };
+        thread::Builder::new().name("log".into()).spawn(write).context("cannot start a thread")?;
+        let (hangs, written) = (AtomicBool::new(false), Mutex::new(written));
+        Ok(Self { queue: Some(queue), hangs, written })
     }
 
     fn line(&self, line: &str, weight: Weight) {
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // A log that cannot be written must not stop a recovery.
-        let _ = writeln!(out.file, "{} {line}", clock::stamp(clock::now()));
-        if weight == Weight::News || out.flushed.elapsed() >= ROUTINE_WAITS {
-            let _ = out.file.flush();
-            out.flushed = Instant::now();
+        let Some(queue) = &self.queue else { return };
+        let mut line = (format!("{} {line}", clock::stamp(clock::now())), weight);
+        let begun = Instant::now();
+        loop {
+            // A log that cannot be written must not stop a recovery.
+            match queue.try_send(line) {
+                Err(TrySendError::Full(same))
+                    if !self.hangs.load(Ordering::Relaxed) && begun.elapsed() < ROOM_WITHIN =>
+                {
+                    thread::sleep(Duration::from_millis(1));
+                    line = same;
+                }
+                sent => return self.hangs.store(sent.is_err(), Ordering::Relaxed),
+            }
+        }
+    }
+}
+
+/// Writes lines until there is nobody any more to give some.
+fn write_all(file: &mut impl Write, lines: &Receiver<(String, Weight)>) {
+    let mut flushed = Instant::now();
+    loop {
+        let weight = match lines.recv_timeout(ROUTINE_WAITS) {
+            Ok((line, weight)) => {
+                let _ = writeln!(file, "{line}");
+                weight
+            }
+            Err(RecvTimeoutError::Timeout) => Weight::News,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        if weight == Weight::News || flushed.elapsed() >= ROUTINE_WAITS {
+            let _ = file.flush();
+            flushed = Instant::now();
+        }
+    }
+    let _ = file.flush();
+}
+
+impl Drop for RunLog {
+    fn drop(&mut self) {
+        self.queue = None;
+        if !self.hangs.load(Ordering::Relaxed) {
+            let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = written.recv_timeout(CLOSED_WITHIN);
         }
     }
 }
@@ -211,4 +271,54 @@ fn server_clock(offset_ms: i64) -> String {
 
 fn trace(id: Option<&SafeText>) -> String {
     id.map(|id| format!(", trace {id}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Arc};
+
+    use super::*;
+
+    /// A disk that takes what it is given when it is let go of.
+    struct Hanging(Receiver<()>, Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Hanging {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Let go of, there is nothing to wait for.
+            let _ = self.0.recv();
+            self.1.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_holds_nobody_up() {
+        let (let_go, hanging) = sync_channel(0);
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let log = RunLog::to(Hanging(hanging, written.clone())).unwrap();
+        let begun = Instant::now();
+        for _ in 0..2 * QUEUE {
+            log.note("a line");
+        }
+        drop(log);
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        drop(let_go);
+    }
+
+    #[test]
+    fn what_was_said_is_written_when_the_log_is_closed() {
+        let (let_go, open) = sync_channel::<()>(0);
+        drop(let_go);
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let log = RunLog::to(Hanging(open, written.clone())).unwrap();
+        for _ in 0..QUEUE * 2 {
+            log.line("a line", Weight::Routine);
+        }
+        drop(log);
+        let lines = written.lock().unwrap().iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(lines, QUEUE * 2);
+    }
 }
