@@ -88,10 +88,15 @@ struct Line {
     expire_at: Option<Value>,
 }
 
+/// Lines that are named; the rest is counted.
+const NAMED: usize = 5;
+
 /// What a file has.
 pub(super) struct Read {
     pub(super) entries: Vec<(Id, Entry)>,
     pub(super) notes: Vec<String>,
+    /// Lines that cannot be used: each of them may be an agency's.
+    pub(super) unusable: usize,
 }
 
 /// Reads a file.
@@ -102,6 +107,7 @@ pub(super) fn read(path: &Path) -> Result<Read, AgencyTokensError> {
         input.consume(3);
     }
     let (mut entries, mut notes, mut others) = (Vec::new(), Vec::new(), 0);
+    let mut wrong = Wrong::default();
     let mut text = Vec::new();
     for line in 1.. {
         text.clear();
@@ -118,16 +124,50 @@ pub(super) fn read(path: &Path) -> Result<Read, AgencyTokensError> {
                 entries.push((company, entry));
             }
             Ok(None) => others += 1,
-            Err(why) => return Err(AgencyTokensError::Line { path: path.to_owned(), line, why }),
+            Err(why) => wrong.add(line, why),
         }
     }
     if entries.is_empty() {
-        return Err(AgencyTokensError::None { path: path.to_owned(), others });
+        let path = path.to_owned();
+        return Err(match wrong.first {
+            Some((line, why)) => AgencyTokensError::Line { path, line, why },
+            None => AgencyTokensError::None { path, others },
+        });
     }
+    notes.extend(wrong.in_words(path));
     if others > 0 {
         notes.push(format!("{}: {others} tokens of sub-accounts are not used", path.display()));
     }
-    Ok(Read { entries, notes })
+    Ok(Read { entries, notes, unusable: wrong.count })
+}
+
+/// Lines that cannot be used.
+#[derive(Default)]
+struct Wrong {
+    count: usize,
+    first: Option<(usize, &'static str)>,
+    said: Vec<(usize, &'static str)>,
+}
+
+impl Wrong {
+    fn add(&mut self, line: usize, why: &'static str) {
+        self.count += 1;
+        self.first.get_or_insert((line, why));
+        if self.said.len() < NAMED {
+            self.said.push((line, why));
+        }
+    }
+
+    /// The first of them by line, the others counted.
+    fn in_words(&self, path: &Path) -> impl Iterator<Item = String> {
+        let path = path.display();
+        let more = self.count - self.said.len();
+        let rest = (more > 0).then(|| format!("{path}: {more} more lines cannot be used"));
+        let line = |(line, why): &(usize, &str)| {
+            format!("{path}, line {line}: {why}; its agency has no token in this run")
+        };
+        self.said.iter().map(line).collect::<Vec<_>>().into_iter().chain(rest)
+    }
 }
 
 /// An agency, its token, and what is odd about it; `None` for a sub-account's.

@@ -30,6 +30,7 @@ const TOO_LATE: Duration = Duration::from_secs(5);
 pub struct AgencyTokens {
     book: Mutex<Book>,
     notes: Vec<String>,
+    unusable_lines: usize,
 }
 
 #[derive(Default)]
@@ -102,7 +103,7 @@ impl AgencyTokens {
         variable: Option<&str>,
     ) -> Result<Self, AgencyTokensError> {
         let mut book = Book::default();
-        let mut notes = Vec::new();
+        let (mut notes, mut unusable_lines) = (Vec::new(), 0);
         let entry = variable.map(file::entry_of_variable).transpose()?;
         if let Some((company, entry)) = entry.filter(|(_, entry)| owner.may_use(entry)) {
             match company {
@@ -112,13 +113,13 @@ impl AgencyTokens {
         }
         if let Some(path) = file {
             let read = file::read(path)?;
-            notes = read.notes;
+            (notes, unusable_lines) = (read.notes, read.unusable);
             let entries = read.entries.into_iter().filter(|(_, entry)| owner.may_use(entry));
             for (company, entry) in entries {
                 book.put_if_later(company, entry);
             }
         }
-        Ok(Self { book: Mutex::new(book), notes })
+        Ok(Self { book: Mutex::new(book), notes, unusable_lines })
     }
 
     /// Takes the agencies in that an earlier leg of the run has recovered, as its `tokens.jsonl` has
@@ -132,9 +133,14 @@ impl AgencyTokens {
         }
     }
 
-    /// What is to be said about the file: lines that are no agency's.
+    /// What is to be said about the file: lines that are no agency's, or cannot be used.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// How many lines of the file cannot be used: each of them may be an agency's.
+    pub fn unusable_lines(&self) -> usize {
+        self.unusable_lines
     }
 
     /// Takes a token in, instead of the one that there was: of an agency that was just recovered.

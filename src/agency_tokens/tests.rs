@@ -57,20 +57,31 @@ fn a_file_gives_each_agency_its_token() {
 }
 
 #[test]
-fn a_line_that_cannot_be_used_is_named_and_not_shown() {
+fn a_line_that_cannot_be_used_is_named_and_costs_one_agency() {
     let good = json!({"companyId": ONE, "access_token": "good"}).to_string();
     for (line, says) in [
-        ("{\"access_token\":\"hunter2\"", "line 2: not a JSON object"),
-        ("[\"hunter2\"]", "line 2: not a JSON object"),
-        (r#"{"companyId":"Com00000000000000001"}"#, "line 2: an agency without"),
-        (r#"{"access_token":"hunter2"}"#, "line 2: neither companyId"),
-        (r#"{"companyId":"x","access_token":"hunter2"}"#, "line 2: neither companyId"),
-        (r#"{"companyId":"Com00000000000000001","access_token":"hunter2,"}"#, "pasted along"),
-        (r#"{"companyId":"Com00000000000000001","access_token":"pit-hunter2"}"#, "Private"),
+        ("{\"access_token\":\"hunter2\"", "not a JSON object"),
+        ("[\"hunter2\"]", "not a JSON object"),
+        (r#"{"companyId":"Com00000000000000001"}"#, "an agency without"),
+        (r#"{"access_token":"hunter2"}"#, "neither companyId"),
+        (r#"{"companyId":"x","access_token":"hunter2"}"#, "neither companyId"),
+        (r#"{"companyId":"Com00000000000000002","access_token":"hunter2,"}"#, "pasted along"),
+        (r#"{"companyId":"Com00000000000000002","access_token":"pit-hunter2"}"#, "Private"),
     ] {
-        let error = loaded(&format!("{good}\n{line}\n")).expect_err(line);
-        assert!(error.contains(says) && !error.contains("hunter2"), "{line}: {error}");
+        let tokens = loaded(&format!("{good}\n{line}\n")).expect(line);
+        let [note] = tokens.notes() else { panic!("{:?}", tokens.notes()) };
+        assert!(note.contains("line 2: ") && note.contains(says), "{line}: {note}");
+        assert!(!note.contains("hunter2"), "{note}");
+        assert_eq!(state(&tokens, ONE, 100), "good");
+        assert_eq!((state(&tokens, TWO, 100), tokens.unusable_lines()), ("missing".into(), 1));
+        let error = loaded(line).expect_err("nothing is left");
+        assert!(error.contains("line 1: ") && error.contains(says), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
     }
+    let many = format!("{good}\n{}", "nonsense\n".repeat(100));
+    let tokens = loaded(&many).unwrap();
+    assert_eq!(tokens.notes().len(), 6);
+    assert!(tokens.notes()[5].contains("95 more"), "{:?}", tokens.notes());
     let error = loaded(r#"{"userType":"Location","access_token":"t"}"#).err().unwrap();
     assert!(error.contains("has no agency token (1 of sub-accounts)"), "{error}");
 }

@@ -54,8 +54,10 @@ pub fn discover(args: &DiscoverArgs, voice: Voice) -> Result<Exit, Fault> {
         let client = Client::new(app.endpoint, credentials, limits.timeout, app.answers)
             .or_exit(Exit::Local)?;
         let (tokens, app, attempts) = (app.agency_tokens, question.app, limits.attempts);
+        // Whoever names the agencies does not miss those of other lines.
+        let nameless = if args.company.is_empty() { tokens.unusable_lines() } else { 0 };
         let scout = Scout { client, pacer, tokens, app, listing, attempts };
-        let ended = under_signals(Tour { scout, companies, sheet, args, voice }).await;
+        let ended = under_signals(Tour { scout, companies, nameless, sheet, args, voice }).await;
         // The tour is over and with it the pacer, which remembers its starts for the run that follows.
         let _ = timeout(Duration::from_secs(1), pacing).await;
         ended
@@ -102,6 +104,8 @@ const NEW_TOKEN: &str = "A new agency token: put the company id into a list, rec
 struct Tour<'a> {
     scout: Scout,
     companies: Vec<Id>,
+    /// Lines of the agency tokens that cannot be used: each may be an agency that is missing.
+    nameless: usize,
     sheet: Sheet,
     args: &'a DiscoverArgs,
     voice: Voice,
@@ -165,6 +169,12 @@ impl Tour<'_> {
             let error = anyhow!("{words}. {}", self.way_on());
             let exit = if listed == 0 { Exit::Halted } else { Exit::NotAllRecovered };
             return Err(Fault { exit, error });
+        }
+        if self.nameless > 0 {
+            let lines = self.nameless;
+            let words = format!("{lines} lines of --agency-tokens cannot be used (see above)");
+            let error = anyhow!("{words}. {}", self.way_on());
+            return Err(Fault { exit: Exit::NotAllRecovered, error });
         }
         self.sheet.complete().or_exit(Exit::Local)?;
         let (given, agencies) = (totals.given, totals.listed);
