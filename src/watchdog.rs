@@ -34,6 +34,8 @@ pub enum Step {
     Exchange,
     /// The answer to a refresh.
     Refresh,
+    /// The recovery of the agencies of the list, which come first.
+    Agencies,
     /// The answer to the request for a location token.
     Agency,
     /// The answer to the trial of a token.
@@ -60,7 +62,8 @@ impl Step {
             | Self::TurnToExchange
             | Self::Disk
             | Self::Backoff(_)
-            | Self::Slot => None,
+            | Self::Slot
+            | Self::Agencies => None,
         }
     }
 
@@ -72,6 +75,7 @@ impl Step {
             Self::TurnToExchange => "waiting for its turn to present its code",
             Self::Exchange => "waiting for the answer to its exchange",
             Self::Refresh => "waiting for the answer to its refresh",
+            Self::Agencies => "waiting for the agencies of the list",
             Self::Agency => "waiting for its agency's answer",
             Self::Trial => "waiting for the answer to the trial of its token",
             Self::Disk => "waiting for the disk to write the run folder",
@@ -102,8 +106,8 @@ impl Bounds {
             }
             Step::Disk => Duration::ZERO,
             Step::Backoff(wait) => wait,
-            // As long as there are untried ones, which have bounds of their own.
-            Step::Slot => Duration::MAX,
+            // Untried ones go first, and each agency is watched itself: they have bounds of their own.
+            Step::Slot | Step::Agencies => Duration::MAX,
         };
         bound.saturating_add(GRACE)
     }
@@ -255,6 +259,20 @@ mod tests {
         let said = watchdog.lock().stuck(Instant::now() + GRACE * 9, |_| GRACE);
         assert_eq!(said.len(), 4);
         assert_eq!(said[3], "STUCK: and 2 more");
+    }
+
+    #[test]
+    fn whoever_waits_for_agencies_is_not_stuck() {
+        let (watchdog, id) = (Watchdog::default(), Id::new("ve9EPM428h8vShlRW1KT").unwrap());
+        watchdog.enter(1, &id, Step::Agency);
+        watchdog.enter(2, &id, Step::Agencies);
+        let (timeout, max_outage) = (Duration::from_secs(30), Duration::from_secs(600));
+        let bounds = Bounds { timeout, max_outage, concurrency: 16 };
+        let outlook = Outlook { interval: Duration::ZERO, held: Duration::ZERO };
+        let later = Instant::now() + Duration::from_secs(3600);
+        let said = watchdog.lock().stuck(later, |step| bounds.of(step, outlook));
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("STUCK: row 1 "), "{said:?}");
     }
 
     #[test]
