@@ -537,8 +537,9 @@ pub struct Verified {
     /// What HighLevel said, where the token is not simply good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<SafeText>,
-    /// The call.
-    pub call: Call,
+    /// The call; `None` where an earlier event has told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Call>,
 }
 
 /// What trying a token that is not refused came to.

@@ -4,6 +4,7 @@
 mod agency;
 pub mod decide;
 mod departure;
+mod in_the_end;
 mod listen;
 mod reconnect;
 mod refresh;
@@ -22,6 +23,7 @@ use tokio::time::sleep;
 pub(crate) use self::listen::continued;
 use self::{
     decide::{Ground, Next},
+    in_the_end::Obstacle,
     roads::Roads,
 };
 use crate::{
@@ -226,7 +228,7 @@ impl Recovery<'_> {
                 self.wait_for_agencies().await;
             }
             if let Err(obstacle) = tools.roads.open_to(way, self.job) {
-                obstacles.push(obstacle);
+                obstacles.push(Obstacle::closed(way, obstacle));
                 continue;
             }
             if let Some((failure, call)) = failed.take() {
@@ -235,11 +237,13 @@ impl Recovery<'_> {
             }
             match self.go(way).await? {
                 Passed::Through(ending) => return Ok(ending),
-                Passed::Blocked(failure, call) => failed = Some((failure, call)),
+                Passed::Blocked(failure, call) => {
+                    obstacles.push(Obstacle::tried(way, failure.clone(), call.clone()));
+                    failed = Some((failure, call));
+                }
             }
         }
-        let (failure, call) = roads::in_the_end(failed, &obstacles);
-        self.give_up(failure, call).await
+        self.give_up_in_the_end(obstacles).await
     }
 
     /// One way, as many conversations as it may take.
@@ -352,7 +356,7 @@ impl Recovery<'_> {
             return;
         }
         self.slot = None;
-        self.enter(Step::Agency);
+        self.enter(Step::Agencies);
         self.tools.roads.agencies_are_done().await;
         self.enter(Step::Slot);
         self.take_slot().await;

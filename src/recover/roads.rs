@@ -14,11 +14,9 @@ use crate::{
     agency_tokens::{AgencyTokens, Held},
     batch::Job,
     clock,
-    event::Call,
     fingerprint::{Fingerprint, Fingerprints},
     highlevel::failure::{Class, Failure, Stage},
     installation::{Installation, Scope},
-    text::SafeText,
     trials::Trials,
     way::{Way, Ways},
 };
@@ -208,23 +206,6 @@ fn missing(why: &str) -> Failure {
 /// Nothing that was asked for leads to this installation.
 pub fn no_way() -> Failure {
     missing("none of the ways that --via names leads to it")
-}
-
-/// What is said of an installation to which no way led: what failed last, or, where nothing was tried,
-/// what stood in each of the ways.
-pub fn in_the_end(
-    failed: Option<(Failure, Option<Call>)>,
-    obstacles: &[Failure],
-) -> (Failure, Option<Call>) {
-    if let Some(failed) = failed {
-        return failed;
-    }
-    let said: Vec<_> = obstacles.iter().map(|obstacle| obstacle.message.as_str()).collect();
-    let message = SafeText::new(&said.join("; "));
-    // What HighLevel said of a way weighs more than what the list lacks for another.
-    let heaviest = obstacles.iter().find(|obstacle| obstacle.stage != Stage::Input);
-    let failure = heaviest.or(obstacles.first()).cloned().unwrap_or_else(no_way);
-    (Failure { message, ..failure }, None)
 }
 
 /// The stage at which a way gives tokens.

@@ -1,10 +1,12 @@
 //! Access tokens that prove themselves: new ones before they count, old ones before anything is asked
 //! for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
 
 use super::{
-    Ending, Granted, Recovery, Setback, Tools, decide,
+    Ending, Granted, Recovery, Setback, decide,
     listen::{call_of, call_without_answer, no_answer},
 };
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
         trial::{self, Trial, TrialPath},
     },
     journal::writer::CustodyLost,
-    pace::{Lane, Readying},
+    pace::{Lane, Preparation, Readying},
     secret::Secret,
     trials::OldTokens,
     watchdog::Step,
@@ -25,6 +27,37 @@ use crate::{
 /// How often a token is tried that nobody says anything clear about.
 const TRIES: u32 = 3;
 
+/// The longest wait that a run which is to end still makes before it tries a new token once more. The
+/// token is safe on disk by then, and counts without a clear answer.
+const LONGEST_WAIT_IN_A_DRAIN: Duration = Duration::from_secs(5);
+
+/// Whose access token is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    /// Granted just now: it is tried in a run that is to end, too.
+    New,
+    /// The list's: nobody tries it in a run that is to end.
+    Old,
+}
+
+/// What came of trying a token.
+struct Tried {
+    trial: Trial,
+    /// The last call.
+    call: Call,
+    /// Whether an event has told of it already.
+    is_told: bool,
+}
+
+/// What follows an unclear answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// Another try.
+    Again,
+    /// The run is to end, and the wait would be too long for that.
+    Over,
+}
+
 impl Recovery<'_> {
     /// Tries a token that was granted just now; an error is that it is refused.
     pub(super) async fn try_new_token(
@@ -32,8 +65,10 @@ impl Recovery<'_> {
         granted: &Granted,
         path: &TrialPath,
     ) -> Result<Result<Verified, (Failure, Call)>, Setback> {
-        let (trial, call) = self.try_until_clear(path, granted.pair.access_token()).await?;
-        let verdict = |verdict, message| Ok(Ok(Verified { verdict, message, call: call.clone() }));
+        let Tried { trial, call, is_told } =
+            self.try_until_clear(path, granted.pair.access_token(), Age::New).await?;
+        let untold = (!is_told).then(|| call.clone());
+        let verdict = |verdict, message| Ok(Ok(Verified { verdict, message, call: untold }));
         match trial {
             Trial::Alive => verdict(Verdict::Alive, None),
             Trial::WithoutScope(said) => verdict(Verdict::WithoutScope, Some(said)),
@@ -49,7 +84,7 @@ impl Recovery<'_> {
             return Ok(None);
         };
         let path = trials.new.clone().unwrap_or_default();
-        let (trial, call) = match self.try_until_clear(&path, token).await {
+        let Tried { trial, call, .. } = match self.try_until_clear(&path, token, Age::Old).await {
             Ok(tried) => tried,
             Err(setback) => return self.end_early(setback).await.map(Some),
         };
@@ -67,35 +102,61 @@ impl Recovery<'_> {
         &mut self,
         path: &TrialPath,
         token: &Secret,
-    ) -> Result<(Trial, Call), Setback> {
-        let mut tried = self.try_once(path, token).await?;
+        age: Age,
+    ) -> Result<Tried, Setback> {
+        let (mut trial, mut call) = self.try_once(path, token, age).await?;
         for attempt in 1..TRIES {
-            let (Trial::Unclear(failure), call) = &tried else { break };
+            let Trial::Unclear(failure) = &trial else { break };
             let asked = failure.retry_after_ms.unwrap_or_default();
             let asked = Duration::from_millis(asked.into());
             let wait = decide::backoff(attempt, fastrand::u64(..)).max(asked);
-            self.wait_for_next(failure.clone(), Some(call.clone()), wait).await?;
-            tried = self.try_once(path, token).await?;
+            let patience = self.wait_to_try(failure.clone(), call.clone(), wait, age).await?;
+            if patience == Patience::Over {
+                return Ok(Tried { trial, call, is_told: true });
+            }
+            (trial, call) = self.try_once(path, token, age).await?;
         }
-        Ok(tried)
+        Ok(Tried { trial, call, is_told: false })
+    }
+
+    /// Waits before another try. A run that is to end waits no less: the server has asked for it.
+    async fn wait_to_try(
+        &mut self,
+        failure: Failure,
+        call: Call,
+        wait: Duration,
+        age: Age,
+    ) -> Result<Patience, Setback> {
+        let until = Instant::now() + wait;
+        self.wait_for_next(failure, Some(call), wait).await?;
+        let Some(cause) = self.tools.stop.cause() else { return Ok(Patience::Again) };
+        if age == Age::Old {
+            return Err(Setback::Stopped(cause));
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left > LONGEST_WAIT_IN_A_DRAIN {
+            return Ok(Patience::Over);
+        }
+        sleep(left).await;
+        Ok(Patience::Again)
     }
 
     async fn try_once(
         &mut self,
         path: &TrialPath,
         token: &Secret,
+        age: Age,
     ) -> Result<(Trial, Call), Setback> {
-        // Whoever has new tokens in hand tries them also in a run that is to end.
-        self.enter(Step::TurnToReconnect);
-        let Tools { pacer, client, .. } = self.tools;
+        let preparation = self.turn_to_try(age).await?;
+        let tools = self.tools;
         let sent = Moment::now();
-        let readying = Readying::Ahead(pacer.preparation().await);
-        let tried = match pacer.clear(client, Lane::Other, None, readying).await {
+        let readying = Readying::Ahead(preparation);
+        let tried = match tools.pacer.clear(&tools.client, Lane::Other, None, readying).await {
             Err(unanswered) => Err(unanswered),
             Ok(cleared) => {
                 self.enter(Step::Trial);
                 let (departure, _) = cleared.depart(|_| MayLeave::Yes);
-                client.try_token(departure, &path.of(self.installation), token).await
+                tools.client.try_token(departure, &path.of(self.installation), token).await
             }
         };
         match tried {
@@ -113,5 +174,15 @@ impl Recovery<'_> {
                 Ok((Trial::Unclear(failure), call_without_answer(&sent)))
             }
         }
+    }
+
+    /// Waits until a token may be tried.
+    async fn turn_to_try(&self, age: Age) -> Result<Preparation, Setback> {
+        if age == Age::Old {
+            return self.preparation().await;
+        }
+        // Whoever has new tokens in hand tries them also in a run that is to end.
+        self.enter(Step::TurnToReconnect);
+        Ok(self.tools.pacer.preparation().await)
     }
 }

@@ -86,7 +86,7 @@ impl Stats {
                 match &e.verified {
                     Some(verified) => {
                         self.proofs.count(verified.verdict);
-                        self.verify(&verified.call);
+                        verified.call.iter().for_each(|call| self.verify(call));
                     }
                     None => self.granting(e.via, &e.exchange),
                 }

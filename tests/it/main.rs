@@ -19,6 +19,7 @@ mod escalation;
 mod faults;
 mod folder;
 mod halts;
+mod in_the_end;
 mod interrupts;
 mod lists;
 mod options;
