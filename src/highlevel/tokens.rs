@@ -138,16 +138,24 @@ impl TokenPair {
         by_answer().or(self.claims.expires_at)
     }
 
-    /// Whether the pair is for this installation. What the answer says decides; where it is
-    /// silent, the claims in the access token; where both are, the pair is not accepted. A location
-    /// token carries a `companyId` too, so that alone proves nothing.
-    pub fn belongs_to(&self, installation: &Installation) -> Result<(), Mismatch> {
+    /// Whether the pair is for this installation, and of the app of this client id. Both what the
+    /// answer says and what the tokens say of themselves have to fit; where the answer is silent, the
+    /// claims in the access token tell; where both are, the pair is not accepted. A location token
+    /// carries a `companyId` too, so that alone proves nothing.
+    pub fn belongs_to(&self, installation: &Installation, client_id: &str) -> Result<(), Mismatch> {
+        self.answer_fits(installation)?;
+        claims_fit(&self.claims, "access token", installation, client_id)?;
+        let refresh = self.refresh_token.as_ref().and_then(|token| jwt::look_into(token.expose()));
+        refresh
+            .map_or(Ok(()), |claims| claims_fit(&claims, "refresh token", installation, client_id))
+    }
+
+    fn answer_fits(&self, installation: &Installation) -> Result<(), Mismatch> {
         let Some(kind) = self.kind() else {
             return Err(tenant("the answer does not say what kind of token it is"));
         };
         if kind != installation.scope {
-            let message = format!("asked for a {} token, got one for a {kind}", installation.scope);
-            return Err(Mismatch { class: Class::WrongKind, message });
+            return Err(wrong_kind(installation.scope, kind));
         }
         let field = match kind {
             Scope::Location => "locationId",
@@ -208,6 +216,39 @@ impl TokenPair {
     }
 }
 
+/// Whether what a token says of itself, as far as it says anything, fits the installation and the
+/// app. Another key pair of the same app is the same app.
+fn claims_fit(
+    claims: &Claims,
+    token: &str,
+    installation: &Installation,
+    client_id: &str,
+) -> Result<(), Mismatch> {
+    let Claims { scope, id, client, .. } = claims;
+    if let Some(kind) = scope.filter(|kind| *kind != installation.scope) {
+        return Err(wrong_kind(installation.scope, kind));
+    }
+    let kind = installation.scope;
+    if let Some(id) = id.as_ref().filter(|id| **id != installation.id) {
+        return Err(tenant(&format!(
+            "asked for {kind} {}, the {token} itself says that it is for {kind} {id}",
+            installation.id
+        )));
+    }
+    match client.as_ref().filter(|client| client.app() != application(client_id)) {
+        Some(client) => Err(tenant(&format!(
+            "asked for tokens of client {client_id}, the {token} itself says that it is of {client} \
+             (another app)"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn wrong_kind(asked: Scope, came: Scope) -> Mismatch {
+    let message = format!("asked for a {asked} token, got one for a {came}");
+    Mismatch { class: Class::WrongKind, message }
+}
+
 fn tenant(message: &str) -> Mismatch {
     Mismatch { class: Class::WrongTenant, message: message.to_owned() }
 }
@@ -226,6 +267,9 @@ mod tests {
 
     const ID: &str = "ve9EPM428h8vShlRW1KT";
     const OTHER: &str = "tDtDnQdgm2LXpyiqYvZ6";
+    const CLIENT: &str = "66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef";
+    const OTHER_PAIR: &str = "66c1a6f5e4b0a1b2c3d4e5f6-m1zzzzzz";
+    const OTHER_APP: &str = "76c1a6f5e4b0a1b2c3d4e5f6-m1abcdef";
 
     fn reply(body: &Value) -> Reply {
         Reply::of(200, &body.to_string())
@@ -284,8 +328,37 @@ mod tests {
             let mut body = json!({"access_token": "opaque"});
             body.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
             let pair = tokens_of(&reply(&body)).unwrap();
-            let class = pair.belongs_to(&installation(scope)).err().map(|m| m.class);
+            let class = pair.belongs_to(&installation(scope), CLIENT).err().map(|m| m.class);
             assert_eq!(class, expected, "{scope} {answer}");
+        }
+    }
+
+    #[test]
+    fn what_a_token_says_of_itself_decides_too() {
+        let said = json!({"userType": "Location", "locationId": ID, "companyId": OTHER});
+        let located = |id: &str| json!({"authClass": "Location", "authClassId": id});
+        let given_to = |client: &str| json!({"authClassId": ID, "sourceId": client});
+        for (claims, expected) in [
+            (located(ID), None),
+            (json!({}), None),
+            (json!({"authClass": "Something"}), None),
+            (given_to(CLIENT), None),
+            (given_to(OTHER_PAIR), None),
+            (located(OTHER), Some(Class::WrongTenant)),
+            (json!({"authClassId": OTHER}), Some(Class::WrongTenant)),
+            (given_to(OTHER_APP), Some(Class::WrongTenant)),
+            (json!({"authClass": "Company"}), Some(Class::WrongKind)),
+            (json!({"authClass": "Company", "authClassId": OTHER}), Some(Class::WrongKind)),
+        ] {
+            for (access, refresh) in
+                [(jwt(&claims), "opaque".into()), ("opaque".into(), jwt(&claims))]
+            {
+                let mut body = json!({"access_token": access, "refresh_token": refresh});
+                body.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+                let pair = tokens_of(&reply(&body)).unwrap();
+                let class = pair.belongs_to(&installation(Scope::Location), CLIENT);
+                assert_eq!(class.err().map(|m| m.class), expected, "{claims}");
+            }
         }
     }
 
@@ -360,7 +433,7 @@ mod tests {
             let reply = Reply::of(201, &answer.to_string());
             let pair = location_tokens_of(&reply, &company).unwrap();
             let wanted = installation(Scope::Location);
-            assert_eq!(pair.belongs_to(&wanted).map_err(|m| m.class), expected, "{answer}");
+            assert_eq!(pair.belongs_to(&wanted, CLIENT).map_err(|m| m.class), expected, "{answer}");
             if expected.is_ok() {
                 let document = pair.session_document("a-b", &wanted);
                 assert_eq!(document["userType"], "Location", "{answer}");

@@ -436,7 +436,8 @@ impl Recovery<'_> {
             Way::Agency => self.converse_by_agency().await?,
         };
         self.enter(Step::Disk);
-        match granted.pair.belongs_to(self.installation) {
+        let client_id = &tools.client.credentials().client_id;
+        match granted.pair.belongs_to(self.installation, client_id) {
             Ok(()) => self.take_in(granted).await,
             Err(mismatch) => Err(misdirected(&mismatch, granted)),
         }

@@ -32,6 +32,7 @@ mod recovery;
 mod sandbox_command;
 mod schemas;
 mod starts;
+mod secrets;
 mod status;
 mod stored;
 mod support;

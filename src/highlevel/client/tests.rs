@@ -61,7 +61,7 @@ async fn every_way_leads_to_tokens_that_are_alive() {
         let sandbox = world().await;
         let client = client(&sandbox, version);
         let agency = agency_pair(&client).await;
-        agency.belongs_to(&installation(Scope::Company, COMPANY)).unwrap();
+        agency.belongs_to(&installation(Scope::Company, COMPANY), sandbox::CLIENT_ID).unwrap();
         let (company, location) = (Id::new(COMPANY).unwrap(), Id::new(LOCATION).unwrap());
         let departure = at_once(&client).await;
         let reply = client.location_token(departure, agency.access_token(), &company, &location);
@@ -69,7 +69,7 @@ async fn every_way_leads_to_tokens_that_are_alive() {
         assert_eq!(reply.status, 201);
         let pair = tokens::location_tokens_of(&reply, &company).unwrap();
         let own = installation(Scope::Location, LOCATION);
-        pair.belongs_to(&own).unwrap();
+        pair.belongs_to(&own, sandbox::CLIENT_ID).unwrap();
         for path in ["", "/contacts/?locationId={locationId}&limit=1"] {
             let path: TrialPath = path.parse().unwrap();
             let departure = at_once(&client).await;
