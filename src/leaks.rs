@@ -27,7 +27,7 @@ use crate::secret::Secret;
 
 /// Bytes of a secret's end that are looked for first. A shorter secret is no secret: it would be
 /// found by chance.
-const TAIL: usize = 16;
+pub(crate) const TAIL: usize = 16;
 
 /// A secret longer than this is compared by its last part.
 const LONGEST: usize = 1 << 14;
@@ -146,6 +146,7 @@ impl Search {
                 // The windows that end in this piece: the first one begins before it.
                 let start = (piece * PIECE).saturating_sub(TAIL as u64 - 1);
                 read_piece(&mut file, start, (piece + 1) * PIECE, &mut bytes)?;
+                bytes.make_ascii_lowercase();
                 self.tails.look_through(&bytes, |at, tail| hits.push((tail, start + at)));
             }
         };
@@ -215,12 +216,12 @@ fn read_piece(file: &mut File, start: u64, end: u64, bytes: &mut Vec<u8>) -> io:
     file.take(end - start).read_to_end(bytes).map(drop)
 }
 
-/// Whether these bytes stand right before a place in a file.
+/// Whether these bytes stand right before a place in a file, in whatever case.
 fn is_before(file: &mut File, end: u64, bytes: &[u8]) -> io::Result<bool> {
     let Some(start) = end.checked_sub(bytes.len() as u64) else { return Ok(false) };
     let mut there = Vec::new();
     read_piece(file, start, end, &mut there)?;
-    Ok(there == bytes)
+    Ok(there.eq_ignore_ascii_case(bytes))
 }
 
 fn last_part(form: &[u8]) -> &[u8] {
@@ -301,28 +302,53 @@ const TAILS_OF_A_PAIR: usize = 4;
 /// The tails of a token's likely forms. Nearly every token is a JWT, which nothing escapes, and of
 /// base64 the last bytes give the tail; so no form is made whole.
 fn each_tail(token: &str, mut take: impl FnMut(u64)) {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
-    if !token.bytes().all(is_plain) {
+    if !is_plain(token) {
         return likely_forms(token).iter().filter_map(|form| tail_of(form)).for_each(take);
     }
     tail_of(token.as_bytes()).into_iter().for_each(&mut take);
-    let end = token.len() / 3 * 3;
+    tails_in_base64(token, 0, take);
+}
+
+/// The tails of every form of a token that nothing escapes; of others, none is given.
+pub(crate) fn each_tail_of_plain(token: &str, mut take: impl FnMut(u64)) {
+    if is_plain(token) {
+        each_tail(token, &mut take);
+        (1..3).for_each(|shift| tails_in_base64(token, shift, &mut take));
+    }
+}
+
+/// Whether neither JSON nor a URL escapes any of it.
+fn is_plain(token: &str) -> bool {
+    token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
+}
+
+/// The tails of a token in base64 when it begins at a place that leaves this remainder by 3.
+fn tails_in_base64(token: &str, shift: usize, mut take: impl FnMut(u64)) {
+    let end = ((token.len() + shift) / 3 * 3).saturating_sub(shift);
     let Some(start) = end.checked_sub(TAIL / 4 * 3) else { return };
     let (mut tail, mut for_url) = ([0; TAIL], [0; TAIL]);
     let encoded = [(&STANDARD_NO_PAD, &mut tail), (&URL_SAFE_NO_PAD, &mut for_url)]
         .into_iter()
         .all(|(engine, tail)| engine.encode_slice(&token.as_bytes()[start..end], tail).is_ok());
     if encoded {
-        take(hash_of(&tail));
+        tail_of(&tail).into_iter().for_each(&mut take);
     }
     // They differ where the token has a `~` alone.
     if encoded && for_url != tail {
-        take(hash_of(&for_url));
+        tail_of(&for_url).into_iter().for_each(take);
     }
 }
 
-fn tail_of(form: &[u8]) -> Option<u64> {
-    form.last_chunk().map(hash_of)
+/// The mark of a form's end, whatever its case.
+pub(crate) fn tail_of(form: &[u8]) -> Option<u64> {
+    let mut tail: [u8; TAIL] = *form.last_chunk()?;
+    tail.make_ascii_lowercase();
+    Some(hash_of(&tail))
+}
+
+/// The same of bytes that are in lower case already.
+pub(crate) fn tail_of_lowered(bytes: &[u8]) -> Option<u64> {
+    bytes.last_chunk().map(hash_of)
 }
 
 /// Both halves multiplied, and the halves of that folded: a few cycles, and every bit counts.
@@ -393,10 +419,10 @@ impl Tails {
         }
     }
 
-    /// Gives each tail that stands in these bytes, and where it ends.
+    /// Gives each tail that stands in these bytes, all in lower case, and where it ends.
     fn look_through(&self, bytes: &[u8], mut hit: impl FnMut(u64, u64)) {
         for (end, window) in (TAIL as u64..).zip(bytes.windows(TAIL)) {
-            if let Some(tail) = tail_of(window).filter(|tail| self.has(*tail)) {
+            if let Some(tail) = tail_of_lowered(window).filter(|tail| self.has(*tail)) {
                 hit(end, tail);
             }
         }
@@ -431,6 +457,7 @@ mod tests {
             assert!(leaks_in(&form), "alone: {form}");
             assert!(leaks_in(&format!("{far}{form}{far}")), "far in: {form}");
         }
+        assert!(leaks_in(&SECRET.to_uppercase()) && leaks_in(&TOKEN.to_lowercase()));
         for before in ["", "a", "ab", "abc"] {
             let basic = STANDARD_NO_PAD.encode(format!("{before}:{SECRET}"));
             assert!(leaks_in(&basic), "basic, {before}");

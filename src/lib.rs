@@ -25,6 +25,7 @@ pub mod input;
 pub mod installation;
 pub mod journal;
 pub mod jwt;
+pub mod known;
 pub mod leaks;
 pub mod pace;
 pub mod plan;

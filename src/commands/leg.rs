@@ -41,6 +41,7 @@ use crate::{
         tokens,
         writer::{Ended, Journal, Writer},
     },
+    known::{Kind, KnownSecrets},
     leaks::Search,
     pace::{Outlook, Pacer, memory::Memory},
     progress::Progress,
@@ -221,6 +222,7 @@ impl Team {
             gauge,
             stop: stop.clone(),
             ahead,
+            known: known_to(&parties),
         };
         let drain = |signal| {
             stop.request(Cause::Interrupted(signal));
@@ -270,6 +272,8 @@ struct Work<'a> {
     gauge: Gauge,
     stop: Stop,
     ahead: Ahead,
+    /// The secrets of all apps, and whatever passes by.
+    known: KnownSecrets,
 }
 
 impl Work<'_> {
@@ -350,7 +354,7 @@ impl Work<'_> {
         }
         let dispatcher = self.dispatcher(app.as_ref(), gauge.clone());
         Ok(Tools {
-            client: client.or_exit(Exit::Local)?,
+            client: client.or_exit(Exit::Local)?.knowing(self.known.clone()),
             roads,
             pacer,
             recorder: self.recorder.clone(),
@@ -378,6 +382,15 @@ impl Work<'_> {
         let breaker = Breaker::new(limits, was_proven);
         Arc::new(Dispatcher::new(concurrency as usize, outages, breaker, gauge))
     }
+}
+
+/// The client secrets of all apps: a server may know more than one of them.
+fn known_to(parties: &[Party]) -> KnownSecrets {
+    let known = KnownSecrets::default();
+    parties.iter().for_each(|party| {
+        known.learn(Kind::Client, &party.credentials.client_secret.0);
+    });
+    known
 }
 
 /// Lets the watchdog look, and say what is stuck to the person and into the log.

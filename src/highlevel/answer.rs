@@ -55,7 +55,10 @@ pub fn field<'a>(object: &'a Map<String, Value>, snake: &str, camel: &str) -> Op
 pub(super) fn trace_id(reply: &Reply) -> Option<SafeText> {
     let in_body = || Some(SafeText::identifier(&trace_id_in(&reply.body)?));
     let id = in_body().or_else(|| reply.trace_header.as_deref().map(SafeText::identifier));
-    id.filter(|id| secret::cut_out_tokens(id.as_str()) == id.as_str())
+    let is_clean = |id: &SafeText| {
+        secret::cut_out_tokens(id.as_str()) == id.as_str() && !reply.known.stand_in(id.as_str())
+    };
+    id.filter(is_clean)
 }
 
 /// Reads nothing of the body but what is looked for: this is done for every answer.

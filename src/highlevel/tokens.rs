@@ -14,6 +14,7 @@ use crate::{
     client_id::application,
     installation::{Id, Installation, Scope},
     jwt::{self, Claims},
+    known::KnownSecrets,
     secret::Secret,
     text::SafeText,
 };
@@ -32,6 +33,9 @@ const SESSION_FIELDS: [(&str, &str); 9] = [
     ("userId", "user_id"),
 ];
 
+/// Those of them that are tokens.
+const TOKENS: [&str; 2] = ["access_token", "refresh_token"];
+
 /// A granted token pair with everything that came along.
 pub struct TokenPair {
     fields: Map<String, Value>,
@@ -42,6 +46,8 @@ pub struct TokenPair {
     received_at: Timestamp,
     /// HighLevel's trace id of the exchange.
     pub trace_id: Option<SafeText>,
+    /// What may stand in nothing that is said of it.
+    known: KnownSecrets,
 }
 
 impl fmt::Debug for TokenPair {
@@ -103,12 +109,11 @@ fn read(
         return Err(answer::bad_answer(stage, reply, "the answer has no access_token"));
     };
     let refresh_token = secret(&fields, "refresh_token");
-    let trace_id = reply.trace_id().filter(|id| {
-        let tells = |secret: &Secret| id.as_str().contains(secret.expose());
-        !tells(&access_token) && !refresh_token.as_ref().is_some_and(tells)
-    });
+    let besides = fields.iter_mut().filter(|(name, _)| !TOKENS.contains(&name.as_str()));
+    besides.for_each(|(_, value)| reply.known.cut_out_of_kept(value));
+    let (trace_id, known) = (reply.trace_id(), reply.known.clone());
     let received_at = reply.received.day();
-    Ok(TokenPair { fields, access_token, refresh_token, claims, received_at, trace_id })
+    Ok(TokenPair { fields, access_token, refresh_token, claims, received_at, trace_id, known })
 }
 
 impl TokenPair {
@@ -167,7 +172,7 @@ impl TokenPair {
             Some(id) => Err(tenant(&format!(
                 "asked for {kind} {}, the tokens are for {kind} {}",
                 installation.id,
-                SafeText::identifier(id)
+                SafeText::identifier(&self.known.cut_out(id))
             ))),
             None => Err(tenant(&format!("the answer does not say for which {kind} it is"))),
         }

@@ -96,7 +96,7 @@ fn told(obstacles: &[Obstacle], decisive: usize) -> Failure {
 impl Recovery<'_> {
     /// Gives an installation up to which no route led.
     pub(super) async fn give_up_in_the_end(
-        mut self,
+        &mut self,
         obstacles: Vec<Obstacle>,
     ) -> Result<Ending, CustodyLost> {
         let Some(at) = decisive(&obstacles, self.installation.scope) else {

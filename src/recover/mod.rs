@@ -120,6 +120,7 @@ pub enum Ending {
 /// Recovers one installation, which has a slot. The slot comes back with the ending, so that nobody
 /// gets it before the ending is judged.
 pub async fn recover(tools: &Tools, job: &Job, slot: Slot) -> (Ending, Option<Slot>) {
+    tools.client.know(&job.tokens);
     let mut recovery = Recovery {
         tools,
         job,
@@ -436,7 +437,7 @@ impl Recovery<'_> {
             Way::Agency => self.converse_by_agency().await?,
         };
         self.enter(Step::Disk);
-        let client_id = &tools.client.credentials().client_id;
+        let client_id = &self.tools.client.credentials().client_id;
         match granted.pair.belongs_to(self.installation, client_id) {
             Ok(()) => self.take_in(granted).await,
             Err(mismatch) => Err(misdirected(&mismatch, granted)),

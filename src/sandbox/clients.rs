@@ -56,11 +56,15 @@ impl Clients {
         }
     }
 
-    /// The client id that the tokens of this client name.
-    pub(super) fn name(&self, client: Option<u32>) -> &str {
+    /// The client id that the tokens of this client name; none where nobody knows whose they are.
+    pub(super) fn known_name(&self, client: Option<u32>) -> Option<&str> {
         let known = client.and_then(|number| self.known.get(number as usize));
-        let only = self.only.as_ref().map_or(CLIENT_ID, |(id, _)| id);
-        known.map_or(only, |client| &client.id)
+        let only = || self.only.as_ref().map(|(id, _)| id.as_str());
+        known.map(|client| client.id.as_str()).or_else(only)
+    }
+
+    fn name(&self, client: Option<u32>) -> &str {
+        self.known_name(client).unwrap_or(CLIENT_ID)
     }
 
     /// The app id of this client.

@@ -45,7 +45,8 @@ impl Holder {
 /// What the claims of a token say.
 pub(super) struct Claims<'a> {
     pub(super) holder: &'a Holder,
-    pub(super) client: &'a str,
+    /// None where nobody knows whose the tokens are.
+    pub(super) client: Option<&'a str>,
     /// Epoch seconds.
     pub(super) issued: i64,
     /// How long the access token lives, in seconds.
@@ -95,7 +96,7 @@ impl Mint {
     }
 
     fn token(self, claims: &Claims<'_>, purpose: Purpose, life: i64) -> String {
-        let payload = serde_json::json!({
+        let mut payload = serde_json::json!({
             "authClass": claims.holder.scope.user_type(),
             "authClassId": claims.holder.id(),
             "source": "INTEGRATION",
@@ -105,6 +106,11 @@ impl Mint {
             "iat": claims.issued,
             "exp": claims.issued.saturating_add(life),
         });
+        if claims.client.is_none()
+            && let Some(claims) = payload.as_object_mut()
+        {
+            claims.shift_remove("sourceId");
+        }
         let mut rng = self.rng(purpose, claims.serial);
         let mut signature: [u8; 32] = std::array::from_fn(|_| rng.u8(..));
         signature[..8].copy_from_slice(&self.masked(purpose, claims.serial).to_be_bytes());

@@ -28,7 +28,7 @@ impl State {
     pub(super) fn tokens(&self, serial: u32) -> Tokens {
         let Some(pair) = self.ledger.pairs.get(serial as usize) else { return Tokens::none() };
         let holder = self.holder(pair);
-        let client = self.clients.name(pair.client);
+        let client = self.clients.known_name(pair.client);
         let issued = self.clock.told(pair.at).as_second();
         let life = i64::try_from(self.access_life.as_secs()).unwrap_or(i64::MAX);
         let claims = Claims { holder: &holder, client, issued, life, serial: serial.into() };

@@ -5,8 +5,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::{
-    recording::{Recording, Reply},
-    support::{CLIENT_ID, Work, company, location},
+    recording::{Recording, Reply, whole},
+    support::{
+        CLIENT_ID, CLIENT_SECRET, Ran, Witness, Work, company, entries, location, locations,
+    },
 };
 
 const OTHER_APP: &str = "76c1a6f5e4b0a1b2c3d4e5f6-m1abcdef";
@@ -66,5 +68,105 @@ fn a_pair_whose_own_claims_name_somebody_else_is_quarantined_on_every_route() {
             );
         }
         assert_eq!((ran.tokens().len(), ran.quarantine().len()), (2, 3), "{via}");
+    }
+}
+
+/// Everything that a run wrote and said, but for the files of tokens.
+fn everything(ran: &Ran) -> String {
+    let files = entries(&ran.folder).into_iter();
+    let files = files.filter(|name| !matches!(&**name, "tokens.jsonl" | "quarantine.jsonl"));
+    let texts = files.map(|name| ran.text(&name)).collect::<Vec<_>>().join("\n");
+    format!("{texts}\n{}\n{}", ran.stdout, ran.stderr).to_lowercase()
+}
+
+#[test]
+fn what_a_server_says_holds_no_secret_in_any_case_or_place() {
+    let list_token = |n: usize| format!("Old-Refresh-Token-Of-Row-{n:04}");
+    let echo = move |secret: &str, n: usize| match n % 6 {
+        0 => Reply::Json(400, json!({ "message": format!("no {} here", secret.to_uppercase()) })),
+        1 => {
+            let to = format!("https://{}.evil.example/x", secret.to_lowercase());
+            Reply::Whole(whole(302, &[("Location", &to)], ""))
+        }
+        2 => {
+            let escaped: String =
+                secret.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+            Reply::Whole(whole(418, &[], &format!(r#"{{"message":"no {escaped} here"}}"#)))
+        }
+        3 => {
+            let encoded: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            Reply::Json(422, json!({ "message": [encoded], "traceId": secret.to_uppercase() }))
+        }
+        4 => Reply::Whole(whole(409, &[("x-trace-id", secret)], r#"{"message":"odd"}"#)),
+        _ => Reply::Whole(whole(503, &[], &format!("<p>{}</p>", secret.replace('-', "&#45;")))),
+    };
+    for what in ["client secret", "code", "token of the list"] {
+        let highlevel = Recording::answering(move |book, _, seen| {
+            let refresh = seen.field("refresh_token");
+            if let (Some(token), "token of the list") = (&refresh, what) {
+                let n: usize = token[token.len() - 4..].parse().unwrap();
+                return if n == 0 { Reply::Close } else { echo(token, n) };
+            }
+            if refresh.is_some() {
+                return Reply::Json(400, json!({ "message": "Invalid refresh token" }));
+            }
+            let id = seen.json_id().or_else(|| book.owner(&seen.field("code")?)).unwrap();
+            let n: usize = id.trim_start_matches("Loc").parse().unwrap();
+            match (what, n, seen.is_reconnect()) {
+                (_, 0, _) | ("token of the list", ..) => book.answer(seen),
+                ("client secret", _, true) => echo(CLIENT_SECRET, n),
+                ("code", _, false) => {
+                    book.present(seen);
+                    echo(&seen.field("code").unwrap(), n)
+                }
+                _ => book.answer(seen),
+            }
+        });
+        let work = Work::new();
+        let csv = (0..7).fold("location_id,refresh_token\n".to_owned(), |csv, n| {
+            csv + &format!("{},{}\n", location(n), list_token(n))
+        });
+        let list = work.file("list.csv", csv);
+        let via = if what == "token of the list" { "refresh" } else { "reconnect" };
+        let run = work.run(list, &highlevel.url()).args(["--via", via, "--attempts", "1", "-v"]);
+        let ran = run.go();
+        assert_ne!(ran.code, 5, "{what}: {}", ran.stderr);
+        let told = everything(&ran);
+        let codes = highlevel.testimony().codes;
+        let secrets = codes.into_iter().chain([CLIENT_SECRET.into()]).chain((0..7).map(list_token));
+        for secret in secrets {
+            assert!(!told.contains(&secret.to_lowercase()), "{what}: {secret} got out");
+        }
+        let messages: String = ran.failures().iter().map(|row| row["message"].clone()).collect();
+        assert!(messages.contains("[secret]"), "{what}: {messages}");
+        assert!(messages.contains("[secret].evil.example"), "{what}: {messages}");
+    }
+}
+
+#[test]
+fn a_success_that_repeats_the_code_keeps_its_tokens_and_no_code() {
+    let highlevel = Recording::answering(|book, _, seen| {
+        if seen.is_reconnect() {
+            return book.answer(seen);
+        }
+        let mut body = book.tokens(seen);
+        let code = seen.field("code").unwrap();
+        body["traceId"] = code.to_uppercase().into();
+        body["grant"] = json!({ "from": format!("code {code}") });
+        if book.owner(&code) == Some(location(1)) {
+            body["locationId"] = format!("Loc-{code}").into();
+        }
+        Reply::Json(200, body)
+    });
+    let work = Work::new();
+    let list = work.file("list.csv", locations(3));
+    let ran = work.run(list, &highlevel.url()).go().expect(1);
+    ran.assert_sound(&highlevel);
+    assert_eq!(ran.count("recovered"), 2);
+    let message = &ran.result(&location(1))["message"];
+    assert!(message.contains("Loc-[secret]"), "{message}");
+    assert_eq!(ran.tokens()[0]["grant"]["from"], "code [secret]");
+    for code in highlevel.testimony().codes {
+        assert!(!everything(&ran).contains(&code), "{code}");
     }
 }

@@ -21,12 +21,13 @@ pub use self::{
 use self::{
     connection::{Connections, Trust},
     requests::{Presented, ReconnectRequest},
+    wire::Body,
 };
 use super::{endpoint::Endpoint, table::Answers};
 use crate::{
     installation::{Id, Installation, Scope},
-    leaks,
-    secret::{AuthorizationCode, ClientSecret, Forms, Secret},
+    known::{Kind, KnownSecrets},
+    secret::{AuthorizationCode, ClientSecret, Secret, TokensAtHand},
 };
 
 /// The header that names the version of the API.
@@ -57,7 +58,7 @@ pub struct Client {
     timeout: Duration,
     endpoint: Endpoint,
     credentials: Credentials,
-    forms_of_secret: Forms,
+    known: KnownSecrets,
     answers: Answers,
 }
 
@@ -89,9 +90,24 @@ impl Client {
         let patience = timeout.min(CONNECT_PATIENCE);
         let connections = Connections::to(&endpoint.token(), trust, patience)
             .context("cannot set up the HTTPS client")?;
-        let forms_of_secret = leaks::forms(credentials.client_secret.0.expose());
-        let forms_of_secret = Forms::new(&forms_of_secret);
-        Ok(Self { http, connections, timeout, endpoint, credentials, forms_of_secret, answers })
+        let known = KnownSecrets::default();
+        known.learn(Kind::Client, &credentials.client_secret.0);
+        Ok(Self { http, connections, timeout, endpoint, credentials, known, answers })
+    }
+
+    /// The same client, which knows what others know too: the secrets of the other apps of a run.
+    #[must_use]
+    pub fn knowing(self, known: KnownSecrets) -> Self {
+        known.learn(Kind::Client, &self.credentials.client_secret.0);
+        Self { known, ..self }
+    }
+
+    /// Takes note of tokens that the list has, should a server repeat them.
+    pub fn know(&self, tokens: &TokensAtHand) {
+        let TokensAtHand { access, refresh } = tokens;
+        for token in access.iter().chain(refresh) {
+            self.known.learn(Kind::Token, token);
+        }
     }
 
     /// Who is calling.
@@ -128,7 +144,8 @@ impl Client {
             location_id,
             company_id,
         };
-        self.send_on(departure, self.http.post(self.endpoint.reconnect()).json(&body)).await
+        let request = self.http.post(self.endpoint.reconnect()).json(&body);
+        self.send_on(departure, request, Body::MayGiveTokens).await
     }
 
     /// `POST /oauth/token`: presents a code. It is consumed, and comes back only when it
@@ -139,8 +156,9 @@ impl Client {
         code: AuthorizationCode,
         scope: Scope,
     ) -> Presentation {
+        self.known.learn(Kind::Code, &code.0);
         match self.present(departure, Presented::Code(code.0.expose()), scope).await {
-            Ok(reply) => Presentation::Answered(Box::new(reply.without_presented(&code.0))),
+            Ok(reply) => Presentation::Answered(Box::new(reply)),
             Err(Unanswered::HeldBack) => Presentation::HeldBack(code),
             Err(Unanswered::NeverLeft(why)) => Presentation::NeverLeft(code, why),
             Err(doubt) => Presentation::InDoubt(doubt),
@@ -155,9 +173,9 @@ impl Client {
         refresh_token: &Secret,
         scope: Scope,
     ) -> Result<Reply, Unanswered> {
+        self.known.learn(Kind::Token, refresh_token);
         let presented = Presented::RefreshToken(refresh_token.expose());
-        let reply = self.present(departure, presented, scope).await?;
-        Ok(reply.without_presented(refresh_token))
+        self.present(departure, presented, scope).await
     }
 
     async fn present(
@@ -172,7 +190,7 @@ impl Client {
         if let Some(header) = version.token_header() {
             request = request.header(VERSION, header);
         }
-        self.send(departure, request).await
+        self.send(departure, request, Body::MayGiveTokens).await
     }
 
     /// `POST /oauth/locationToken`: asks for a sub-account's tokens with those of its agency.
@@ -185,7 +203,7 @@ impl Client {
     ) -> Result<Reply, Unanswered> {
         let form = requests::location_form(company, location);
         let request = self.http.post(self.endpoint.location_token()).form(&form);
-        Ok(self.send_as(departure, request, agency_token).await?.without_presented(agency_token))
+        self.send_as(departure, request, agency_token, Body::MayGiveTokens).await
     }
 
     /// `GET` of a path below the base, its query included: tries an access token.
@@ -197,8 +215,7 @@ impl Client {
         access_token: &Secret,
     ) -> Result<Reply, Unanswered> {
         let request = self.http.get(self.endpoint.below(path));
-        let reply = self.send_as(departure, request, access_token).await?;
-        Ok(reply.without_secret(access_token))
+        self.send_as(departure, request, access_token, Body::GivesNone).await
     }
 
     /// `GET /oauth/installedLocations`: a page of an agency's locations.
@@ -209,8 +226,7 @@ impl Client {
         query: &Query<'_>,
     ) -> Result<Reply, Unanswered> {
         let url = query.put_to(self.endpoint.installed_locations(), self.endpoint.version());
-        let reply = self.send_as(departure, self.http.get(url), agency_token).await?;
-        Ok(reply.without_secret(agency_token))
+        self.send_as(departure, self.http.get(url), agency_token, Body::GivesNone).await
     }
 
     /// Sends a request in the name of an access token. Only a token that cannot stand in a header
@@ -220,29 +236,38 @@ impl Client {
         departure: Departure,
         request: RequestBuilder,
         token: &Secret,
+        body: Body,
     ) -> Result<Reply, Unanswered> {
+        self.known.learn(Kind::Token, token);
         let version = self.endpoint.version().header();
-        self.send(departure, request.bearer_auth(token.expose()).header(VERSION, version)).await
+        let request = request.bearer_auth(token.expose()).header(VERSION, version);
+        self.send(departure, request, body).await
     }
 
     async fn send(
         &self,
         departure: Departure,
         request: RequestBuilder,
+        body: Body,
     ) -> Result<Reply, Unanswered> {
-        self.send_on(departure, request).await.map(|(reply, _)| reply)
+        self.send_on(departure, request, body).await.map(|(reply, _)| reply)
     }
 
-    /// Sends a request. Should the answer repeat the client secret, in whatever form, it is cut out
-    /// here, before anybody looks at it.
+    /// Sends a request. Should the answer repeat secrets, in whatever form, they are cut out here,
+    /// before anybody looks at it.
     async fn send_on(
         &self,
         departure: Departure,
         request: RequestBuilder,
+        body: Body,
     ) -> Result<(Reply, Connection), Unanswered> {
         let Departure { connection, leave } = departure;
-        let (reply, connection) = wire::send(connection, request, leave, self.timeout).await?;
-        let mut reply = reply.without(&self.forms_of_secret);
+        let sent = wire::send(connection, request, leave, self.timeout).await;
+        let (reply, connection) = sent.map_err(|why| why.without(&self.known))?;
+        let mut reply = reply.without(&self.known, body);
+        if body == Body::MayGiveTokens {
+            reply.learn();
+        }
         reply.answers = self.answers.clone();
         Ok((reply, connection))
     }

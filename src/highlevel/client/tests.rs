@@ -13,6 +13,7 @@ use crate::{
         trial::{self, Trial, TrialPath},
         version::ApiVersion,
     },
+    leaks,
     sandbox::{self, FaultPlan, InstalledLocation, Options, RefreshLife, Sandbox, StoredPair},
 };
 

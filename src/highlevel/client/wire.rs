@@ -1,20 +1,22 @@
 //! One request on the wire and its whole answer, or why there is none.
 
-use std::{error::Error, sync::OnceLock, time::Duration};
+use std::{borrow::Cow, error::Error, sync::OnceLock, time::Duration};
 
 use hyper::{Request, Uri};
 use reqwest::{
-    Body, RequestBuilder, Response, Url,
+    Body as HttpBody, RequestBuilder, Response, Url,
     header::{self, HeaderMap, HeaderValue},
 };
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::connection::{Connection, Leave, Sent};
 use crate::{
     clock::{self, Moment},
     highlevel::{allowance::Allowance, answer, table::Answers},
-    leaks,
-    secret::{Forms, Secret},
+    known::{Kind, KnownSecrets},
+    secret::Secret,
     text::SafeText,
 };
 
@@ -45,6 +47,8 @@ pub struct Reply {
     pub received: Moment,
     /// What answers mean in this run.
     pub answers: Answers,
+    /// What may stand in nothing that is made of it.
+    pub known: KnownSecrets,
     /// What was read out of the body by [`Reply::trace_id`].
     trace_id: OnceLock<Option<SafeText>>,
 }
@@ -55,26 +59,67 @@ impl Reply {
         self.trace_id.get_or_init(|| answer::trace_id(self)).clone()
     }
 
-    /// Cuts a secret out, should the server repeat it.
-    pub(super) fn without(mut self, forms: &Forms) -> Self {
-        if forms.stand_in(&self.body) {
-            self.body = forms.cut_out(&String::from_utf8_lossy(&self.body)).into_bytes();
+    /// Cuts secrets out, should the server repeat them. A success may give tokens that are known
+    /// already, and there they are to be kept.
+    pub(super) fn without(mut self, known: &KnownSecrets, body: Body) -> Self {
+        let text = String::from_utf8_lossy(&self.body);
+        let clean = match body {
+            Body::MayGiveTokens if self.is_success() => known.cut_out_of_success(&text),
+            Body::MayGiveTokens | Body::GivesNone => known.cut_out(&text),
+        };
+        if let Cow::Owned(clean) = clean {
+            self.body = clean.into_bytes();
         }
-        self.trace_header = self.trace_header.map(|id| forms.cut_out(&id));
+        let cut = |text: Option<String>| text.map(|text| known.cut_out(&text).into_owned());
+        self.trace_header = cut(self.trace_header);
+        self.redirect_host = cut(self.redirect_host);
+        self.known = known.clone();
         self.trace_id = OnceLock::new();
         self
     }
 
-    /// Cuts what was presented out of an answer that refuses it. A success may give the same value
-    /// again, and there it is to be kept.
-    pub(super) fn without_presented(self, presented: &Secret) -> Self {
-        if matches!(self.status, 200 | 201) { self } else { self.without_secret(presented) }
+    fn is_success(&self) -> bool {
+        matches!(self.status, 200 | 201)
     }
 
-    /// Cuts a secret out that this request alone was sent with.
-    pub(super) fn without_secret(self, secret: &Secret) -> Self {
-        self.without(&Forms::new(&leaks::forms(secret.expose())))
+    /// Takes note of the secrets that a success gives, so that they are cut out of everything else.
+    pub(super) fn learn(&self) {
+        if !self.is_success() {
+            return;
+        }
+        let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
+        let Ok(given) = serde_json::from_slice::<Given>(body) else { return };
+        let learn = |kind, value: Option<Value>| {
+            if let Some(Value::String(text)) = value {
+                self.known.learn(kind, &Secret::new(text));
+            }
+        };
+        learn(Kind::Code, given.authorization_code.or(given.code));
+        learn(Kind::Token, given.access_token.or(given.access));
+        learn(Kind::Token, given.refresh_token.or(given.refresh));
     }
+}
+
+/// Whether an answer may hold tokens that are to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    MayGiveTokens,
+    GivesNone,
+}
+
+/// The secrets that an answer gives, in either casing.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Given {
+    authorization_code: Option<Value>,
+    #[serde(rename = "authorizationCode")]
+    code: Option<Value>,
+    access_token: Option<Value>,
+    #[serde(rename = "accessToken")]
+    access: Option<Value>,
+    refresh_token: Option<Value>,
+    #[serde(rename = "refreshToken")]
+    refresh: Option<Value>,
 }
 
 #[cfg(test)]
@@ -92,7 +137,20 @@ impl Reply {
             sent: Moment::now(),
             received: Moment::now(),
             answers: Answers::default(),
+            known: KnownSecrets::default(),
             trace_id: OnceLock::new(),
+        }
+    }
+}
+
+impl Unanswered {
+    /// Cuts secrets out of what is said of it.
+    pub(super) fn without(self, known: &KnownSecrets) -> Self {
+        let cut = |why: String| known.cut_out(&why).into_owned();
+        match self {
+            Self::NeverLeft(why) => Self::NeverLeft(cut(why)),
+            Self::InDoubt(why) => Self::InDoubt(cut(why)),
+            Self::HeldBack | Self::TooLarge(_) => self,
         }
     }
 }
@@ -136,7 +194,7 @@ pub(super) async fn send(
 }
 
 /// A request as it goes over the wire to a server itself: its path alone, and the host beside it.
-fn as_sent(request: reqwest::Request) -> Result<Request<Body>, String> {
+fn as_sent(request: reqwest::Request) -> Result<Request<HttpBody>, String> {
     let url = request.url();
     let host = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -144,7 +202,7 @@ fn as_sent(request: reqwest::Request) -> Result<Request<Body>, String> {
     };
     let host = HeaderValue::try_from(host).map_err(|error| error.to_string())?;
     let mut request =
-        Request::<Body>::try_from(request).map_err(|error| innermost(&error.without_url()))?;
+        Request::<HttpBody>::try_from(request).map_err(|error| innermost(&error.without_url()))?;
     if let Some(path) = request.uri().path_and_query() {
         *request.uri_mut() = Uri::from(path.clone());
     }
@@ -157,12 +215,12 @@ fn as_sent(request: reqwest::Request) -> Result<Request<Body>, String> {
 
 async fn answer_to(
     connection: &mut Connection,
-    request: Request<Body>,
+    request: Request<HttpBody>,
     leave: Leave,
     url: &Url,
 ) -> Result<Reply, Unanswered> {
     let Sent { response, sent } = connection.send(request, leave).await?;
-    let mut response = Response::from(response.map(Body::wrap));
+    let mut response = Response::from(response.map(HttpBody::wrap));
     let body = whole_body(&mut response).await?;
     Ok(Reply {
         status: response.status().as_u16(),
@@ -176,6 +234,7 @@ async fn answer_to(
         sent,
         received: Moment::now(),
         answers: Answers::default(),
+        known: KnownSecrets::default(),
         trace_id: OnceLock::new(),
     })
 }
