@@ -134,6 +134,10 @@ pub struct RunArgs {
     /// Show the plan only: no network, nothing written
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
+    /// Recover installations too that any run of this user on this machine has recovered in the last
+    /// 24 hours, with the same client id and base URL; without it they are skipped
+    #[arg(long, help_heading = "List")]
+    pub again: bool,
     /// Do not ask before the first call (without a terminal nothing is asked)
     #[arg(short, long, help_heading = "Output")]
     pub yes: bool,

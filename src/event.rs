@@ -18,6 +18,7 @@ use crate::{
     },
     input::ScopeChoice,
     installation::{Id, Installation},
+    recoveries::RecoveredBefore,
     stored_tokens::StoredTokens,
     text::SafeText,
     way::{Way, Ways},
@@ -69,7 +70,8 @@ pub enum Event {
     Untried(Untried),
     /// The token pair is on disk.
     Recovered(Box<Recovered>),
-    /// The token that the list had for the installation is good: nothing was asked for.
+    /// The installation is left alone: the token that the list had for it is good, or another run
+    /// has recovered it already.
     Skipped(Skipped),
     /// The installation is given up in this run.
     Failed(Box<Failed>),
@@ -150,6 +152,9 @@ pub struct Started {
     /// Whether installations are left alone whose old access token is good.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_healthy: bool,
+    /// Whether installations are recovered that another run has recovered in the last 24 hours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     /// The list.
     pub list: List,
     /// Which of its rows.
@@ -526,7 +531,24 @@ pub struct Skipped {
     /// When.
     pub at: Timestamp,
     /// The call by which the token proved itself.
-    pub call: Call,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Call>,
+    /// The run that has recovered it already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<RecoveredBefore>,
+}
+
+impl Skipped {
+    /// Why it is left alone.
+    pub fn in_words(&self) -> String {
+        match &self.recovered {
+            None => "the access token that the list has is good".into(),
+            Some(RecoveredBefore { at, folder }) => format!(
+                "recovered at {} by the run in {folder}; --again recovers it once more",
+                clock::stamp(*at)
+            ),
+        }
+    }
 }
 
 /// How a new access token proved itself.

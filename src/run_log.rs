@@ -135,6 +135,7 @@ impl Listener for RunLog {
             | Event::Exchanging(_)
             | Event::Refreshing(_)
             | Event::Requesting(_)
+            | Event::Skipped(_)
             | Event::Recovered(_) => Weight::Routine,
             _ => Weight::News,
         };
@@ -195,7 +196,7 @@ pub fn line_of(event: &Event) -> Option<String> {
         Event::Untried(e) => {
             Some(format!("row {} {}: tokens granted by {}; trying them", e.row, e.id, e.via))
         }
-        Event::Skipped(e) => Some(format!("row {} {}: its token is good, skipped", e.row, e.id)),
+        Event::Skipped(e) => Some(format!("row {} {} skipped: {}", e.row, e.id, e.in_words())),
         Event::Recovered(e) => Some(format!(
             "row {} {}: recovered by {} in attempt {}{}{}",
             e.row,

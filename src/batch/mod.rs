@@ -29,6 +29,7 @@ use crate::{
     installation::{Installation, Scope},
     journal::{ledger::Tried, writer::CustodyLost},
     recover::{Ending, Tools, continued, recover, roads::AgencyInWork},
+    recoveries::RecoveryLog,
     secret::TokensAtHand,
     stop::Cause,
     way::Way,
@@ -136,6 +137,11 @@ impl Batch {
             }
         }
         Ok(())
+    }
+
+    /// What runs remember of each other.
+    pub fn recoveries(&self) -> Option<&RecoveryLog> {
+        self.tools.recoveries.as_ref()
     }
 
     /// The installations that may go. Sub-accounts that may need an agency's token probe nothing as

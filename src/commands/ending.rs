@@ -143,7 +143,10 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
     let not_attempted =
         if summary.left_off > 0 { "not attempted or not finished" } else { "not attempted" };
     for (count, what) in [
-        (books.skipped, "skipped (their tokens are good)"),
+        (
+            books.skipped,
+            "skipped (their tokens are good, or they were recovered before: see results.csv)",
+        ),
         (books.failed, "failed"),
         (books.not_attempted, not_attempted),
         (books.duplicate, "duplicate rows"),

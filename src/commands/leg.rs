@@ -30,8 +30,8 @@ use crate::{
         outage::Outages,
     },
     clock,
-    config::{Limits, Party},
-    event::{Escalation, Event, Finished, Interrupt, Leaked},
+    config::{self, Limits, Party},
+    event::{Escalation, Event, Finished, Interrupt, Leaked, Started},
     exit::{Exit, Fault, OrExit},
     gauge::Gauge,
     highlevel::{client::Client, endpoint::Endpoint, server_clock::OffsetWatch, table::Answers},
@@ -47,6 +47,7 @@ use crate::{
     progress::Progress,
     record::Recorder,
     recover::{Tools, roads::Roads},
+    recoveries::{self, Earlier, RecoveryLog},
     run_log::RunLog,
     secret::Secret,
     signals::Signals,
@@ -82,6 +83,17 @@ pub struct Leg {
     pub tokens: Option<TokenList>,
     /// Options that the next command needs again.
     pub options: Vec<OsString>,
+    /// Whether it heeds what other runs recover.
+    pub others: Others,
+}
+
+/// Whether a leg leaves alone what other runs recover while it works.
+#[derive(Clone, Debug)]
+pub enum Others {
+    /// It does; this is what they had recovered when it began.
+    Heeded(Arc<Earlier>),
+    /// It does not.
+    Ignored,
 }
 
 /// Who calls whom, and how.
@@ -146,12 +158,12 @@ impl Leg {
     async fn work_under_signals(self, calls: Calls, voice: Voice) -> Result<Done, Fault> {
         let mut signals =
             Signals::listen().context("cannot listen to signals").or_exit(Exit::Local)?;
-        let Self { folder, lock, writer, log, ledger, take, tokens, options } = self;
+        let Self { folder, lock, writer, log, ledger, take, tokens, options, others } = self;
         let secrets: Vec<Secret> = calls.parties.iter().flat_map(Party::secrets).collect();
         let stop = Stop::default();
         let run_id = ledger.started.run_id.clone();
         let (journal, writing) = writer.spawn(&run_id, stop.clone()).or_exit(Exit::Local)?;
-        let team = Team { calls, tokens, journal, log, stop: stop.clone(), voice };
+        let team = Team { calls, tokens, others, journal, log, stop: stop.clone(), voice };
         // Ended at once, work is still going on and the journal's thread with it: not waited for.
         team.recover_all(ledger, take, &folder, &mut signals).await?;
         let ended = block_in_place(|| writing.finish()).or_exit(Exit::Local)?;
@@ -178,6 +190,7 @@ impl Leg {
 struct Team {
     calls: Calls,
     tokens: Option<TokenList>,
+    others: Others,
     journal: Journal,
     log: RunLog,
     stop: Stop,
@@ -192,7 +205,7 @@ impl Team {
         folder: &RunFolder,
         signals: &mut Signals,
     ) -> Result<(), Fault> {
-        let Self { calls, tokens, journal, log, stop, voice } = self;
+        let Self { calls, tokens, others, journal, log, stop, voice } = self;
         let Calls { endpoint, answers, parties, limits, ways, trials } = calls;
         let ahead = Ahead::default();
         let outlook = {
@@ -208,6 +221,7 @@ impl Team {
             folder,
             ledger: Arc::new(ledger),
             tokens,
+            others,
             endpoint,
             answers,
             limits,
@@ -261,6 +275,7 @@ struct Work<'a> {
     folder: &'a RunFolder,
     ledger: Arc<Ledger>,
     tokens: Option<TokenList>,
+    others: Others,
     endpoint: Endpoint,
     answers: Answers,
     limits: Limits,
@@ -312,7 +327,7 @@ impl Work<'_> {
                 .or_exit(Exit::Local)?;
         let batch = Arc::new(Batch::new(tools));
         // A task is woken by those that it waits for at less cost than the main thread.
-        let worked = tokio::spawn(batch.run(jobs)).await;
+        let worked = tokio::spawn(batch.clone().run(jobs)).await;
         match worked.context("the work broke off: a bug").or_exit(Exit::Bug)? {
             Ok(()) => {}
             // The journal's thread, which knows what was saved, tells what the disk lost.
@@ -327,12 +342,47 @@ impl Work<'_> {
             ));
         }
         drop(looking);
+        self.end_recoveries(&batch).await;
         self.ahead.set(None);
         let starts = pacer.starts();
         drop(pacer);
         // It ends by itself, having no more handles, and remembers the last starts.
         let _ = timeout(Duration::from_secs(1), pacing).await;
         Ok(starts)
+    }
+
+    /// What runs remember of each other. A rehearsal is no run to remember.
+    fn recoveries(&self, client_id: &str) -> Option<RecoveryLog> {
+        let Started { sandbox, run_id, .. } = &self.ledger.started;
+        if *sandbox {
+            return None;
+        }
+        let folder = config::path_in_full(self.folder.path()).display().to_string();
+        let (base_url, client_id) = (self.endpoint.base().to_owned(), client_id.to_owned());
+        let writer = recoveries::Writer { base_url, client_id, run_id: run_id.clone(), folder };
+        let earlier = match &self.others {
+            Others::Heeded(earlier) => Some(earlier.as_ref()),
+            Others::Ignored => None,
+        };
+        RecoveryLog::begin(writer, earlier).map_err(|error| self.forgets(&error)).ok()
+    }
+
+    /// Waits for what is remembered to be written. Nothing fails for its sake.
+    async fn end_recoveries(&self, batch: &Arc<Batch>) {
+        let batch = batch.clone();
+        let finish = move || batch.recoveries().map_or(Ok(()), RecoveryLog::finish);
+        if let Ok(Err(error)) = spawn_blocking(finish).await {
+            self.forgets(&error);
+        }
+    }
+
+    fn forgets(&self, error: &io::Error) {
+        let line = format!(
+            "warning: other runs will not know what this one has recovered: cannot write the state \
+             folder: {error}"
+        );
+        self.progress.say(&line);
+        self.log.note(&line);
     }
 
     fn tools(
@@ -344,6 +394,7 @@ impl Work<'_> {
         stop: Stop,
     ) -> Result<Tools, Fault> {
         let Party { app, credentials, agency_tokens } = party;
+        let recoveries = self.recoveries(&credentials.client_id);
         let (limits, answers) = (self.limits, self.answers.clone());
         let client = Client::new(self.endpoint.clone(), credentials, limits.timeout, answers);
         let open = self.ledger.to_take_of(app.as_ref(), part.take);
@@ -365,6 +416,7 @@ impl Work<'_> {
             attempts: limits.attempts,
             max_outage: limits.max_outage,
             gauge,
+            recoveries,
             watchdog,
             day_is_told: AtomicBool::new(false),
         })

@@ -10,12 +10,12 @@ use anyhow::{Context, anyhow, ensure};
 use crate::{
     apps::Directory,
     clock,
-    event::{Event, Listener, Ready, Selected},
+    event::{Event, Listener, Ready, Selected, Skipped},
     exit::{Exit, Fault, OrExit},
     input::{self, Record, ScopeChoice, Source},
     installation::{Id, Installation},
     journal::writer::Writer,
-    plan::{self, OwnApp, Row, Rows, Selection, Survey},
+    plan::{self, Known, OwnApp, Row, Rows, Selection, Survey},
     run_log::RunLog,
     sandbox::{AccessLife, RefreshLife, StoredPair},
     secret::TokensAtHand,
@@ -27,19 +27,32 @@ pub struct InputList {
     selected: Selected,
     selection: Selection,
     directory: Option<Directory>,
+    known: Known,
 }
 
 impl InputList {
     /// Opens a list, and the lists of `--only` if there are any.
     pub fn open(path: &Path, mut selected: Selected) -> anyhow::Result<Self> {
         let selection = Selection { only: ids_of_only(&mut selected)?, limit: selected.limit };
-        Ok(Self { source: Source::open(path)?, selected, selection, directory: None })
+        Ok(Self {
+            source: Source::open(path)?,
+            selected,
+            selection,
+            directory: None,
+            known: Known::default(),
+        })
     }
 
     /// The same list, whose rows are of several apps.
     #[must_use]
     pub fn of_apps(self, directory: Option<Directory>) -> Self {
         Self { directory, ..self }
+    }
+
+    /// The same list, of which what other runs have recovered is skipped.
+    #[must_use]
+    pub fn knowing(self, known: Known) -> Self {
+        Self { known, ..self }
     }
 
     /// Which of its rows.
@@ -56,9 +69,17 @@ impl InputList {
     /// failures of a run in which nothing failed.
     pub fn survey(&self, app: OwnApp<'_>) -> Result<Survey, Fault> {
         let (scope, selection) = (self.selected.scope, self.selection.clone());
-        let survey = plan::survey(&self.source, scope, selection, self.directory.as_ref(), app);
+        let survey = plan::survey(
+            &self.source,
+            scope,
+            selection,
+            self.directory.as_ref(),
+            app,
+            self.known.clone(),
+        );
         let survey = survey.or_exit(Exit::Usage)?;
-        if survey.installations() > 0 || survey.is_nothing_left() {
+        let found = survey.installations() + survey.recovered_before();
+        if found > 0 || survey.is_nothing_left() {
             return Ok(survey);
         }
         let named = self.selection.only.as_ref().map_or(0, HashSet::len);
@@ -74,13 +95,17 @@ impl InputList {
     pub fn record(&self, survey: &Survey, writer: &mut Writer, log: &RunLog) -> Result<(), Fault> {
         let (scope, selection) = (self.selected.scope, self.selection.clone());
         let rows = Rows::of(&self.source, scope, selection, self.directory.clone());
-        let mut rows = rows.or_exit(Exit::Usage)?;
+        let mut rows = rows.or_exit(Exit::Usage)?.knowing(self.known.clone());
         let mut input = 0;
         for row in &mut rows {
-            let Some(event) = event_of(row.or_exit(Exit::Usage)?) else { continue };
+            let row = row.or_exit(Exit::Usage)?;
+            let skipped = skipped_event(&row);
+            let Some(event) = event_of(row) else { continue };
             input += 1;
-            log.hear(&event);
-            writer.append(&event).or_exit(Exit::Local)?;
+            for event in std::iter::once(event).chain(skipped) {
+                log.hear(&event);
+                writer.append(&event).or_exit(Exit::Local)?;
+            }
         }
         let digest = &survey.list.digest;
         if rows.list().digest() != *digest {
@@ -220,6 +245,14 @@ fn none_of_only(survey: &Survey, named: usize, typed: usize) -> anyhow::Error {
     };
     let no_file = if typed == 0 { "" } else { " (and no file has that name)" };
     anyhow!("--only: {which} {}: {}{no_file}", survey.list.name, survey.not_met.in_a_row())
+}
+
+/// What follows the row of an installation that another run has recovered.
+fn skipped_event(row: &Row) -> Option<Event> {
+    let Row::Take { listed, before: Some(before), .. } = row else { return None };
+    let (row, id) = (listed.row, listed.installation.id.clone());
+    let (at, recovered) = (clock::now(), Some(before.clone()));
+    Some(Event::Skipped(Skipped { row, id, at, call: None, recovered }))
 }
 
 fn nothing_usable(survey: &Survey) -> anyhow::Error {

@@ -5,6 +5,7 @@ use std::{
     io,
     num::NonZeroU32,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 
@@ -13,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     Voice, ending,
-    leg::{Calls, Leg, rewrite_views},
+    leg::{Calls, Leg, Others, rewrite_views},
     list::{InputList, ListNow, TokenList, look_again},
     run::{end_runtime, is_agreed, somebody_is_there, start_sandbox},
 };
@@ -40,7 +41,8 @@ use crate::{
         writer::{Custody, CustodyLost, Writer},
     },
     pace::Pacing,
-    plan::{OwnApp, counted, in_words},
+    plan::{Known, OwnApp, counted, in_words},
+    recoveries::Earlier,
     run_log::RunLog,
     trials::{OldTokens, Trials},
     way::{Way, Ways},
@@ -63,7 +65,8 @@ pub fn resume(args: &ResumeArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault
         return Ok(summary.exit);
     }
     let options = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
-    let leg = Leg { folder, lock, writer, log, ledger, take, tokens: None, options };
+    let others = Others::Ignored;
+    let leg = Leg { folder, lock, writer, log, ledger, take, tokens: None, options, others };
     go_on(args, leg, voice)
 }
 
@@ -315,7 +318,8 @@ fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger,
     let Started { apps, client_id, .. } = &ledger.started;
     let directory = (!apps.is_empty()).then(|| Directory::new(apps.clone(), Some(client_id)));
     let input = InputList::open(path.or_exit(Exit::Local)?, selection.clone());
-    let input = input.map(|input| input.of_apps(directory));
+    let known = known_at_the_start(&ledger.started);
+    let input = input.map(|input| input.of_apps(directory).knowing(known));
     let context = "the run ended while its list was being read, nothing was sent; \
                    the list is needed to go on";
     let input = input.context(context).or_exit(Exit::Local)?;
@@ -332,6 +336,17 @@ fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger,
     input.record(&survey, &mut writer, log)?;
     let prints = ledger.prints().clone();
     Ledger::read_with(prints, &folder.journal(), |_| {}).or_exit(Exit::Local)
+}
+
+/// What other runs have recovered, for a run that broke off while its list was being read.
+fn known_at_the_start(started: &Started) -> Known {
+    let Started { apps, client_id, base_url, .. } = started;
+    if started.again || started.sandbox {
+        return Known::default();
+    }
+    let clients = apps.iter().map(|app| app.client_id.as_str()).chain([client_id.as_str()]);
+    let earlier = Arc::new(Earlier::load(base_url, clients));
+    Known { earlier, client_id: Some(client_id.clone()).filter(|id| !id.is_empty()) }
 }
 
 /// Whether an earlier leg had to save tokens in a second place.

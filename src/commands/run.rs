@@ -3,6 +3,7 @@
 use std::{
     io::{self, BufRead, IsTerminal, Write},
     path::Path,
+    sync::Arc,
 };
 
 use anyhow::{Context, anyhow};
@@ -10,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     Voice, ending,
-    leg::{Calls, Leg},
+    leg::{Calls, Leg, Others},
     list::InputList,
     parent::{self, Before},
     print,
@@ -29,7 +30,8 @@ use crate::{
         writer::Writer,
     },
     pace::memory::Memory,
-    plan::{Only, OnlyError, Plan, Survey, counted},
+    plan::{Known, Only, OnlyError, Plan, Survey, counted},
+    recoveries::Earlier,
     run_log::RunLog,
     sandbox::Sandbox,
     trials::{OldTokens, Trials},
@@ -42,7 +44,7 @@ pub fn check(args: &RunArgs) -> Result<Exit, Fault> {
     let limits = Limits::of(&args.pace, Limits::default()).or_exit(Exit::Usage)?;
     let app = App::of(&args.app, AppBefore::default(), stdin_of(args)).or_exit(Exit::Usage)?;
     let app = app.with_apps(&args.app, &args.apps, place(args)).or_exit(Exit::Usage)?;
-    let list = open_list(args)?.of_apps(app.directory());
+    let list = open_list(args)?.of_apps(app.directory()).knowing(known(args, &app));
     let survey = list.survey(app.own())?;
     let links = Links::of(args, &survey).or_exit(Exit::Usage)?;
     let plan = plan_of(survey, limits, args, &app, None);
@@ -83,7 +85,8 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
     if app.named.is_empty() {
         app.credentials().or_exit(Exit::Usage)?;
     }
-    let list = open_list(args)?.of_apps(app.directory());
+    let known = known(args, &app);
+    let list = open_list(args)?.of_apps(app.directory()).knowing(known.clone());
     if let Some(sandbox) = &sandbox
         && args.ways().include(Way::Refresh)
     {
@@ -104,11 +107,13 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
     if let Some(words) = links.in_words() {
         voice.say(&words);
     }
-    if sandbox.is_none() && args.is_to_ask() && !is_agreed() {
+    let is_something_to_do = plan.survey.installations() > 0;
+    if sandbox.is_none() && is_something_to_do && args.is_to_ask() && !is_agreed() {
         voice.say("Nothing was sent.");
         return Ok(Exit::Usage);
     }
-    let leg = prepare(args, &list, &plan, &app, links, &out, disk)?;
+    let mut leg = prepare(args, &list, &plan, &app, links, &out, disk)?;
+    leg.others = if args.again { Others::Ignored } else { Others::Heeded(known.earlier) };
     let (endpoint, answers) = (app.endpoint, app.answers);
     let (ways, trials) = (plan.ways, plan.trials);
     let calls = Calls { endpoint, answers, parties, limits, ways, trials };
@@ -180,6 +185,16 @@ fn open_list(args: &RunArgs) -> Result<InputList, Fault> {
         return Err(Fault { exit: Exit::Usage, error });
     }
     InputList::open(&args.installations, selected).or_exit(Exit::Usage)
+}
+
+/// What other runs have recovered. A rehearsal knows of nothing, and nobody of it.
+fn known(args: &RunArgs, app: &App) -> Known {
+    if args.again || args.rehearsal.sandbox {
+        return Known::default();
+    }
+    let clients = app.named.iter().map(|named| &named.app.client_id).chain(&app.client_id);
+    let earlier = Earlier::load(app.endpoint.base(), clients.map(String::as_str));
+    Known { earlier: Arc::new(earlier), client_id: app.client_id.clone() }
 }
 
 fn place(args: &RunArgs) -> Place {
@@ -313,7 +328,8 @@ fn prepare(
     let options = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
     let are_needed = plan.ways.include(Way::Refresh) || plan.trials.old == OldTokens::Tried;
     let tokens = are_needed.then(|| list.tokens());
-    Ok(Leg { folder, lock, writer, log, ledger, take: Take::Open, tokens, options })
+    let (take, others) = (Take::Open, Others::Ignored);
+    Ok(Leg { folder, lock, writer, log, ledger, take, tokens, options, others })
 }
 
 /// The usual client id; among several apps, only where the list has rows of it.
@@ -345,6 +361,7 @@ fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App, links: Link
         via: plan.ways.clone(),
         verify: plan.trials.new.clone(),
         skip_healthy: plan.trials.old == OldTokens::Tried,
+        again: args.again,
         list: plan.survey.list.clone(),
         selection: list.selected().clone(),
         parent: links.parent(),

@@ -9,13 +9,14 @@ mod ways;
 use std::{
     collections::HashSet,
     fmt::{self, Write as _},
+    path::Path,
     time::Duration,
 };
 
 use serde_json::json;
 
 pub use self::only::{Only, OnlyError};
-pub use self::rows::{Row, Rows, Selection, ids_in};
+pub use self::rows::{Known, Row, Rows, Selection, ids_in};
 pub use self::stock::{Agency, ByRefresh, Stock};
 pub use self::survey::{AppRows, Named, OwnApp, StoredSurvey, Survey, SurveyError, survey};
 pub use self::ways::{Forecast, Missing, WayForecast};
@@ -212,6 +213,8 @@ impl Plan {
             "unusual_ids": survey.unusual.count,
             "left_out": survey.left_out,
             "only_not_in_list": survey.not_met.count,
+            "recovered_before": survey.recovered_before(),
+            "recovered_before_in": survey.before,
             "calls": self.calls(),
             "rate": self.pacing.asked.to_string(),
             "max_rate": self.pacing.bound().to_string(),
@@ -250,6 +253,15 @@ impl fmt::Display for Plan {
                 format!("{} agencies", survey.companies)
             },
         )?;
+        for (folder, installations) in &survey.before {
+            let is_gone = if Path::new(folder).exists() { "" } else { ", which is gone" };
+            writeln!(
+                f,
+                "Skipped        {}, recovered in the last 24 hours by the run in {folder}{is_gone} \
+                 (--again takes them)",
+                counted(*installations, "installation")
+            )?;
+        }
         named(f, "Duplicates", &survey.duplicates)?;
         named(f, "Rejected", &survey.rejected)?;
         named(f, "Unusual ids", &survey.unusual)?;

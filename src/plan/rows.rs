@@ -1,6 +1,9 @@
 //! The rows of a list, each sorted into what is done with it.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use crate::{
     apps::{AppName, AppOfRun, COLUMN, Directory},
@@ -9,6 +12,7 @@ use crate::{
     fingerprint::{Fingerprint, Fingerprints},
     input::{self, InputError, Record, ScopeChoice, Source, Stored, ToldBy},
     installation::{Id, Installation},
+    recoveries::{Earlier, RecoveredBefore},
     text::SafeText,
 };
 
@@ -32,6 +36,8 @@ pub enum Row {
         stored: Stored,
         /// Where its id comes from.
         told_by: ToldBy,
+        /// The run that has recovered it in the last 24 hours, so that it is skipped.
+        before: Option<RecoveredBefore>,
     },
     /// It repeats an earlier row.
     Duplicate(Duplicate),
@@ -39,6 +45,15 @@ pub enum Row {
     Rejected(Rejected),
     /// `--only` or `--limit` leaves it out.
     LeftOut,
+}
+
+/// What other runs have recovered, and of which client rows are that name no app.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The recoveries of the last 24 hours.
+    pub earlier: Arc<Earlier>,
+    /// The usual client id, when one was given.
+    pub client_id: Option<String>,
 }
 
 /// Reads a list row by row, finds duplicates and applies the selection. Besides one record it
@@ -53,6 +68,7 @@ pub struct Rows {
     prints: Fingerprints,
     /// Of several apps, which a row is of.
     directory: Option<Directory>,
+    known: Known,
 }
 
 impl Rows {
@@ -71,7 +87,14 @@ impl Rows {
             seen: HashMap::new(),
             prints: Fingerprints::default(),
             directory,
+            known: Known::default(),
         })
+    }
+
+    /// The same rows, of which those are skipped that other runs have recovered.
+    #[must_use]
+    pub fn knowing(self, known: Known) -> Self {
+        Self { known, ..self }
     }
 
     /// The list that is being read.
@@ -111,9 +134,11 @@ impl Rows {
             return Row::Duplicate(Duplicate { row: listed.row, line: listed.line, first_row, id });
         }
         self.taken += 1;
+        let client_id = app.as_ref().map(|app| &app.client_id).or(self.known.client_id.as_ref());
+        let before = client_id.and_then(|id| self.known.earlier.find(id, &listed.installation));
         let told_by = listed.told_by;
         let (listed, stored) = listed_event(listed, app.map(|app| app.name));
-        Row::Take { listed, stored, told_by }
+        Row::Take { listed, stored, told_by, before }
     }
 
     /// The app that a row names in its column, or that rows without one are of.

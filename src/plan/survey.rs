@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use super::{
-    rows::{Row, Rows, Selection},
+    rows::{Known, Row, Rows, Selection},
     stock::Stock,
 };
 use crate::{
@@ -38,6 +38,9 @@ pub struct Survey {
     pub locations: u32,
     /// Agency connections to recover.
     pub companies: u32,
+    /// Installations that other runs have recovered in the last 24 hours, by run folder. They are
+    /// skipped, and counted nowhere else.
+    pub before: BTreeMap<String, u32>,
     /// Rows that repeat an earlier one.
     pub duplicates: Named,
     /// Rows that could not be read.
@@ -153,8 +156,9 @@ pub fn survey(
     selection: Selection,
     directory: Option<&Directory>,
     app: OwnApp<'_>,
+    known: Known,
 ) -> Result<Survey, SurveyError> {
-    let mut rows = Rows::of(source, scope, selection, directory.cloned())?;
+    let mut rows = Rows::of(source, scope, selection, directory.cloned())?.knowing(known);
     let mut survey = Survey::of(source);
     let mut clients = BTreeMap::new();
     let mut by_app = BTreeMap::<AppName, u32>::new();
@@ -167,7 +171,7 @@ pub fn survey(
         if let Row::Take { listed: Listed { app: Some(name), .. }, .. } = &row {
             *by_app.entry(name.clone()).or_default() += 1;
         }
-        if let Row::Take { listed, stored, told_by } = row {
+        if let Row::Take { listed, stored, told_by, before: None } = row {
             if let Some(client) = stored.client() {
                 *clients.entry(client.clone()).or_default() += 1;
             }
@@ -231,6 +235,7 @@ impl Survey {
             input: 0,
             locations: 0,
             companies: 0,
+            before: BTreeMap::new(),
             duplicates: Named::default(),
             rejected: Named::default(),
             unusual: Named::default(),
@@ -246,6 +251,10 @@ impl Survey {
 
     fn count(&mut self, row: &Row) {
         match row {
+            Row::Take { before: Some(before), .. } => {
+                self.input += 1;
+                *self.before.entry(before.folder.clone()).or_default() += 1;
+            }
             Row::Take { listed, .. } => {
                 self.input += 1;
                 self.count_installation(listed);
@@ -282,6 +291,11 @@ impl Survey {
     /// Whether it is the failures of a run in which nothing failed.
     pub fn is_nothing_left(&self) -> bool {
         self.continues == Continues::EarlierRun && self.input == 0 && self.left_out == 0
+    }
+
+    /// How many installations are skipped, since other runs have recovered them.
+    pub fn recovered_before(&self) -> u32 {
+        self.before.values().sum()
     }
 
     /// How many installations are to be recovered.

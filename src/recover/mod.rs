@@ -47,6 +47,7 @@ use crate::{
     journal::writer::{Custody, CustodyLost},
     pace::Pacer,
     record::Recorder,
+    recoveries::RecoveryLog,
     stop::{Cause, Stop},
     text::SafeText,
     watchdog::{Step, Watchdog},
@@ -77,6 +78,8 @@ pub struct Tools {
     pub max_outage: Duration,
     /// How many installations there are.
     pub gauge: Gauge,
+    /// What runs remember of each other; `None` in a rehearsal.
+    pub recoveries: Option<RecoveryLog>,
     /// What each of them waits for.
     pub watchdog: Watchdog,
     /// Whether it was said that the day's allowance is too small.
@@ -492,8 +495,11 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// The tokens of an agency are a way for its sub-accounts.
+    /// Others get to know of the recovery. The tokens of an agency are a way for its sub-accounts.
     fn pass_on(&self, granted: &Granted) {
+        if let Some(recoveries) = &self.tools.recoveries {
+            recoveries.remember(self.installation);
+        }
         if self.installation.scope == Scope::Company {
             let (token, expires_at) = (granted.pair.access_token(), granted.pair.expires_at());
             let company = self.installation.id.clone();

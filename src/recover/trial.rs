@@ -19,6 +19,7 @@ use crate::{
     },
     journal::writer::CustodyLost,
     pace::{Lane, Preparation, Readying},
+    recoveries::RecoveredBefore,
     secret::Secret,
     trials::OldTokens,
     watchdog::Step,
@@ -77,8 +78,13 @@ impl Recovery<'_> {
         }
     }
 
-    /// Leaves the installation alone when the access token that the list has is good.
+    /// Leaves the installation alone when another run has recovered it in the meantime, or when the
+    /// access token that the list has is good.
     pub(super) async fn try_old_token(&mut self) -> Result<Option<Ending>, CustodyLost> {
+        let recoveries = self.tools.recoveries.as_ref();
+        if let Some(recovered) = recoveries.and_then(|log| log.elsewhere(self.installation)) {
+            return self.skip(None, Some(recovered)).await.map(Some);
+        }
         let trials = self.tools.roads.trials();
         let (OldTokens::Tried, Some(token)) = (trials.old, &self.job.tokens.access) else {
             return Ok(None);
@@ -92,10 +98,18 @@ impl Recovery<'_> {
             self.wait_for_next(failure, Some(call), Duration::ZERO).await?;
             return Ok(None);
         }
+        self.skip(Some(call), None).await.map(Some)
+    }
+
+    async fn skip(
+        &self,
+        call: Option<Call>,
+        recovered: Option<RecoveredBefore>,
+    ) -> Result<Ending, CustodyLost> {
         let (row, id) = (self.row, self.installation.id.clone());
-        let skipped = Skipped { row, id, at: clock::now(), call };
+        let skipped = Skipped { row, id, at: clock::now(), call, recovered };
         self.tools.recorder.tell(Event::Skipped(skipped)).await?;
-        Ok(Some(Ending::Skipped))
+        Ok(Ending::Skipped)
     }
 
     async fn try_until_clear(

@@ -115,8 +115,8 @@ fn way_of(stage: Stage) -> Option<Way> {
 fn skipped_cells(skipped: &Skipped) -> [String; 14] {
     let mut cells: [String; 14] = Default::default();
     cells[0] = "skipped".into();
-    cells[4] = cell::or_empty(skipped.call.http_status);
-    cells[5] = "the access token that the list has is good".into();
+    cells[4] = cell::or_empty(skipped.call.as_ref().and_then(|call| call.http_status));
+    cells[5] = skipped.in_words();
     cells[12] = stamp(skipped.at);
     cells
 }

@@ -94,7 +94,7 @@ impl Stats {
                 e.code_margin_ms.into_iter().for_each(|ms| self.code_margin_ms.add(ms));
             }
             Event::Untried(e) => self.granting(e.via, &e.call),
-            Event::Skipped(e) => self.verify(&e.call),
+            Event::Skipped(e) => e.call.iter().for_each(|call| self.verify(call)),
             _ => {}
         }
         let ahead_ms = self.ahead_ms;
