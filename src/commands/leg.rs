@@ -342,7 +342,7 @@ impl Work<'_> {
             ));
         }
         drop(looking);
-        self.end_recoveries(&batch).await;
+        self.end_recoveries(batch).await;
         self.ahead.set(None);
         let starts = pacer.starts();
         drop(pacer);
@@ -368,8 +368,7 @@ impl Work<'_> {
     }
 
     /// Waits for what is remembered to be written. Nothing fails for its sake.
-    async fn end_recoveries(&self, batch: &Arc<Batch>) {
-        let batch = batch.clone();
+    async fn end_recoveries(&self, batch: Arc<Batch>) {
         let finish = move || batch.recoveries().map_or(Ok(()), RecoveryLog::finish);
         if let Ok(Err(error)) = spawn_blocking(finish).await {
             self.forgets(&error);

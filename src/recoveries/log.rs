@@ -78,8 +78,10 @@ impl RecoveryLog {
         let (end, ended) = mpsc::sync_channel(1);
         let mut work = Work::new(writer, read_to, shared.clone());
         let work = move || {
-            // Whoever waits for it may have stopped waiting.
+            // Whoever waits for it may have stopped waiting. Written, the lines outlive the process; the
+            // sync, which is for a power cut, need not be waited for.
             let _ = end.try_send(work.go());
+            let _ = work.sync();
         };
         thread::Builder::new().name("recoveries".into()).spawn(work)?;
         Ok(Self { shared, client_id, ended: Mutex::new(ended) })
@@ -108,7 +110,7 @@ impl RecoveryLog {
         Some(RecoveredBefore { at: Timestamp::from_second(*at).ok()?, folder })
     }
 
-    /// Waits until everything is written, for a bounded time. The error is that something is not.
+    /// Waits until everything is written, for a bounded time; the disk may still be syncing it. The error is that something is not.
     pub fn finish(&self) -> io::Result<()> {
         self.shared.lock().is_over = true;
         self.shared.woken.notify_one();
@@ -136,10 +138,9 @@ impl Shared {
         let is_idle = |state: &mut State| state.pending.is_empty() && !state.is_over;
         let woken = self.woken.wait_timeout_while(self.lock(), LOOK_EVERY, is_idle);
         let (mut state, _) = woken.unwrap_or_else(PoisonError::into_inner);
-        if !state.pending.is_empty() && !state.is_over {
-            drop(state);
-            thread::sleep(BATCH);
-            state = self.lock();
+        if !state.pending.is_empty() {
+            let woken = self.woken.wait_timeout_while(state, BATCH, |state| !state.is_over);
+            (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
         }
         (std::mem::take(&mut state.pending), state.is_over)
     }
@@ -172,7 +173,7 @@ impl Work {
                 outcome = self.write(&pending);
             }
             if is_over {
-                return outcome.and_then(|()| self.sync());
+                return outcome;
             }
             if looked.elapsed() >= LOOK_EVERY {
                 self.look_at_others();
