@@ -6,12 +6,16 @@
 //! byte.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
+    fmt,
     fs::File,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
 };
 
@@ -23,7 +27,10 @@ use base64::{
 };
 use serde::Deserialize;
 
-use crate::secret::Secret;
+use crate::{
+    known::{Kind, KnownSecrets},
+    secret::Secret,
+};
 
 /// Bytes of a secret's end that are looked for first. A shorter secret is no secret: it would be
 /// found by chance.
@@ -45,8 +52,12 @@ struct Tokens {
     refresh_token: Option<String>,
 }
 
-/// Files of tokens: the only ones that may hold any.
-struct TokenFiles(Vec<PathBuf>);
+/// Tokens that stand elsewhere than in the files of the run, as the list has them. They are read anew
+/// each time, so that none is kept.
+pub type MoreTokens = Arc<dyn Fn(&mut dyn FnMut(&str)) + Send + Sync>;
+
+/// Files of tokens: the only ones that may hold any; and what the list has.
+struct TokenFiles(Vec<PathBuf>, Option<MoreTokens>);
 
 impl TokenFiles {
     fn each(&self, mut take: impl FnMut(&str)) -> io::Result<()> {
@@ -60,6 +71,9 @@ impl TokenFiles {
                 }
                 line.clear();
             }
+        }
+        if let Some(more) = &self.1 {
+            more(&mut take);
         }
         Ok(())
     }
@@ -79,6 +93,14 @@ impl TokenFiles {
         Ok(lines)
     }
 
+    fn count_more(&self) -> usize {
+        let mut count = 0;
+        if let Some(more) = &self.1 {
+            more(&mut |_| count += 1);
+        }
+        count
+    }
+
     fn open(&self) -> impl Iterator<Item = io::Result<File>> {
         self.0.iter().filter(|path| path.exists()).map(File::open)
     }
@@ -86,6 +108,7 @@ impl TokenFiles {
 
 /// The secrets of a run, ready to be looked for.
 pub struct Search {
+    secrets: Vec<Secret>,
     /// Every form of the app's own secrets.
     app: Vec<Vec<u8>>,
     tokens: TokenFiles,
@@ -98,19 +121,20 @@ impl Search {
     pub fn of<'a>(
         secrets: impl IntoIterator<Item = &'a Secret>,
         token_files: impl IntoIterator<Item = PathBuf>,
+        more: Option<MoreTokens>,
     ) -> io::Result<Self> {
-        let forms = secrets.into_iter().flat_map(|secret| every_form(secret.expose()));
-        let app: Vec<_> = forms.collect();
-        let tokens = TokenFiles(token_files.into_iter().collect());
+        let secrets: Vec<Secret> = secrets.into_iter().cloned().collect();
+        let app: Vec<_> = secrets.iter().flat_map(|s| every_form(s.expose())).collect();
+        let tokens = TokenFiles(token_files.into_iter().collect(), more);
         // A last line without its end is one as well.
         let lines = tokens.count_lines()? + tokens.0.len();
-        let mut room = app.len() + lines * TAILS_OF_A_PAIR;
+        let mut room = app.len() + lines * TAILS_OF_A_PAIR + tokens.count_more() * TAILS_OF_ONE;
         loop {
             let mut tails = Tails::with_room(room);
             app.iter().filter_map(|form| tail_of(form)).for_each(|tail| tails.add(tail));
             tokens.each(|token| each_tail(token, |tail| tails.add(tail)))?;
             if !tails.are_too_many {
-                return Ok(Self { app, tokens, tails });
+                return Ok(Self { secrets, app, tokens, tails });
             }
             // Tokens of an unusual shape have more forms.
             room *= 2;
@@ -127,6 +151,29 @@ impl Search {
             }
         }
         Ok(leaks)
+    }
+
+    /// Takes everything out of a text that is one of the secrets.
+    pub fn cut_out(&self, text: &str) -> io::Result<String> {
+        let mut hits = HashSet::new();
+        self.tails.look_through(text.to_ascii_lowercase().as_bytes(), |_, tail| {
+            hits.insert(tail);
+        });
+        let known = KnownSecrets::default();
+        if hits.is_empty() {
+            return Ok(text.to_owned());
+        }
+        for secret in &self.secrets {
+            known.learn(Kind::Client, secret);
+        }
+        self.tokens.each(|token| {
+            let mut is_hit = false;
+            each_tail(token, |tail| is_hit |= hits.contains(&tail));
+            if is_hit {
+                known.learn(Kind::Client, &Secret::new(token.to_owned()));
+            }
+        })?;
+        Ok(known.cut_out(text).into_owned())
     }
 
     /// Looks through a file, piece by piece, several at a time.
@@ -194,6 +241,12 @@ impl Search {
             }
         })?;
         confirmed
+    }
+}
+
+impl fmt::Debug for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Search").finish_non_exhaustive()
     }
 }
 
@@ -297,7 +350,10 @@ fn percent_encoded(secret: &str, digits: &str) -> Vec<u8> {
 }
 
 /// How many tails a token pair has, if its tokens are plain.
-const TAILS_OF_A_PAIR: usize = 4;
+const TAILS_OF_A_PAIR: usize = 2 * TAILS_OF_ONE;
+
+/// How many tails a plain token has.
+const TAILS_OF_ONE: usize = 2;
 
 /// The tails of a token's likely forms. Nearly every token is a JWT, which nothing escapes, and of
 /// base64 the last bytes give the tail; so no form is made whole.
@@ -445,7 +501,7 @@ mod tests {
         fs::write(&tokens, format!("{document}\n")).unwrap();
         fs::write(&suspect, text).unwrap();
         let secret = Secret::new(SECRET.into());
-        let search = Search::of(Some(&secret), [tokens]).unwrap();
+        let search = Search::of(Some(&secret), [tokens], None).unwrap();
         !search.find(&[suspect]).unwrap().is_empty()
     }
 
@@ -489,7 +545,7 @@ mod tests {
         let token = |number: usize| format!("\"{number}/{TOKEN}/{number:032}\"");
         let line = |number| format!("{}\n", serde_json::json!({"access_token": token(number)}));
         fs::write(&tokens, (0..500).map(line).collect::<String>()).unwrap();
-        let search = Search::of(None, [tokens.clone()]).unwrap();
+        let search = Search::of(None, [tokens.clone()], None).unwrap();
         for number in (0..500).step_by(25) {
             fs::write(&suspect, token(number)).unwrap();
             assert_eq!(search.find(std::slice::from_ref(&suspect)).unwrap().len(), 1, "{number}");
@@ -498,7 +554,7 @@ mod tests {
         assert!(search.find(std::slice::from_ref(&suspect)).unwrap().is_empty());
         fs::write(&tokens, line(0).trim_end()).unwrap();
         fs::write(&suspect, token(0)).unwrap();
-        let search = Search::of(None, [tokens]).unwrap();
+        let search = Search::of(None, [tokens], None).unwrap();
         assert_eq!(search.find(&[suspect]).unwrap().len(), 1, "a last line without its end");
     }
 
@@ -553,7 +609,7 @@ mod tests {
         fs::write(&tokens, lines(&mut || document(text(600), text(600)))).unwrap();
         fs::write(&suspect, lines(&mut || text(1500))).unwrap();
         let start = std::time::Instant::now();
-        let search = Search::of(None, [tokens]).unwrap();
+        let search = Search::of(None, [tokens], None).unwrap();
         let ready = start.elapsed();
         assert!(search.find(&[suspect]).unwrap().is_empty());
         println!("200,000 tokens made ready: {ready:?}; and looked for: {:?}", start.elapsed());

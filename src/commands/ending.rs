@@ -33,14 +33,15 @@ pub fn show(summary: &Summary, folder: &RunFolder, options: &[OsString], json: b
     let options = &with_endpoint(options, summary.endpoint());
     let quiet = voice.talk == Talk::Quiet;
     if json {
-        print(&as_json(summary));
+        print(&summary.clean(as_json(summary)));
     } else if !quiet {
-        print(&in_words(summary, folder, options));
+        print(&summary.clean(in_words(summary, folder, options)));
     }
     for halted in summary.halts.iter().filter(|_| quiet || json) {
         let (title, path) = (halted.title(), folder.path().display());
         let ways_on = &halted.ways_on;
-        let _ = writeln!(io::stderr(), "error: halted: {title}; run folder: {path}\n{ways_on}");
+        let told = format!("error: halted: {title}; run folder: {path}\n{ways_on}");
+        let _ = writeln!(io::stderr(), "{}", summary.clean(told));
     }
     if let Some(exceeded) = &summary.exceeded {
         let Exceeded { starts, allowed, window } = exceeded;

@@ -35,14 +35,15 @@ use crate::{
     exit::{Exit, Fault, OrExit},
     gauge::Gauge,
     highlevel::{client::Client, endpoint::Endpoint, server_clock::OffsetWatch, table::Answers},
+    input::Source,
     journal::{
         folder::{Lock, RunFolder},
-        ledger::{Ledger, Take},
+        ledger::{self, Ledger, Take},
         tokens,
         writer::{Ended, Journal, Writer},
     },
     known::{Kind, KnownSecrets},
-    leaks::Search,
+    leaks::{MoreTokens, Search},
     pace::{Outlook, Pacer, memory::Memory},
     progress::Progress,
     record::Recorder,
@@ -159,6 +160,10 @@ impl Leg {
         let mut signals =
             Signals::listen().context("cannot listen to signals").or_exit(Exit::Local)?;
         let Self { folder, lock, writer, log, ledger, take, tokens, options, others } = self;
+        let list = match &tokens {
+            Some(tokens) => Some(tokens.for_search()),
+            None => tokens_of_run(&folder),
+        };
         let secrets: Vec<Secret> = calls.parties.iter().flat_map(Party::secrets).collect();
         let stop = Stop::default();
         let run_id = ledger.started.run_id.clone();
@@ -175,7 +180,7 @@ impl Leg {
         leave_out_refused(&folder).or_exit(Exit::Local)?;
         let closing = {
             let folder = folder.clone();
-            spawn_blocking(move || close(&folder, &secrets, None, voice))
+            spawn_blocking(move || close(&folder, &secrets, list, None, voice))
         };
         let summary = tokio::select! {
             closed = closing => closed.context("the work on the files broke off: a bug").or_exit(Exit::Bug)?,
@@ -510,20 +515,28 @@ fn leave_out_refused(folder: &RunFolder) -> anyhow::Result<()> {
 fn close(
     folder: &RunFolder,
     secrets: &[Secret],
+    list: Option<MoreTokens>,
     escalation: Option<&Escalation>,
     voice: Voice,
 ) -> Result<Summary, Fault> {
     let token_files = [folder.tokens(), folder.quarantine()];
     // What is to be looked for does not depend on the views.
     let (search, summary) = thread::scope(|scope| {
-        let search = scope.spawn(|| Search::of(secrets, token_files.clone()));
+        let search = scope.spawn(|| Search::of(secrets, token_files.clone(), list));
         let summary = views::write_all(folder, escalation).or_exit(Exit::Local);
         (search.join().unwrap_or_else(|_| Err(io::Error::other("it broke off: a bug"))), summary)
     });
     let summary = summary?;
-    let found = search.and_then(|search| find_leaks(&search, folder, &token_files, voice));
-    let leaks = found.context("cannot look for secrets in the run folder").or_exit(Exit::Local)?;
-    if leaks.is_empty() { Ok(summary) } else { set_aside(folder, summary, &leaks) }
+    let found = search.and_then(|search| {
+        let leaks = find_leaks(&search, folder, &token_files, voice)?;
+        Ok((search, leaks))
+    });
+    let (search, leaks) =
+        found.context("cannot look for secrets in the run folder").or_exit(Exit::Local)?;
+    if leaks.is_empty() {
+        return Ok(summary);
+    }
+    set_aside(folder, summary.cleaned_by(search), &leaks)
 }
 
 /// The run's own files in which a secret stands. Of others it is only said: they may be copies that
@@ -574,7 +587,14 @@ pub fn rewrite_views(
     escalation: Option<&Escalation>,
     voice: Voice,
 ) -> Result<Summary, Fault> {
-    close(folder, &[], escalation, voice)
+    close(folder, &[], tokens_of_run(folder), escalation, voice)
+}
+
+/// The tokens of the list of a run, where the list is still what it was.
+fn tokens_of_run(folder: &RunFolder) -> Option<MoreTokens> {
+    let Started { list, selection, .. } = ledger::started(&folder.journal()).ok()?;
+    let source = Source::open(list.path.as_ref()?).ok()?;
+    Some(TokenList::new(source, selection.scope).for_search())
 }
 
 /// The files in which secrets are looked for: the run's own, and what somebody else put beside them.

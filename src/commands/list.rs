@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, anyhow, ensure};
@@ -15,6 +16,7 @@ use crate::{
     input::{self, Record, ScopeChoice, Source},
     installation::{Id, Installation},
     journal::writer::Writer,
+    leaks::MoreTokens,
     plan::{self, Known, OwnApp, Row, Rows, Selection, Survey},
     run_log::RunLog,
     sandbox::{AccessLife, RefreshLife, StoredPair},
@@ -148,9 +150,26 @@ impl TokenList {
         })
     }
 
-    /// Stands before its first row. What cannot be read has no tokens.
+    /// Its tokens for the search for leaks, read anew each time. A table without a column for tokens
+    /// is read no further than its header.
+    pub fn for_search(&self) -> MoreTokens {
+        let list = self.clone();
+        Arc::new(move |take| {
+            let Ok(mut records) = list.source.read(list.scope) else { return };
+            while records.may_hold_tokens()
+                && let Some(Ok(record)) = records.next()
+            {
+                let Record::Installation(listed) = record else { continue };
+                listed.stored.seen.iter().for_each(|token| take(token.expose()));
+            }
+        })
+    }
+
+    /// Stands before its first row. What cannot be read has no tokens, nor has a table without a
+    /// column for them.
     pub fn read(&self) -> TokenRows {
-        TokenRows { list: self.source.read(self.scope).ok(), ahead: None }
+        let list = self.source.read(self.scope).ok().filter(input::List::may_hold_tokens);
+        TokenRows { list, ahead: None }
     }
 }
 

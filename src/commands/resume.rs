@@ -610,7 +610,7 @@ fn tokens_of_list(
     match now {
         ListNow::Same => {
             let source = Source::open(list.path.as_ref()?).ok()?;
-            return needs_tokens.then(|| TokenList::new(source, selection.scope));
+            return Some(TokenList::new(source, selection.scope));
         }
         ListNow::Changed if needs_tokens => voice.say(&format!(
             "note: {} has changed since the run began; the run goes on with the list as it was: {without}",

@@ -326,8 +326,8 @@ fn prepare(
     list.record(&plan.survey, &mut writer, &log)?;
     let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
     let options = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
-    let are_needed = plan.ways.include(Way::Refresh) || plan.trials.old == OldTokens::Tried;
-    let tokens = are_needed.then(|| list.tokens());
+    // Whether a route presents them or not: what a server repeats of them is cut out.
+    let tokens = Some(list.tokens());
     let (take, others) = (Take::Open, Others::Ignored);
     Ok(Leg { folder, lock, writer, log, ledger, take, tokens, options, others })
 }

@@ -115,8 +115,47 @@ pub(super) fn holds(original: &str) -> Option<Holds> {
         | "credential" | "auth" | "authdata" | "session" | "data" | "ghl" | "highlevel"
         | "gohighlevel" | "leadconnector" => (!name.is_empty()).then_some(Holds::Tokens),
         _ if is_encrypted_name(base) => Some(Holds::Ciphertext),
-        _ => is_secret_name(&name).then_some(Holds::OtherToken),
+        _ => (is_secret_name(&name) || is_of_a_container(&name)).then_some(Holds::OtherToken),
     }
+}
+
+/// Whether a column of this name, or a member of an object, may hold a secret, so that no output has
+/// it: every one that tokens are read from, and every one that is named like a secret.
+pub(super) fn is_left_out(original: &str) -> bool {
+    let is_of_tokens = matches!(
+        holds(original),
+        Some(Holds::Access | Holds::Refresh | Holds::Ciphertext | Holds::OtherToken)
+    );
+    is_of_tokens || is_secret_name(&normalise(original))
+}
+
+/// `oauth_data_refresh`, `session.rt`, `refresh_ghl`: what is left when the words for the place are
+/// taken off is a name for a token.
+fn is_of_a_container(name: &str) -> bool {
+    const PLACES: [&str; 14] = [
+        "gohighlevel",
+        "highlevel",
+        "leadconnector",
+        "ghl",
+        "hl",
+        "oauth2",
+        "oauth",
+        "auth",
+        "credentials",
+        "credential",
+        "session",
+        "data",
+        "old",
+        "current",
+    ];
+    let mut rest = name;
+    while let Some(less) = PLACES.iter().find_map(|place| rest.strip_prefix(place)) {
+        rest = less;
+    }
+    while let Some(less) = PLACES.iter().find_map(|place| rest.strip_suffix(place)) {
+        rest = less;
+    }
+    rest.len() < name.len() && matches!(rest, "access" | "refresh" | "rt")
 }
 
 /// `access_token_encrypted`, `encryptedRefreshToken`, `refresh_token_enc`.
@@ -283,7 +322,7 @@ impl Layout {
             return index;
         }
         self.tokens.extend(holds(name).map(|holds| (holds, index)));
-        if is_secret_name(&normalise(name)) {
+        if is_left_out(name) {
             self.shape.left_out.push(shown);
             return index;
         }
@@ -516,6 +555,41 @@ mod tests {
         assert_eq!(shape.columns, ["location_id", "token_expires_at"]);
         assert_eq!(shape.left_out, ["Access Token", "refresh_token"]);
         assert_eq!(shape.found.len(), 4);
+    }
+
+    #[test]
+    fn every_column_that_tokens_are_read_from_is_left_out() {
+        for name in [
+            "ghl_refresh",
+            "hl_rt",
+            "oauth_access",
+            "GHL Refresh",
+            "refresh",
+            "rt",
+            "hl_at",
+            "encRefreshToken",
+            "refresh_ghl",
+            "oauth.data.refresh",
+            "sessionAccess",
+            "old_rt",
+        ] {
+            assert!(is_left_out(name), "{name}");
+        }
+        for name in [
+            "last_refresh",
+            "refreshed_at",
+            "refresh_token_expires_at",
+            "created_at",
+            "access_level",
+            "data",
+            "location_id",
+            "name",
+            "started",
+            "sort",
+            "",
+        ] {
+            assert!(!is_left_out(name), "{name}");
+        }
     }
 
     #[test]

@@ -239,6 +239,11 @@ impl List {
         &self.layout.shape
     }
 
+    /// Whether a record that follows may have tokens: a table without a column for them has none.
+    pub fn may_hold_tokens(&self) -> bool {
+        matches!(self.reader, Reader::Json(_)) || self.layout.tokens().next().is_some()
+    }
+
     /// The SHA-256, in hex, of the list's bytes as far as they are read: of all of them after the
     /// end. Two readings that differ in it are two lists.
     pub fn digest(&self) -> String {

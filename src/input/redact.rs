@@ -124,7 +124,7 @@ pub(super) fn json_holds_secret(json: &str) -> bool {
         let text = unquote(&literal[..end]);
         rest = &literal[end..];
         let is_name = rest.trim_start().starts_with(':');
-        if holds_token(&text) || (is_name && is_secret_name(&super::columns::normalise(&text))) {
+        if holds_token(&text) || (is_name && super::columns::is_left_out(&text)) {
             return true;
         }
     }

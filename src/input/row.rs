@@ -10,7 +10,7 @@ use crate::{
 use super::columns::{Layout, normalise};
 use super::history::history;
 use super::judge::{Reason, clean, is_object_id, judge as judge_id};
-use super::redact::{carry, look};
+use super::redact::{LEFT_OUT, carry, look};
 use super::stored::Stored;
 use super::{Listed, Record, Rejected, ScopeChoice, ToldBy};
 
@@ -103,7 +103,7 @@ fn listed(at: Position, layout: &Layout, row: &impl Cells, found: Found) -> List
         line: at.line,
         unusual: !installation.id.is_usual(),
         installation,
-        values: values(layout, row),
+        values: values(layout, row, &stored),
         history: layout.history().and_then(|columns| history(columns, row)),
         stored,
         told_by,
@@ -111,7 +111,18 @@ fn listed(at: Position, layout: &Layout, row: &impl Cells, found: Found) -> List
 }
 
 /// The carried cells. In the failures of an earlier run, some have an apostrophe of ours.
-fn values(layout: &Layout, row: &impl Cells) -> Vec<String> {
+/// A cell that repeats a token of the record, in a column of whatever name, is left out too.
+fn values(layout: &Layout, row: &impl Cells, stored: &Stored) -> Vec<String> {
+    let mut values = carried_values(layout, row);
+    for token in &stored.seen {
+        for value in values.iter_mut().filter(|value| value.contains(token.expose())) {
+            LEFT_OUT.clone_into(value);
+        }
+    }
+    values
+}
+
+fn carried_values(layout: &Layout, row: &impl Cells) -> Vec<String> {
     let is_guarded = layout.history().is_some();
     let cells = layout.carried().iter().map(|column| row.cell(*column));
     let cells = cells.map(|cell| if is_guarded { without_guard(cell) } else { cell });

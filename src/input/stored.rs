@@ -23,6 +23,8 @@ pub struct Stored {
     pub tokens: TokensAtHand,
     /// Whether something stands there that cannot.
     pub unused: Unused,
+    /// Every token that stands there, whether it is used or not.
+    pub seen: Vec<Secret>,
     pub(super) claims: Vec<Claims>,
 }
 
@@ -53,7 +55,10 @@ impl Stored {
             Holds::Ciphertext if bare(cell).len() >= SHORTEST => self.note(Unused::Ciphertext),
             Holds::Ciphertext => {}
             Holds::Tokens => self.take_object(cell),
-            Holds::OtherToken => self.look_into(bare(cell)),
+            Holds::OtherToken => {
+                self.see(bare(cell));
+                self.look_into(bare(cell));
+            }
             Holds::Access | Holds::Refresh if is_answer(cell) => self.take_object(cell),
             Holds::Access | Holds::Refresh => self.take(holds, bare(cell)),
         }
@@ -87,11 +92,18 @@ impl Stored {
             TokenShape::NoToken => self.note(Unused::NoToken),
             TokenShape::Ciphertext => self.note(Unused::Ciphertext),
             TokenShape::Token => {
+                self.see(text);
                 self.look_into(text);
                 let TokensAtHand { access, refresh } = &mut self.tokens;
                 let place = if holds == Holds::Refresh { refresh } else { access };
                 place.get_or_insert_with(|| Secret::new(text.to_owned()));
             }
+        }
+    }
+
+    fn see(&mut self, text: &str) {
+        if shape(text) == TokenShape::Token {
+            self.seen.push(Secret::new(text.to_owned()));
         }
     }
 

@@ -132,7 +132,7 @@ fn list_events(
 /// Writes `summary.json` alone.
 pub fn write_summary(folder: &RunFolder, summary: &Summary) -> anyhow::Result<()> {
     let mut file = folder.disk().replace(&folder.file("summary.json"))?;
-    serde_json::to_writer_pretty(&mut file, summary).context("cannot write summary.json")?;
-    file.write_all(b"\n")?;
+    let text = serde_json::to_string_pretty(summary).context("cannot write summary.json")?;
+    file.write_all(summary.clean(text + "\n").as_bytes())?;
     file.put_in_place()
 }

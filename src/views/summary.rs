@@ -1,6 +1,6 @@
 //! `summary.json`, and the few lines that the person on call sees at the end.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,6 +16,7 @@ use crate::{
     event::{Escalation, Halted, Interrupt, Started},
     exit::Exit,
     journal::ledger::{AppBooks, Books, Chain, Ledger, LostGrant},
+    leaks::Search,
     pace::{AskedRate, Rate},
     text::SafeText,
     way::Way,
@@ -88,6 +89,9 @@ pub struct Summary {
     pub lost_grants: LostGrants,
     /// Files that were set aside because a secret was found in them.
     pub leaks: Vec<String>,
+    /// Finds the secrets of the run, where one of its files had some.
+    #[serde(skip)]
+    search: Option<Arc<Search>>,
 }
 
 /// A halt for a person.
@@ -209,6 +213,22 @@ struct BusiestWindow {
 }
 
 impl Summary {
+    /// The same run, of whose figures nothing is written or said before its secrets are cut out.
+    #[must_use]
+    pub fn cleaned_by(self, search: Search) -> Self {
+        Self { search: Some(Arc::new(search)), ..self }
+    }
+
+    /// A text that is made of the figures, as it may be written and said.
+    pub fn clean(&self, text: String) -> String {
+        match &self.search {
+            None => text,
+            Some(search) => search.cut_out(&text).unwrap_or_else(|_| {
+                "left out: a secret stands in it, and cannot be found any more\n".into()
+            }),
+        }
+    }
+
     /// The same run, in whose files secrets were found.
     #[must_use]
     pub fn with_leaks(mut self, files: Vec<String>) -> Self {
@@ -277,6 +297,7 @@ impl Summary {
             causes: causes.by_frequency(),
             lost_grants: LostGrants::of(ledger.all_lost_grants()),
             leaks: ledger.leaks.iter().map(|leak| leak.file.clone()).collect(),
+            search: None,
         }
     }
 }

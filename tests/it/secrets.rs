@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::{
     recording::{Recording, Reply, whole},
     support::{
-        CLIENT_ID, CLIENT_SECRET, Ran, Witness, Work, company, entries, location, locations,
+        CLIENT_ID, CLIENT_SECRET, Ran, StandIn, Witness, Work, company, entries, location,
+        locations,
     },
 };
 
@@ -168,5 +169,62 @@ fn a_success_that_repeats_the_code_keeps_its_tokens_and_no_code() {
     assert_eq!(ran.tokens()[0]["grant"]["from"], "code [secret]");
     for code in highlevel.testimony().codes {
         assert!(!everything(&ran).contains(&code), "{code}");
+    }
+}
+
+#[test]
+fn a_token_of_the_list_is_carried_nowhere_under_an_odd_name_or_in_another_column() {
+    let token = |n: usize| format!("live-refresh-token-of-{n:06}");
+    let names = ["ghl_refresh", "hl_rt", "oauth_access", "refresh_ghl", "oauth.data.refresh"];
+    let rows = names.iter().enumerate();
+    let nested = rows.clone().map(
+        |(n, name)| json!({ "locationId": location(n), "crm": { "deep": { *name: token(n) } } }),
+    );
+    let nested: Vec<Value> = nested.collect();
+    let lists = rows.map(|(n, name)| {
+        let csv =
+            format!("location_id,{name},notes\n{},{},was {}\n", location(n), token(n), token(n));
+        (format!("{n}.csv"), csv)
+    });
+    let lists = lists.chain([("nested.json".to_owned(), Value::from(nested).to_string())]);
+    for (name, list) in lists {
+        let (work, stand_in) = (Work::new(), StandIn::faulty(&json!({ "*": ["unknown_id*"] })));
+        let list = work.file(&name, list);
+        let ran = work.run(list, &stand_in.url()).arg("-v").go().expect(1);
+        assert!(
+            !everything(&ran).contains("live-refresh-token"),
+            "{name}: {}",
+            ran.text("failures.csv")
+        );
+        assert!(!ran.failures().is_empty());
+    }
+}
+
+#[test]
+fn a_leak_is_cut_out_of_all_that_is_said_of_it() {
+    // What a server says of a token that only a later row of the list has.
+    let token = "The-Refresh-Token-Of-The-Last-Row-0001";
+    for talk in ["--color=never", "--json", "-q"] {
+        let highlevel = Recording::answering(move |_, _, _| {
+            Reply::Json(
+                400,
+                json!({ "message": format!("App is not installed: {}", token.to_uppercase()) }),
+            )
+        });
+        let work = Work::new();
+        let csv = format!("location_id,ghl_refresh\n{},\n{},{token}\n", location(1), location(2));
+        let list = work.file("list.csv", csv);
+        let run = work.run(list, &highlevel.url()).arg(talk);
+        let ran = run.args(["--concurrency", "1"]).go().expect(5);
+        let summary = ran.text("summary.json").to_lowercase();
+        assert!(!summary.contains(&token.to_lowercase()), "{summary}");
+        assert!(!ran.stdout.to_lowercase().contains(&token.to_lowercase()), "{}", ran.stdout);
+        if talk == "-q" {
+            assert!(!ran.stderr.to_lowercase().contains(&token.to_lowercase()), "{}", ran.stderr);
+        } else {
+            assert!(ran.stdout.contains("[secret]"), "{}", ran.stdout);
+        }
+        assert_eq!(ran.summary()["exit_code"], 5);
+        assert!(ran.summary()["leaks"].as_array().unwrap().contains(&"summary.json".into()));
     }
 }

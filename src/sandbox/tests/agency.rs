@@ -59,8 +59,7 @@ async fn an_agency_token_that_the_sandbox_granted_works_too() {
     let token = agency["access_token"].as_str().unwrap();
     let (status, answer) = sent(bench.location_token(token, V2, &fields)).await;
     assert_eq!((status, answer["locationId"].as_str()), (201, Some("lllllllllllllllllll1")));
-    // Nobody knows of which client the stored token of the agency is.
-    assert!(claims(&answer["access_token"]).get("sourceId").is_none());
+    assert_eq!(claims(&answer["access_token"])["sourceId"], CLIENT_ID);
 }
 
 #[tokio::test]
