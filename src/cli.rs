@@ -134,10 +134,6 @@ pub struct RunArgs {
     /// Show the plan only: no network, nothing written
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
-    /// Recover installations too that any run of this user on this machine has recovered in the last
-    /// 24 hours, with the same client id and base URL; without it they are skipped
-    #[arg(long, help_heading = "List")]
-    pub again: bool,
     /// Do not ask before the first call (without a terminal nothing is asked)
     #[arg(short, long, help_heading = "Output")]
     pub yes: bool,
@@ -163,6 +159,10 @@ pub struct ListArgs {
     /// The folder of the run whose failures the list is, when the list is not in it any more
     #[arg(long, value_name = "RUN_DIR")]
     pub parent: Option<PathBuf>,
+    /// Recover installations too that any run of this user on this machine has recovered in the last
+    /// 24 hours, with the same client id and base URL; without it they are skipped
+    #[arg(long)]
+    pub again: bool,
 }
 
 /// What goes into escalation.md and escalation.csv.

@@ -204,7 +204,9 @@ impl Entry {
         let forms = leaks::forms(secret).into_iter();
         let mut forms: Vec<_> = forms.map(String::into_bytes).collect();
         forms.retain(|form| form.len() >= SHORTEST);
-        forms.iter_mut().for_each(|form| form.make_ascii_lowercase());
+        for form in &mut forms {
+            form.make_ascii_lowercase();
+        }
         forms
     }
 
@@ -270,8 +272,10 @@ impl Book {
         for (end, window) in (TAIL..).zip(bytes.windows(TAIL)) {
             let entries = leaks::tail_of_lowered(window).and_then(|tail| self.by_tail.get(&tail));
             for entry in entries.into_iter().flatten().filter(|e| kinds.contains(&e.kind)) {
-                let whole = entry.forms().into_iter().find(|form| bytes[..end].ends_with(form));
-                whole.into_iter().for_each(|form| found(end - form.len()..padded(end)));
+                let mut forms = entry.forms().into_iter();
+                if let Some(form) = forms.find(|form| bytes[..end].ends_with(form)) {
+                    found(end - form.len()..padded(end));
+                }
             }
         }
         for entry in self.short.iter().filter(|e| kinds.contains(&e.kind)) {

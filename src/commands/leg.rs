@@ -443,9 +443,9 @@ impl Work<'_> {
 /// The client secrets of all apps: a server may know more than one of them.
 fn known_to(parties: &[Party]) -> KnownSecrets {
     let known = KnownSecrets::default();
-    parties.iter().for_each(|party| {
+    for party in parties {
         known.learn(Kind::Client, &party.credentials.client_secret.0);
-    });
+    }
     known
 }
 

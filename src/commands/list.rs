@@ -270,7 +270,7 @@ fn none_of_only(survey: &Survey, named: usize, typed: usize) -> anyhow::Error {
 fn skipped_event(row: &Row) -> Option<Event> {
     let Row::Take { listed, before: Some(before), .. } = row else { return None };
     let (row, id) = (listed.row, listed.installation.id.clone());
-    let (at, recovered) = (clock::now(), Some(before.clone()));
+    let (at, recovered) = (clock::now(), Some(*before.clone()));
     Some(Event::Skipped(Skipped { row, id, at, call: None, recovered }))
 }
 

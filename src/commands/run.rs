@@ -113,7 +113,7 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
         return Ok(Exit::Usage);
     }
     let mut leg = prepare(args, &list, &plan, &app, links, &out, disk)?;
-    leg.others = if args.again { Others::Ignored } else { Others::Heeded(known.earlier) };
+    leg.others = if args.list.again { Others::Ignored } else { Others::Heeded(known.earlier) };
     let (endpoint, answers) = (app.endpoint, app.answers);
     let (ways, trials) = (plan.ways, plan.trials);
     let calls = Calls { endpoint, answers, parties, limits, ways, trials };
@@ -189,7 +189,7 @@ fn open_list(args: &RunArgs) -> Result<InputList, Fault> {
 
 /// What other runs have recovered. A rehearsal knows of nothing, and nobody of it.
 fn known(args: &RunArgs, app: &App) -> Known {
-    if args.again || args.rehearsal.sandbox {
+    if args.list.again || args.rehearsal.sandbox {
         return Known::default();
     }
     let clients = app.named.iter().map(|named| &named.app.client_id).chain(&app.client_id);
@@ -361,7 +361,7 @@ fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App, links: Link
         via: plan.ways.clone(),
         verify: plan.trials.new.clone(),
         skip_healthy: plan.trials.old == OldTokens::Tried,
-        again: args.again,
+        again: args.list.again,
         list: plan.survey.list.clone(),
         selection: list.selected().clone(),
         parent: links.parent(),

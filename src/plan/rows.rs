@@ -37,7 +37,7 @@ pub enum Row {
         /// Where its id comes from.
         told_by: ToldBy,
         /// The run that has recovered it in the last 24 hours, so that it is skipped.
-        before: Option<RecoveredBefore>,
+        before: Option<Box<RecoveredBefore>>,
     },
     /// It repeats an earlier row.
     Duplicate(Duplicate),
@@ -135,7 +135,9 @@ impl Rows {
         }
         self.taken += 1;
         let client_id = app.as_ref().map(|app| &app.client_id).or(self.known.client_id.as_ref());
-        let before = client_id.and_then(|id| self.known.earlier.find(id, &listed.installation));
+        let before = client_id
+            .and_then(|id| self.known.earlier.find(id, &listed.installation))
+            .map(Box::new);
         let told_by = listed.told_by;
         let (listed, stored) = listed_event(listed, app.map(|app| app.name));
         Row::Take { listed, stored, told_by, before }

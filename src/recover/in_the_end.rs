@@ -1,6 +1,6 @@
 //! What is said of an installation to which no route led: what stands in its way.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use super::{Ending, Recovery, roads};
 use crate::{
@@ -87,7 +87,8 @@ fn told(obstacles: &[Obstacle], decisive: usize) -> Failure {
     for (at, other) in obstacles.iter().enumerate() {
         let said = other.failure.message.as_str();
         if at != decisive && !said.is_empty() {
-            text.push_str(&format!("; {}: {said}", other.route));
+            // Writing to a String cannot fail.
+            let _ = write!(text, "; {}: {said}", other.route);
         }
     }
     Failure { message: SafeText::new(&text), ..main.clone() }

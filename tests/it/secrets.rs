@@ -90,12 +90,14 @@ fn what_a_server_says_holds_no_secret_in_any_case_or_place() {
             Reply::Whole(whole(302, &[("Location", &to)], ""))
         }
         2 => {
-            let escaped: String =
-                secret.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+            let escaped = secret
+                .chars()
+                .fold(String::new(), |text, c| text + &format!("\\u{:04x}", u32::from(c)));
             Reply::Whole(whole(418, &[], &format!(r#"{{"message":"no {escaped} here"}}"#)))
         }
         3 => {
-            let encoded: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let encoded =
+                secret.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
             Reply::Json(422, json!({ "message": [encoded], "traceId": secret.to_uppercase() }))
         }
         4 => Reply::Whole(whole(409, &[("x-trace-id", secret)], r#"{"message":"odd"}"#)),
