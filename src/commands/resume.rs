@@ -340,12 +340,12 @@ fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger,
 
 /// What other runs have recovered, for a run that broke off while its list was being read.
 fn known_at_the_start(started: &Started) -> Known {
-    let Started { apps, client_id, base_url, .. } = started;
+    let Started { apps, client_id, base_url, run_id, .. } = started;
     if started.again || started.sandbox {
         return Known::default();
     }
     let clients = apps.iter().map(|app| app.client_id.as_str()).chain([client_id.as_str()]);
-    let earlier = Arc::new(Earlier::load(base_url, clients));
+    let earlier = Arc::new(Earlier::load_of_others(base_url, clients, run_id));
     Known { earlier, client_id: Some(client_id.clone()).filter(|id| !id.is_empty()) }
 }
 

@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    ENDING, Header, Print, REMEMBERED, RecoveredBefore, beginning, is_remembered, read_line,
+    ENDING, Header, Print, REMEMBERED, RecoveredBefore, beginning, file_name, is_remembered,
+    read_line,
 };
 use crate::{clock, installation::Installation, state_folder};
 use jiff::Timestamp;
@@ -32,7 +33,24 @@ struct OfClient {
 impl Earlier {
     /// Reads what is remembered for these clients at an address.
     pub fn load<'a>(base_url: &str, clients: impl IntoIterator<Item = &'a str>) -> Self {
-        let of = |client: &'a str| (client.to_owned(), OfClient::load(base_url, client));
+        Self::load_but(base_url, clients, None)
+    }
+
+    /// The same without what this run has recovered itself.
+    pub fn load_of_others<'a>(
+        base_url: &str,
+        clients: impl IntoIterator<Item = &'a str>,
+        run_id: &str,
+    ) -> Self {
+        Self::load_but(base_url, clients, Some(run_id))
+    }
+
+    fn load_but<'a>(
+        base_url: &str,
+        clients: impl IntoIterator<Item = &'a str>,
+        own: Option<&str>,
+    ) -> Self {
+        let of = |client: &'a str| (client.to_owned(), OfClient::load(base_url, client, own));
         Self { by_client: clients.into_iter().map(of).collect() }
     }
 
@@ -55,10 +73,12 @@ impl Earlier {
 }
 
 impl OfClient {
-    fn load(base_url: &str, client_id: &str) -> Self {
+    fn load(base_url: &str, client_id: &str, own: Option<&str>) -> Self {
         let mut of_client = Self::default();
         let now = clock::now();
-        for path in files(base_url, client_id) {
+        let own = own.map(|run_id| file_name(base_url, client_id, run_id));
+        let is_own = |path: &PathBuf| own.as_ref().is_some_and(|own| path.ends_with(own));
+        for path in files(base_url, client_id).into_iter().filter(|path| !is_own(path)) {
             // A file that cannot be read has nothing to say.
             let _ = of_client.take(&path, now);
         }

@@ -13,9 +13,9 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    ENDING, Earlier, Header, Print, RecoveredBefore, beginning,
+    Earlier, Header, Print, RecoveredBefore,
     earlier::{files, read_from},
-    line_of,
+    file_name, line_of,
 };
 use crate::{clock, installation::Installation, state_folder};
 
@@ -204,8 +204,7 @@ impl Work {
 
     fn path(&self) -> io::Result<PathBuf> {
         let Writer { base_url, client_id, run_id, .. } = &self.writer;
-        let name = format!("{}{run_id}{ENDING}", beginning(base_url, client_id));
-        Ok(state_folder::create()?.join(name))
+        Ok(state_folder::create()?.join(file_name(base_url, client_id, run_id)))
     }
 
     /// Opens the run's own file. Its last line may be torn: what follows begins on a new one.

@@ -64,6 +64,10 @@ fn beginning(base_url: &str, client_id: &str) -> String {
 
 const ENDING: &str = ".log";
 
+fn file_name(base_url: &str, client_id: &str, run_id: &str) -> String {
+    format!("{}{run_id}{ENDING}", beginning(base_url, client_id))
+}
+
 fn line_of(print: Print, at: Timestamp) -> String {
     format!("{} {}\n", URL_SAFE_NO_PAD.encode(print.0), at.as_second())
 }

@@ -67,7 +67,8 @@ fn resume(work: &Work, stand_in: &StandIn) -> Exit {
 }
 
 fn run(work: &Work, list: &Path, stand_in: &StandIn, disk: Disk) -> Exit {
-    inside(work, &["run", list.to_str().unwrap()], stand_in, disk)
+    // Inside the tests, the memory of recoveries is that of whoever runs them.
+    inside(work, &["run", "--again", list.to_str().unwrap()], stand_in, disk)
 }
 
 /// Goes on with whatever is there until all is recovered, and checks the end.

@@ -162,7 +162,7 @@ fn where_nothing_failed_the_file_says_so_and_lost_grants_are_escalated() {
     assert!(good.text("escalation.md").ends_with("\nNothing to escalate.\n"));
     stand_in.set_faults(&json!({ location(1): ["exchange:cut"] }));
     stand_in.next_run();
-    let second = work.run_into("second", &list, &stand_in.url()).go().expect(0);
+    let second = work.run_into("second", &list, &stand_in.url()).arg("--again").go().expect(0);
     second.assert_sound(&stand_in);
     let sections = sections(&second);
     assert_eq!(sections.len(), 1);
