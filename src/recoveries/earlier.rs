@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    ENDING, Header, Print, REMEMBERED, RecoveredBefore, beginning, file_name, is_remembered,
+    ENDING, EVERY, Header, Print, REMEMBERED, RecoveredBefore, beginning, file_name, is_remembered,
     read_line,
 };
 use crate::{clock, installation::Installation, state_folder};
@@ -50,6 +50,7 @@ impl Earlier {
         clients: impl IntoIterator<Item = &'a str>,
         own: Option<&str>,
     ) -> Self {
+        sweep();
         let of = |client: &'a str| (client.to_owned(), OfClient::load(base_url, client, own));
         Self { by_client: clients.into_iter().map(of).collect() }
     }
@@ -87,9 +88,6 @@ impl OfClient {
     }
 
     fn take(&mut self, path: &Path, now: Timestamp) -> io::Result<()> {
-        if is_old(path) {
-            return fs::remove_file(path);
-        }
         let place = u32::try_from(self.folders.len()).unwrap_or(u32::MAX);
         let mut recovered = Vec::new();
         let read = read_from(path, 0, |print, at| {
@@ -104,14 +102,25 @@ impl OfClient {
     }
 }
 
+/// Deletes the files, of whatever app, that nobody has written to for a day.
+fn sweep() {
+    for path in files_that_begin(EVERY).iter().filter(|path| is_old(path)) {
+        // Nothing depends on it.
+        let _ = fs::remove_file(path);
+    }
+}
+
 /// The files of a client at an address.
 pub(super) fn files(base_url: &str, client_id: &str) -> Vec<PathBuf> {
-    let beginning = beginning(base_url, client_id);
+    files_that_begin(&beginning(base_url, client_id))
+}
+
+fn files_that_begin(beginning: &str) -> Vec<PathBuf> {
     let entries = state_folder::path().and_then(|folder| fs::read_dir(folder).ok());
     let names = entries.into_iter().flatten().filter_map(Result::ok);
     let is_ours = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with(&beginning) && name.ends_with(ENDING)
+        name.starts_with(beginning) && name.ends_with(ENDING)
     };
     names.map(|entry| entry.path()).filter(is_ours).collect()
 }

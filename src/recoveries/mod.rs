@@ -59,10 +59,13 @@ struct Header {
 fn beginning(base_url: &str, client_id: &str) -> String {
     let digest = Sha256::digest(format!("{base_url}\n{client_id}"));
     let key = u64::from_be_bytes(digest.first_chunk().copied().unwrap_or_default());
-    format!("recovered-{key:016x}-")
+    format!("{EVERY}{key:016x}-")
 }
 
 const ENDING: &str = ".log";
+
+/// How the names of all files begin.
+const EVERY: &str = "recovered-";
 
 fn file_name(base_url: &str, client_id: &str, run_id: &str) -> String {
     format!("{}{run_id}{ENDING}", beginning(base_url, client_id))
