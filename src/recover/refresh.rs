@@ -91,8 +91,15 @@ impl Recovery<'_> {
         let failure = Failure::without_answer(Stage::Refresh, Class::Network, why);
         let (row, id, at) = (self.row, self.installation.id.clone(), clock::now());
         let attempt = self.attempts().saturating_sub(1);
-        let retrying =
-            Retrying { row, id, attempt, at, failure: failure.clone(), call: None, wait_ms: Some(0) };
+        let retrying = Retrying {
+            row,
+            id,
+            attempt,
+            at,
+            failure: failure.clone(),
+            call: None,
+            wait_ms: Some(0),
+        };
         self.tools.recorder.tell(Event::Retrying(retrying)).await?;
         Ok(self.tools.stop.cause().map_or(Setback::Failed(failure, None), Setback::Stopped))
     }

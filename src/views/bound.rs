@@ -50,7 +50,11 @@ impl BoundsAsked {
             let to = starts.partition_point(|start| *start < end);
             let most = busiest(starts.get(from..to)?, *window - *window / SEEMS_CLOSER);
             let allowed = allowed.get();
-            (most > u64::from(allowed)).then_some(Exceeded { starts: most, allowed, window: *window })
+            (most > u64::from(allowed)).then_some(Exceeded {
+                starts: most,
+                allowed,
+                window: *window,
+            })
         })
     }
 }
