@@ -43,7 +43,7 @@ impl Recovery<'_> {
         };
         // Were the process killed after the exchange, this is how one knows of a lost grant.
         self.enter(Step::Disk);
-        self.tools.recorder.tell_durably(Event::Exchanging(exchanging)).await?;
+        self.tools.recorder.tell_first(Event::Exchanging(exchanging)).await?;
         self.exchange(grant, place, connection, came).await
     }
 

@@ -108,6 +108,8 @@ fn a_run_keeps_its_choice_through_resume_and_report_and_names_it_for_the_next() 
         work.file("list.csv", "location_id,name,refresh_token\n".to_owned() + &lines.concat());
     let run = |columns: &str| {
         work.run(&list, &stand_in.url()).args([
+            "--max-failures",
+            "1",
             "--concurrency",
             "1",
             "--ticket-limit",
@@ -129,7 +131,7 @@ fn a_run_keeps_its_choice_through_resume_and_report_and_names_it_for_the_next() 
     assert_eq!(
         titles(&halted),
         [
-            "## 1. The run was halted: endpoint_removed",
+            "## 1. The run was halted: halted",
             "## 2. 1 installation: endpoint_removed at reconnect, HTTP 400",
             "## 3. 1 installation: not_installed at reconnect, HTTP 400",
         ]

@@ -33,7 +33,7 @@ fn eventful_run(work: &Work) -> (Ran, StandIn) {
     });
     let stand_in = StandIn::faulty(&faults);
     let run = work.run(fixture("mixed.csv"), &stand_in.url());
-    let ran = run.args(["--concurrency", "1"]).go().expect(3);
+    let ran = run.args(["--concurrency", "1", "--max-failures", "1"]).go().expect(3);
     ran.assert_sound(&stand_in);
     (ran, stand_in)
 }

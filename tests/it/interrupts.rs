@@ -84,7 +84,6 @@ fn a_drain_takes_failed_attempts_along() {
     let tried = &ran.failures()[0];
     assert_eq!((&*tried["status"], &*tried["error_class"]), ("not_attempted", "interrupted"));
     assert!(tried["message"].contains("server_error"), "{}", tried["message"]);
-    assert!(tried["attempts_total"].parse::<u32>().unwrap() > 0);
     assert!(!tried["first_failed_at"].is_empty());
     // It has not failed, whoever tells.
     let begun = ran.result(&tried["location_id"]);

@@ -16,7 +16,7 @@ fn a_rate_without_a_unit_and_one_with_a_fraction_are_exact_bounds() {
         [("a", "600", "600/s", 1000, 600), ("b", "1.5/s", "3/2s", 2000, 3)]
     {
         let run = work.run_into(folder, &list, &stand_in.url()).rate(typed);
-        let ran = run.go().expect(0);
+        let ran = run.arg("--again").go().expect(0);
         assert!(ran.stderr.contains(&format!("2 at {recorded}")), "{}", ran.stderr);
         assert_eq!(ran.events("started")[0]["rate"], recorded);
         let summary = ran.summary();
@@ -206,7 +206,8 @@ fn a_list_that_no_route_can_serve_is_refused_before_a_folder_is_made() {
     let both = work.run_into("both", &ids, &stand_in.url()).args(["--via", "refresh,reconnect"]);
     both.go().expect(0);
     // A token that does not say of which agency it is may serve them all.
-    let run = work.run_into("for-all", &agency, &stand_in.url()).args(["--via", "agency"]);
+    let run = work.run_into("for-all", &agency, &stand_in.url());
+    let run = run.args(["--via", "agency", "--again"]);
     let ran = run.env("GHL_AGENCY_TOKEN", "an-opaque-token-of-an-agency").go();
     assert_eq!(ran.code, 1, "{}", ran.stderr);
 }

@@ -28,11 +28,9 @@ enum Means {
     Passes(&'static str),
     /// It fails with this class, at the first attempt.
     Final(&'static str),
-    /// It fails with this class and the run stops.
-    Halts(&'static str),
 }
 
-use Means::{Final, Halts, Nothing, Passes};
+use Means::{Final, Nothing, Passes};
 use Step::{Exchange, Reconnect};
 
 #[rustfmt::skip]
@@ -59,8 +57,8 @@ const FAULTS: &[(Step, &str, Means)] = &[
     (Reconnect, "no_expiry", Nothing),
     (Reconnect, "short_code(2s)", Nothing),
     (Reconnect, "client_refused", Final("client_refused")),
-    (Reconnect, "endpoint_removed", Halts("endpoint_removed")),
-    (Reconnect, "path_gone", Halts("endpoint_removed")),
+    (Reconnect, "endpoint_removed", Final("endpoint_removed")),
+    (Reconnect, "path_gone", Final("endpoint_removed")),
     (Reconnect, "location_inactive", Final("location_inactive")),
     (Reconnect, "not_installed", Final("not_installed")),
     (Reconnect, "unknown_id", Final("unknown_id")),
@@ -97,8 +95,8 @@ const FAULTS: &[(Step, &str, Means)] = &[
     (Exchange, "code_expired", Passes("code_expired")),
     (Exchange, "grant_refused", Passes("grant_refused")),
     (Exchange, "client_refused", Final("client_refused")),
-    (Exchange, "endpoint_removed", Halts("endpoint_removed")),
-    (Exchange, "path_gone", Halts("endpoint_removed")),
+    (Exchange, "endpoint_removed", Final("endpoint_removed")),
+    (Exchange, "path_gone", Final("endpoint_removed")),
     (Exchange, "location_inactive", Final("location_inactive")),
     (Exchange, "not_installed", Final("not_installed")),
     (Exchange, "unknown_id", Final("unknown_id")),
@@ -206,14 +204,13 @@ fn expected(step: Step, means: Means, stays: bool) -> Came {
         stage: step.to_string(),
         reconnects: conversations,
         exchanges: if step == Reconnect { 0 } else { conversations },
-        others: if code == 3 { 1 } else { 3 },
+        others: 3,
         quarantined: if class.starts_with("wrong") { vec![class.into()] } else { Vec::new() },
     };
     match means {
         Nothing => recovered,
         Passes(_) if !stays => recovered,
         Passes(class) | Final(class) => failed(1, class),
-        Halts(class) => failed(3, class),
     }
 }
 
@@ -248,7 +245,7 @@ fn a_fault_that_strikes_once_has_the_outcome_of_its_row() {
 fn a_fault_that_stays_has_the_outcome_of_its_row() {
     for_each(FAULTS, |(step, fault, means)| match means {
         // Where the first call settles it there is no second one to meet the fault.
-        Final(_) | Halts(_) => Ok(()),
+        Final(_) => Ok(()),
         Nothing | Passes(_) => compare(*step, fault, *means, true),
     });
 }

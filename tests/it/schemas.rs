@@ -48,8 +48,8 @@ fn eventful(work: &Work) -> Ran {
         location(5): ["endpoint_removed*"],
     });
     let list = work.file("list.csv", locations(8) + &location(0) + "\nnonsense!\n");
-    let ran = work.run(list, &StandIn::faulty(&faults).url()).args(["--concurrency", "1"]).go();
-    ran.expect(3)
+    let run = work.run(list, &StandIn::faulty(&faults).url());
+    run.args(["--concurrency", "1", "--max-failures", "1"]).go().expect(3)
 }
 
 /// Changes a document at a place.

@@ -92,7 +92,7 @@ fn a_chain_is_shown_as_far_as_its_folders_are_there() {
     first.assert_sound(&stand_in);
     stand_in.next_run();
     let run = work.run_into("second", first.file("failures.csv"), &stand_in.url());
-    let second = run.args(["--concurrency", "1"]).go().expect(3);
+    let second = run.args(["--concurrency", "1", "--max-failures", "1"]).go().expect(3);
     second.assert_sound(&stand_in);
     let words = status(&work, "second", &[]).expect(0).stdout;
     let first_id = first.summary()["run_id"].as_str().unwrap().to_owned();
