@@ -336,9 +336,10 @@ impl Pause {
 
     fn in_words(&self, now: Instant) -> String {
         let until = |then: Instant| in_words(then.saturating_duration_since(now));
-        let next = match self.next <= now {
-            true => "probing now".to_owned(),
-            false => format!("next probe in {}", until(self.next)),
+        let next = if self.next <= now {
+            "probing now".to_owned()
+        } else {
+            format!("next probe in {}", until(self.next))
         };
         let since = in_words(now.saturating_duration_since(self.since));
         format!("PAUSED {since}: {} · {next} · gives up in {}", self.what, until(self.gives_up))

@@ -360,7 +360,7 @@ mod tests {
     fn a_run_in_which_all_have_failed_is_given_up() {
         let limits = Limits { give_up_after: Some(20), ..Limits::default() };
         let fail = |breaker: &mut Breaker, n: u32| {
-            let class = if n % 4 == 0 { Class::UnknownId } else { Class::NotInstalled };
+            let class = if n.is_multiple_of(4) { Class::UnknownId } else { Class::NotInstalled };
             breaker.failed(&failure(class))
         };
         let mut breaker = Breaker::new(limits, false);

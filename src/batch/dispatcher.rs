@@ -181,20 +181,20 @@ impl Dispatcher {
     }
 
     /// An installation sends a request at this stage, or does something else from now on.
-    pub fn sends(&self, row: u32, stage: Option<Stage>) {
+    pub fn sends(&self, row: u32, at: Option<Stage>) {
         let (mut state, now) = (self.lock(), Instant::now());
-        state.slots.sends(row, stage, now);
-        if stage.is_some() {
+        state.slots.sends(row, at, now);
+        if at.is_some() {
             state.sent.insert(row, now);
         }
     }
 
     /// An answer to the last request of an installation came that is no sign of an outage.
-    pub fn good(&self, stage: Stage, row: u32) -> Change {
+    pub fn good(&self, at: Stage, row: u32) -> Change {
         let (mut state, now) = (self.lock(), Instant::now());
         let sent = state.sent.get(&row).copied().unwrap_or(now);
-        state.slots.answered(stage, sent);
-        let change = state.outages.good(stage, row, sent, now);
+        state.slots.answered(at, sent);
+        let change = state.outages.good(at, row, sent, now);
         state.settle();
         drop(state);
         self.changed.notify_one();
@@ -213,15 +213,15 @@ impl Dispatcher {
     }
 
     /// Returns when it is known whose a failure was.
-    pub async fn blame(&self, stage: Stage, row: u32) -> Blame {
+    pub async fn blame(&self, at: Stage, row: u32) -> Blame {
         let decided = {
             let mut state = self.lock();
-            match state.outages.blame(stage, row) {
+            match state.outages.blame(at, row) {
                 Blame::Undecided => {}
                 known => return known,
             }
             let (tell, decided) = oneshot::channel();
-            state.undecided.insert(row, (stage, tell));
+            state.undecided.insert(row, (at, tell));
             decided
         };
         self.changed.notify_one();

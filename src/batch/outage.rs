@@ -104,13 +104,11 @@ struct Health {
 
 impl Health {
     fn needed(&self) -> usize {
-        match self.good {
-            None => IN_A_ROW_AT_FIRST,
-            Some(_) => {
-                let least = IN_A_ROW << (2 * self.false_alarms.min(2));
-                self.share.too_many_in_a_row(least.min(MOST_IN_A_ROW))
-            }
+        if self.good.is_none() {
+            return IN_A_ROW_AT_FIRST;
         }
+        let least = IN_A_ROW << (2 * self.false_alarms.min(2));
+        self.share.too_many_in_a_row(least.min(MOST_IN_A_ROW))
     }
 
     /// What seemed an outage of this stage is over, after so many failed probes.
@@ -121,7 +119,9 @@ impl Health {
         if failed_probes < FALSE_ALARM {
             self.false_alarms += 1;
             self.good_since_alarm = 0;
-            failed.keys().for_each(|_| self.share.bad());
+            for _ in failed.keys() {
+                self.share.bad();
+            }
         }
         self.suspects.extend(failed.into_keys());
     }
@@ -257,7 +257,6 @@ impl Outages {
         }
         match &mut self.outage {
             Some(outage) if outage.probe == Some(row) => self.probe_failed(failure, was_tried, now),
-            Some(_) => Change::None,
             None if is_out => {
                 self.outage = Some(Outage {
                     since: now,
@@ -269,7 +268,7 @@ impl Outages {
                 });
                 Change::Began
             }
-            None => Change::None,
+            Some(_) | None => Change::None,
         }
     }
 
@@ -528,7 +527,7 @@ mod tests {
             story.bad(row);
         }
         let end = story.outages.gives_up_at().unwrap();
-        for row in 10.. {
+        for row in 10..1000 {
             story.outages.probe(row);
             match story.bad(row) {
                 Change::Probed(gap) => story.ms += u64::try_from(gap.as_millis()).unwrap() + 1,
@@ -581,7 +580,7 @@ mod tests {
         for row in 1..=3 {
             outages.bad(&network, row, now, now);
         }
-        let last = (10..).find(|row| {
+        let last = (10..100).find(|row| {
             outages.probe(*row);
             outages.bad(&network, *row, now, now) == Change::Nobody
         });

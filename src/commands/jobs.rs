@@ -196,29 +196,22 @@ impl Jobs {
 
 impl Feed {
     fn passes(&self, has_tried: bool) -> Vec<Pass> {
-        let scopes = match self.agencies_first {
-            true => vec![Some(Scope::Company), Some(Scope::Location)],
-            false => vec![None],
+        let scopes = if self.agencies_first {
+            vec![Some(Scope::Company), Some(Scope::Location)]
+        } else {
+            vec![None]
         };
-        let befores = match has_tried {
-            true => vec![Some(Before::Untried), Some(Before::Tried)],
-            false => vec![None],
-        };
+        let befores =
+            if has_tried { vec![Some(Before::Untried), Some(Before::Tried)] } else { vec![None] };
         let of_scope = |scope| befores.iter().map(move |before| Pass { scope, before: *before });
         scopes.into_iter().flat_map(of_scope).collect()
     }
 
     fn give_all(&self, passes: &[Pass], queue: &Sender<Fed>) -> Result<(), Error> {
+        let rows = self.ledger.rows_to_take(self.part.app.as_ref(), self.part.take);
+        let tried = rows.filter(|(_, before)| *before == Before::Tried);
+        let tried: HashSet<u32> = tried.map(|(row, _)| row).collect();
         for pass in passes {
-            let tried: HashSet<u32> = match pass.before {
-                None => HashSet::new(),
-                Some(_) => {
-                    let rows = self.ledger.rows_to_take(self.part.app.as_ref(), self.part.take);
-                    rows.filter(|(_, before)| *before == Before::Tried)
-                        .map(|(row, _)| row)
-                        .collect()
-                }
-            };
             let is_meant = |listed: &Listed| {
                 pass.scope.is_none_or(|scope| scope == listed.installation.scope)
                     && pass.before.is_none_or(|before| {

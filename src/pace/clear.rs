@@ -54,7 +54,7 @@ impl Pacer {
         readying: Readying,
     ) -> Result<Cleared, Unanswered> {
         let mut held = held.filter(Connection::is_fresh);
-        let mut line = Line::Last;
+        let mut place_in_line = Line::Last;
         loop {
             let connection = match held.take() {
                 Some(connection) => connection,
@@ -63,21 +63,21 @@ impl Pacer {
                     Err(unanswered) => return Err(self.count_as_start(lane, unanswered).await),
                 },
             };
-            if line == Line::Last {
+            if place_in_line == Line::Last {
                 self.note(&readying);
             }
             let (turn, place) = match lane {
                 Lane::Reconnect => {
-                    let (turn, place) = self.turn_to_reconnect(line).await;
+                    let (turn, place) = self.turn_to_reconnect(place_in_line).await;
                     (turn, Some(place))
                 }
-                Lane::Exchange | Lane::Other => (self.turn(lane, line).await, None),
+                Lane::Exchange | Lane::Other => (self.turn(lane, place_in_line).await, None),
             };
             if connection.is_fresh() {
                 return Ok(Cleared { connection, turn, place });
             }
             // It was closed while it waited for its turn, which goes to whoever is ready.
-            line = Line::First;
+            place_in_line = Line::First;
         }
     }
 

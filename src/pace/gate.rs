@@ -129,7 +129,9 @@ impl Gate {
         let bound = pacing.bound();
         let mut window = Window::of(bound);
         let starts: VecDeque<Instant> = earlier.collect();
-        starts.iter().for_each(|start| window.add(*start));
+        for start in &starts {
+            window.add(*start);
+        }
         let quota = Quota::with_period(bound.interval());
         let spacing = quota.map(|quota| {
             RateLimiter::direct(quota.allow_burst(pacing.burst))

@@ -331,8 +331,8 @@ impl Pacer {
     }
 
     /// Returns when a request may start.
-    async fn turn(&self, lane: Lane, line: Line) -> Turn {
-        let asked = self.desk.lock().ask(lane, line);
+    async fn turn(&self, lane: Lane, place: Line) -> Turn {
+        let asked = self.desk.lock().ask(lane, place);
         let id = match asked {
             Ok(id) => id,
             Err(turn) => {
@@ -710,7 +710,7 @@ mod tests {
             let mut all = Vec::new();
             let prepare = async {
                 for _ in 0..count {
-                    all.push(pacer.preparation().await)
+                    all.push(pacer.preparation().await);
                 }
             };
             let _ = tokio::time::timeout(Duration::from_millis(30), prepare).await;

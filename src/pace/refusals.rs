@@ -344,7 +344,7 @@ mod tests {
         let mut heard = Vec::new();
         for (number, said) in (1..).zip(answers) {
             let now = begin + MS(number * 10);
-            let sent = now - MS(2);
+            let sent = begin + MS(number * 10 - 2);
             match said {
                 No(row, asked) => {
                     let asked = asked.map(MS);

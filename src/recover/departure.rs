@@ -51,9 +51,10 @@ impl Recovery<'_> {
             self.enter(Step::TurnToReconnect);
         }
         let client = &self.tools.client;
-        let spare = match client.connections_are_closed_after_use() {
-            true => client.connection().await.ok(),
-            false => None,
+        let spare = if client.connections_are_closed_after_use() {
+            client.connection().await.ok()
+        } else {
+            None
         };
         let readying = Readying::Ahead(preparation);
         let cleared = self.clear_in(Lane::Reconnect, Stage::Reconnect, readying).await?;

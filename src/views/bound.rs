@@ -48,7 +48,8 @@ impl BoundsAsked {
             let Rate::Limited { starts: allowed, window } = rate else { return None };
             let from = starts.partition_point(|start| start < begin);
             let to = starts.partition_point(|start| *start < end);
-            let most = busiest(starts.get(from..to)?, *window - *window / SEEMS_CLOSER);
+            let most =
+                busiest(starts.get(from..to)?, window.saturating_sub(*window / SEEMS_CLOSER));
             let allowed = allowed.get();
             (most > u64::from(allowed)).then_some(Exceeded {
                 starts: most,

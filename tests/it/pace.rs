@@ -158,8 +158,8 @@ fn an_installation_that_is_always_refused_waits_alone() {
         ran.assert_sound(&stand_in);
         let audit = stand_in.audit();
         let others = audit.requests.iter().filter(|r| r.id.as_deref() != Some(&location(4)));
-        let last = others.map(|request| request.at_us).max().unwrap() - audit.requests[0].at_us;
-        assert!(last < 1_500_000, "the others were done after {last} µs");
+        let done = others.map(|request| request.at_us).max().unwrap() - audit.requests[0].at_us;
+        assert!(done < 1_500_000, "the others were done after {done} µs");
         assert!(audit.requests.last().unwrap().at_us - audit.requests[0].at_us > 2_900_000);
         assert_eq!(ran.count("recovered"), 39);
         assert_eq!(ran.result(&location(4))["error_class"], "rate_limited");

@@ -97,8 +97,8 @@ impl Case {
             return (ran.code, pauses, Duration::MAX);
         }
         let ends = healthy.iter().map(|row| row["finished_at"].parse::<jiff::Timestamp>().unwrap());
-        let last = ends.max().unwrap().duration_since(began);
-        (ran.code, pauses, Duration::try_from(last).unwrap())
+        let latest = ends.max().unwrap().duration_since(began);
+        (ran.code, pauses, Duration::try_from(latest).unwrap())
     }
 }
 
@@ -185,14 +185,14 @@ fn who_always_fails_holds_up_no_other() {
         (20, P::Spread, F::Hang, S::Reconnect),
     ];
     let case = |(percent, place, fault, stage)| Case { percent, place, fault, stage };
-    let (lines, late) = table(cases.map(case).into(), "2", 6);
-    println!("{lines}");
+    let (_, late) = table(cases.map(case).into(), "2", 6);
     assert_eq!(late, "");
 }
 
 /// `cargo test --test it -- --ignored --nocapture every_share`
 #[test]
 #[ignore = "takes minutes"]
+#[allow(clippy::print_stdout)]
 fn every_share_at_every_place_of_every_fault() {
     let mut cases = Vec::new();
     for percent in [0, 5, 20, 33, 60] {

@@ -94,7 +94,7 @@ type Direct = HttpsConnector<HttpConnector>;
 #[derive(Clone)]
 enum Connector {
     Direct(Direct),
-    Proxied(HttpsConnector<Tunnel<Direct>>),
+    Proxied(Box<HttpsConnector<Tunnel<Direct>>>),
 }
 
 impl Connections {
@@ -203,7 +203,7 @@ impl Connector {
                 if let Some(auth) = proxy.basic_auth() {
                     tunnel = tunnel.with_auth(auth.clone());
                 }
-                Self::Proxied(HttpsConnector::from((tunnel, tls)))
+                Self::Proxied(Box::new(HttpsConnector::from((tunnel, tls))))
             }
         })
     }
@@ -211,7 +211,7 @@ impl Connector {
     async fn connect(&self, server: Uri) -> Result<Line, BoxError> {
         match self.clone() {
             Self::Direct(mut connector) => Line::over(call(&mut connector, server).await?).await,
-            Self::Proxied(mut connector) => Line::over(call(&mut connector, server).await?).await,
+            Self::Proxied(mut connector) => Line::over(call(&mut *connector, server).await?).await,
         }
     }
 }
