@@ -58,7 +58,13 @@ impl KnownSecrets {
     /// Takes a secret in. Of codes and tokens, the oldest are forgotten.
     pub fn learn(&self, kind: Kind, secret: &Secret) {
         if secret.expose().len() >= SHORTEST {
-            self.0.write().unwrap_or_else(PoisonError::into_inner).learn(kind, secret);
+            let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            known.learn(kind, secret);
+            // A UUID is as good without its dashes.
+            let bare = secret.expose().replace('-', "");
+            if kind == Kind::Client && bare.len() >= SHORTEST && bare != secret.expose() {
+                known.learn(kind, &Secret::new(bare));
+            }
         }
     }
 

@@ -53,8 +53,9 @@ pub struct Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.dispatcher.lock();
-        state.slots.give_back(self.row);
-        state.outages.leave(self.row, Instant::now());
+        let now = Instant::now();
+        state.slots.give_back(self.row, now);
+        state.outages.leave(self.row, now);
         drop(state);
         self.dispatcher.changed.notify_one();
     }
@@ -72,6 +73,7 @@ impl Drop for Begun {
         let mut state = self.dispatcher.lock();
         state.begun -= 1;
         state.sent.remove(&self.row);
+        state.slots.forget(self.row);
         state.outages.forget(self.row);
         drop(state);
         self.dispatcher.gauge.done();
@@ -156,7 +158,7 @@ impl Dispatcher {
 
     fn slot(self: &Arc<Self>, row: u32, probing: Probing) -> Slot {
         let mut state = self.lock();
-        state.slots.take(row);
+        state.slots.take(row, Instant::now());
         if probing == Probing::IfThereIsAnOutage {
             state.outages.probe(row);
         }
@@ -299,7 +301,7 @@ impl State {
         if self.waiting.remove(&row).is_some_and(|turn| turn.send(()).is_ok()) {
             self.outages.probe(row);
             // Until it takes the slot itself, nobody else must.
-            self.slots.take(row);
+            self.slots.take(row, Instant::now());
         }
     }
 
@@ -338,7 +340,7 @@ impl Drop for WaitingForSlot<'_> {
         }
         let mut state = self.dispatcher.lock();
         if state.waiting.remove(&self.row).is_none() {
-            state.slots.give_back(self.row);
+            state.slots.give_back(self.row, Instant::now());
             state.outages.leave(self.row, Instant::now());
         }
         state.slots.leave(self.row);

@@ -28,8 +28,8 @@ const LONGEST_GAP: Duration = Duration::from_secs(60);
 /// After so many probes that nobody has answered, where nobody ever has, nobody is there.
 const NOBODY_AFTER: u32 = 16;
 
-/// After so many failed probes of installations that had been tried, in a run in which others did
-/// well, they are taken to be the ones that fail.
+/// After so many failed probes of installations that had been tried (more than a minute of them), when
+/// no others are left, they are taken to be the ones that fail.
 const TRIED_PROBES: u32 = 24;
 
 /// An outage that ends with one of so many probes was none: neighbours in the list have failed.
@@ -329,11 +329,9 @@ impl Outages {
         }
     }
 
-    /// Whether only those are left that have probed again and again, while others did well before.
+    /// Whether only those are left that have probed again and again.
     pub fn is_of_the_last(&self) -> bool {
-        let known = |health: &Health| health.out_since.is_none() || health.good.is_some();
-        self.stages.iter().all(known)
-            && self.outage.as_ref().is_some_and(|outage| outage.tried_probes >= TRIED_PROBES)
+        self.outage.as_ref().is_some_and(|outage| outage.tried_probes >= TRIED_PROBES)
     }
 
     /// Nobody is left that could show whether there is an outage: those who failed are on their own.
@@ -358,7 +356,8 @@ impl Outages {
         let health = self.at(stage);
         match health.in_a_row.contains_key(&row) {
             false => Blame::Own,
-            true if is_on && health.out_since.is_some() => Blame::Outage,
+            // An outage rarely keeps to one stage: a code that was in hand when it began fails, too.
+            true if is_on => Blame::Outage,
             true => Blame::Undecided,
         }
     }
@@ -596,7 +595,7 @@ mod tests {
 
     #[test]
     fn the_last_ones_of_a_list_probe_some_times_and_are_on_their_own_then() {
-        for (proven, last) in [(true, true), (false, false)] {
+        for proven in [true, false] {
             let mut story = Story::new(proven);
             for row in 1..=5 {
                 story.bad(row);
@@ -607,8 +606,21 @@ mod tests {
                 story.outages.probe(row);
                 assert!(matches!(story.bad(row), Change::Probed(_)));
             }
-            assert_eq!(story.outages.is_of_the_last(), last);
+            assert!(story.outages.is_of_the_last());
         }
+    }
+
+    #[test]
+    fn a_failure_at_another_stage_is_the_outages_too() {
+        let mut story = Story::new(true);
+        let at_exchange = Failure { stage: Stage::Exchange, ..failure(Class::ServerError) };
+        let now = story.at(0);
+        story.outages.bad(&at_exchange, 9, now, now);
+        assert_eq!(story.outages.blame(Stage::Exchange, 9), Blame::Undecided);
+        for row in 1..=5 {
+            story.bad(row);
+        }
+        assert_eq!(story.outages.blame(Stage::Exchange, 9), Blame::Outage);
     }
 
     #[test]

@@ -3,15 +3,16 @@
 //! Whoever waits (for a later attempt, for the end of an outage, for an agency) holds no slot.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
 use super::outage::{Leave, Outages};
 use crate::highlevel::failure::Stage;
 
-/// After so many untried installations, one goes that has been tried: those that fail again and again
-/// slow the others down by a third at most.
+/// After so many untried installations, one goes that has been tried, unless those have held slots for
+/// more than half the time of the untried ones: whoever fails again and again slows the others down by
+/// so much at most, however long it takes to fail.
 const UNTRIED_IN_A_ROW: u32 = 3;
 
 /// Installations that may wait at once. More would only take memory.
@@ -62,8 +63,10 @@ pub enum Draw {
     NobodyLeft,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Held {
+    since: Instant,
+    was_tried: bool,
     request: Option<Request>,
     is_overdue: bool,
 }
@@ -84,6 +87,11 @@ pub struct Slots {
     urgent: VecDeque<u32>,
     again: VecDeque<u32>,
     untried_in_a_row: u32,
+    /// Installations that have held a slot before.
+    tried: HashSet<u32>,
+    /// How long slots were held by the untried, and by those that had been tried.
+    untried_time: Duration,
+    tried_time: Duration,
 }
 
 impl Slots {
@@ -96,19 +104,34 @@ impl Slots {
             urgent: VecDeque::new(),
             again: VecDeque::new(),
             untried_in_a_row: 0,
+            tried: HashSet::new(),
+            untried_time: Duration::ZERO,
+            tried_time: Duration::ZERO,
         }
     }
 
     /// A slot is taken.
-    pub fn take(&mut self, row: u32) {
-        self.held.insert(row, Held::default());
+    pub fn take(&mut self, row: u32, now: Instant) {
+        let was_tried = !self.tried.insert(row);
+        let held = Held { since: now, was_tried, request: None, is_overdue: false };
+        self.held.entry(row).or_insert(held);
     }
 
     /// A slot is given back.
-    pub fn give_back(&mut self, row: u32) {
-        if self.held.remove(&row).is_some_and(|held| held.is_overdue) {
-            self.overdue -= 1;
+    pub fn give_back(&mut self, row: u32, now: Instant) {
+        let Some(held) = self.held.remove(&row) else { return };
+        self.overdue -= usize::from(held.is_overdue);
+        let time = now.saturating_duration_since(held.since);
+        if held.was_tried {
+            self.tried_time = self.tried_time.saturating_add(time);
+        } else {
+            self.untried_time = self.untried_time.saturating_add(time);
         }
+    }
+
+    /// An installation is done with.
+    pub fn forget(&mut self, row: u32) {
+        self.tried.remove(&row);
     }
 
     /// How many slots are taken.
@@ -209,6 +232,10 @@ impl Slots {
             && self.held.keys().all(|row| outages.is_suspect(*row))
     }
 
+    fn is_turn_of_the_tried(&self) -> bool {
+        self.untried_in_a_row >= UNTRIED_IN_A_ROW && self.tried_time <= self.untried_time / 2
+    }
+
     fn draw_any(&self, waiting: usize, untried: Untried) -> Draw {
         let has_room = waiting < MOST_WAITING;
         let has_untried = has_room && (untried.next || (untried.elsewhere && !untried.more));
@@ -218,7 +245,7 @@ impl Slots {
             return Draw::Again(*row);
         }
         if let Some(row) = self.again.front()
-            && (!has_untried || self.untried_in_a_row >= UNTRIED_IN_A_ROW)
+            && (!has_untried || self.is_turn_of_the_tried())
         {
             return Draw::Again(*row);
         }
@@ -261,6 +288,23 @@ mod tests {
     }
 
     #[test]
+    fn those_that_take_long_to_fail_again_take_no_more_than_their_share() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let mut slots = Slots::new(1);
+        slots.take(9, at(0));
+        slots.give_back(9, at(100));
+        slots.take(9, at(100));
+        slots.give_back(9, at(2100));
+        slots.wait(9, Urgency::None);
+        let drawn: Vec<_> = (0..8).map(|_| draw(&mut slots, ALL)).collect();
+        assert_eq!(drawn, [Draw::Next; 8], "it has held the slot for two seconds");
+        slots.take(1, at(2100));
+        slots.give_back(1, at(6100));
+        assert_eq!(draw(&mut slots, ALL), Draw::Again(9));
+    }
+
+    #[test]
     fn the_sample_is_kept_for_probes_until_the_list_ends() {
         let mut slots = Slots::new(100);
         let waiting = Untried { next: false, ..ALL };
@@ -274,11 +318,11 @@ mod tests {
             let mut slots = Slots::new(3);
             for row in 1..=most {
                 assert_eq!(slots.draw(&quiet(), proven, 0, ALL, Instant::now()), Draw::Next);
-                slots.take(row);
+                slots.take(row, Instant::now());
             }
             let full = slots.draw(&quiet(), proven, 0, ALL, Instant::now());
             assert_eq!(full, Draw::Wait(None));
-            slots.give_back(1);
+            slots.give_back(1, Instant::now());
             assert_eq!(slots.draw(&quiet(), proven, 0, ALL, Instant::now()), Draw::Next);
         }
     }
@@ -288,7 +332,7 @@ mod tests {
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
         let mut slots = Slots::new(1);
-        slots.take(1);
+        slots.take(1, Instant::now());
         slots.sends(1, Some(Stage::Reconnect), at(0));
         for (stage, sent) in [(Stage::Exchange, 2000), (Stage::Reconnect, 900)] {
             (0..9).for_each(|_| slots.answered(stage, at(sent)));
@@ -296,11 +340,11 @@ mod tests {
         assert_eq!(draw(&mut slots, ALL), Draw::Wait(None));
         (0..4).for_each(|_| slots.answered(Stage::Reconnect, at(1000)));
         assert_eq!(draw(&mut slots, ALL), Draw::Next);
-        slots.take(2);
+        slots.take(2, Instant::now());
         assert_eq!(draw(&mut slots, ALL), Draw::Wait(None));
-        slots.give_back(1);
+        slots.give_back(1, Instant::now());
         assert_eq!(draw(&mut slots, ALL), Draw::Wait(None), "it had given its slot up before");
-        slots.give_back(2);
+        slots.give_back(2, Instant::now());
         assert_eq!(draw(&mut slots, ALL), Draw::Next);
     }
 
@@ -317,11 +361,11 @@ mod tests {
         outages.good(Stage::Reconnect, 1, now + LATER, now + LATER);
         outages.bad(&failure, 5, now + LATER * 2, now + LATER * 2);
         let mut slots = Slots::new(16);
-        slots.take(9);
+        slots.take(9, Instant::now());
         let draw = |slots: &mut Slots, untried| slots.draw(&outages, true, 1, untried, now);
         assert_eq!(draw(&mut slots, ALL), Draw::Next);
         assert_eq!(draw(&mut slots, NONE), Draw::NobodyLeft, "the one in flight is suspect");
-        slots.take(2);
+        slots.take(2, Instant::now());
         assert_eq!(draw(&mut slots, NONE), Draw::Wait(None), "this one could tell");
     }
 
