@@ -614,7 +614,8 @@ mod tests {
     fn a_failure_at_another_stage_is_the_outages_too() {
         let mut story = Story::new(true);
         let at_exchange = Failure { stage: Stage::Exchange, ..failure(Class::ServerError) };
-        let now = story.at(0);
+        story.ms = 500;
+        let now = story.at(story.ms);
         story.outages.bad(&at_exchange, 9, now, now);
         assert_eq!(story.outages.blame(Stage::Exchange, 9), Blame::Undecided);
         for row in 1..=5 {
