@@ -18,8 +18,8 @@ const IN_A_ROW: usize = 5;
 /// The same where no answer has been good yet.
 const IN_A_ROW_AT_FIRST: usize = 3;
 
-/// The gap after the first probe, which goes at once. Each later one is longer by a third, so that a
-/// gap is about a quarter of the time that the outage has lasted.
+/// The gap after the first probe, which goes at once. Each later one is longer by a seventh, so that a
+/// gap is about an eighth of the time that the outage has lasted.
 const FIRST_GAP: Duration = Duration::from_millis(100);
 
 /// The longest gap between two probes.
@@ -30,7 +30,7 @@ const NOBODY_AFTER: u32 = 16;
 
 /// After so many failed probes of installations that had been tried (more than a minute of them), when
 /// no others are left, they are taken to be the ones that fail.
-const TRIED_PROBES: u32 = 24;
+const TRIED_PROBES: u32 = 34;
 
 /// An outage that ends with one of so many probes was none: neighbours in the list have failed.
 const FALSE_ALARM: u32 = 8;
@@ -298,7 +298,7 @@ impl Outages {
         }
         let gap = outage.gap;
         outage.next_probe = (now + gap).min(end);
-        outage.gap = (gap * 4 / 3).min(LONGEST_GAP);
+        outage.gap = (gap * 8 / 7).min(LONGEST_GAP);
         Change::Probed(outage.next_probe - now)
     }
 
@@ -509,8 +509,8 @@ mod tests {
             gaps.push(gap.as_secs_f64());
         }
         let gaps: Vec<_> = gaps.iter().map(|gap| format!("{gap:.1}")).collect();
-        assert_eq!(gaps[..6], ["0.1", "0.1", "0.2", "0.2", "0.3", "0.4"]);
-        assert_eq!(gaps[20..], ["31.5", "42.0", "56.1", "60.0", "60.0"]);
+        assert_eq!(gaps[..6], ["0.1", "0.1", "0.1", "0.1", "0.2", "0.2"]);
+        assert_eq!(gaps[20..], ["1.4", "1.7", "1.9", "2.2", "2.5"]);
         assert!(matches!(story.good(125), Change::Ended(_)));
         assert_eq!(story.outages.leave_to_go(story.at(story.ms)), Leave::All);
         assert!(
@@ -600,7 +600,7 @@ mod tests {
             for row in 1..=5 {
                 story.bad(row);
             }
-            for n in 0..24 {
+            for n in 0..34 {
                 assert!(!story.outages.is_of_the_last(), "{n}");
                 let row = 1 + n % 5;
                 story.outages.probe(row);
