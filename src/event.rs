@@ -59,7 +59,7 @@ pub enum Event {
     Paused(Paused),
     /// The outage goes on: the installation that probed failed.
     Probed(Probed),
-    /// Answers are good again: the run goes on.
+    /// The pause is over: answers are good again, or only those are left that had failed before.
     Continued(Continued),
     /// How far the server's clock is from ours: told once a leg, and again when it has moved.
     ServerClock(ServerClock),

@@ -414,7 +414,7 @@ impl Shared {
             Event::Continued(continued) => {
                 let paused = Duration::from_millis(continued.paused_ms.into());
                 let at = clock::stamp(continued.at);
-                Some(format!("{at} Answers are good again; going on after {}", in_words(paused)))
+                Some(format!("{at} The pause is over; going on after {}", in_words(paused)))
             }
             Event::Failed(failed) if self.is_new_kind(&failed.failure) => Some(format!(
                 "row {} {}: {} (further ones like this are only counted)",
