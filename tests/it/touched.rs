@@ -262,7 +262,10 @@ fn a_run_killed_before_any_of_its_writes_goes_on() {
             Ok(())
         })
     };
-    assert_eq!(inside(&work, &["run", list.to_str().unwrap()], &stand_in, disk), Exit::Recovered);
+    assert_eq!(
+        inside(&work, &["run", "--again", list.to_str().unwrap()], &stand_in, disk),
+        Exit::Recovered
+    );
     let names = names.lock().unwrap().clone();
     assert!(names.len() > 20, "{}", names.len());
     for killed in names {
