@@ -9,19 +9,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    apps::{AppName, AppOfRun},
+    app::{AppName, AppOfRun},
     checksum::Checksum,
     clock,
-    highlevel::{
-        failure::{Class, Failure},
-        trial::TrialPath,
-    },
+    failure::{Class, Failure},
+    highlevel::{token_clients::StoredTokens, trial::TrialPath},
     input::ScopeChoice,
     installation::{Id, Installation},
-    recoveries::RecoveredBefore,
-    stored_tokens::StoredTokens,
+    journal::recoveries::RecoveredBefore,
+    route::{Way, Ways},
     text::SafeText,
-    way::{Way, Ways},
 };
 
 /// Version of the journal's format. A journal of a newer one is refused.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Parser;
-use ghl_reconnect::{cli::Cli, commands, exit::Fault, signals};
+use ghl_reconnect::{commands, engine::signals, exit::Fault, settings::args::Cli};
 
 fn main() -> ExitCode {
     signals::outlive_size_limits();

@@ -5,26 +5,29 @@ use std::{fmt::Write as _, time::Duration};
 use anyhow::{Context, anyhow, ensure};
 use tokio::{runtime::Runtime, time::timeout};
 
-use super::{Voice, ending};
+use super::Voice;
+use crate::terminal::summary;
 use crate::{
-    agency_tokens::Held,
-    cli::{DiscoverArgs, discover_again},
     clock,
-    config::{App, AppBefore, Limits, Stdin},
-    discover::{
-        position::{Place, Question},
-        scout::{Scout, Trouble},
-        sheet::Sheet,
+    engine::{
+        discover::{
+            position::{Place, Question},
+            scout::{Scout, Trouble},
+            sheet::Sheet,
+        },
+        signals::Signals,
     },
     exit::{Exit, Fault, OrExit},
-    highlevel::{
-        client::{Client, Listing},
-        failure::{Class, Failure},
-    },
+    failure::{Class, Failure},
+    highlevel::client::{Client, Listing},
     installation::Id,
     journal::disk::Disk,
     pace::{Pacer, memory::Memory},
-    signals::Signals,
+    settings::{
+        agency_tokens::Held,
+        args::{DiscoverArgs, discover_again},
+        config::{App, AppBefore, Limits, Stdin},
+    },
 };
 
 /// Lists the locations of every agency whose token is at hand.
@@ -202,7 +205,7 @@ impl Tour<'_> {
 /// The command that was typed, for a shell.
 fn again(args: &DiscoverArgs) -> String {
     let words = discover_again(args);
-    let words = words.iter().map(|word| ending::quoted(&word.to_string_lossy()));
+    let words = words.iter().map(|word| summary::quoted(&word.to_string_lossy()));
     words.collect::<Vec<_>>().join(" ")
 }
 

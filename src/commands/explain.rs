@@ -7,10 +7,8 @@ use clap::ValueEnum;
 use super::print;
 use crate::{
     exit::Exit,
-    highlevel::{
-        failure::Class,
-        table::{self, About, Halts, Row},
-    },
+    failure::Class,
+    highlevel::table::{self, About, Halts, Row},
 };
 
 /// Explains a class, or lists all of them.

@@ -1,16 +1,11 @@
 //! The commands: each a short story told with the other modules.
 
 pub mod discover;
-pub mod ending;
 pub mod explain;
-pub mod jobs;
-pub mod leg;
-pub mod list;
-pub mod parent;
 pub mod report;
 pub mod resume;
 pub mod run;
-pub mod stand_in;
+pub mod sandbox;
 pub mod status;
 
 use std::io::{self, IsTerminal, Write};
@@ -18,10 +13,10 @@ use std::io::{self, IsTerminal, Write};
 use clap::CommandFactory;
 
 use crate::{
-    cli::{Cli, ColorChoice, Command, TalkArgs},
     exit::{Exit, Fault, OrExit},
     journal::disk::Disk,
-    progress::{Colors, Talk},
+    settings::args::{Cli, ColorChoice, Command, TalkArgs},
+    terminal::progress::{Colors, Talk},
 };
 
 /// Does what was asked for.
@@ -35,7 +30,7 @@ pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
         Command::Explain { class } => Ok(explain::explain(*class)),
         Command::Classes => Ok(explain::table()),
         Command::Status(args) => status::status(args),
-        Command::Sandbox(args) => stand_in::serve(args),
+        Command::Sandbox(args) => sandbox::serve(args),
         Command::Completions { shell } => Ok(completions(*shell)),
         Command::Man => man(),
     }

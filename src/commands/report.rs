@@ -2,10 +2,9 @@
 
 use anyhow::{Context, anyhow};
 
-use super::{Voice, ending, leg::rewrite_views};
+use super::Voice;
+use crate::{engine::session::rewrite_views, terminal::summary};
 use crate::{
-    cli::ReportArgs,
-    config::{self, Columns},
     event::Escalation,
     exit::{Exit, Fault, OrExit},
     journal::{
@@ -15,6 +14,10 @@ use crate::{
         tokens,
     },
     plan::counted,
+    settings::{
+        args::ReportArgs,
+        config::{self, Columns},
+    },
 };
 
 /// Writes the views again and shows the summary.
@@ -25,13 +28,16 @@ pub fn report(args: &ReportArgs, voice: Voice) -> Result<Exit, Fault> {
     let escalation = escalation(args, &folder)?;
     let summary = rewrite_views(&folder, escalation.as_ref(), voice)?;
     let damaged = look_at_tokens(&folder, voice).or_exit(Exit::Local)?;
-    ending::show(&summary, &folder, &[], args.json, voice);
+    summary::show(&summary, &folder, &[], args.json, voice);
     if let Some(line) = damaged {
         let error = anyhow!(
             "{}, line {line}: damaged, or of an installation that is not in the list; do not use it. \
              Asks for its tokens anew:  {}",
             folder.tokens().display(),
-            ending::resume_command(folder.path(), &ending::with_endpoint(&[], summary.endpoint()))
+            summary::resume_command(
+                folder.path(),
+                &summary::with_endpoint(&[], summary.endpoint())
+            )
         );
         return Err(Fault { exit: Exit::Local, error });
     }

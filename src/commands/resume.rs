@@ -13,39 +13,48 @@ use anyhow::{Context, anyhow, bail, ensure};
 use tokio::runtime::Runtime;
 
 use super::{
-    Voice, ending,
-    leg::{Calls, Leg, Others, rewrite_views},
-    list::{InputList, ListNow, TokenList, look_again},
+    Voice,
     run::{end_runtime, is_agreed, somebody_is_there, start_sandbox},
 };
 use crate::{
-    agency_tokens::Owner,
-    apps::{AppOfRun, DEFAULT, Directory},
-    batch::limit::MaxFailures,
+    app::{AppOfRun, DEFAULT, Directory},
     checksum::Checksum,
-    cli::{RehearsalArgs, ResumeArgs, options_again},
-    client_id::application,
     clock,
-    config::{self, App, AppBefore, Limits, Party, Place, Stdin},
     event::{Event, Finished, HandedOn, Listener, Missed, Reclaimed, Resumed, Started},
     exit::{Exit, Fault, OrExit},
-    fingerprint::Fingerprints,
+    highlevel::{
+        client_id::application,
+        trials::{OldTokens, Trials},
+    },
     input::Source,
     journal::{
         disk::Disk,
         folder::{Lock, RunFolder},
         ledger::{Books, Disagreement, Ledger, Take},
         reader::JournalError,
+        recoveries::Earlier,
         rescue,
         tokens::{self, OnDisk},
         writer::{Custody, CustodyLost, Writer},
     },
     pace::Pacing,
-    plan::{Known, OwnApp, counted, in_words},
-    recoveries::Earlier,
-    run_log::RunLog,
-    trials::{OldTokens, Trials},
-    way::{Way, Ways},
+    plan::{
+        Known, OwnApp, counted, fingerprint::Fingerprints, in_words, max_failures::MaxFailures,
+    },
+    route::{Way, Ways},
+    settings::{
+        agency_tokens::Owner,
+        args::{RehearsalArgs, ResumeArgs, options_again},
+        config::{self, App, AppBefore, Limits, Party, Place, Stdin},
+    },
+    terminal::run_log::RunLog,
+};
+use crate::{
+    engine::{
+        list::{InputList, ListNow, TokenList, look_again},
+        session::{Calls, Leg, Others, rewrite_views},
+    },
+    terminal::summary,
 };
 
 /// Goes on with a run.
@@ -61,7 +70,7 @@ pub fn resume(args: &ResumeArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault
         finish(&ledger, writer)?;
         let summary = rewrite_views(&folder, None, voice)?;
         let options = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
-        ending::show(&summary, &folder, &options, args.json, voice);
+        summary::show(&summary, &folder, &options, args.json, voice);
         return Ok(summary.exit);
     }
     let options = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
@@ -124,7 +133,7 @@ fn go_on(args: &ResumeArgs, mut leg: Leg, voice: Voice) -> Result<Exit, Fault> {
     let calls = Calls { endpoint, answers, parties, limits, ways, trials };
     let done = leg.work(&runtime, calls, voice);
     end_runtime(runtime, sandbox);
-    done.map(|done| ending::tell(&done, args.json, voice))
+    done.map(|done| summary::tell(&done, args.json, voice))
 }
 
 /// A run and its files as they stand on the disk, in agreement with each other.
@@ -296,7 +305,7 @@ fn check_tokens_are_there(
          all of them are then asked for anew",
         tokens = folder.tokens().display(),
         awaited = counted(awaited, "installation"),
-        again = ending::resume_command(folder.path(), &again),
+        again = summary::resume_command(folder.path(), &again),
     );
 }
 

@@ -9,33 +9,37 @@ use std::{
 use anyhow::{Context, anyhow};
 use tokio::runtime::Runtime;
 
-use super::{
-    Voice, ending,
-    leg::{Calls, Leg, Others},
-    list::InputList,
-    parent::{self, Before},
-    print,
-};
+use super::{Voice, print};
 use crate::{
-    apps::AppOfRun,
-    cli::{ListArgs, RehearsalArgs, RunArgs, options_again},
+    app::AppOfRun,
     clock,
-    config::{self, App, AppBefore, Columns, Limits, Place, Stdin},
     event::{Escalation, Event, FORMAT, Listener, Parent, Selected, Started},
     exit::{Exit, Fault, OrExit},
+    highlevel::trials::{OldTokens, Trials},
     journal::{
         disk::Disk,
         folder::RunFolder,
         ledger::{Ledger, Take},
+        recoveries::Earlier,
         writer::Writer,
     },
     pace::memory::Memory,
     plan::{Known, Only, OnlyError, Plan, Survey, counted},
-    recoveries::Earlier,
-    run_log::RunLog,
+    route::{Way, Ways},
     sandbox::Sandbox,
-    trials::{OldTokens, Trials},
-    way::{Way, Ways},
+    settings::{
+        args::{ListArgs, RehearsalArgs, RunArgs, options_again},
+        config::{self, App, AppBefore, Columns, Limits, Place, Stdin},
+    },
+    terminal::run_log::RunLog,
+};
+use crate::{
+    engine::{
+        list::InputList,
+        session::{Calls, Leg, Others},
+    },
+    journal::parent::{self, Before},
+    terminal::summary,
 };
 
 /// Reads and judges the list and shows the plan.
@@ -119,7 +123,7 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
     let calls = Calls { endpoint, answers, parties, limits, ways, trials };
     let done = leg.work(&runtime, calls, voice);
     end_runtime(runtime, sandbox);
-    done.map(|done| ending::tell(&done, args.json, voice))
+    done.map(|done| summary::tell(&done, args.json, voice))
 }
 
 /// Ends what the leg has left running, the stand-in last.

@@ -5,12 +5,9 @@ use std::{fmt::Write as _, path::PathBuf, time::Duration};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{
-    ending::{self, next_command},
-    print,
-};
+use super::print;
+use crate::terminal::summary::{self, next_command};
 use crate::{
-    cli::StatusArgs,
     clock,
     event::Parent,
     exit::{Exit, Fault, OrExit},
@@ -20,6 +17,7 @@ use crate::{
         ledger::{Books, Chain, Ledger},
     },
     plan::{counted, in_words},
+    settings::args::StatusArgs,
     views::{
         self,
         stats::Cause,
@@ -131,7 +129,7 @@ impl<'a> Status<'a> {
             Standing::Running | Standing::Paused => clock::now(),
             _ => ended.or(summary.last_start).unwrap_or(started.at),
         };
-        let options = ending::with_endpoint(&[], summary.endpoint());
+        let options = summary::with_endpoint(&[], summary.endpoint());
         let next = next_command(summary, folder, &options).filter(|_| holder.is_none());
         Self {
             run_id: &started.run_id,
@@ -165,9 +163,9 @@ impl<'a> Status<'a> {
         if let Some(halted) = self.halted {
             let _ = writeln!(text, "Halted       {halted}");
         }
-        ending::add_apps(&mut text, summary);
+        summary::add_apps(&mut text, summary);
         self.add_chain(&mut text);
-        ending::add_causes(&mut text, summary);
+        summary::add_causes(&mut text, summary);
         match (&self.next, &self.holder) {
             (Some(next), _) => drop(writeln!(text, "\nNext         {next}")),
             (None, Some(_)) => text.push_str("\nNext         wait until it has ended\n"),

@@ -1,9 +1,7 @@
 //! Whom a refusal at `/oauth/locationToken` concerns: the sub-account, or all of its agency's.
 
-use super::{
-    failure::{Class, Failure},
-    wording::Wording,
-};
+use super::wording::Wording;
+use crate::failure::{Class, Failure};
 
 /// Whom a refusal concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +33,10 @@ pub fn concern(failure: &Failure) -> Concern {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::highlevel::{answer, client::Reply, failure::Stage};
+    use crate::{
+        failure::Stage,
+        highlevel::{answer, client::Reply},
+    };
 
     #[test]
     fn an_agency_is_blamed_for_its_token_alone() {

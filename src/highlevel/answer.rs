@@ -8,10 +8,10 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     client::Reply,
-    failure::{Class, Failure, Origin, Stage},
     said::{BodyKind, said},
     table::Meaning,
 };
+use crate::failure::{Class, Failure, Origin, Stage};
 use crate::{clock, secret, text::SafeText};
 
 /// The longest that one `Retry-After` holds the run; the server can say it again.

@@ -5,11 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{
-    answer,
-    client::Reply,
-    failure::{Failure, Origin, Stage},
-};
+use super::{answer, client::Reply};
+use crate::failure::{Failure, Origin, Stage};
 use crate::{
     clock::Moment,
     secret::{AuthorizationCode, Secret},

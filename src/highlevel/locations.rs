@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::{
     answer,
     client::{Cursor, Reply},
-    failure::{Failure, Stage},
 };
+use crate::failure::{Failure, Stage};
 use crate::{installation::Id, text::SafeText};
 
 /// A location as the agency's list has it.
@@ -99,7 +99,7 @@ fn whole(value: &Value) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::highlevel::failure::Class;
+    use crate::failure::Class;
 
     #[test]
     fn a_page_is_read_in_the_shape_of_either_version() {

@@ -5,16 +5,15 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::{answer, client::Reply};
 use super::{
-    answer,
-    client::Reply,
-    failure::{Class, Failure, Stage},
-};
-use crate::{
     client_id::application,
-    installation::{Id, Installation, Scope},
     jwt::{self, Claims},
-    known::KnownSecrets,
+    known_secrets::KnownSecrets,
+};
+use crate::failure::{Class, Failure, Stage};
+use crate::{
+    installation::{Id, Installation, Scope},
     secret::Secret,
     text::SafeText,
 };

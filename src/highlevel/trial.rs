@@ -5,12 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{
-    answer,
-    client::Reply,
-    failure::{Class, Failure, Stage},
-    wording::Wording,
-};
+use super::{answer, client::Reply, wording::Wording};
+use crate::failure::{Class, Failure, Stage};
 use crate::{
     installation::{Installation, Scope},
     text::SafeText,

@@ -1,6 +1,6 @@
 //! Foreign messages compared loosely: case, blanks, punctuation and the ids within do not count.
 
-use crate::client_id::ClientId;
+use super::client_id::ClientId;
 
 /// What stands in a normalised message where an id or a number stood.
 pub const BLANK: &str = "#";

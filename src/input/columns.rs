@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::formula;
+use super::formula;
 
 use super::redact::{escape, is_secret_name, look};
 use super::{Encoding, Format};

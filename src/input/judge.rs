@@ -1,7 +1,7 @@
 //! Whether a cell is an id, and if not, what it looks like.
 
 use crate::{
-    client_id::ClientId,
+    highlevel::client_id::ClientId,
     installation::{Id, Scope},
     secret::is_uuid,
 };

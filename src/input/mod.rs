@@ -9,6 +9,7 @@ mod columns;
 mod csv;
 mod error;
 mod format;
+pub mod formula;
 mod history;
 mod json;
 mod judge;

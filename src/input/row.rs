@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::{
-    formula,
-    installation::{Id, Installation, Scope},
-};
+use super::formula;
+use crate::installation::{Id, Installation, Scope};
 
 use super::columns::{Layout, normalise};
 use super::history::history;

@@ -3,9 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    client_id::ClientId,
+    highlevel::{
+        client_id::ClientId,
+        jwt::{self, Claims},
+    },
     installation::{Id, Installation, Scope},
-    jwt::{self, Claims},
     secret::{Secret, TokensAtHand},
 };
 

@@ -12,7 +12,7 @@ use base64::{
 };
 use serde_json::{Map, Value};
 
-use crate::{client_id::ClientId, installation::Id, secret::is_uuid};
+use crate::{highlevel::client_id::ClientId, installation::Id, secret::is_uuid};
 
 use super::judge::clean;
 

@@ -3,9 +3,12 @@
 
 pub mod disk;
 pub mod folder;
+pub mod leaks;
 pub mod ledger;
 pub mod line_file;
+pub mod parent;
 pub mod reader;
+pub mod recoveries;
 pub mod rescue;
 pub mod seal;
 pub mod tokens;

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     checksum::Checksum,
-    fingerprint::{Fingerprint, Fingerprints},
     installation::Scope,
+    plan::fingerprint::{Fingerprint, Fingerprints},
 };
 
 /// What tells whose a document is; the rest is passed over unread.

@@ -30,9 +30,9 @@ use super::{
 pub use crate::event::TokenFile as Custody;
 use crate::{
     checksum::Checksum,
+    engine::cancellation::{Cause, Stop},
     event::{Event, Saving},
     secret::Secret,
-    stop::{Cause, Stop},
 };
 
 /// Commands that may wait for the disk; enough that work goes on through a slow sync.

@@ -1,5 +1,7 @@
 //! What will be done, how long it takes at least, what is left out and why.
 
+pub mod fingerprint;
+pub mod max_failures;
 mod only;
 mod rows;
 mod stock;
@@ -23,14 +25,14 @@ pub use self::ways::{Forecast, Missing, WayForecast};
 
 use self::ways::forecast;
 
+use self::max_failures::MaxFailures;
 use crate::{
-    batch::limit::MaxFailures,
     clock,
     event::DayTooShort,
+    highlevel::trials::{OldTokens, Trials},
     installation::Id,
     pace::{Pacing, memory::KeptDay},
-    trials::{OldTokens, Trials},
-    way::{Way, Ways},
+    route::{Way, Ways},
 };
 
 /// The survey with what surrounds it: what the person on call sees before the first call.

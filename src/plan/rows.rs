@@ -5,14 +5,14 @@ use std::{
     sync::Arc,
 };
 
+use super::fingerprint::{Fingerprint, Fingerprints};
 use crate::{
-    apps::{AppName, AppOfRun, COLUMN, Directory},
-    client_id::application,
+    app::{AppName, AppOfRun, COLUMN, Directory},
     event::{Duplicate, History, Listed, Rejected},
-    fingerprint::{Fingerprint, Fingerprints},
+    highlevel::client_id::application,
     input::{self, InputError, Record, ScopeChoice, Source, Stored, ToldBy},
     installation::{Id, Installation},
-    recoveries::{Earlier, RecoveredBefore},
+    journal::recoveries::{Earlier, RecoveredBefore},
     text::SafeText,
 };
 

@@ -9,13 +9,15 @@ use super::{
     stock::Stock,
 };
 use crate::{
-    apps::{AppName, AppOfRun, Directory, NamedApp},
-    client_id::ClientId,
+    app::{AppName, AppOfRun, Directory, NamedApp},
     event::{Duplicate, List, Listed, Rejected},
+    highlevel::{
+        client_id::ClientId,
+        token_clients::{OfClient, StoredTokens},
+    },
     input::{Continues, InputError, ScopeChoice, Source, Stored, ToldBy, Unused},
     installation::Scope,
     secret::ClientSecret,
-    stored_tokens::{OfClient, StoredTokens},
 };
 
 /// Rows of a kind that the plan names; the rest is counted.

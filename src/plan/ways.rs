@@ -12,7 +12,7 @@ use crate::{
     clock,
     installation::Id,
     pace::Pacing,
-    way::{Way, Ways},
+    route::{Way, Ways},
 };
 
 /// Agencies without a token that are named; the rest is counted.

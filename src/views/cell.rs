@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, io::Write};
 
-use crate::formula;
+use crate::input::formula;
 
 /// A value, or an empty cell.
 pub fn or_empty(value: Option<impl Display>) -> String {

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use super::cell::{self, Sheet};
 use crate::{
-    apps::AppName,
+    app::AppName,
     clock::stamp,
     event::{Failed, Halted, History, Listed},
-    highlevel::failure::{Advice, Class, Failure},
+    failure::{Advice, Class, Failure},
     journal::ledger::{Ledger, Outcome, Tried},
     text::SafeText,
 };

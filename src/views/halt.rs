@@ -1,13 +1,15 @@
 //! What a halt means and what to do about it, as far as the journal tells.
 
 use crate::{
-    apps::AppName,
-    client_id::ClientId,
+    app::AppName,
     event::Halted,
-    highlevel::failure::Class,
+    failure::Class,
+    highlevel::{
+        client_id::ClientId,
+        token_clients::{Kinship, OfClient, StoredTokens},
+    },
     journal::ledger::Ledger,
     plan::counted,
-    stored_tokens::{Kinship, OfClient, StoredTokens},
 };
 
 /// What is said of a halt.

@@ -6,9 +6,9 @@ use super::cell::{self, Sheet};
 use crate::{
     clock::stamp,
     event::{Failed, Listed, Reclaimed, Recovered, Skipped},
-    highlevel::failure::Stage,
+    failure::Stage,
     journal::ledger::{Outcome, Tried},
-    way::Way,
+    route::Way,
 };
 
 const COLUMNS: [&str; 17] = [

@@ -10,14 +10,12 @@ use super::bound::{BoundsAsked, Exceeded};
 use crate::{
     clock,
     event::{Call, Event, Failed, Verdict},
-    highlevel::{
-        failure::{Class, Failure, Stage},
-        wording::normalised,
-    },
+    failure::{Class, Failure, Stage},
+    highlevel::wording::normalised,
     journal::ledger::Outcome,
     pace::AskedRate,
+    route::Way,
     text::SafeText,
-    way::Way,
 };
 
 /// Trace ids that a cause shows.

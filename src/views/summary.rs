@@ -11,15 +11,17 @@ use super::{
     stats::{Calls, Cause, Causes, Gap, Proofs, Stats, Timings},
 };
 use crate::{
-    apps::{AppName, AppOfRun},
+    app::{AppName, AppOfRun},
     clock,
     event::{Escalation, Halted, Interrupt, Started},
     exit::Exit,
-    journal::ledger::{AppBooks, Books, Chain, Ledger, LostGrant},
-    leaks::Search,
+    journal::{
+        leaks::Search,
+        ledger::{AppBooks, Books, Chain, Ledger, LostGrant},
+    },
     pace::{AskedRate, Rate},
+    route::Way,
     text::SafeText,
-    way::Way,
 };
 
 /// Format of `summary.json`; it grows only when a field changes its meaning.

@@ -4,7 +4,7 @@ use std::fs;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::ValueEnum;
-use ghl_reconnect::highlevel::failure::Class;
+use ghl_reconnect::failure::Class;
 use serde_json::json;
 
 use crate::{

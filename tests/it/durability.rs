@@ -16,15 +16,15 @@ use std::{
 
 use clap::Parser;
 use ghl_reconnect::{
-    cli::{Cli, Command},
     commands::{self, Voice},
     exit::Exit,
     journal::{
         disk::{Disk, Operation},
         rescue,
     },
-    progress::{Colors, Talk},
     sandbox::Options,
+    settings::args::{Cli, Command},
+    terminal::progress::{Colors, Talk},
 };
 use serde_json::json;
 

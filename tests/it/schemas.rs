@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use ghl_reconnect::{
     event::Event,
-    highlevel::failure::{Class, Stage},
+    failure::{Class, Stage},
 };
 use jsonschema::Validator;
 use serde::de::DeserializeOwned;

@@ -8,13 +8,13 @@ use std::{
 
 use clap::Parser;
 use ghl_reconnect::{
-    cli::{Cli, Command},
     commands::{self, Voice},
     exit::Exit,
     installation::Scope,
     journal::disk::{Disk, Operation},
-    progress::{Colors, Talk},
     sandbox::{AccessLife, InstalledLocation, Options, RefreshLife, StoredPair},
+    settings::args::{Cli, Command},
+    terminal::progress::{Colors, Talk},
 };
 use serde_json::json;
 

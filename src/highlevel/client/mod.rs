@@ -23,10 +23,10 @@ use self::{
     requests::{Presented, ReconnectRequest},
     wire::Body,
 };
+use super::known_secrets::{Kind, KnownSecrets};
 use super::{endpoint::Endpoint, table::Answers};
 use crate::{
     installation::{Id, Installation, Scope},
-    known::{Kind, KnownSecrets},
     secret::{AuthorizationCode, ClientSecret, Secret, TokensAtHand},
 };
 

@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
+    failure::Stage,
     highlevel::{
         endpoint::RECONNECT_PATH,
-        failure::Stage,
         tokens::{self, TokenPair},
         trial::{self, Trial, TrialPath},
         version::ApiVersion,
     },
-    leaks,
+    journal::leaks,
     sandbox::{self, FaultPlan, InstalledLocation, Options, RefreshLife, Sandbox, StoredPair},
 };
 

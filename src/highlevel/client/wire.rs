@@ -14,8 +14,12 @@ use tokio::time::timeout;
 use super::connection::{Connection, Leave, Sent};
 use crate::{
     clock::{self, Moment},
-    highlevel::{allowance::Allowance, answer, table::Answers},
-    known::{Kind, KnownSecrets},
+    highlevel::{
+        allowance::Allowance,
+        answer,
+        known_secrets::{Kind, KnownSecrets},
+        table::Answers,
+    },
     secret::Secret,
     text::SafeText,
 };

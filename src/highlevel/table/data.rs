@@ -8,9 +8,9 @@ use serde::{
 };
 use toml::Spanned;
 
-use crate::highlevel::{
+use crate::{
     failure::{Advice, Class, Stage},
-    said::BodyKind,
+    highlevel::said::BodyKind,
 };
 
 /// The built-in file.

@@ -26,10 +26,10 @@ pub use self::{
     paste::row_for,
 };
 use super::{
-    failure::{Advice, Class, Stage},
     said::{self, BodyKind},
     wording::Wording,
 };
+use crate::failure::{Advice, Class, Stage};
 
 /// The built-in file.
 const CLASSES: &str = include_str!("../classes.toml");

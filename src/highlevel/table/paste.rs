@@ -1,8 +1,8 @@
 //! A row ready to paste for an answer that no row knows.
 
-use crate::highlevel::{
+use crate::{
     failure::{Class, Failure},
-    wording,
+    highlevel::wording,
 };
 
 /// The row for a failure that is unrecognised: what is left to do is to name the class. It holds
@@ -33,8 +33,8 @@ fn phrase_of(message: &str) -> String {
 mod tests {
     use super::*;
     use crate::{
+        failure::Stage,
         highlevel::{
-            failure::Stage,
             said::{BodyKind, said},
             table::Answers,
         },

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::{Ledger, Row, State, Take};
 use crate::{
-    apps::AppName,
-    client_id::application,
+    app::AppName,
     event::{HaltRule, Halted, Listed},
+    highlevel::client_id::application,
 };
 
 /// An app of the run by its place in the list of them; the first where there is one only.

@@ -14,17 +14,17 @@ pub use self::apps::AppBooks;
 use self::apps::AppIndex;
 use super::reader::{JournalError, Reader};
 use crate::{
-    apps::AppName,
+    app::AppName,
     checksum::Checksum,
     event::{
         Call, Event, Exchanging, Failed, Finished, Halted, Leaked, Listed, Paused, Ready,
         Reclaimed, Recovered, Refreshing, Requesting, Resumed, Saving, Skipped, Started, TokenFile,
     },
-    fingerprint::{Fingerprint, Fingerprints},
-    highlevel::failure::{Class, Failure, Stage},
+    failure::{Class, Failure, Stage},
     installation::{Id, Installation},
+    plan::fingerprint::{Fingerprint, Fingerprints},
+    route::Way,
     text::SafeText,
-    way::Way,
 };
 
 /// Where every row of the list stands, by the journal.

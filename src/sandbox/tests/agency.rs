@@ -3,11 +3,11 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::super::{
-    AccessLife, CLIENT_ID, InstalledLocation, Options, Presence, Step, StoredPair, Via,
-};
 use super::{ACCESS, AGENCY, Bench, COMPANY, ID, V2, V3, body, household, sent};
 use crate::installation::Scope;
+use crate::sandbox::{
+    AccessLife, CLIENT_ID, InstalledLocation, Options, Presence, Step, StoredPair, Via,
+};
 
 const IDS: [(&str, &str); 2] = [("companyId", COMPANY), ("locationId", ID)];
 

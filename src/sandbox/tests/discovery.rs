@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use super::super::{AccessLife, CLIENT_ID, InstalledLocation, Options, Presence, Step, StoredPair};
 use super::{ACCESS, AGENCY, Bench, COMPANY, V2, V3, household, sent};
 use crate::installation::Scope;
+use crate::sandbox::{
+    AccessLife, CLIENT_ID, InstalledLocation, Options, Presence, Step, StoredPair,
+};
 
 /// So many locations, every tenth without the app; and one of another agency.
 fn locations(count: usize) -> Vec<InstalledLocation> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::{
+use super::{Bench, ID, body, fields, seen};
+use crate::sandbox::{
     CLIENT_ID, CLIENT_SECRET, Options, Outcome, PairState, Quota, Step, Via, company_of,
 };
-use super::{Bench, ID, body, fields, seen};
 
 #[tokio::test]
 async fn an_installation_comes_back() {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use reqwest::{Response, StatusCode};
 use serde_json::json;
 
-use super::super::{CATALOGUE, CLIENT_SECRET, Place, Step};
 use super::{ACCESS, AGENCY, Bench, COMPANY, ID, REFRESH, V2, fields, seen};
+use crate::sandbox::{CATALOGUE, CLIENT_SECRET, Place, Step};
 
 /// What a fault is expected to look like to the client.
 enum Looks {

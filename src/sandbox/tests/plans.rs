@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::super::{FaultPlan, Options};
 use super::{Bench, ID};
+use crate::sandbox::{FaultPlan, Options};
 
 #[tokio::test]
 async fn a_list_is_worked_off_in_order() {

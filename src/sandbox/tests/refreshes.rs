@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::{
+use super::{Bench, COMPANY, ID, REFRESH, V3, body, fields, household, seen, sent};
+use crate::installation::Scope;
+use crate::sandbox::{
     AccessLife, CLIENT_ID, CLIENT_SECRET, Options, Outcome, PairState, RefreshLife, Step,
     StoredPair, Via,
 };
-use super::{Bench, COMPANY, ID, REFRESH, V3, body, fields, household, seen, sent};
-use crate::installation::Scope;
 
 #[tokio::test]
 async fn a_refresh_token_rotates_and_repeats_itself_for_a_while() {

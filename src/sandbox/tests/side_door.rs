@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 
-use super::super::Options;
 use super::{Bench, COMPANY, ID, V2, body, sent};
+use crate::sandbox::Options;
 
 #[tokio::test]
 async fn the_side_door_steers_and_tells() {

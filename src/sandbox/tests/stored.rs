@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::super::{
-    AccessLife, CLIENT_ID, InstalledLocation, Options, Presence, RefreshLife, StoredPair,
-};
 use super::{ACCESS, Bench, COMPANY, ID, REFRESH, V2, body, household, sent};
 use crate::installation::Scope;
+use crate::sandbox::{
+    AccessLife, CLIENT_ID, InstalledLocation, Options, Presence, RefreshLife, StoredPair,
+};
 
 #[test]
 fn tokens_are_read_from_the_lines_that_a_run_writes() {

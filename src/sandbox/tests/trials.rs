@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::{AccessLife, Options, Step, StoredPair};
 use super::{ACCESS, AGENCY, Bench, COMPANY, ID, V2, body, household, sent};
 use crate::installation::Scope;
+use crate::sandbox::{AccessLife, Options, Step, StoredPair};
 
 #[tokio::test]
 async fn a_token_is_judged() {

@@ -6,12 +6,10 @@ use jiff::Timestamp;
 
 use super::samples::{Sample, Samples};
 use crate::{
-    apps::AppName,
+    app::AppName,
     event::{Failed, Listed},
-    highlevel::{
-        failure::{Class, Stage},
-        wording::normalised,
-    },
+    failure::{Class, Stage},
+    highlevel::wording::normalised,
     installation::{Id, Scope},
     journal::ledger::{Ledger, Outcome},
     text::SafeText,

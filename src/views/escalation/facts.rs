@@ -3,7 +3,7 @@
 use super::{cause::Cause, markdown::span, samples::Sample};
 use crate::{
     clock::stamp,
-    highlevel::failure::{Class, Stage},
+    failure::{Class, Stage},
     journal::ledger::LostGrant,
     plan::counted,
     text::SafeText,

@@ -21,10 +21,11 @@ use self::{
 };
 use super::summary::Summary;
 use crate::{
-    apps::AppName,
+    app::AppName,
     clock::stamp,
     event::{Escalation, Halted},
-    highlevel::{endpoint::TOKEN_PATH, failure::Stage},
+    failure::Stage,
+    highlevel::endpoint::TOKEN_PATH,
     journal::ledger::{Ledger, LostGrant},
     plan::counted,
 };

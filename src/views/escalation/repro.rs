@@ -1,7 +1,7 @@
 //! A command that shows a fault to support, with placeholders in the place of secrets.
 
 use super::samples::Sample;
-use crate::{highlevel::failure::Stage, installation::Scope};
+use crate::{failure::Stage, installation::Scope};
 
 /// The call of a stage for one installation; `None` for a stage that calls nobody.
 pub fn call(stage: Stage, url: &str, client_id: &str, sample: &Sample) -> Option<String> {

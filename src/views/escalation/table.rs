@@ -6,7 +6,7 @@ use std::io::Write;
 use crate::{
     clock::stamp,
     event::{Escalation, Failed, Listed},
-    highlevel::failure::Class,
+    failure::Class,
     journal::ledger::{Ledger, Outcome},
     text::SafeText,
     views::cell::{self, Sheet},

@@ -1,0 +1,241 @@
+//! All installations: the canary alone, then so many at a time, until the list or the run ends.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use anyhow::Error;
+use futures::FutureExt;
+use tokio::{task::JoinSet, time::sleep_until};
+
+use super::{
+    breaker::Verdict,
+    dispatcher::{Begun, Next, Slot, Source},
+    slots::Untried,
+};
+use super::{
+    cancellation::Cause,
+    recover::{Ending, Tools, continued, recover, roads::AgencyInWork},
+};
+use crate::{
+    clock,
+    event::{Event, Failed, HaltRule},
+    failure::{Class, Failure, Stage},
+    installation::{Installation, Scope},
+    journal::{ledger::Tried, recoveries::RecoveryLog, writer::CustodyLost},
+    route::Way,
+    secret::TokensAtHand,
+};
+
+/// An installation to recover.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Number of the record in the list.
+    pub row: u32,
+    /// What to recover.
+    pub installation: Installation,
+    /// What the list still has of its tokens.
+    pub tokens: TokensAtHand,
+    /// What earlier legs of the run have tried.
+    pub before: Tried,
+}
+
+/// Where the installations come from.
+pub trait Supply {
+    /// Waits until more are at hand. Nothing is lost when the wait is given up.
+    fn refill(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The next one of the list, if it is at hand.
+    fn peek(&self) -> Option<&Job>;
+
+    /// What is at hand.
+    fn untried(&self) -> Untried;
+
+    /// Takes one that is at hand.
+    fn take(&mut self, source: Source) -> Option<Job>;
+}
+
+/// Why a batch could not work to its end.
+#[derive(Debug)]
+pub enum Broken {
+    /// The disk does not take what it is given.
+    Custody(CustodyLost),
+    /// The list could not be read to its end.
+    Supply(Error),
+}
+
+/// Everything that the installations of a run share.
+pub struct Batch {
+    tools: Tools,
+    lost: Mutex<Option<CustodyLost>>,
+}
+
+impl Batch {
+    /// Sets a batch up.
+    pub fn new(tools: Tools) -> Self {
+        Self { tools, lost: Mutex::default() }
+    }
+
+    /// Works until the jobs are done or the run is to end.
+    ///
+    /// Each installation is a task of its own that awaits its own place on disk, so that a slow
+    /// sync holds up no other.
+    pub async fn run(self: Arc<Self>, mut jobs: impl Supply) -> Result<(), Broken> {
+        let mut tasks = JoinSet::new();
+        let fed = self.dispatch(&mut jobs, &mut tasks).await;
+        if fed.is_err() {
+            self.tools.stop.request(Cause::CustodyLost);
+        }
+        while tasks.join_next().await.is_some() {}
+        match self.lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(lost) => Err(Broken::Custody(lost)),
+            None => fed.map_err(Broken::Supply),
+        }
+    }
+
+    /// Lets one installation after the other go, until none is left or the run is to end.
+    async fn dispatch(
+        self: &Arc<Self>,
+        jobs: &mut impl Supply,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), Error> {
+        let dispatcher = &self.tools.dispatcher;
+        while self.tools.stop.cause().is_none() {
+            while tasks.try_join_next().is_some() {}
+            let untried = self.untried(jobs);
+            let until = match dispatcher.next(untried) {
+                Next::Untried(source) => {
+                    if let Some(job) = jobs.take(source) {
+                        self.start(job, tasks);
+                    }
+                    continue;
+                }
+                Next::OutageOver(lasted) => {
+                    self.note(self.tools.recorder.tell(continued(lasted)).await);
+                    continue;
+                }
+                Next::Wait(until) => until,
+            };
+            if tasks.is_empty() && jobs.untried() == Untried::default() {
+                break;
+            }
+            let later = || Instant::now() + std::time::Duration::from_secs(3600);
+            tokio::select! {
+                fed = jobs.refill() => fed?,
+                () = dispatcher.changed() => {}
+                () = sleep_until(until.unwrap_or_else(later).into()) => {}
+                Some(_) = tasks.join_next() => {}
+                _ = self.tools.stop.requested() => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What runs remember of each other.
+    pub fn recoveries(&self) -> Option<&RecoveryLog> {
+        self.tools.recoveries.as_ref()
+    }
+
+    /// The installations that may go. Sub-accounts that may need an agency's token probe nothing as
+    /// long as agencies are in work, since they would wait for them.
+    fn untried(&self, jobs: &impl Supply) -> Untried {
+        let untried = jobs.untried();
+        let roads = &self.tools.roads;
+        if !roads.ways().include(Way::Agency) {
+            return untried;
+        }
+        let is_agency = |job: &Job| job.installation.scope == Scope::Company;
+        let next_is_agency = jobs.peek().is_some_and(is_agency);
+        let agencies_done = roads.are_agencies_done();
+        Untried {
+            next: untried.next
+                && (next_is_agency || agencies_done || !self.tools.dispatcher.is_paused()),
+            elsewhere: untried.elsewhere && agencies_done && !next_is_agency,
+            more: untried.more,
+        }
+    }
+
+    fn start(self: &Arc<Self>, job: Job, tasks: &mut JoinSet<()>) {
+        let (begun, slot) = self.tools.dispatcher.begin(job.row);
+        let agency = self.tools.roads.begin(&job.installation);
+        tasks.spawn(self.clone().work(job, slot, begun, agency));
+    }
+
+    async fn work(
+        self: Arc<Self>,
+        job: Job,
+        slot: Slot,
+        _begun: Begun,
+        _agency: Option<AgencyInWork>,
+    ) {
+        let working = AssertUnwindSafe(recover(&self.tools, &job, slot));
+        let (ending, _slot) = match working.catch_unwind().await {
+            Ok(ended) => ended,
+            Err(_) => (self.broke_off(job).await, None),
+        };
+        let noted = self.take_note(ending).await;
+        self.note(noted);
+    }
+
+    /// The work on one installation panicked: a bug, which must not take the others down.
+    async fn broke_off(&self, job: Job) -> Ending {
+        let why = "the work on this installation broke off: a bug, please report it";
+        let failure = Failure::without_answer(Stage::Store, Class::Unrecognised, why);
+        let now = clock::now();
+        let failed = Failed {
+            row: job.row,
+            id: job.installation.id,
+            attempts: job.before.attempts,
+            started_at: now,
+            at: now,
+            failure: failure.clone(),
+            call: None,
+            reconnect_trace_id: None,
+            token_trace_id: None,
+            trace_ids: job.before.trace_ids,
+        };
+        match self.tools.recorder.tell(Event::Failed(Box::new(failed))).await {
+            Ok(()) => Ending::Failed(failure),
+            Err(lost) => Ending::CustodyLost(lost),
+        }
+    }
+
+    async fn take_note(&self, ending: Ending) -> Result<(), CustodyLost> {
+        let dispatcher = &self.tools.dispatcher;
+        match ending {
+            Ending::Recovered(way) => self.heed(dispatcher.recovered(Some(way))).await,
+            Ending::Skipped => self.heed(dispatcher.recovered(None)).await,
+            Ending::Failed(failure) => self.heed(dispatcher.failed(&failure)).await,
+            Ending::FailedForAll(failure) => {
+                dispatcher.failed(&failure);
+                self.tools.halt(failure.class, &failure.to_string(), None).await
+            }
+            Ending::Abandoned => Ok(()),
+            Ending::CustodyLost(lost) => Err(lost),
+        }
+    }
+
+    async fn heed(&self, verdict: Verdict) -> Result<(), CustodyLost> {
+        match verdict {
+            Verdict::GoOn => Ok(()),
+            Verdict::TooMany { failed, ended, limit } => {
+                let why = format!(
+                    "{failed} of {ended} installations failed, more than --max-failures {limit} allows"
+                );
+                self.tools.halt(Class::Halted, &why, Some(HaltRule::MaxFailures)).await
+            }
+            Verdict::NoneRecovered(why) => {
+                self.tools.halt(Class::Halted, &why, Some(HaltRule::GiveUpAfter)).await
+            }
+        }
+    }
+
+    fn note(&self, noted: Result<(), CustodyLost>) {
+        if let Err(lost) = noted {
+            self.tools.stop.request(Cause::CustodyLost);
+            self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(lost);
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! Which failures concern all installations: a pure judgement over what has ended so far. How many
+//! of a class it takes stands in the table of classes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    num::NonZeroU32,
+};
+
+use super::share::Share;
+use crate::plan::max_failures::MaxFailures;
+use crate::{
+    failure::{Class, Failure, Origin, Stage},
+    highlevel::table::{Halts, Reach},
+    route::Way,
+};
+
+/// When a run halts by its counts alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// Failures that may be.
+    pub max_failures: MaxFailures,
+    /// Failures after which a run without a recovery is given up; `None` is never.
+    pub give_up_after: Option<u32>,
+}
+
+/// Watches how installations end.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    limits: Limits,
+    /// Whether installations were recovered before this execution.
+    was_proven: bool,
+    recovered: u32,
+    failed: u32,
+    /// Whether an answer has shown that the way is open.
+    is_open: bool,
+    rows: BTreeMap<(Line, Class), InARow>,
+    /// Lines on which HighLevel has answered about an installation.
+    open_lines: BTreeSet<Line>,
+    /// Failures that HighLevel, or its silence, decided, as long as nothing was recovered.
+    causes: BTreeMap<Class, u32>,
+}
+
+/// Failures of a class, one after the other.
+#[derive(Debug, Default)]
+struct InARow {
+    length: u32,
+    share: Share,
+}
+
+/// Calls that share an endpoint or a fate: what one of them says concerns the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Line {
+    Refresh,
+    Code,
+    Agency,
+    None,
+}
+
+impl Line {
+    fn of(stage: Stage) -> Self {
+        match stage {
+            Stage::Refresh => Self::Refresh,
+            Stage::Reconnect | Stage::Exchange => Self::Code,
+            Stage::Agency => Self::Agency,
+            Stage::Input | Stage::Verify | Stage::Store => Self::None,
+        }
+    }
+
+    fn of_way(way: Way) -> Self {
+        match way {
+            Way::Refresh => Self::Refresh,
+            Way::Reconnect => Self::Code,
+            Way::Agency => Self::Agency,
+        }
+    }
+}
+
+/// What a failure means as evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The installation had not failed before.
+    Fresh,
+    /// It had, while others did well.
+    Suspect,
+}
+
+/// What the end of one installation means for the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing.
+    GoOn,
+    /// The run halts, since more have failed than may.
+    TooMany {
+        /// How many.
+        failed: u32,
+        /// How many have ended, these among them.
+        ended: u32,
+        /// How many may.
+        limit: MaxFailures,
+    },
+    /// The run halts, since all that were tried have failed; of what, in words.
+    NoneRecovered(String),
+}
+
+impl Breaker {
+    /// A watch over a run with these limits. `was_proven`: installations were recovered before.
+    pub fn new(limits: Limits, was_proven: bool) -> Self {
+        Self { limits, was_proven, is_open: was_proven, ..Self::default() }
+    }
+
+    /// Whether a recovery has shown that all is well.
+    pub fn is_proven(&self) -> bool {
+        self.was_proven || self.recovered > 0
+    }
+
+    /// Whether an answer has shown that installations need not go one by one.
+    pub fn is_open(&self) -> bool {
+        self.is_open || self.is_proven()
+    }
+
+    /// An installation was recovered by a route, or found to be healthy.
+    pub fn recovered(&mut self, by: Option<Way>) -> Verdict {
+        self.recovered += 1;
+        self.causes.clear();
+        self.is_open = true;
+        if let Some(way) = by {
+            self.went_well(Line::of_way(way));
+        }
+        self.against_limit()
+    }
+
+    /// What failed in a row on this line was of the installations themselves.
+    fn went_well(&mut self, line: Line) {
+        self.open_lines.insert(line);
+        for ((_, _), row) in self.rows.iter_mut().filter(|((of, _), _)| *of == line) {
+            (0..std::mem::take(&mut row.length)).for_each(|_| row.share.bad());
+            row.share.good();
+        }
+    }
+
+    /// A route has failed for an installation. Whether that concerns all.
+    pub fn route_failed(&mut self, failure: &Failure, evidence: Evidence) -> bool {
+        let line = Line::of(failure.stage);
+        if is_about_one(failure) {
+            self.is_open = true;
+            self.went_well(line);
+        }
+        if !self.is_proven() && is_nothing_like_highlevel(failure) {
+            return true;
+        }
+        let Some(halts) = halts_of(failure) else { return false };
+        if halts.at.is_some_and(|stage| !is_like(stage, failure.stage))
+            || is_of_an_agency(failure)
+            || evidence == Evidence::Suspect
+        {
+            return false;
+        }
+        // An endpoint that nobody has seen is not there, whatever the others do.
+        let is_known = match failure.class {
+            Class::EndpointRemoved => self.was_proven || self.open_lines.contains(&line),
+            _ => self.is_proven(),
+        };
+        let row = self.rows.entry((line, failure.class)).or_default();
+        row.length += 1;
+        match halts.later {
+            _ if !is_known => row.length >= halts.first,
+            Some(later) => row.length as usize >= row.share.too_many_in_a_row(later as usize),
+            None => false,
+        }
+    }
+
+    /// An installation was given up.
+    pub fn failed(&mut self, failure: &Failure) -> Verdict {
+        self.failed += 1;
+        if failure.stage != Stage::Input {
+            *self.causes.entry(failure.class).or_default() += 1;
+        }
+        self.none_recovered().unwrap_or_else(|| self.against_limit())
+    }
+
+    fn none_recovered(&self) -> Option<Verdict> {
+        let after = self.limits.give_up_after?;
+        let failed: u32 = self.causes.values().sum();
+        if self.is_proven() || failed < after {
+            return None;
+        }
+        let mut causes: Vec<_> = self.causes.iter().collect();
+        causes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let mut said = format!("the first {failed} all failed: ");
+        for (index, (class, count)) in causes.into_iter().enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            // Writing to a string does not fail.
+            let _ = write!(said, "{comma}{count} × {class}");
+        }
+        said.push_str(". Is this the right app, the right column, the right environment?");
+        Some(Verdict::NoneRecovered(said))
+    }
+
+    /// Judged whenever one ends, however: a share counts from the sample on.
+    fn against_limit(&self) -> Verdict {
+        let (failed, ended) = (self.failed, self.recovered.saturating_add(self.failed));
+        let limit = self.limits.max_failures;
+        if limit.is_exceeded(failed, ended) {
+            Verdict::TooMany { failed, ended, limit }
+        } else {
+            Verdict::GoOn
+        }
+    }
+
+    /// Whether so many end in the same way that the next one should be from elsewhere in the list.
+    pub fn wants_contrast(&self) -> bool {
+        self.is_proven()
+            && self.rows.iter().any(|((_, class), row)| {
+                let most = class.about().halts.and_then(|halts| halts.later);
+                most.is_some_and(|most| {
+                    row.length as usize * 2 >= row.share.too_many_in_a_row(most as usize)
+                })
+            })
+    }
+}
+
+/// How many such failures halt a run: what the answer itself says goes before its class.
+fn halts_of(failure: &Failure) -> Option<Halts> {
+    let count = failure.concerns_all.map(NonZeroU32::get);
+    let halts = count.map(|count| Halts { first: count, later: Some(count), at: None });
+    halts.or(failure.class.about().halts)
+}
+
+/// Whether a stage is the one that is meant: what the reconnect is to its route, the refresh and the
+/// agency's call are to theirs.
+fn is_like(meant: Stage, stage: Stage) -> bool {
+    let first_calls = [Stage::Reconnect, Stage::Refresh, Stage::Agency];
+    meant == stage || meant == Stage::Reconnect && first_calls.contains(&stage)
+}
+
+/// Whether HighLevel has answered about this installation alone.
+fn is_about_one(failure: &Failure) -> bool {
+    let about = failure.class.about();
+    failure.http_status.is_some()
+        && failure.origin == Origin::HighLevel
+        && about.reach == Reach::ThisOne
+        && halts_of(failure).is_none()
+}
+
+/// Whether it is one agency's token that is wrong: no other agency has to hear of it.
+fn is_of_an_agency(failure: &Failure) -> bool {
+    failure.stage == Stage::Agency && failure.class == Class::WrongKind
+}
+
+/// Whether it seems to be another host that answers. An outage's pages are no sign of that.
+fn is_nothing_like_highlevel(failure: &Failure) -> bool {
+    failure.origin == Origin::Elsewhere
+        && matches!(failure.class, Class::BadAnswer | Class::Unrecognised)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+    use Evidence::{Fresh, Suspect};
+
+    fn failure(class: Class) -> Failure {
+        Failure::without_answer(Stage::Reconnect, class, "")
+    }
+
+    /// After how many failures of a class in a row a run halts, of 50; `None`: never.
+    fn halts_after(was_proven: bool, failure: &Failure, evidence: Evidence) -> Option<u32> {
+        let mut breaker = Breaker::new(Limits::default(), was_proven);
+        (1..=50).find(|_| breaker.route_failed(failure, evidence))
+    }
+
+    #[test]
+    fn so_many_in_a_row_of_each_class_halt_a_run() {
+        for class in Class::value_variants() {
+            let (first, later) = match class {
+                Class::EndpointRemoved | Class::Blocked | Class::Redirected => (Some(1), Some(10)),
+                Class::ClientRefused => (Some(1), Some(20)),
+                Class::Network => (Some(1), None),
+                Class::WrongTenant | Class::WrongKind => (Some(3), Some(10)),
+                Class::BadAnswer => (Some(3), None),
+                Class::Unrecognised => (Some(10), None),
+                _ => (None, None),
+            };
+            let failure = failure(*class);
+            assert_eq!(halts_after(false, &failure, Fresh), first, "{class}");
+            assert_eq!(halts_after(true, &failure, Fresh), later, "{class}, proven");
+            for proven in [false, true] {
+                assert_eq!(halts_after(proven, &failure, Suspect), None, "{class}, suspect");
+            }
+        }
+    }
+
+    #[test]
+    fn who_answers_nothing_like_highlevel_stops_the_canary_alone() {
+        for class in [Class::BadAnswer, Class::Unrecognised] {
+            let page = Failure { origin: Origin::Elsewhere, ..failure(class) };
+            assert_eq!(halts_after(false, &page, Fresh), Some(1), "{class}");
+            assert_eq!(halts_after(true, &page, Fresh), None, "{class}");
+        }
+        let outage = Failure { origin: Origin::Elsewhere, ..failure(Class::ServerError) };
+        assert_eq!(halts_after(false, &outage, Fresh), None);
+        let at_exchange = Failure::without_answer(Stage::Exchange, Class::Network, "");
+        assert_eq!(halts_after(false, &at_exchange, Fresh), None);
+    }
+
+    #[test]
+    fn an_answer_that_finds_fault_with_every_request_halts_after_three() {
+        let concerns_all = NonZeroU32::new(3);
+        let fault = Failure { concerns_all, ..failure(Class::InvalidRequest) };
+        for proven in [false, true] {
+            assert_eq!(halts_after(proven, &fault, Fresh), Some(3));
+        }
+        let mut breaker = Breaker::new(Limits::default(), true);
+        for _ in 0..10 {
+            assert!(!breaker.route_failed(&fault, Fresh));
+            breaker.recovered(Some(Way::Reconnect));
+        }
+    }
+
+    #[test]
+    fn a_recovery_between_makes_the_failures_those_of_the_installations() {
+        let mut breaker = Breaker::new(Limits::default(), true);
+        for _ in 0..20 {
+            for _ in 0..9 {
+                assert!(!breaker.route_failed(&failure(Class::Blocked), Fresh));
+            }
+            breaker.recovered(Some(Way::Reconnect));
+        }
+        let more = (1..=60).find(|_| breaker.route_failed(&failure(Class::Blocked), Fresh));
+        assert!(more.is_some_and(|more| more > 20), "many fail anyway: {more:?}");
+    }
+
+    #[test]
+    fn a_recovery_on_another_route_proves_nothing_of_an_endpoint() {
+        let mut breaker = Breaker::default();
+        breaker.recovered(Some(Way::Refresh));
+        assert!(breaker.route_failed(&failure(Class::EndpointRemoved), Fresh), "never seen there");
+        let mut breaker = Breaker::new(Limits::default(), true);
+        for n in 1..10 {
+            assert!(!breaker.route_failed(&failure(Class::EndpointRemoved), Fresh), "{n}");
+            breaker.recovered(Some(Way::Refresh));
+        }
+        assert!(breaker.route_failed(&failure(Class::EndpointRemoved), Fresh));
+    }
+
+    #[test]
+    fn an_answer_about_one_installation_lets_the_others_go() {
+        let mut breaker = Breaker::default();
+        let no_answer = failure(Class::NotInstalled);
+        breaker.route_failed(&no_answer, Fresh);
+        assert!(!breaker.is_open(), "nobody has answered");
+        breaker.route_failed(&Failure { http_status: Some(400), ..no_answer }, Fresh);
+        assert!(breaker.is_open() && !breaker.is_proven());
+    }
+
+    #[test]
+    fn a_run_in_which_all_have_failed_is_given_up() {
+        let limits = Limits { give_up_after: Some(20), ..Limits::default() };
+        let fail = |breaker: &mut Breaker, n: u32| {
+            let class = if n.is_multiple_of(4) { Class::UnknownId } else { Class::NotInstalled };
+            breaker.failed(&failure(class))
+        };
+        let mut breaker = Breaker::new(limits, false);
+        for n in 1..20 {
+            assert_eq!(fail(&mut breaker, n), Verdict::GoOn);
+        }
+        let Verdict::NoneRecovered(said) = fail(&mut breaker, 20) else { panic!("it goes on") };
+        assert!(
+            said.contains("the first 20 all failed: 15 × not_installed, 5 × unknown_id."),
+            "{said}"
+        );
+        let mut lacking = Breaker::new(limits, false);
+        let lacks = Failure { stage: Stage::Input, ..failure(Class::InvalidRequest) };
+        assert!((0..50).all(|_| lacking.failed(&lacks) == Verdict::GoOn), "nothing was asked");
+        for recovered in [Some(Way::Agency), None] {
+            let mut breaker = Breaker::new(limits, false);
+            breaker.recovered(recovered);
+            assert!((1..100).all(|n| fail(&mut breaker, n) == Verdict::GoOn));
+        }
+        let mut resumed = Breaker::new(limits, true);
+        assert!((1..100).all(|n| fail(&mut resumed, n) == Verdict::GoOn));
+    }
+
+    #[test]
+    fn more_failures_than_may_be_stop_the_run_and_recoveries_count_against_a_share() {
+        let limit = MaxFailures::Share(1000);
+        let limits = Limits { max_failures: limit, ..Limits::default() };
+        let mut breaker = Breaker::new(limits, false);
+        for _ in 0..18 {
+            breaker.recovered(Some(Way::Reconnect));
+        }
+        let last = [(); 3].map(|()| breaker.failed(&failure(Class::UnknownId)));
+        let too_many = Verdict::TooMany { failed: 3, ended: 21, limit };
+        assert_eq!(last, [Verdict::GoOn, Verdict::GoOn, too_many]);
+        let mut early = Breaker::new(limits, false);
+        let failures = [(); 5].map(|()| early.failed(&failure(Class::UnknownId)));
+        assert!(
+            failures.iter().all(|verdict| *verdict == Verdict::GoOn),
+            "the sample is too small"
+        );
+        let recovered = [(); 15].map(|()| early.recovered(Some(Way::Reconnect)));
+        assert!(recovered[..14].iter().all(|verdict| *verdict == Verdict::GoOn));
+        assert_eq!(recovered[14], Verdict::TooMany { failed: 5, ended: 20, limit });
+    }
+}

@@ -1,0 +1,316 @@
+//! The list of a run: read to make the plan, read again into the journal.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, anyhow, ensure};
+
+use crate::{
+    app::Directory,
+    clock,
+    event::{Event, Listener, Ready, Selected, Skipped},
+    exit::{Exit, Fault, OrExit},
+    input::{self, Record, ScopeChoice, Source},
+    installation::{Id, Installation},
+    journal::{leaks::MoreTokens, writer::Writer},
+    plan::{self, Known, OwnApp, Row, Rows, Selection, Survey},
+    sandbox::{AccessLife, RefreshLife, StoredPair},
+    secret::TokensAtHand,
+    terminal::run_log::RunLog,
+};
+
+/// A list with what picks its rows.
+pub struct InputList {
+    source: Source,
+    selected: Selected,
+    selection: Selection,
+    directory: Option<Directory>,
+    known: Known,
+}
+
+impl InputList {
+    /// Opens a list, and the lists of `--only` if there are any.
+    pub fn open(path: &Path, mut selected: Selected) -> anyhow::Result<Self> {
+        let selection = Selection { only: ids_of_only(&mut selected)?, limit: selected.limit };
+        Ok(Self {
+            source: Source::open(path)?,
+            selected,
+            selection,
+            directory: None,
+            known: Known::default(),
+        })
+    }
+
+    /// The same list, whose rows are of several apps.
+    #[must_use]
+    pub fn of_apps(self, directory: Option<Directory>) -> Self {
+        Self { directory, ..self }
+    }
+
+    /// The same list, of which what other runs have recovered is skipped.
+    #[must_use]
+    pub fn knowing(self, known: Known) -> Self {
+        Self { known, ..self }
+    }
+
+    /// Which of its rows.
+    pub fn selected(&self) -> &Selected {
+        &self.selected
+    }
+
+    /// The list for a reading of its tokens.
+    pub fn tokens(&self) -> TokenList {
+        TokenList::new(self.source.clone(), self.selected.scope)
+    }
+
+    /// Reads the list once; one with nothing to recover is an error that helps, unless it is the
+    /// failures of a run in which nothing failed.
+    pub fn survey(&self, app: OwnApp<'_>) -> Result<Survey, Fault> {
+        let (scope, selection) = (self.selected.scope, self.selection.clone());
+        let survey = plan::survey(
+            &self.source,
+            scope,
+            selection,
+            self.directory.as_ref(),
+            app,
+            self.known.clone(),
+        );
+        let survey = survey.or_exit(Exit::Usage)?;
+        let found = survey.installations() + survey.recovered_before();
+        if found > 0 || survey.is_nothing_left() {
+            return Ok(survey);
+        }
+        let named = self.selection.only.as_ref().map_or(0, HashSet::len);
+        let error = if named > 0 && survey.not_met.count as usize == named {
+            none_of_only(&survey, named, self.selected.only_ids.len())
+        } else {
+            nothing_usable(&survey)
+        };
+        Err(Fault { exit: Exit::Usage, error })
+    }
+
+    /// Reads the list into the journal. It must be the one that was surveyed.
+    pub fn record(&self, survey: &Survey, writer: &mut Writer, log: &RunLog) -> Result<(), Fault> {
+        let (scope, selection) = (self.selected.scope, self.selection.clone());
+        let rows = Rows::of(&self.source, scope, selection, self.directory.clone());
+        let mut rows = rows.or_exit(Exit::Usage)?.knowing(self.known.clone());
+        let mut input = 0;
+        for row in &mut rows {
+            let row = row.or_exit(Exit::Usage)?;
+            let skipped = skipped_event(&row);
+            let Some(event) = event_of(row) else { continue };
+            input += 1;
+            for event in std::iter::once(event).chain(skipped) {
+                log.hear(&event);
+                writer.append(&event).or_exit(Exit::Local)?;
+            }
+        }
+        let digest = &survey.list.digest;
+        if rows.list().digest() != *digest {
+            let name = self.source.name();
+            let error =
+                anyhow!("{name} changed while it was being read; nothing was sent, run it again");
+            return Err(Fault { exit: Exit::Usage, error });
+        }
+        let ready = Ready {
+            at: clock::now(),
+            input,
+            digest: digest.clone(),
+            stored_tokens: survey.stored_tokens.clone(),
+        };
+        let ready = Event::Ready(ready);
+        log.hear(&ready);
+        writer.append(&ready).and_then(|()| writer.sync()).or_exit(Exit::Local)
+    }
+}
+
+/// A list that is read for its tokens while calls go on.
+#[derive(Clone, Debug)]
+pub struct TokenList {
+    source: Source,
+    scope: ScopeChoice,
+}
+
+impl TokenList {
+    /// A list that is still what the journal was made from.
+    pub fn new(source: Source, scope: ScopeChoice) -> Self {
+        Self { source, scope }
+    }
+
+    /// What a stand-in has to know so that the list's tokens work there.
+    pub fn stored_pairs(&self) -> impl Iterator<Item = StoredPair> {
+        let records = self.source.read(self.scope).ok().into_iter().flatten();
+        records.map_while(Result::ok).filter_map(|record| match record {
+            Record::Installation(listed) => stored_pair(&listed),
+            Record::Rejected(_) => None,
+        })
+    }
+
+    /// Its tokens for the search for leaks, read anew each time. A table without a column for tokens
+    /// is read no further than its header.
+    pub fn for_search(&self) -> MoreTokens {
+        let list = self.clone();
+        Arc::new(move |take| {
+            let Ok(mut records) = list.source.read(list.scope) else { return };
+            while records.may_hold_tokens()
+                && let Some(Ok(record)) = records.next()
+            {
+                let Record::Installation(listed) = record else { continue };
+                listed.stored.seen.iter().for_each(|token| take(token.expose()));
+            }
+        })
+    }
+
+    /// Stands before its first row. What cannot be read has no tokens, nor has a table without a
+    /// column for them.
+    pub fn read(&self) -> TokenRows {
+        let list = self.source.read(self.scope).ok().filter(input::List::may_hold_tokens);
+        TokenRows { list, ahead: None }
+    }
+}
+
+fn stored_pair(listed: &input::Listed) -> Option<StoredPair> {
+    let Installation { scope, id, company } = &listed.installation;
+    let TokensAtHand { access, refresh } =
+        listed.stored.clone().usable_for(&listed.installation, None);
+    if access.is_none() && refresh.is_none() {
+        return None;
+    }
+    let mut pair = StoredPair::new(*scope, id.as_str());
+    if let Some(company) = company {
+        pair = pair.company(company.as_str());
+    }
+    if let Some(token) = access {
+        pair = pair.access(token.expose(), AccessLife::Dead);
+    }
+    Some(match refresh {
+        Some(token) => pair.refresh(token.expose(), RefreshLife::Good),
+        None => pair,
+    })
+}
+
+/// The tokens of a list, row by row: one record is in memory.
+pub struct TokenRows {
+    list: Option<input::List>,
+    ahead: Option<input::Listed>,
+}
+
+impl TokenRows {
+    /// No tokens at all.
+    pub fn none() -> Self {
+        Self { list: None, ahead: None }
+    }
+
+    /// The tokens of a row that the client may present for an installation. Rows are asked for in
+    /// the order of the list. A row that has become another one's has none.
+    pub fn of(&mut self, row: u32, installation: &Installation, client_id: &str) -> TokensAtHand {
+        while self.ahead.as_ref().is_none_or(|ahead| ahead.row < row) {
+            self.ahead = match self.list.as_mut().and_then(Iterator::next) {
+                Some(Ok(Record::Installation(listed))) => Some(listed),
+                Some(Ok(Record::Rejected(_))) => None,
+                Some(Err(_)) | None => return TokensAtHand::default(),
+            };
+        }
+        let is_same = |ahead: &mut input::Listed| {
+            let Installation { scope, id, .. } = &ahead.installation;
+            ahead.row == row && *scope == installation.scope && *id == installation.id
+        };
+        let listed = self.ahead.take_if(is_same);
+        let usable =
+            |listed: input::Listed| listed.stored.usable_for(installation, Some(client_id));
+        listed.map(usable).unwrap_or_default()
+    }
+}
+
+fn event_of(row: Row) -> Option<Event> {
+    match row {
+        Row::Take { listed, .. } => Some(Event::Listed(listed)),
+        Row::Duplicate(duplicate) => Some(Event::Duplicate(duplicate)),
+        Row::Rejected(rejected) => Some(Event::Rejected(rejected)),
+        Row::LeftOut => None,
+    }
+}
+
+/// The ids that are taken; `None` takes all. Those of a list that cannot be read again count as typed.
+fn ids_of_only(selected: &mut Selected) -> anyhow::Result<Option<HashSet<Id>>> {
+    if selected.only.is_empty() && selected.only_ids.is_empty() {
+        return Ok(None);
+    }
+    let mut ids: HashSet<Id> = selected.only_ids.iter().cloned().collect();
+    for file in std::mem::take(&mut selected.only) {
+        let source = Source::open(&file).context("--only")?;
+        let named = plan::ids_in(&source).context("--only")?;
+        ensure!(!named.is_empty(), "--only: no id is in {}", source.name());
+        match source.path() {
+            Some(path) => selected.only.push(path),
+            None => selected.only_ids.extend(named.iter().cloned()),
+        }
+        ids.extend(named);
+    }
+    selected.only_ids.sort_unstable();
+    selected.only_ids.dedup();
+    Ok(Some(ids))
+}
+
+/// `typed` of the ids were typed: what was meant for a file may be among them.
+fn none_of_only(survey: &Survey, named: usize, typed: usize) -> anyhow::Error {
+    let which = match named {
+        1 => "the id is not in".to_owned(),
+        _ => format!("none of the {named} ids is in"),
+    };
+    let no_file = if typed == 0 { "" } else { " (and no file has that name)" };
+    anyhow!("--only: {which} {}: {}{no_file}", survey.list.name, survey.not_met.in_a_row())
+}
+
+/// What follows the row of an installation that another run has recovered.
+fn skipped_event(row: &Row) -> Option<Event> {
+    let Row::Take { listed, before: Some(before), .. } = row else { return None };
+    let (row, id) = (listed.row, listed.installation.id.clone());
+    let (at, recovered) = (clock::now(), Some(*before.clone()));
+    Some(Event::Skipped(Skipped { row, id, at, call: None, recovered }))
+}
+
+fn nothing_usable(survey: &Survey) -> anyhow::Error {
+    let rejected = survey.rejected.first.join("\n  ");
+    let rejected = if rejected.is_empty() { String::new() } else { format!("\n  {rejected}") };
+    let left_out = match survey.left_out {
+        0 => String::new(),
+        n => format!("; --only or --limit leaves {n} rows out"),
+    };
+    anyhow!(
+        "{}: no installation in it can be used{left_out} ({}; columns found: {}). \
+         A row needs a location id in a column such as location_id, locationId, ghl_location_id or \
+         resourceId, or a company id in company_id or companyId{rejected}",
+        survey.list.name,
+        survey.list.shape,
+        if survey.columns_found.is_empty() {
+            "none".into()
+        } else {
+            survey.columns_found.join(", ")
+        },
+    )
+}
+
+/// Whether the file that a run's list came from still is what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListNow {
+    /// It is.
+    Same,
+    /// It has other bytes.
+    Changed,
+    /// It cannot be read, or was no file.
+    Gone,
+}
+
+/// Looks at the file that a run's list came from.
+pub fn look_again(path: Option<&PathBuf>, digest: &str) -> ListNow {
+    let digest_now = path.and_then(|path| Source::open(path).ok()?.digest().ok());
+    match digest_now {
+        None => ListNow::Gone,
+        Some(now) if now == digest => ListNow::Same,
+        Some(_) => ListNow::Changed,
+    }
+}

@@ -1,0 +1,207 @@
+//! What follows a failure of one installation: a pure decision.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use crate::{
+    failure::{Class, Failure, Origin, Stage},
+    highlevel::table::Reach,
+};
+
+/// The first wait before another conversation; each later one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+
+/// The longest wait of ours.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
+/// So many tries show that nobody is there, or somebody else.
+const NOBODY_THERE: u32 = 3;
+
+/// Whether HighLevel is known to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// No answer has come yet.
+    Unknown,
+    /// One has.
+    Known,
+}
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another conversation, with a new code, after this wait.
+    Again(Duration),
+    /// Another way, if there is one.
+    OtherWay,
+    /// The installation is given up.
+    GiveUp,
+}
+
+/// Decides what follows a failure of the `attempt`-th of at most `attempts` conversations.
+/// `seed` makes the jitter.
+pub fn next(failure: &Failure, attempt: u32, attempts: u32, ground: Ground, seed: u64) -> Next {
+    if attempt >= bounded(attempts, failure, ground) || !can_pass_by_itself(failure) {
+        return if is_of_this_way(failure.class) { Next::OtherWay } else { Next::GiveUp };
+    }
+    let asked =
+        failure.retry_after_ms.map_or(Duration::ZERO, |ms| Duration::from_millis(ms.into()));
+    Next::Again(backoff(attempt, seed).max(asked))
+}
+
+/// Fewer conversations where HighLevel itself seems not to be there: what is wrong then is the
+/// address or the network, and patience does not mend it.
+fn bounded(attempts: u32, failure: &Failure, ground: Ground) -> u32 {
+    let nobody = failure.class == Class::Network
+        && matches!(failure.stage, Stage::Reconnect | Stage::Refresh | Stage::Agency)
+        && ground == Ground::Unknown;
+    let somebody_else = failure.class == Class::BadAnswer && failure.origin == Origin::Elsewhere;
+    if nobody || somebody_else { attempts.min(NOBODY_THERE) } else { attempts }
+}
+
+/// Whether the same request, or a new code, has a chance without anybody doing anything.
+fn can_pass_by_itself(failure: &Failure) -> bool {
+    // A new code may do where one was refused; a refused token stays what it is.
+    let is_of_a_token = matches!(failure.stage, Stage::Refresh | Stage::Agency | Stage::Verify);
+    let is_the_token = failure.class == Class::GrantRefused && is_of_a_token;
+    !is_the_token && matches!(failure.class.about().reach, Reach::ThisOneAgain | Reach::AllPause)
+}
+
+/// Whether another way may lead where this one did not.
+fn is_of_this_way(class: Class) -> bool {
+    match class {
+        Class::EndpointRemoved
+        | Class::NotInstalled
+        | Class::UnknownId
+        | Class::InvalidRequest
+        | Class::GrantRefused
+        | Class::CodeExpired
+        | Class::RateLimited
+        | Class::ServerError
+        | Class::Network
+        | Class::BadAnswer
+        | Class::WrongKind
+        | Class::OutcomeUnknown
+        | Class::Unrecognised => true,
+        // What concerns every call; and a location that is paused, whose old token stays good.
+        Class::ClientRefused
+        | Class::LocationInactive
+        | Class::Blocked
+        | Class::Redirected
+        | Class::WrongTenant
+        | Class::Interrupted
+        | Class::Halted => false,
+    }
+}
+
+/// The wait after the `attempt`-th conversation: doubling, with up to as much again of jitter, so
+/// that installations which failed together do not come back together.
+pub fn backoff(attempt: u32, seed: u64) -> Duration {
+    ExponentialBuilder::default()
+        .with_min_delay(FIRST_WAIT)
+        .with_max_delay(LONGEST_WAIT)
+        .with_factor(2.0)
+        .with_jitter()
+        .with_jitter_seed(seed)
+        .without_max_times()
+        .build()
+        .nth(attempt.saturating_sub(1).min(16) as usize)
+        .unwrap_or(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(class: Class) -> Failure {
+        Failure::without_answer(Stage::Reconnect, class, "")
+    }
+
+    #[test]
+    fn what_can_pass_by_itself_is_tried_again_and_nothing_else() {
+        let again = |class| matches!(next(&failure(class), 1, 5, Ground::Known, 0), Next::Again(_));
+        for class in [
+            Class::Network,
+            Class::RateLimited,
+            Class::ServerError,
+            Class::BadAnswer,
+            Class::GrantRefused,
+            Class::CodeExpired,
+            Class::OutcomeUnknown,
+        ] {
+            assert!(again(class), "{class}");
+        }
+        for class in [
+            Class::EndpointRemoved,
+            Class::ClientRefused,
+            Class::NotInstalled,
+            Class::LocationInactive,
+            Class::UnknownId,
+            Class::InvalidRequest,
+            Class::Blocked,
+            Class::Redirected,
+            Class::WrongTenant,
+            Class::WrongKind,
+            Class::Unrecognised,
+        ] {
+            assert!(!again(class), "{class}");
+        }
+    }
+
+    #[test]
+    fn a_refused_token_is_not_presented_again_and_leads_to_another_way() {
+        for stage in [Stage::Refresh, Stage::Agency] {
+            let refused = Failure { stage, ..failure(Class::GrantRefused) };
+            assert_eq!(next(&refused, 1, 5, Ground::Known, 0), Next::OtherWay, "{stage}");
+            let parked = Failure { stage, ..failure(Class::LocationInactive) };
+            assert_eq!(next(&parked, 1, 5, Ground::Known, 0), Next::GiveUp, "{stage}");
+        }
+    }
+
+    #[test]
+    fn attempts_are_bounded() {
+        assert!(matches!(next(&failure(Class::Network), 4, 5, Ground::Known, 0), Next::Again(_)));
+        assert_eq!(next(&failure(Class::Network), 5, 5, Ground::Known, 0), Next::OtherWay);
+        assert_eq!(next(&failure(Class::Network), 1, 1, Ground::Known, 0), Next::OtherWay);
+    }
+
+    #[test]
+    fn an_address_where_nobody_or_somebody_else_answers_is_tried_three_times() {
+        let again = |failure: &Failure, attempt, ground| {
+            matches!(next(failure, attempt, 5, ground, 0), Next::Again(_))
+        };
+        let nobody = failure(Class::Network);
+        let page = Failure { origin: Origin::Elsewhere, ..failure(Class::BadAnswer) };
+        let outage = Failure { origin: Origin::Elsewhere, ..failure(Class::ServerError) };
+        let cut = Failure { stage: Stage::Exchange, ..failure(Class::Network) };
+        for (failure, ground, bounded) in [
+            (&nobody, Ground::Unknown, true),
+            (&nobody, Ground::Known, false),
+            (&page, Ground::Unknown, true),
+            (&page, Ground::Known, true),
+            (&outage, Ground::Unknown, false),
+            (&cut, Ground::Unknown, false),
+            (&failure(Class::BadAnswer), Ground::Unknown, false),
+        ] {
+            assert!(again(failure, 2, ground), "{failure:?}");
+            assert_eq!(again(failure, 3, ground), !bounded, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn waits_double_with_jitter_up_to_a_bound() {
+        for (attempt, least_ms) in [(1, 250), (2, 500), (3, 1000), (4, 2000), (100, 20_000)] {
+            for seed in 0..20 {
+                let wait = backoff(attempt, seed);
+                let least = Duration::from_millis(least_ms);
+                assert!(wait >= least && wait <= least * 2 + FIRST_WAIT, "{attempt}: {wait:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_server_wish_is_a_lower_bound() {
+        let wish = Failure { retry_after_ms: Some(7000), ..failure(Class::RateLimited) };
+        assert_eq!(next(&wish, 1, 5, Ground::Known, 0), Next::Again(Duration::from_secs(7)));
+    }
+}

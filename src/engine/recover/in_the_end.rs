@@ -1,0 +1,180 @@
+//! What is said of an installation to which no route led: what stands in its way.
+
+use std::{fmt::Write, time::Duration};
+
+use super::{Ending, Recovery, roads};
+use crate::{
+    event::Call,
+    failure::{Class, Failure, Stage},
+    installation::Scope,
+    journal::writer::CustodyLost,
+    route::Way,
+    text::SafeText,
+};
+
+/// Why one route did not lead to an installation.
+#[derive(Clone, Debug)]
+pub(crate) struct Obstacle {
+    route: Way,
+    failure: Failure,
+    /// The request that failed; `None` when none was made.
+    call: Option<Call>,
+    progress: Progress,
+}
+
+/// How far a route was gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// It was not open, and nothing was tried.
+    Closed,
+    /// It was tried.
+    Tried,
+}
+
+impl Obstacle {
+    /// The route was not open.
+    pub(crate) fn closed(route: Way, failure: Failure) -> Self {
+        Self { route, failure, call: None, progress: Progress::Closed }
+    }
+
+    /// The route was tried and did not lead there.
+    pub(crate) fn tried(route: Way, failure: Failure, call: Option<Call>) -> Self {
+        Self { route, failure, call, progress: Progress::Tried }
+    }
+
+    /// Whether the installation never had what the route needs, and nobody can give it.
+    fn is_no_route(&self, scope: Scope) -> bool {
+        let is_out_of_reach = self.route == Way::Refresh || scope == Scope::Company;
+        self.failure.stage == Stage::Input && is_out_of_reach
+    }
+
+    /// Whether it says something of the refresh token alone: not of the installation, nor of a route
+    /// that others take.
+    fn is_of_the_refresh_token(&self) -> bool {
+        let Failure { stage, class, .. } = &self.failure;
+        *stage == Stage::Refresh && matches!(class, Class::GrantRefused | Class::OutcomeUnknown)
+    }
+
+    fn is_said_by_highlevel(&self) -> bool {
+        self.failure.stage != Stage::Input
+    }
+}
+
+/// Which of the obstacles, in the order of the routes, stands in the way in the end.
+///
+/// The last one of which HighLevel spoke. Two kinds give way to another: a dead refresh token says
+/// nothing of the installation, and a route that is gone for all says nothing of a later one that a
+/// person can still open.
+fn decisive(obstacles: &[Obstacle], scope: Scope) -> Option<usize> {
+    let last = |is: &dyn Fn(&Obstacle) -> bool| obstacles.iter().rposition(is);
+    let can_be_opened = |o: &Obstacle| !o.is_said_by_highlevel() && !o.is_no_route(scope);
+    let verdict = last(&|o| o.is_said_by_highlevel() && !o.is_of_the_refresh_token());
+    match verdict {
+        Some(at) if obstacles[at].failure.class == Class::EndpointRemoved => {
+            last(&can_be_opened).max(Some(at))
+        }
+        Some(at) => Some(at),
+        None => last(&can_be_opened)
+            .or_else(|| last(&Obstacle::is_said_by_highlevel))
+            .or_else(|| obstacles.len().checked_sub(1)),
+    }
+}
+
+/// The decisive failure, and beside its text those of the other routes, each with its name.
+fn told(obstacles: &[Obstacle], decisive: usize) -> Failure {
+    let main = &obstacles[decisive].failure;
+    let mut text = main.message.as_str().to_owned();
+    for (at, other) in obstacles.iter().enumerate() {
+        let said = other.failure.message.as_str();
+        if at != decisive && !said.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "; {}: {said}", other.route);
+        }
+    }
+    Failure { message: SafeText::new(&text), ..main.clone() }
+}
+
+impl Recovery<'_> {
+    /// Gives an installation up to which no route led.
+    pub(crate) async fn give_up_in_the_end(
+        &mut self,
+        obstacles: Vec<Obstacle>,
+    ) -> Result<Ending, CustodyLost> {
+        let Some(at) = decisive(&obstacles, self.installation.scope) else {
+            return self.give_up(roads::no_way(), None).await;
+        };
+        let failure = told(&obstacles, at);
+        // The call of the last route that was tried is in no event yet; those before it are.
+        let last = obstacles.iter().rposition(|o| o.progress == Progress::Tried);
+        let call = obstacles[at].call.clone().filter(|_| last == Some(at));
+        if let Some(last) = last.filter(|last| *last != at) {
+            let Obstacle { failure, call, .. } = obstacles[last].clone();
+            self.wait_for_next(failure, call, Duration::ZERO).await?;
+        }
+        self.give_up(failure, call).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn obstacle(route: Way, stage: Stage, class: Class, text: &str) -> Obstacle {
+        let failure = Failure::without_answer(stage, class, text);
+        match stage {
+            Stage::Input => Obstacle::closed(route, failure),
+            _ => Obstacle::tried(route, failure, None),
+        }
+    }
+
+    #[test]
+    fn the_last_obstacle_decides_and_a_dead_refresh_token_bothers_nobody() {
+        use Class::{
+            EndpointRemoved, GrantRefused, InvalidRequest, NotInstalled, OutcomeUnknown,
+            ServerError, UnknownId,
+        };
+        let refresh = |class| obstacle(Way::Refresh, Stage::Refresh, class, "refresh");
+        let reconnect = |class| obstacle(Way::Reconnect, Stage::Reconnect, class, "reconnect");
+        let agency = |class| obstacle(Way::Agency, Stage::Agency, class, "agency");
+        let no_refresh_token = obstacle(Way::Refresh, Stage::Input, InvalidRequest, "none");
+        let no_agency_token = obstacle(Way::Agency, Stage::Input, InvalidRequest, "give one");
+        let (gone, dead) = (reconnect(EndpointRemoved), refresh(GrantRefused));
+        let (sub_account, own) = (Scope::Location, Scope::Company);
+        for (scope, met, decides) in [
+            (sub_account, vec![&dead, &gone], Some(1)),
+            (sub_account, vec![&gone, &dead], Some(0)),
+            (sub_account, vec![&refresh(OutcomeUnknown), &gone], Some(1)),
+            (sub_account, vec![&dead], Some(0)),
+            (sub_account, vec![&dead, &reconnect(NotInstalled)], Some(1)),
+            (sub_account, vec![&reconnect(ServerError), &dead], Some(0)),
+            (sub_account, vec![&reconnect(NotInstalled), &no_agency_token], Some(0)),
+            (sub_account, vec![&gone, &no_agency_token], Some(1)),
+            (sub_account, vec![&no_agency_token, &gone], Some(1)),
+            (sub_account, vec![&dead, &no_agency_token], Some(1)),
+            (sub_account, vec![&no_agency_token, &dead], Some(0)),
+            (sub_account, vec![&no_refresh_token, &gone], Some(1)),
+            (sub_account, vec![&gone, &no_refresh_token], Some(0)),
+            (sub_account, vec![&reconnect(ServerError), &no_refresh_token], Some(0)),
+            (sub_account, vec![&agency(UnknownId), &gone], Some(1)),
+            (sub_account, vec![&gone, &agency(UnknownId)], Some(1)),
+            (sub_account, vec![&dead, &gone, &agency(UnknownId)], Some(2)),
+            (own, vec![&dead, &no_agency_token], Some(0)),
+            (own, vec![&gone, &no_agency_token], Some(0)),
+            (own, vec![&no_refresh_token, &no_agency_token], Some(1)),
+            (sub_account, vec![&no_refresh_token], Some(0)),
+            (sub_account, vec![], None),
+        ] {
+            let met: Vec<Obstacle> = met.into_iter().cloned().collect();
+            assert_eq!(decisive(&met, scope), decides, "{scope}: {met:?}");
+        }
+    }
+
+    #[test]
+    fn the_texts_of_the_other_routes_stand_beside() {
+        let dead = obstacle(Way::Refresh, Stage::Refresh, Class::GrantRefused, "it is dead");
+        let gone = obstacle(Way::Reconnect, Stage::Reconnect, Class::EndpointRemoved, "it is gone");
+        let failure = told(&[dead, gone], 1);
+        assert_eq!(failure.class, Class::EndpointRemoved);
+        assert_eq!(failure.message.as_str(), "it is gone; refresh: it is dead");
+    }
+}

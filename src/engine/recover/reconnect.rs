@@ -1,0 +1,213 @@
+//! The way of the Reconnect API: ask for a code, present it at once.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
+
+use super::{
+    CodeTimes, Granted, Recovery, Setback, Tools,
+    listen::{call_of, call_without_answer, no_answer},
+};
+use crate::{
+    clock::{self, Moment},
+    engine::watchdog::Step,
+    event::{Call, Event, Exchanging, Retrying},
+    failure::{Class, Failure, Stage},
+    highlevel::{
+        client::{Connection, Departure, MayLeave, Presentation, Reply},
+        grant::{self, CodeLife, Grant},
+        tokens,
+    },
+    pace::{Lane, Place, Readying},
+    route::Way,
+    secret::AuthorizationCode,
+};
+
+/// The wait before a code that never left is presented again.
+const NEVER_LEFT_WAIT: Duration = Duration::from_millis(200);
+
+/// How often a code that never left is presented in one conversation.
+const NEVER_LEFT_TRIES: u32 = 10;
+
+impl Recovery<'_> {
+    /// One code, one exchange.
+    pub(crate) async fn converse_by_code(&mut self) -> Result<Granted, Setback> {
+        let Asked { grant, call: reconnect, place, connection, came } = self.ask_for_code().await?;
+        let exchanging = Exchanging {
+            row: self.row,
+            id: self.installation.id.clone(),
+            attempt: self.attempts(),
+            at: clock::now(),
+            reconnect,
+            code_expires_at: grant.expires_at.map(clock::to_millisecond),
+        };
+        // Were the process killed after the exchange, this is how one knows of a lost grant.
+        self.enter(Step::Disk);
+        self.tools.recorder.tell_first(Event::Exchanging(exchanging)).await?;
+        self.exchange(grant, place, connection, came).await
+    }
+
+    async fn ask_for_code(&mut self) -> Result<Asked, Setback> {
+        let (departure, place, spare) = self.clear_for_code().await?;
+        // The endpoint may have been found gone while this one waited.
+        self.tools.roads.open_to(Way::Reconnect, self.job).map_err(Setback::Blocked)?;
+        self.enter(Step::Reconnect);
+        let sent = Moment::now();
+        let answer = self.tools.client.reconnect(departure, self.installation).await;
+        match answer {
+            Ok((reply, connection)) => {
+                self.heed(Lane::Reconnect, &reply).await?;
+                let call = call_of(&reply);
+                self.reconnect_trace_id.clone_from(&call.trace_id);
+                match grant::grant_of(&reply) {
+                    Ok(grant) => {
+                        let call = Call { trace_id: grant.trace_id.clone(), ..call };
+                        self.reconnect_trace_id.clone_from(&call.trace_id);
+                        self.trace_ids.extend(call.trace_id.clone());
+                        self.went_well(Stage::Reconnect).await?;
+                        self.tools
+                            .pacer
+                            .code_lives(grant.life.left(&reply.received).unwrap_or_default());
+                        let connection = spare.unwrap_or(connection);
+                        Ok(Asked { grant, call, place, connection, came: reply.received.instant() })
+                    }
+                    Err(failure) => Err(self.failed(failure, call).await),
+                }
+            }
+            Err(unanswered) => {
+                Err(self.unanswered(Lane::Reconnect, Stage::Reconnect, &sent, unanswered).await)
+            }
+        }
+    }
+
+    /// Presents the code; as long as it never leaves, again, while it lives. The code is judged again
+    /// when its first byte is about to leave.
+    async fn exchange(
+        &mut self,
+        grant: Grant,
+        place: Place,
+        connection: Connection,
+        came: Instant,
+    ) -> Result<Granted, Setback> {
+        let Grant { mut code, life, .. } = grant;
+        let (mut held, mut readying) = (Some(connection), Readying::Code(came));
+        let mut place = Some(place);
+        for _ in 0..NEVER_LEFT_TRIES {
+            let departure = match self.clear_to_exchange(&life, held.take(), readying).await? {
+                Ok(departure) => departure,
+                Err(why) => {
+                    readying = Readying::Again;
+                    code = self.wait_with_code(code, &why, &Moment::now()).await?;
+                    continue;
+                }
+            };
+            readying = Readying::Again;
+            place.take();
+            self.enter(Step::Exchange);
+            let sent = Moment::now();
+            match self.tools.client.exchange(departure, code, self.installation.scope).await {
+                Presentation::Answered(reply) => {
+                    let margin = life.left(&reply.sent).unwrap_or_default();
+                    return self.judge_exchange(&reply, life.age(&reply.sent), margin).await;
+                }
+                Presentation::InDoubt(doubt) => {
+                    return Err(self
+                        .unanswered(Lane::Exchange, Stage::Exchange, &sent, doubt)
+                        .await);
+                }
+                Presentation::HeldBack(same) if life.left(&Moment::now()).is_some() => code = same,
+                Presentation::HeldBack(_) => return Err(Setback::Failed(past_its_life(), None)),
+                Presentation::NeverLeft(same, why) => {
+                    code = self.wait_with_code(same, &why, &sent).await?;
+                }
+            }
+        }
+        let why = "no connection for the exchange, several times in a row";
+        Err(Setback::Failed(Failure::without_answer(Stage::Exchange, Class::Network, why), None))
+    }
+
+    async fn judge_exchange(
+        &mut self,
+        reply: &Reply,
+        age: Duration,
+        margin: Duration,
+    ) -> Result<Granted, Setback> {
+        self.heed(Lane::Exchange, reply).await?;
+        let call = call_of(reply);
+        self.token_trace_id.clone_from(&call.trace_id);
+        match tokens::tokens_of(reply) {
+            Ok(pair) => {
+                self.went_well(Stage::Exchange).await?;
+                let call = Call { trace_id: pair.trace_id.clone(), ..call };
+                self.token_trace_id.clone_from(&call.trace_id);
+                let times =
+                    CodeTimes { age_ms: clock::millis(age), margin_ms: clock::millis(margin) };
+                let received = reply.received;
+                Ok(Granted { way: Way::Reconnect, pair, call, received, code: Some(times) })
+            }
+            Err(failure) => Err(self.failed(failure, call).await),
+        }
+    }
+
+    /// Makes the presentation of a code ready and waits for its turn, no longer than the code lives.
+    /// The inner error is why there is no connection.
+    async fn clear_to_exchange(
+        &self,
+        life: &CodeLife,
+        held: Option<Connection>,
+        readying: Readying,
+    ) -> Result<Result<Departure, String>, Setback> {
+        self.enter(Step::TurnToExchange);
+        let Tools { pacer, client, .. } = self.tools;
+        let dead = || Setback::Failed(past_its_life(), None);
+        let left = life.left(&Moment::now()).ok_or_else(dead)?;
+        let cleared = pacer.clear(client, Lane::Exchange, held, readying);
+        let life = *life;
+        let judge = move |now: &Moment| match life.left(now) {
+            Some(_) => MayLeave::Yes,
+            None => MayLeave::No,
+        };
+        match timeout(left, cleared).await {
+            Err(_) => Err(dead()),
+            Ok(Ok(cleared)) => Ok(Ok(cleared.depart(judge).0)),
+            Ok(Err(unanswered)) => {
+                Ok(Err(no_answer(Stage::Exchange, unanswered).message.as_str().to_owned()))
+            }
+        }
+    }
+
+    async fn wait_with_code(
+        &self,
+        code: AuthorizationCode,
+        why: &str,
+        sent: &Moment,
+    ) -> Result<AuthorizationCode, Setback> {
+        let retrying = Retrying {
+            row: self.row,
+            id: self.installation.id.clone(),
+            attempt: self.attempts(),
+            at: clock::now(),
+            failure: Failure::without_answer(Stage::Exchange, Class::Network, why),
+            call: Some(call_without_answer(sent)),
+            wait_ms: Some(clock::millis(NEVER_LEFT_WAIT)),
+        };
+        self.tools.recorder.tell(Event::Retrying(retrying)).await?;
+        sleep(NEVER_LEFT_WAIT).await;
+        Ok(code)
+    }
+}
+
+/// A code, and what its exchange needs.
+struct Asked {
+    grant: Grant,
+    call: Call,
+    place: Place,
+    connection: Connection,
+    /// When the code came.
+    came: Instant,
+}
+
+fn past_its_life() -> Failure {
+    let why = "the code was past its life before it could be presented";
+    Failure::without_answer(Stage::Exchange, Class::CodeExpired, why)
+}

@@ -1,0 +1,144 @@
+//! The way of the refresh token: it is spent once, and repeated only while that is safe.
+
+use std::time::Duration;
+
+use super::{Granted, Recovery, Setback, listen::call_of};
+use crate::{
+    clock::{self, Moment},
+    engine::watchdog::Step,
+    event::{Event, Refreshing, Retrying},
+    failure::{Class, Failure, Stage},
+    highlevel::{
+        client::{Departure, MayLeave, Reply, Unanswered},
+        tokens,
+    },
+    pace::{Lane, Readying},
+    route::Way,
+};
+
+/// For 30 seconds the same refresh token of the same client gives the same new one again, as the API's
+/// documentation says; after that it is dead. What is left of them is for the way there.
+const SAME_AGAIN: Duration = Duration::from_secs(25);
+
+impl Recovery<'_> {
+    /// One presentation of the refresh token.
+    pub(crate) async fn converse_by_refresh(&mut self) -> Result<Granted, Setback> {
+        let Some(token) = &self.job.tokens.refresh else {
+            let why = "the list has no refresh token for it";
+            let failure = Failure::without_answer(Stage::Refresh, Class::InvalidRequest, why);
+            return Err(Setback::Blocked(failure));
+        };
+        let departure = self.clear_for_refresh().await?;
+        self.enter(Step::Refresh);
+        let sent = Moment::now();
+        match self.tools.client.refresh(departure, token, self.installation.scope).await {
+            Ok(reply) => self.judge_refresh(&reply).await,
+            Err(Unanswered::HeldBack) => Err(self.not_presented().await?),
+            Err(unanswered) => {
+                if !matches!(unanswered, Unanswered::NeverLeft(_)) {
+                    self.refresh_sent.get_or_insert(sent);
+                }
+                Err(self.unanswered(Lane::Other, Stage::Refresh, &sent, unanswered).await)
+            }
+        }
+    }
+
+    /// Writes down that the token is presented, and then makes the request ready, so that its turn is
+    /// followed by its bytes. Were the process killed after this, the token would not be presented
+    /// again; so only those write that down whose turns come soon.
+    async fn clear_for_refresh(&mut self) -> Result<Departure, Setback> {
+        let repeats = self.refresh_sent;
+        let readying = match repeats {
+            // A repetition is urgent, and a run that is to end makes it, too.
+            Some(_) => Readying::Again,
+            None => Readying::Ahead(self.preparation().await?),
+        };
+        let refreshing = Refreshing {
+            row: self.row,
+            id: self.installation.id.clone(),
+            attempt: self.attempts(),
+            at: clock::now(),
+        };
+        self.enter(Step::Disk);
+        self.tools.recorder.tell_first(Event::Refreshing(refreshing)).await?;
+        let tools = self.tools;
+        let Some(first) = repeats else {
+            self.enter(Step::TurnToReconnect);
+            let departure = self.clear(Stage::Refresh, readying).await;
+            if matches!(departure, Err(Setback::Stopped(_))) {
+                self.not_presented().await?;
+            }
+            return departure;
+        };
+        self.enter(Step::TurnToExchange);
+        match tools.pacer.clear(&tools.client, Lane::Exchange, None, readying).await {
+            Ok(cleared) => Ok(cleared.depart(move |now| if_in_time(&first, now)).0),
+            Err(unanswered) => {
+                let now = Moment::now();
+                Err(self.unanswered(Lane::Exchange, Stage::Refresh, &now, unanswered).await)
+            }
+        }
+    }
+
+    /// Nothing was sent after all: the run is to end, or it would have been too late.
+    async fn not_presented(&mut self) -> Result<Setback, Setback> {
+        if self.refresh_sent.is_some() {
+            let why = "the refresh token may have been spent without an answer, too long ago to repeat it";
+            let failure = Failure::without_answer(Stage::Refresh, Class::OutcomeUnknown, why);
+            return Ok(Setback::Blocked(failure));
+        }
+        let why = "the refresh token was not presented: the run was to end before its turn came";
+        let failure = Failure::without_answer(Stage::Refresh, Class::Network, why);
+        let (row, id, at) = (self.row, self.installation.id.clone(), clock::now());
+        let attempt = self.attempts().saturating_sub(1);
+        let retrying = Retrying {
+            row,
+            id,
+            attempt,
+            at,
+            failure: failure.clone(),
+            call: None,
+            wait_ms: Some(0),
+        };
+        self.tools.recorder.tell(Event::Retrying(retrying)).await?;
+        Ok(self.tools.stop.cause().map_or(Setback::Failed(failure, None), Setback::Stopped))
+    }
+
+    async fn judge_refresh(&mut self, reply: &Reply) -> Result<Granted, Setback> {
+        self.heed(Lane::Other, reply).await?;
+        let call = call_of(reply);
+        self.token_trace_id.clone_from(&call.trace_id);
+        let failure = match tokens::tokens_at(Stage::Refresh, reply) {
+            Ok(pair) => {
+                self.went_well(Stage::Refresh).await?;
+                let (received, way) = (reply.received, Way::Refresh);
+                return Ok(Granted { way, pair, call, received, code: None });
+            }
+            Err(failure) => failure,
+        };
+        if matches!(failure.class, Class::ServerError | Class::BadAnswer) {
+            self.refresh_sent.get_or_insert(reply.sent);
+        }
+        Err(self.failed(failure, call).await)
+    }
+}
+
+/// A repetition that comes too late is not made: looked at when its first byte is about to leave.
+fn if_in_time(first: &Moment, now: &Moment) -> MayLeave {
+    if first.elapsed_at(now) < SAME_AGAIN { MayLeave::Yes } else { MayLeave::No }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repetition_leaves_in_time_or_not_at_all() {
+        let first = Moment::now();
+        assert_eq!(if_in_time(&first, &first), MayLeave::Yes);
+        for (after, expected) in [(24_990, MayLeave::Yes), (25_000, MayLeave::No)] {
+            let now = first.after(Duration::from_millis(after));
+            assert_eq!(if_in_time(&first, &now), expected, "{after} ms");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Names the step in which an installation is stuck. Every step has a bound of its own; what is
+//! past it is said, again and again at growing intervals, until it goes on.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{failure::Stage, installation::Id, pace::Outlook, plan::in_words};
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Time that a step may take beyond what its own bounds allow: a busy machine is not stuck.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Installations that are named at once; the rest is counted.
+const NAMED: usize = 3;
+
+/// What an installation waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The end of an outage.
+    Outage,
+    /// Its turn to ask for a code.
+    TurnToReconnect,
+    /// The answer to a reconnect.
+    Reconnect,
+    /// Its turn to present its code.
+    TurnToExchange,
+    /// The answer to an exchange.
+    Exchange,
+    /// The answer to a refresh.
+    Refresh,
+    /// The recovery of the agencies of the list, which come first.
+    Agencies,
+    /// The answer to the request for a location token.
+    Agency,
+    /// The answer to the trial of a token.
+    Trial,
+    /// The disk.
+    Disk,
+    /// The time until its next attempt.
+    Backoff(Duration),
+    /// A slot for its next attempt, behind installations that have not been tried.
+    Slot,
+}
+
+impl Step {
+    /// The stage of the request that is under way.
+    pub fn request(self) -> Option<Stage> {
+        match self {
+            Self::Reconnect => Some(Stage::Reconnect),
+            Self::Exchange => Some(Stage::Exchange),
+            Self::Refresh => Some(Stage::Refresh),
+            Self::Agency => Some(Stage::Agency),
+            Self::Trial => Some(Stage::Verify),
+            Self::Outage
+            | Self::TurnToReconnect
+            | Self::TurnToExchange
+            | Self::Disk
+            | Self::Backoff(_)
+            | Self::Slot
+            | Self::Agencies => None,
+        }
+    }
+
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Outage => "waiting for the end of an outage",
+            Self::TurnToReconnect => "waiting for its turn to ask",
+            Self::Reconnect => "waiting for the answer to its reconnect",
+            Self::TurnToExchange => "waiting for its turn to present its code",
+            Self::Exchange => "waiting for the answer to its exchange",
+            Self::Refresh => "waiting for the answer to its refresh",
+            Self::Agencies => "waiting for the agencies of the list",
+            Self::Agency => "waiting for its agency's answer",
+            Self::Trial => "waiting for the answer to the trial of its token",
+            Self::Disk => "waiting for the disk to write the run folder",
+            Self::Backoff(_) | Self::Slot => "waiting for its next attempt",
+        }
+    }
+}
+
+/// How long steps may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// One request.
+    pub timeout: Duration,
+    /// A pause of the whole run.
+    pub max_outage: Duration,
+    /// Installations that take turns.
+    pub concurrency: u32,
+}
+
+impl Bounds {
+    fn of(&self, step: Step, outlook: Outlook) -> Duration {
+        let turns = outlook.interval.saturating_mul(self.concurrency.saturating_mul(4));
+        let bound = match step {
+            Step::Outage => self.max_outage + self.timeout,
+            Step::TurnToReconnect | Step::TurnToExchange => turns + outlook.held + self.timeout,
+            Step::Reconnect | Step::Exchange | Step::Refresh | Step::Agency | Step::Trial => {
+                self.timeout
+            }
+            Step::Disk => Duration::ZERO,
+            Step::Backoff(wait) => wait,
+            // Untried ones go first, and each agency is watched itself: they have bounds of their own.
+            Step::Slot | Step::Agencies => Duration::MAX,
+        };
+        bound.saturating_add(GRACE)
+    }
+}
+
+/// Knows what every installation in flight waits for. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Watchdog {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: HashMap<u32, Entry>,
+    has_ended: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: Id,
+    step: Step,
+    since: Instant,
+    /// It was said when this much had passed.
+    said_after: Duration,
+}
+
+impl Watchdog {
+    /// The installation of a row waits for something else from now on.
+    pub fn enter(&self, row: u32, id: &Id, step: Step) {
+        let (since, said_after) = (Instant::now(), Duration::ZERO);
+        let mut state = self.lock();
+        if let Some(entry) = state.waiting.get_mut(&row) {
+            (entry.step, entry.since, entry.said_after) = (step, since, said_after);
+        } else {
+            state.waiting.insert(row, Entry { id: id.clone(), step, since, said_after });
+        }
+    }
+
+    /// The installation of a row waits for nothing more.
+    pub fn leave(&self, row: u32) {
+        self.lock().waiting.remove(&row);
+    }
+
+    /// Looks until it is told to end, in a thread of its own, and says what is stuck.
+    pub fn start(
+        &self,
+        bounds: Bounds,
+        outlook: impl Fn() -> Outlook + Send + 'static,
+        say: impl Fn(&str) + Send + 'static,
+    ) -> std::io::Result<Looking> {
+        let watchdog = self.clone();
+        let look = move || {
+            while watchdog.goes_on() {
+                let outlook = outlook();
+                let stuck = watchdog.lock().stuck(Instant::now(), |step| bounds.of(step, outlook));
+                for line in &stuck {
+                    say(line);
+                }
+            }
+        };
+        thread::Builder::new().name("watchdog".into()).spawn(look)?;
+        Ok(Looking(self.clone()))
+    }
+
+    fn goes_on(&self) -> bool {
+        let woken = self.shared.ended.wait_timeout_while(self.lock(), LOOK_EVERY, |s| !s.has_ended);
+        !woken.unwrap_or_else(PoisonError::into_inner).0.has_ended
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread looks as long as this lives.
+#[derive(Debug)]
+pub struct Looking(Watchdog);
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        self.0.lock().has_ended = true;
+        self.0.shared.ended.notify_all();
+    }
+}
+
+impl State {
+    /// What is to be said now: each stuck installation when it is past its bound, and again each
+    /// time that it has been waiting twice as long.
+    fn stuck(&mut self, now: Instant, bound: impl Fn(Step) -> Duration) -> Vec<String> {
+        let mut stuck = Vec::new();
+        for (row, entry) in &mut self.waiting {
+            let waited = now.saturating_duration_since(entry.since);
+            if waited > bound(entry.step).max(entry.said_after * 2) {
+                entry.said_after = waited;
+                stuck.push((*row, waited, format!("{}: {}", entry.id, entry.step.in_words())));
+            }
+        }
+        stuck.sort_unstable();
+        let more = stuck.len().saturating_sub(NAMED);
+        let mut lines: Vec<String> = stuck
+            .into_iter()
+            .take(NAMED)
+            .map(|(row, waited, what)| format!("STUCK: row {row} {what} for {}", in_words(waited)))
+            .collect();
+        if more > 0 {
+            lines.push(format!("STUCK: and {more} more"));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_past_its_bound_is_named_at_growing_intervals() {
+        let watchdog = Watchdog::default();
+        let id: Id = Id::new("ve9EPM428h8vShlRW1KT").unwrap();
+        watchdog.enter(7, &id, Step::Reconnect);
+        watchdog.enter(7, &id, Step::Disk);
+        let begin = Instant::now();
+        let bound = |step| if step == Step::Disk { GRACE } else { Duration::MAX };
+        let said = |second| {
+            let at = begin + Duration::from_secs(second);
+            watchdog.lock().stuck(at, bound)
+        };
+        let loud: Vec<u64> = (1..100).filter(|second| !said(*second).is_empty()).collect();
+        assert_eq!(loud, [5, 11, 23, 47, 95]);
+        let line =
+            "STUCK: row 7 ve9EPM428h8vShlRW1KT: waiting for the disk to write the run folder";
+        assert!(said(200)[0].starts_with(line));
+        watchdog.leave(7);
+        assert!(said(1000).is_empty());
+    }
+
+    #[test]
+    fn a_few_are_named_and_the_rest_is_counted() {
+        let watchdog = Watchdog::default();
+        for row in 1..=5 {
+            watchdog.enter(row, &Id::new("ve9EPM428h8vShlRW1KT").unwrap(), Step::Exchange);
+        }
+        let said = watchdog.lock().stuck(Instant::now() + GRACE * 9, |_| GRACE);
+        assert_eq!(said.len(), 4);
+        assert_eq!(said[3], "STUCK: and 2 more");
+    }
+
+    #[test]
+    fn whoever_waits_for_agencies_is_not_stuck() {
+        let (watchdog, id) = (Watchdog::default(), Id::new("ve9EPM428h8vShlRW1KT").unwrap());
+        watchdog.enter(1, &id, Step::Agency);
+        watchdog.enter(2, &id, Step::Agencies);
+        let (timeout, max_outage) = (Duration::from_secs(30), Duration::from_secs(600));
+        let bounds = Bounds { timeout, max_outage, concurrency: 16 };
+        let outlook = Outlook { interval: Duration::ZERO, held: Duration::ZERO };
+        let later = Instant::now() + Duration::from_secs(3600);
+        let said = watchdog.lock().stuck(later, |step| bounds.of(step, outlook));
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("STUCK: row 1 "), "{said:?}");
+    }
+
+    #[test]
+    fn a_turn_may_take_as_long_as_the_pace_says() {
+        let bounds = Bounds {
+            timeout: Duration::from_secs(30),
+            max_outage: Duration::from_secs(600),
+            concurrency: 16,
+        };
+        let outlook = Outlook { interval: Duration::from_secs(10), held: Duration::from_secs(60) };
+        let seconds = |step| bounds.of(step, outlook).as_secs();
+        assert_eq!(seconds(Step::TurnToReconnect), 640 + 60 + 30 + 5);
+        assert_eq!(seconds(Step::Exchange), 35);
+        assert_eq!(seconds(Step::Backoff(Duration::from_secs(20))), 25);
+        assert_eq!(seconds(Step::Outage), 635);
+    }
+}

@@ -1,0 +1,84 @@
+//! The run whose failures a list is: runs are links of a chain.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, ensure};
+
+use super::{disk::Disk, folder::RunFolder, ledger::Ledger};
+use crate::{
+    event::Parent,
+    input::Continues,
+    plan::Survey,
+    settings::config::{Place, path_in_full},
+};
+
+/// What is known of the run before.
+#[derive(Debug)]
+pub enum Before {
+    /// The list is no run's failures.
+    Nothing,
+    /// This run.
+    Run(Box<Parent>),
+    /// The list is a run's failures, and it cannot be told which run's. Why, and what to do.
+    Unknown(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rehearsal => "a rehearsal",
+            Self::Real => "a real run",
+        })
+    }
+}
+
+/// Finds the run before: the one that is named, or the one in whose folder the list is. One that is
+/// named has to be usable.
+pub fn find(survey: &Survey, named: Option<&Path>, place: Place) -> anyhow::Result<Before> {
+    if let Some(folder) = named {
+        ensure!(
+            survey.continues == Continues::EarlierRun,
+            "--parent: {} is no failures.csv, its columns attempts_total, first_failed_at and \
+             trace_ids are missing",
+            survey.list.name
+        );
+        return parent(folder, place).map(Before::Run).context("--parent");
+    }
+    if survey.continues == Continues::Nothing {
+        return Ok(Before::Nothing);
+    }
+    let Some(folder) = survey.list.path.as_deref().and_then(Path::parent).filter(|f| is_run(f))
+    else {
+        return Ok(Before::Unknown("it is in no run folder any more".to_owned()));
+    };
+    Ok(match parent(folder, place) {
+        Ok(parent) => Before::Run(parent),
+        Err(error) => Before::Unknown(format!("{error:#}")),
+    })
+}
+
+fn is_run(folder: &Path) -> bool {
+    folder.join("journal.jsonl").is_file()
+}
+
+/// Reads the books of a run, whoever works on it.
+fn parent(folder: &Path, place: Place) -> anyhow::Result<Box<Parent>> {
+    let folder: PathBuf = path_in_full(folder);
+    let journal = RunFolder::open(&folder, Disk::default())?.journal();
+    let ledger = Ledger::read(&journal, |_| {})?;
+    let there = if ledger.started.sandbox { Place::Rehearsal } else { Place::Real };
+    ensure!(there == place, "{} is {there}, and this is {place}", folder.display());
+    let chain = ledger.chain();
+    Ok(Box::new(Parent {
+        run_id: ledger.started.run_id,
+        folder: folder.to_string_lossy().into_owned(),
+        first_run: chain.first_run,
+        runs: chain.runs,
+        input: chain.input,
+        recovered: chain.recovered,
+        outstanding: chain.outstanding,
+    }))
+}
