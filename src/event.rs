@@ -13,11 +13,11 @@ use crate::{
     checksum::Checksum,
     clock,
     failure::{Class, Failure},
-    highlevel::{token_clients::StoredTokens, trial::TrialPath},
+    highlevel::{token_check::TokenCheckPath, token_clients::StoredTokens},
     input::ScopeChoice,
     installation::{Id, Installation},
     journal::recoveries::RecoveredBefore,
-    route::{Way, Ways},
+    route::{Route, RouteList},
     text::SafeText,
 };
 
@@ -141,11 +141,11 @@ pub struct Started {
     /// After so many failures without a recovery the run is given up; 0 is never.
     pub give_up_after: u32,
     /// The ways back, in the order in which they are tried.
-    #[serde(default, skip_serializing_if = "Ways::are_default")]
-    pub via: Ways,
+    #[serde(default, skip_serializing_if = "RouteList::are_default")]
+    pub via: RouteList,
     /// Where new access tokens prove themselves; the empty text is the usual path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verify: Option<TrialPath>,
+    pub verify: Option<TokenCheckPath>,
     /// Whether installations are left alone whose old access token is good.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_healthy: bool,
@@ -513,7 +513,7 @@ pub struct Untried {
     /// When the token pair was granted.
     pub at: Timestamp,
     /// The way by which.
-    pub via: Way,
+    pub via: Route,
     /// The call that gave it.
     pub call: Call,
 }
@@ -584,7 +584,7 @@ pub struct Recovered {
     pub attempts: u32,
     /// The way by which.
     #[serde(default)]
-    pub via: Way,
+    pub via: Route,
     /// When the first request of this installation was about to go out.
     pub started_at: Timestamp,
     /// When the token pair was granted; it is on disk once this event is.
@@ -735,11 +735,11 @@ pub struct Resumed {
     /// After so many failures without a recovery the run is given up; 0 is never.
     pub give_up_after: u32,
     /// The ways back in this leg.
-    #[serde(default, skip_serializing_if = "Ways::are_default")]
-    pub via: Ways,
+    #[serde(default, skip_serializing_if = "RouteList::are_default")]
+    pub via: RouteList,
     /// Where new access tokens prove themselves in this leg.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verify: Option<TrialPath>,
+    pub verify: Option<TokenCheckPath>,
     /// Whether installations are left alone in this leg whose old access token is good.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_healthy: bool,
@@ -798,13 +798,13 @@ pub enum Interrupt {
 }
 
 impl<T: Listener> Listener for std::sync::Arc<T> {
-    fn hear(&self, event: &Event) {
-        (**self).hear(event);
+    fn on_event(&self, event: &Event) {
+        (**self).on_event(event);
     }
 }
 
 /// Hears what happens, and does not answer.
 pub trait Listener: Send + Sync {
     /// Takes note of an event.
-    fn hear(&self, event: &Event);
+    fn on_event(&self, event: &Event);
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[derive(Default)]
-pub enum Way {
+pub enum Route {
     /// With the refresh token that the list has: `POST /oauth/token`, grant type `refresh_token`.
     Refresh,
     /// With a code of the Reconnect API.
@@ -19,7 +19,7 @@ pub enum Way {
     Agency,
 }
 
-impl Way {
+impl Route {
     /// The name in options and files.
     pub fn name(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl Way {
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -39,28 +39,28 @@ impl fmt::Display for Way {
 /// The ways of a run, in the order in which each installation tries them: at least one, none twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Ways(Vec<Way>);
+pub struct RouteList(Vec<Route>);
 
-impl Ways {
+impl RouteList {
     /// The ways in order.
-    pub fn iter(&self) -> impl Iterator<Item = Way> {
+    pub fn iter(&self) -> impl Iterator<Item = Route> {
         self.0.iter().copied()
     }
 
     /// Whether a way is among them.
-    pub fn include(&self, way: Way) -> bool {
-        self.0.contains(&way)
+    pub fn include(&self, route: Route) -> bool {
+        self.0.contains(&route)
     }
 
     /// Whether nothing but a reconnect is tried, as where nobody says otherwise.
     pub fn are_default(&self) -> bool {
-        self.0 == [Way::Reconnect]
+        self.0 == [Route::Reconnect]
     }
 }
 
-impl Default for Ways {
+impl Default for RouteList {
     fn default() -> Self {
-        Self(vec![Way::Reconnect])
+        Self(vec![Route::Reconnect])
     }
 }
 
@@ -69,43 +69,43 @@ impl Default for Ways {
 #[error(
     "not a list of ways: write refresh, reconnect and agency in the order to try them, such as refresh,reconnect"
 )]
-pub struct NotWays;
+pub struct NotRoutes;
 
-impl FromStr for Ways {
-    type Err = NotWays;
+impl FromStr for RouteList {
+    type Err = NotRoutes;
 
-    fn from_str(text: &str) -> Result<Self, NotWays> {
-        let mut ways = Vec::new();
+    fn from_str(text: &str) -> Result<Self, NotRoutes> {
+        let mut routes = Vec::new();
         for word in text.split(',') {
-            let known = [Way::Refresh, Way::Reconnect, Way::Agency];
-            let is_named = |way: &Way| word.trim().eq_ignore_ascii_case(way.name());
-            let way = known.into_iter().find(is_named).ok_or(NotWays)?;
-            if ways.contains(&way) {
-                return Err(NotWays);
+            let known = [Route::Refresh, Route::Reconnect, Route::Agency];
+            let is_named = |route: &Route| word.trim().eq_ignore_ascii_case(route.name());
+            let route = known.into_iter().find(is_named).ok_or(NotRoutes)?;
+            if routes.contains(&route) {
+                return Err(NotRoutes);
             }
-            ways.push(way);
+            routes.push(route);
         }
-        Ok(Self(ways))
+        Ok(Self(routes))
     }
 }
 
-impl TryFrom<String> for Ways {
-    type Error = NotWays;
+impl TryFrom<String> for RouteList {
+    type Error = NotRoutes;
 
-    fn try_from(text: String) -> Result<Self, NotWays> {
+    fn try_from(text: String) -> Result<Self, NotRoutes> {
         text.parse()
     }
 }
 
-impl From<Ways> for String {
-    fn from(ways: Ways) -> Self {
-        ways.to_string()
+impl From<RouteList> for String {
+    fn from(routes: RouteList) -> Self {
+        routes.to_string()
     }
 }
 
-impl fmt::Display for Ways {
+impl fmt::Display for RouteList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.0.iter().map(|way| way.name()).collect();
+        let names: Vec<_> = self.0.iter().map(|route| route.name()).collect();
         f.write_str(&names.join(","))
     }
 }
@@ -115,18 +115,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ways_are_read_in_order_and_none_twice() {
-        for (text, ways) in [
+    fn routes_are_read_in_order_and_none_twice() {
+        for (text, routes) in [
             ("reconnect", Ok("reconnect")),
             ("refresh, Reconnect", Ok("refresh,reconnect")),
             ("agency,refresh,reconnect", Ok("agency,refresh,reconnect")),
-            ("", Err(NotWays)),
-            ("refresh,refresh", Err(NotWays)),
-            ("refresh;reconnect", Err(NotWays)),
-            ("reinstall", Err(NotWays)),
+            ("", Err(NotRoutes)),
+            ("refresh,refresh", Err(NotRoutes)),
+            ("refresh;reconnect", Err(NotRoutes)),
+            ("reinstall", Err(NotRoutes)),
         ] {
-            let read = text.parse::<Ways>().map(|ways| ways.to_string());
-            assert_eq!(read.as_deref().map_err(|error| *error), ways, "{text}");
+            let read = text.parse::<RouteList>().map(|routes| routes.to_string());
+            assert_eq!(read.as_deref().map_err(|error| *error), routes, "{text}");
         }
     }
 }

@@ -5,15 +5,15 @@ use std::{fmt::Write as _, time::Duration};
 use anyhow::{Context, anyhow, ensure};
 use tokio::{runtime::Runtime, time::timeout};
 
-use super::Voice;
+use super::Console;
 use crate::terminal::summary;
 use crate::{
     clock,
     engine::{
         discover::{
-            position::{Place, Question},
-            scout::{Scout, Trouble},
-            sheet::Sheet,
+            cursor::{AgencyCursor, Question},
+            list_writer::ListWriter,
+            pager::{Pager, Trouble},
         },
         signals::Signals,
     },
@@ -31,10 +31,10 @@ use crate::{
 };
 
 /// Lists the locations of every agency whose token is at hand.
-pub fn discover(args: &DiscoverArgs, voice: Voice) -> Result<Exit, Fault> {
+pub fn discover(args: &DiscoverArgs, console: Console) -> Result<Exit, Fault> {
     let limits = Limits::of(&args.pace.typed(), Limits::default()).or_exit(Exit::Usage)?;
     let app = App::of(&args.app, AppBefore::default(), Stdin::Free).or_exit(Exit::Usage)?;
-    app.warnings.iter().for_each(|warning| voice.say(&format!("warning: {warning}")));
+    app.warnings.iter().for_each(|warning| console.print(&format!("warning: {warning}")));
     let companies = companies(args, &app).or_exit(Exit::Usage)?;
     let listing = if args.installed_only { Listing::Installed } else { Listing::All };
     let credentials = app.credentials_to_read().or_exit(Exit::Usage)?;
@@ -44,9 +44,9 @@ pub fn discover(args: &DiscoverArgs, voice: Voice) -> Result<Exit, Fault> {
         api_version: app.endpoint.version(),
         listing,
     };
-    let sheet = match &args.out {
-        None => Sheet::on_stdout(question.clone()).or_exit(Exit::Local)?,
-        Some(out) => Sheet::in_file(out, question.clone(), Disk::default())?,
+    let list = match &args.out {
+        None => ListWriter::on_stdout(question.clone()).or_exit(Exit::Local)?,
+        Some(out) => ListWriter::in_file(out, question.clone(), Disk::default())?,
     };
     let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
     let ended = runtime.block_on(async {
@@ -59,8 +59,9 @@ pub fn discover(args: &DiscoverArgs, voice: Voice) -> Result<Exit, Fault> {
         let (tokens, app, attempts) = (app.agency_tokens, question.app, limits.attempts);
         // Whoever names the agencies does not miss those of other lines.
         let nameless = if args.company.is_empty() { tokens.unusable_lines() } else { 0 };
-        let scout = Scout { client, pacer, tokens, app, listing, attempts };
-        let ended = under_signals(Tour { scout, companies, nameless, sheet, args, voice }).await;
+        let pages = Pager { client, pacer, tokens, app, listing, attempts };
+        let ended =
+            under_signals(Tour { pager: pages, companies, nameless, list, args, console }).await;
         // The tour is over and with it the pacer, which remembers its starts for the run that follows.
         let _ = timeout(Duration::from_secs(1), pacing).await;
         ended
@@ -105,13 +106,13 @@ const NEW_TOKEN: &str = "A new agency token: put the company id into a list, rec
 
 /// All agencies, one after the other.
 struct Tour<'a> {
-    scout: Scout,
+    pager: Pager,
     companies: Vec<Id>,
     /// Lines of the agency tokens that cannot be used: each may be an agency that is missing.
     nameless: usize,
-    sheet: Sheet,
+    list: ListWriter,
     args: &'a DiscoverArgs,
-    voice: Voice,
+    console: Console,
 }
 
 async fn under_signals(mut tour: Tour<'_>) -> Result<Exit, Fault> {
@@ -119,14 +120,14 @@ async fn under_signals(mut tour: Tour<'_>) -> Result<Exit, Fault> {
     let halted = tokio::select! {
         halted = tour.go() => halted?,
         exit = signals.any() => {
-            tour.voice.say(&format!("Interrupted. {}", tour.way_on()));
+            tour.console.print(&format!("Interrupted. {}", tour.next_step()));
             return Ok(exit);
         }
     };
     match halted {
         Ok(totals) => tour.end(&totals),
         Err(failure) => {
-            let error = anyhow!("{}. {}", told(&failure), tour.way_on());
+            let error = anyhow!("{}. {}", told(&failure), tour.next_step());
             Err(Fault { exit: Exit::Halted, error })
         }
     }
@@ -146,17 +147,17 @@ impl Tour<'_> {
     async fn go(&mut self) -> Result<Result<Totals, Failure>, Fault> {
         let mut totals = Totals::default();
         for company in &self.companies {
-            match self.scout.list(company, &mut self.sheet).await {
+            match self.pager.list(company, &mut self.list).await {
                 Ok(place) => {
                     totals.listed += 1;
                     totals.given += place.given;
-                    let (words, is_short) = in_words(company, &place, self.scout.listing);
+                    let (words, is_short) = in_words(company, &place, self.pager.listing);
                     totals.short += usize::from(is_short == Tally::Short);
-                    self.voice.say(&words);
+                    self.console.print(&words);
                 }
                 Err(Trouble::Agency(failure)) => {
                     totals.failed += 1;
-                    self.voice.say(&format!("Agency {company}: {}", told(&failure)));
+                    self.console.print(&format!("Agency {company}: {}", told(&failure)));
                 }
                 Err(Trouble::Everybody(failure)) => return Ok(Err(failure)),
                 Err(Trouble::Local(error)) => return Err(Fault { exit: Exit::Local, error }),
@@ -169,20 +170,20 @@ impl Tour<'_> {
         if totals.failed > 0 {
             let (failed, listed) = (totals.failed, totals.listed);
             let words = format!("{failed} of {} agencies could not be listed", failed + listed);
-            let error = anyhow!("{words}. {}", self.way_on());
+            let error = anyhow!("{words}. {}", self.next_step());
             let exit = if listed == 0 { Exit::Halted } else { Exit::NotAllRecovered };
             return Err(Fault { exit, error });
         }
         if self.nameless > 0 {
             let lines = self.nameless;
             let words = format!("{lines} lines of --agency-tokens cannot be used (see above)");
-            let error = anyhow!("{words}. {}", self.way_on());
+            let error = anyhow!("{words}. {}", self.next_step());
             return Err(Fault { exit: Exit::NotAllRecovered, error });
         }
-        self.sheet.complete().or_exit(Exit::Local)?;
+        self.list.complete().or_exit(Exit::Local)?;
         let (given, agencies) = (totals.given, totals.listed);
         let place = self.args.out.as_ref().map(|out| format!(" in {}", out.display()));
-        self.voice.say(&format!(
+        self.console.print(&format!(
             "{given} locations of {agencies} agencies{}.",
             place.unwrap_or_default()
         ));
@@ -190,8 +191,8 @@ impl Tour<'_> {
     }
 
     /// How to go on after a fault.
-    fn way_on(&self) -> String {
-        match self.sheet.partial() {
+    fn next_step(&self) -> String {
+        match self.list.partial() {
             Some(partial) => format!(
                 "What there is stands in {}; the same command goes on where it stopped:  {}",
                 partial.display(),
@@ -216,8 +217,8 @@ enum Tally {
     Short,
 }
 
-fn in_words(company: &Id, place: &Place, listing: Listing) -> (String, Tally) {
-    let Place { given, odd, count, .. } = *place;
+fn in_words(company: &Id, place: &AgencyCursor, listing: Listing) -> (String, Tally) {
+    let AgencyCursor { given, odd, count, .. } = *place;
     // Writing to a String cannot fail.
     let mut words = format!("Agency {company}: {given} locations");
     if odd > 0 {
@@ -290,7 +291,8 @@ mod tests {
     #[test]
     fn a_count_that_differs_is_told() {
         let company = Id::new("Com00000000000000001").unwrap();
-        let place = |given, odd, count| Place { given, odd, count, ..Place::default() };
+        let place =
+            |given, odd, count| AgencyCursor { given, odd, count, ..AgencyCursor::default() };
         for (place, listing, tally, says) in [
             (place(3, 0, Some(3)), Listing::All, Tally::Right, "3 locations"),
             (place(3, 0, None), Listing::All, Tally::Right, "3 locations"),

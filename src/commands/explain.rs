@@ -39,7 +39,7 @@ fn list() -> String {
 }
 
 fn in_words(class: Class) -> String {
-    let About { means, reach, halts, retry, todo, told, ways, .. } = class.about();
+    let About { means, reach, halts, retry, todo, told, next_steps, .. } = class.about();
     let mut text = format!("{class}: {}\n\n", wrapped(means, 4));
     for (title, what) in [
         ("How it is told", told.clone()),
@@ -53,8 +53,8 @@ fn in_words(class: Class) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {title:<17} {}", wrapped(&what, 20));
     }
-    if !ways.is_empty() {
-        let _ = writeln!(text, "\nWhen the run halts for it:\n\n{}", indented(ways.trim()));
+    if !next_steps.is_empty() {
+        let _ = writeln!(text, "\nWhen the run halts for it:\n\n{}", indented(next_steps.trim()));
     }
     text
 }

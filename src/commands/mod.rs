@@ -16,17 +16,17 @@ use crate::{
     exit::{Exit, Fault, OrExit},
     journal::disk::Disk,
     settings::args::{Cli, ColorChoice, Command, TalkArgs},
-    terminal::progress::{Colors, Talk},
+    terminal::progress::{Colors, Verbosity},
 };
 
 /// Does what was asked for.
 pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
     match &cli.command {
-        Command::Run(args) => run::run(args, Voice::of(cli.talk), Disk::default()),
-        Command::Resume(args) => resume::resume(args, Voice::of(cli.talk), Disk::default()),
+        Command::Run(args) => run::run(args, Console::of(cli.verbosity), Disk::default()),
+        Command::Resume(args) => resume::resume(args, Console::of(cli.verbosity), Disk::default()),
         Command::Check(args) => run::check(args),
-        Command::Report(args) => report::report(args, Voice::of(cli.talk)),
-        Command::Discover(args) => discover::discover(args, Voice::of(cli.talk)),
+        Command::Report(args) => report::report(args, Console::of(cli.verbosity)),
+        Command::Discover(args) => discover::discover(args, Console::of(cli.verbosity)),
         Command::Explain { class } => Ok(explain::explain(*class)),
         Command::Classes => Ok(explain::table()),
         Command::Status(args) => status::status(args),
@@ -38,19 +38,19 @@ pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
 
 /// How the program talks.
 #[derive(Clone, Copy, Debug)]
-pub struct Voice {
+pub struct Console {
     /// How much.
-    pub talk: Talk,
+    pub verbosity: Verbosity,
     /// In colors or not.
     pub colors: Colors,
 }
 
-impl Voice {
+impl Console {
     fn of(args: TalkArgs) -> Self {
-        let talk = match (args.quiet, args.verbose) {
-            (true, _) => Talk::Quiet,
-            (_, true) => Talk::Verbose,
-            _ => Talk::Normal,
+        let verbosity = match (args.quiet, args.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
         };
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colors = match args.color {
@@ -58,12 +58,12 @@ impl Voice {
             ColorChoice::Auto if !no_color && io::stderr().is_terminal() => Colors::On,
             ColorChoice::Auto | ColorChoice::Never => Colors::Off,
         };
-        Self { talk, colors }
+        Self { verbosity, colors }
     }
 
     /// Says something to the person; a closed standard error stops nothing.
-    pub fn say(self, text: &str) {
-        if self.talk != Talk::Quiet {
+    pub fn print(self, text: &str) {
+        if self.verbosity != Verbosity::Quiet {
             let _ = writeln!(io::stderr(), "{text}");
         }
     }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, anyhow};
 
-use super::Voice;
+use super::Console;
 use crate::{engine::session::rewrite_views, terminal::summary};
 use crate::{
     event::Escalation,
@@ -10,7 +10,7 @@ use crate::{
     journal::{
         disk::Disk,
         folder::RunFolder,
-        ledger::{self, Ledger},
+        state::{self, RunState},
         tokens,
     },
     plan::counted,
@@ -21,14 +21,14 @@ use crate::{
 };
 
 /// Writes the views again and shows the summary.
-pub fn report(args: &ReportArgs, voice: Voice) -> Result<Exit, Fault> {
+pub fn report(args: &ReportArgs, console: Console) -> Result<Exit, Fault> {
     let folder = RunFolder::open(&args.run_dir, Disk::default()).or_exit(Exit::Usage)?;
     let _lock = folder.lock().or_exit(Exit::Local)?;
     folder.sweep();
     let escalation = escalation(args, &folder)?;
-    let summary = rewrite_views(&folder, escalation.as_ref(), voice)?;
-    let damaged = look_at_tokens(&folder, voice).or_exit(Exit::Local)?;
-    summary::show(&summary, &folder, &[], args.json, voice);
+    let summary = rewrite_views(&folder, escalation.as_ref(), console)?;
+    let damaged = look_at_tokens(&folder, console).or_exit(Exit::Local)?;
+    summary::show(&summary, &folder, &[], args.json, console);
     if let Some(line) = damaged {
         let error = anyhow!(
             "{}, line {line}: damaged, or of an installation that is not in the list; do not use it. \
@@ -45,16 +45,16 @@ pub fn report(args: &ReportArgs, voice: Voice) -> Result<Exit, Fault> {
 }
 
 /// Says when the token file is not there, and gives the number of its first damaged line.
-fn look_at_tokens(folder: &RunFolder, voice: Voice) -> anyhow::Result<Option<u64>> {
-    let (ledger, tokens) = (Ledger::read(&folder.journal(), |_| {})?, folder.tokens());
+fn look_at_tokens(folder: &RunFolder, console: Console) -> anyhow::Result<Option<u64>> {
+    let (run_state, tokens) = (RunState::read(&folder.journal(), |_| {})?, folder.tokens());
     if tokens.exists() {
-        let damaged = tokens::damaged(&tokens, &ledger);
+        let damaged = tokens::damaged(&tokens, &run_state);
         let damaged = damaged.with_context(|| format!("cannot read {}", tokens.display()))?;
         return Ok(damaged.first().copied());
     }
-    let awaited = ledger.tokens_awaited();
+    let awaited = run_state.tokens_awaited();
     if awaited > 0 {
-        voice.say(&format!(
+        console.print(&format!(
             "warning: {} is missing, and the journal says that it has the tokens of {}; put it back, \
              unless they are where they belong",
             tokens.display(),
@@ -69,7 +69,7 @@ fn escalation(args: &ReportArgs, folder: &RunFolder) -> Result<Option<Escalation
     if args.escalation.is_empty() {
         return Ok(None);
     }
-    let started = ledger::started(&folder.journal()).or_exit(Exit::Local)?;
+    let started = state::started(&folder.journal()).or_exit(Exit::Local)?;
     let columns = Columns { carried: &started.list.columns, left_out: &[] };
     config::escalation(&args.escalation, started.escalation.clone(), columns)
         .map(Some)

@@ -13,7 +13,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use tokio::runtime::Runtime;
 
 use super::{
-    Voice,
+    Console,
     run::{end_runtime, is_agreed, somebody_is_there, start_sandbox},
 };
 use crate::{
@@ -24,65 +24,67 @@ use crate::{
     exit::{Exit, Fault, OrExit},
     highlevel::{
         client_id::application,
-        trials::{OldTokens, Trials},
+        token_checks::{OldTokens, TokenChecks},
     },
     input::Source,
     journal::{
         disk::Disk,
         folder::{Lock, RunFolder},
-        ledger::{Books, Disagreement, Ledger, Take},
         reader::JournalError,
         recoveries::Earlier,
-        rescue,
+        spill,
+        state::{Books, Disagreement, RunState, Take},
         tokens::{self, OnDisk},
-        writer::{Custody, CustodyLost, Writer},
+        writer::{StorageError, TokenFile, Writer},
     },
     pace::Pacing,
     plan::{
         Known, OwnApp, counted, fingerprint::Fingerprints, in_words, max_failures::MaxFailures,
     },
-    route::{Way, Ways},
+    route::{Route, RouteList},
     settings::{
         agency_tokens::Owner,
         args::{RehearsalArgs, ResumeArgs, options_again},
-        config::{self, App, AppBefore, Limits, Party, Place, Stdin},
+        config::{self, App, AppBefore, AppContext, Limits, Place, Stdin},
     },
     terminal::run_log::RunLog,
 };
 use crate::{
     engine::{
         list::{InputList, ListNow, TokenList, look_again},
-        session::{Calls, Leg, Others, rewrite_views},
+        session::{Calls, Others, Session, rewrite_views},
     },
     terminal::summary,
 };
 
 /// Goes on with a run.
-pub fn resume(args: &ResumeArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
+pub fn resume(args: &ResumeArgs, console: Console, disk: Disk) -> Result<Exit, Fault> {
     let folder = RunFolder::open(&args.run_dir, disk).or_exit(Exit::Usage)?;
     let mut lock = folder.lock().or_exit(Exit::Local)?;
     folder.sweep();
     let log = RunLog::open(&folder).or_exit(Exit::Local)?;
-    let Restored { writer, ledger } = restore(&folder, &mut lock, &log, args, voice)?;
+    let Restored { writer, run_state } = restore(&folder, &mut lock, &log, args, console)?;
     let take = if args.retry_failed { Take::OpenAndFailed } else { Take::Open };
-    if ledger.to_take(take) == 0 {
-        voice.say(&nothing_left(&ledger.books()));
-        finish(&ledger, writer)?;
-        let summary = rewrite_views(&folder, None, voice)?;
-        let options = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
-        summary::show(&summary, &folder, &options, args.json, voice);
+    if run_state.to_take(take) == 0 {
+        console.print(&nothing_left(&run_state.books()));
+        finish(&run_state, writer)?;
+        let summary = rewrite_views(&folder, None, console)?;
+        let options =
+            options_again(&args.app, &args.apps, &args.routes, &args.pace, &args.rehearsal);
+        summary::show(&summary, &folder, &options, args.json, console);
         return Ok(summary.exit);
     }
-    let options = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
+    let options = options_again(&args.app, &args.apps, &args.routes, &args.pace, &args.rehearsal);
     let others = Others::Ignored;
-    let leg = Leg { folder, lock, writer, log, ledger, take, tokens: None, options, others };
-    go_on(args, leg, voice)
+    let session =
+        Session { folder, lock, writer, log, run_state, take, tokens: None, options, others };
+    go_on(args, session, console)
 }
 
 /// A leg that broke off with nothing left to do is finished by saying so.
-fn finish(ledger: &Ledger, mut writer: Writer) -> Result<(), Fault> {
+fn finish(run_state: &RunState, mut writer: Writer) -> Result<(), Fault> {
     let went_through = |end: &Finished| end.interrupted_by.is_none();
-    if ledger.finished.as_ref().is_some_and(went_through) {
+    if run_state.finished.as_ref().is_some_and(went_through) {
         return Ok(());
     }
     let finished = Event::Finished(Finished { at: clock::now(), interrupted_by: None });
@@ -94,52 +96,55 @@ fn nothing_left(books: &Books) -> String {
     format!("Nothing is left to do{hint}. The files are written again.")
 }
 
-fn go_on(args: &ResumeArgs, mut leg: Leg, voice: Voice) -> Result<Exit, Fault> {
-    let before = leg.ledger.started.clone();
-    let limits = Limits::of(&args.pace, limits_before(&leg.ledger)).or_exit(Exit::Usage)?;
-    let ways = args.ways.via.clone().unwrap_or_else(|| ways_before(&leg.ledger).clone());
+fn go_on(args: &ResumeArgs, mut session: Session, console: Console) -> Result<Exit, Fault> {
+    let before = session.run_state.started.clone();
+    let limits = Limits::of(&args.pace, limits_before(&session.run_state)).or_exit(Exit::Usage)?;
+    let routes =
+        args.routes.via.clone().unwrap_or_else(|| routes_before(&session.run_state).clone());
     let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
     let rehearsal = rehearsal(&args.rehearsal, &before).or_exit(Exit::Usage)?;
-    let sandbox = start_sandbox(&rehearsal, &runtime, voice)?;
+    let sandbox = start_sandbox(&rehearsal, &runtime, console)?;
     let app = match &sandbox {
-        Some(sandbox) => App::of_sandbox(&args.app, &sandbox.base_url(), app_before(&leg.ledger)),
-        None => App::of(&args.app, app_before(&leg.ledger), Stdin::Free),
+        Some(sandbox) => {
+            App::of_sandbox(&args.app, &sandbox.base_url(), app_before(&session.run_state))
+        }
+        None => App::of(&args.app, app_before(&session.run_state), Stdin::Free),
     };
     let place = if before.sandbox { Place::Rehearsal } else { Place::Real };
     let app = app.and_then(|app| app.with_apps(&args.app, &args.apps, place));
     let mut app = app.or_exit(Exit::Usage)?;
-    let apps = apps_to_take(&leg.ledger, leg.take);
+    let apps = apps_to_take(&session.run_state, session.take);
     check_client(&app, &before, &apps).or_exit(Exit::Usage)?;
-    let parties = app.parties(&apps).or_exit(Exit::Usage)?;
-    say_plan(&leg, &app, limits, &ways, voice);
-    let trials = config::trials(&args.ways, trials_before(&leg.ledger));
-    leg.tokens = tokens_of_list(&leg.ledger, &ways, &trials, voice);
-    if ways.include(Way::Agency) {
-        for Party { app, credentials, agency_tokens } in &parties {
+    let app_contexts = app.app_contexts(&apps).or_exit(Exit::Usage)?;
+    say_plan(&session, &app, limits, &routes, console);
+    let token_checks = config::token_checks(&args.routes, token_checks_before(&session.run_state));
+    session.tokens = tokens_of_list(&session.run_state, &routes, &token_checks, console);
+    if routes.include(Route::Agency) {
+        for AppContext { app, credentials, agency_tokens } in &app_contexts {
             let own = Owner::App(application(&credentials.client_id));
             let owner = if app.is_some() { own } else { Owner::AnyApp };
-            agency_tokens.take_recovered(owner, &leg.folder.tokens());
+            agency_tokens.take_recovered(owner, &session.folder.tokens());
         }
     }
     if sandbox.is_none() && !args.yes && somebody_is_there() && !is_agreed() {
-        voice.say("Nothing was sent.");
+        console.print("Nothing was sent.");
         return Ok(Exit::Usage);
     }
-    let resumed = Event::Resumed(resumed(&app, limits, &ways, &trials));
-    add(&mut leg.ledger, &mut leg.writer, &leg.log, resumed)
-        .and_then(|()| leg.writer.sync())
+    let resumed = Event::Resumed(resumed(&app, limits, &routes, &token_checks));
+    add(&mut session.run_state, &mut session.writer, &session.log, resumed)
+        .and_then(|()| session.writer.sync())
         .or_exit(Exit::Local)?;
     let (endpoint, answers) = (app.endpoint, app.answers);
-    let calls = Calls { endpoint, answers, parties, limits, ways, trials };
-    let done = leg.work(&runtime, calls, voice);
+    let calls = Calls { endpoint, answers, app_contexts, limits, routes, token_checks };
+    let done = session.work(&runtime, calls, console);
     end_runtime(runtime, sandbox);
-    done.map(|done| summary::tell(&done, args.json, voice))
+    done.map(|done| summary::print_end(&done, args.json, console))
 }
 
 /// A run and its files as they stand on the disk, in agreement with each other.
 struct Restored {
     writer: Writer,
-    ledger: Ledger,
+    run_state: RunState,
 }
 
 fn restore(
@@ -147,53 +152,57 @@ fn restore(
     lock: &mut Lock,
     log: &RunLog,
     args: &ResumeArgs,
-    voice: Voice,
+    console: Console,
 ) -> Result<Restored, Fault> {
-    let (ledger, on_disk) = read_at_once(folder, lock)?;
-    sign(lock, &ledger).or_exit(Exit::Local)?;
-    check_tokens_are_there(folder, &ledger, args).or_exit(Exit::Local)?;
-    let mut ledger = with_list(folder, ledger, log)?;
-    let mut writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
-    let on_disk = match take_rescued_over(folder, &ledger, &mut writer, voice)? {
-        Rescues::None => on_disk,
-        Rescues::TakenOver => tokens::on_disk(&folder.tokens(), ledger.prints()),
+    let (run_state, on_disk) = read_at_once(folder, lock)?;
+    sign(lock, &run_state).or_exit(Exit::Local)?;
+    check_tokens_are_there(folder, &run_state, args).or_exit(Exit::Local)?;
+    let mut run_state = with_list(folder, run_state, log)?;
+    let mut writer = Writer::open(folder, run_state.end).or_exit(Exit::Local)?;
+    let on_disk = match take_spilled_over(folder, &run_state, &mut writer, console)? {
+        Spills::None => on_disk,
+        Spills::TakenOver => tokens::on_disk(&folder.tokens(), run_state.prints()),
     };
     let named = || format!("cannot read {}", folder.tokens().display());
     let mut on_disk = on_disk.with_context(named).or_exit(Exit::Local)?;
-    let say = |line: &str| {
-        voice.say(line);
+    let print = |line: &str| {
+        console.print(line);
         log.note(line);
     };
-    say_damage_in_quarantine(folder, &ledger, say).or_exit(Exit::Local)?;
-    if on_disk.is_untidy(&ledger) {
+    say_damage_in_quarantine(folder, &run_state, print).or_exit(Exit::Local)?;
+    if on_disk.is_untidy(&run_state) {
         drop(writer);
-        tidy_tokens(folder, &ledger, say).or_exit(Exit::Local)?;
-        on_disk = tokens::on_disk(&folder.tokens(), ledger.prints())
+        tidy_tokens(folder, &run_state, print).or_exit(Exit::Local)?;
+        on_disk = tokens::on_disk(&folder.tokens(), run_state.prints())
             .with_context(named)
             .or_exit(Exit::Local)?;
-        writer = Writer::open(folder, ledger.end).or_exit(Exit::Local)?;
+        writer = Writer::open(folder, run_state.end).or_exit(Exit::Local)?;
     }
     if args.tokens_handed_on {
-        let installations = ledger.books().recovered;
+        let installations = run_state.books().recovered;
         let handed_on = Event::HandedOn(HandedOn { at: clock::now(), installations });
-        add(&mut ledger, &mut writer, log, handed_on).or_exit(Exit::Local)?;
+        add(&mut run_state, &mut writer, log, handed_on).or_exit(Exit::Local)?;
         writer.sync().or_exit(Exit::Local)?;
     }
-    let differ = ledger.compare(&on_disk.pairs);
+    let differ = run_state.compare(&on_disk.pairs);
     if differ != Disagreement::default() {
-        say(&in_words_of(&differ));
-        for event in agreement(folder, &ledger, differ).or_exit(Exit::Local)? {
-            add(&mut ledger, &mut writer, log, event).or_exit(Exit::Local)?;
+        print(&in_words_of(&differ));
+        for event in agreement(folder, &run_state, differ).or_exit(Exit::Local)? {
+            add(&mut run_state, &mut writer, log, event).or_exit(Exit::Local)?;
         }
         writer.sync().or_exit(Exit::Local)?;
     }
-    Ok(Restored { writer, ledger })
+    Ok(Restored { writer, run_state })
 }
 
 /// Leaves good token lines alone in their file, and names the others.
-fn tidy_tokens(folder: &RunFolder, ledger: &Ledger, say: impl Fn(&str)) -> anyhow::Result<()> {
-    for line in tokens::tidy(folder, ledger)? {
-        say(&format!(
+fn tidy_tokens(
+    folder: &RunFolder,
+    run_state: &RunState,
+    print: impl Fn(&str),
+) -> anyhow::Result<()> {
+    for line in tokens::tidy(folder, run_state)? {
+        print(&format!(
             "{}, line {line}: damaged, or of an installation that is not in the list; moved to {}",
             folder.tokens().display(),
             folder.quarantine().display()
@@ -205,13 +214,13 @@ fn tidy_tokens(folder: &RunFolder, ledger: &Ledger, say: impl Fn(&str)) -> anyho
 /// Names lines that nothing depends on and nobody should rely on.
 fn say_damage_in_quarantine(
     folder: &RunFolder,
-    ledger: &Ledger,
-    say: impl Fn(&str),
+    run_state: &RunState,
+    print: impl Fn(&str),
 ) -> anyhow::Result<()> {
     let quarantine = folder.quarantine();
     if quarantine.exists() {
-        for line in tokens::damaged_in_quarantine(&quarantine, ledger)? {
-            say(&format!("{}, line {line}: not as it was written", quarantine.display()));
+        for line in tokens::damaged_in_quarantine(&quarantine, run_state)? {
+            print(&format!("{}, line {line}: not as it was written", quarantine.display()));
         }
     }
     Ok(())
@@ -219,16 +228,16 @@ fn say_damage_in_quarantine(
 
 /// Adds an event to the journal and takes it into account.
 fn add(
-    ledger: &mut Ledger,
+    run_state: &mut RunState,
     writer: &mut Writer,
     log: &RunLog,
     event: Event,
-) -> Result<(), CustodyLost> {
+) -> Result<(), StorageError> {
     let at = writer.journal_end();
-    log.hear(&event);
+    log.on_event(&event);
     writer.append(&event)?;
-    ledger.apply(at, event);
-    ledger.end = writer.journal_end();
+    run_state.apply(at, event);
+    run_state.end = writer.journal_end();
     Ok(())
 }
 
@@ -236,29 +245,29 @@ fn add(
 fn read_at_once(
     folder: &RunFolder,
     lock: &mut Lock,
-) -> Result<(Ledger, io::Result<OnDisk>), Fault> {
+) -> Result<(RunState, io::Result<OnDisk>), Fault> {
     let prints = Fingerprints::default();
     thread::scope(|scope| {
         let tokens = scope.spawn(|| match tokens::on_disk(&folder.tokens(), &prints) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(OnDisk::default()),
             read => read,
         });
-        let ledger = begun(folder, lock, &prints)?;
-        let broke_off = |_| Err(io::Error::other("reading it broke off: a bug"));
-        Ok((ledger, tokens.join().unwrap_or_else(broke_off)))
+        let run_state = begun(folder, lock, &prints)?;
+        let panicked = |_| Err(io::Error::other("reading it broke off: a bug"));
+        Ok((run_state, tokens.join().unwrap_or_else(panicked)))
     })
 }
 
 /// Says in the lock file who goes on with which run.
-fn sign(lock: &mut Lock, ledger: &Ledger) -> anyhow::Result<()> {
-    let first = Event::Started(Box::new(ledger.started.clone()));
+fn sign(lock: &mut Lock, run_state: &RunState) -> anyhow::Result<()> {
+    let first = Event::Started(Box::new(run_state.started.clone()));
     lock.sign(&first).context("cannot write into the run folder")
 }
 
 /// Reads the journal. Where a crash has torn its first line, that line is taken from the lock file.
-fn begun(folder: &RunFolder, lock: &mut Lock, prints: &Fingerprints) -> Result<Ledger, Fault> {
+fn begun(folder: &RunFolder, lock: &mut Lock, prints: &Fingerprints) -> Result<RunState, Fault> {
     let journal = folder.journal();
-    let read = || Ledger::read_with(prints.clone(), &journal, |_| {});
+    let read = || RunState::read_with(prints.clone(), &journal, |_| {});
     let first = match read() {
         Err(JournalError::NotBegun(_)) => lock.first_event(),
         Err(JournalError::Unreadable { .. }) if is_not_yet(folder, &journal) => lock.first_event(),
@@ -284,16 +293,16 @@ fn is_not_yet(folder: &RunFolder, journal: &Path) -> bool {
 /// place, or somebody says what became of them.
 fn check_tokens_are_there(
     folder: &RunFolder,
-    ledger: &Ledger,
+    run_state: &RunState,
     args: &ResumeArgs,
 ) -> anyhow::Result<()> {
-    let awaited = ledger.tokens_awaited();
+    let awaited = run_state.tokens_awaited();
     let is_there = awaited == 0 || folder.tokens().exists() || args.tokens_handed_on;
-    let is_saved = || rescue::found(folder.path(), &ledger.started.run_id).map(|f| !f.is_empty());
+    let is_saved = || spill::found(folder.path(), &run_state.started.run_id).map(|f| !f.is_empty());
     if is_there || is_saved().context(RESCUED_UNREADABLE)? {
         return Ok(());
     }
-    let mut again = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
+    let mut again = options_again(&args.app, &args.apps, &args.routes, &args.pace, &args.rehearsal);
     again.extend(args.retry_failed.then(|| "--retry-failed".into()));
     again.push("--tokens-handed-on".into());
     bail!(
@@ -312,11 +321,11 @@ fn check_tokens_are_there(
 const RESCUED_UNREADABLE: &str = "cannot read the tokens that were saved in a second place";
 
 /// Where a crash came before the list was in the journal as a whole, it is read again.
-fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger, Fault> {
-    if ledger.ready.is_some() {
-        return Ok(ledger);
+fn with_list(folder: &RunFolder, run_state: RunState, log: &RunLog) -> Result<RunState, Fault> {
+    if run_state.ready.is_some() {
+        return Ok(run_state);
     }
-    let Started { list, selection, .. } = &ledger.started;
+    let Started { list, selection, .. } = &run_state.started;
     let path = list.path.as_ref().with_context(|| {
         format!(
             "the run ended while its list ({}) was being read, nothing was sent, and it cannot be \
@@ -324,16 +333,16 @@ fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger,
             list.name
         )
     });
-    let Started { apps, client_id, .. } = &ledger.started;
+    let Started { apps, client_id, .. } = &run_state.started;
     let directory = (!apps.is_empty()).then(|| Directory::new(apps.clone(), Some(client_id)));
     let input = InputList::open(path.or_exit(Exit::Local)?, selection.clone());
-    let known = known_at_the_start(&ledger.started);
+    let known = known_at_the_start(&run_state.started);
     let input = input.map(|input| input.of_apps(directory).knowing(known));
     let context = "the run ended while its list was being read, nothing was sent; \
                    the list is needed to go on";
     let input = input.context(context).or_exit(Exit::Local)?;
-    let survey = input.survey(OwnApp::default())?;
-    if survey.list.digest != list.digest {
+    let summary = input.summary(OwnApp::default())?;
+    if summary.list.digest != list.digest {
         let error = anyhow!(
             "the journal lacks the list, and {} has changed since the run began; put it back as it \
              was, or start a new run",
@@ -341,10 +350,10 @@ fn with_list(folder: &RunFolder, ledger: Ledger, log: &RunLog) -> Result<Ledger,
         );
         return Err(Fault { exit: Exit::Local, error });
     }
-    let mut writer = Writer::open(folder, ledger.list_begins).or_exit(Exit::Local)?;
-    input.record(&survey, &mut writer, log)?;
-    let prints = ledger.prints().clone();
-    Ledger::read_with(prints, &folder.journal(), |_| {}).or_exit(Exit::Local)
+    let mut writer = Writer::open(folder, run_state.list_begins).or_exit(Exit::Local)?;
+    input.record(&summary, &mut writer, log)?;
+    let prints = run_state.prints().clone();
+    RunState::read_with(prints, &folder.journal(), |_| {}).or_exit(Exit::Local)
 }
 
 /// What other runs have recovered, for a run that broke off while its list was being read.
@@ -360,40 +369,44 @@ fn known_at_the_start(started: &Started) -> Known {
 
 /// Whether an earlier leg had to save tokens in a second place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rescues {
+enum Spills {
     None,
     TakenOver,
 }
 
 /// Brings the tokens that an earlier leg had to save in a second place where they belong.
-fn take_rescued_over(
+fn take_spilled_over(
     folder: &RunFolder,
-    ledger: &Ledger,
+    run_state: &RunState,
     writer: &mut Writer,
-    voice: Voice,
-) -> Result<Rescues, Fault> {
-    let found = rescue::found(folder.path(), &ledger.started.run_id)
+    console: Console,
+) -> Result<Spills, Fault> {
+    let found = spill::found(folder.path(), &run_state.started.run_id)
         .context(RESCUED_UNREADABLE)
         .or_exit(Exit::Local)?;
-    let rescues = if found.is_empty() { Rescues::None } else { Rescues::TakenOver };
+    let spills = if found.is_empty() { Spills::None } else { Spills::TakenOver };
     for (place, content) in found {
         for line in content.split(|byte| *byte == b'\n').filter(|line| is_whole(line)) {
             writer.append_document(custody_of(line), line).or_exit(Exit::Local)?;
         }
         writer.sync().or_exit(Exit::Local)?;
-        voice.say(&format!("Took the tokens over that were saved in {}.", place.display()));
+        console.print(&format!("Took the tokens over that were saved in {}.", place.display()));
         // Should it stay, it is taken over once more, which changes nothing.
         let _ = std::fs::remove_file(place);
     }
-    Ok(rescues)
+    Ok(spills)
 }
 
 fn is_whole(line: &[u8]) -> bool {
     line.starts_with(b"{") && line.ends_with(b"}")
 }
 
-fn custody_of(line: &[u8]) -> Custody {
-    if line.starts_with(br#"{"quarantined_for""#) { Custody::Quarantine } else { Custody::Tokens }
+fn custody_of(line: &[u8]) -> TokenFile {
+    if line.starts_with(br#"{"quarantined_for""#) {
+        TokenFile::Quarantine
+    } else {
+        TokenFile::Tokens
+    }
 }
 
 fn in_words_of(differ: &Disagreement) -> String {
@@ -417,29 +430,29 @@ fn in_words_of(differ: &Disagreement) -> String {
 /// The events that bring the journal into agreement with the tokens.
 fn agreement(
     folder: &RunFolder,
-    ledger: &Ledger,
+    run_state: &RunState,
     differ: Disagreement,
 ) -> Result<Vec<Event>, JournalError> {
     let at = clock::now();
     let Disagreement { reclaimed, missed } = differ;
     let lines: HashMap<u32, Checksum> = reclaimed.iter().copied().collect();
     let rows = reclaimed.into_iter().map(|(row, _)| row);
-    let reclaimed = ledger.listed(&folder.journal(), rows)?.into_iter().filter_map(|listed| {
+    let reclaimed = run_state.listed(&folder.journal(), rows)?.into_iter().filter_map(|listed| {
         let (row, id) = (listed.row, listed.installation.id);
         let token_line = *lines.get(&row)?;
         Some(Event::Reclaimed(Reclaimed { row, id, at, token_line }))
     });
-    let missed = ledger
+    let missed = run_state
         .listed(&folder.journal(), missed)?
         .into_iter()
         .map(|listed| Event::Missed(Missed { row: listed.row, id: listed.installation.id, at }));
     Ok(reclaimed.chain(missed).collect())
 }
 
-fn limits_before(ledger: &Ledger) -> Limits {
+fn limits_before(run_state: &RunState) -> Limits {
     let Started { rate, max_rate, burst, concurrency, attempts, max_failures, .. } =
-        &ledger.started;
-    let (rate, max_rate, burst, concurrency, attempts, max_failures) = match &ledger.resumed {
+        &run_state.started;
+    let (rate, max_rate, burst, concurrency, attempts, max_failures) = match &run_state.resumed {
         Some(last) => (
             &last.rate,
             &last.max_rate,
@@ -459,31 +472,31 @@ fn limits_before(ledger: &Ledger) -> Limits {
     };
     let max_failures = MaxFailures::of_record(max_failures.as_deref());
     // Whoever resumes has seen why the run was given up.
-    let give_up_after = match &ledger.resumed {
-        _ if ledger.was_given_up => 0,
+    let give_up_after = match &run_state.resumed {
+        _ if run_state.was_given_up => 0,
         Some(last) => last.give_up_after,
-        None => ledger.started.give_up_after,
+        None => run_state.started.give_up_after,
     };
     Limits { pacing, concurrency, attempts, max_failures, give_up_after, ..default }
 }
 
-fn ways_before(ledger: &Ledger) -> &Ways {
-    ledger.resumed.as_ref().map_or(&ledger.started.via, |last| &last.via)
+fn routes_before(run_state: &RunState) -> &RouteList {
+    run_state.resumed.as_ref().map_or(&run_state.started.via, |last| &last.via)
 }
 
-fn trials_before(ledger: &Ledger) -> Trials {
-    let Started { verify, skip_healthy, .. } = &ledger.started;
-    let (new, skip_healthy) = match &ledger.resumed {
+fn token_checks_before(run_state: &RunState) -> TokenChecks {
+    let Started { verify, skip_healthy, .. } = &run_state.started;
+    let (new, skip_healthy) = match &run_state.resumed {
         Some(last) => (&last.verify, last.skip_healthy),
         None => (verify, *skip_healthy),
     };
     let old = if skip_healthy { OldTokens::Tried } else { OldTokens::Ignored };
-    Trials { old, new: new.clone() }
+    TokenChecks { old, new: new.clone() }
 }
 
-fn app_before(ledger: &Ledger) -> AppBefore {
-    let Started { base_url, reconnect_path, client_id, .. } = &ledger.started;
-    let (base_url, reconnect_path) = match &ledger.resumed {
+fn app_before(run_state: &RunState) -> AppBefore {
+    let Started { base_url, reconnect_path, client_id, .. } = &run_state.started;
+    let (base_url, reconnect_path) = match &run_state.resumed {
         Some(last) => (&last.base_url, &last.reconnect_path),
         None => (base_url, reconnect_path),
     };
@@ -507,9 +520,9 @@ fn rehearsal(args: &RehearsalArgs, before: &Started) -> anyhow::Result<Rehearsal
 }
 
 /// The apps of the run that the leg has something to do for.
-fn apps_to_take(ledger: &Ledger, take: Take) -> Vec<AppOfRun> {
-    let is_open = |app: &&AppOfRun| ledger.to_take_of(Some(&app.name), take) > 0;
-    ledger.started.apps.iter().filter(is_open).cloned().collect()
+fn apps_to_take(run_state: &RunState, take: Take) -> Vec<AppOfRun> {
+    let is_open = |app: &&AppOfRun| run_state.to_take_of(Some(&app.name), take) > 0;
+    run_state.started.apps.iter().filter(is_open).cloned().collect()
 }
 
 fn check_client(app: &App, before: &Started, apps: &[AppOfRun]) -> anyhow::Result<()> {
@@ -545,7 +558,7 @@ fn check_apps(app: &App, apps: &[AppOfRun]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn resumed(app: &App, limits: Limits, ways: &Ways, trials: &Trials) -> Resumed {
+fn resumed(app: &App, limits: Limits, routes: &RouteList, token_checks: &TokenChecks) -> Resumed {
     Resumed {
         at: clock::now(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -558,30 +571,32 @@ fn resumed(app: &App, limits: Limits, ways: &Ways, trials: &Trials) -> Resumed {
         attempts: limits.attempts,
         max_failures: limits.max_failures.recorded(),
         give_up_after: limits.give_up_after,
-        via: ways.clone(),
-        verify: trials.new.clone(),
-        skip_healthy: trials.old == OldTokens::Tried,
+        via: routes.clone(),
+        verify: token_checks.new.clone(),
+        skip_healthy: token_checks.old == OldTokens::Tried,
     }
 }
 
-fn clients_in_words(leg: &Leg) -> String {
-    let Started { apps, client_id, .. } = &leg.ledger.started;
+fn clients_in_words(session: &Session) -> String {
+    let Started { apps, client_id, .. } = &session.run_state.started;
     if apps.is_empty() {
         return format!("Client id      {client_id}");
     }
     let line = |AppOfRun { name, client_id }: &AppOfRun| {
-        let to_take = counted(leg.ledger.to_take_of(Some(name), leg.take), "installation");
+        let to_take =
+            counted(session.run_state.to_take_of(Some(name), session.take), "installation");
         format!("App            {name}: {to_take}, client id {client_id}")
     };
     apps.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn say_plan(leg: &Leg, app: &App, limits: Limits, ways: &Ways, voice: Voice) {
-    let books = leg.ledger.books();
-    let to_take = leg.ledger.to_take(leg.take);
+fn say_plan(session: &Session, app: &App, limits: Limits, routes: &RouteList, console: Console) {
+    let books = session.run_state.books();
+    let to_take = session.run_state.to_take(session.take);
     let calls = u64::from(to_take) * 2;
-    let via = if ways.are_default() { String::new() } else { format!("Via            {ways}\n") };
-    voice.say(&format!(
+    let via =
+        if routes.are_default() { String::new() } else { format!("Via            {routes}\n") };
+    console.print(&format!(
         "Run            {} of {}\n\
          So far         {} recovered, {} failed, {} not attempted\n\
          To recover     {}\n\
@@ -589,8 +604,8 @@ fn say_plan(leg: &Leg, app: &App, limits: Limits, ways: &Ways, voice: Voice) {
          Endpoint       {}\n\
          {}\n\
          Run folder     {}",
-        leg.ledger.started.run_id,
-        clock::stamp(leg.ledger.started.at),
+        session.run_state.started.run_id,
+        clock::stamp(session.run_state.started.at),
         books.recovered,
         books.failed,
         books.not_attempted,
@@ -599,37 +614,37 @@ fn say_plan(leg: &Leg, app: &App, limits: Limits, ways: &Ways, voice: Voice) {
         limits.concurrency,
         in_words(limits.pacing.bound().least_time_for(calls)),
         app.endpoint,
-        clients_in_words(leg),
-        leg.folder.path().display(),
+        clients_in_words(session),
+        session.folder.path().display(),
     ));
 }
 
 /// The list for its tokens, where the ways need them. Says when it has changed, and when it cannot
 /// give any.
 fn tokens_of_list(
-    ledger: &Ledger,
-    ways: &Ways,
-    trials: &Trials,
-    voice: Voice,
+    run_state: &RunState,
+    routes: &RouteList,
+    token_checks: &TokenChecks,
+    console: Console,
 ) -> Option<TokenList> {
-    let Started { list, selection, .. } = &ledger.started;
-    let now = look_again(list.path.as_ref(), &ledger.ready.as_ref()?.digest);
-    let needs_tokens = ways.include(Way::Refresh) || trials.old == OldTokens::Tried;
+    let Started { list, selection, .. } = &run_state.started;
+    let now = look_again(list.path.as_ref(), &run_state.ready.as_ref()?.digest);
+    let needs_tokens = routes.include(Route::Refresh) || token_checks.old == OldTokens::Tried;
     let without = "no token is taken from it, and its tokens are not at hand";
     match now {
         ListNow::Same => {
             let source = Source::open(list.path.as_ref()?).ok()?;
             return Some(TokenList::new(source, selection.scope));
         }
-        ListNow::Changed if needs_tokens => voice.say(&format!(
+        ListNow::Changed if needs_tokens => console.print(&format!(
             "note: {} has changed since the run began; the run goes on with the list as it was: {without}",
             list.name
         )),
-        ListNow::Changed => voice.say(&format!(
+        ListNow::Changed => console.print(&format!(
             "note: {} has changed since the run began; the run goes on with the list as it was",
             list.name
         )),
-        ListNow::Gone if needs_tokens => voice.say(&format!(
+        ListNow::Gone if needs_tokens => console.print(&format!(
             "note: the list ({}) cannot be read any more; the run goes on without it: {without}",
             list.name
         )),

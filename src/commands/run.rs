@@ -9,23 +9,23 @@ use std::{
 use anyhow::{Context, anyhow};
 use tokio::runtime::Runtime;
 
-use super::{Voice, print};
+use super::{Console, print};
 use crate::{
     app::AppOfRun,
     clock,
     event::{Escalation, Event, FORMAT, Listener, Parent, Selected, Started},
     exit::{Exit, Fault, OrExit},
-    highlevel::trials::{OldTokens, Trials},
+    highlevel::token_checks::{OldTokens, TokenChecks},
     journal::{
         disk::Disk,
         folder::RunFolder,
-        ledger::{Ledger, Take},
         recoveries::Earlier,
+        state::{RunState, Take},
         writer::Writer,
     },
     pace::memory::Memory,
-    plan::{Known, Only, OnlyError, Plan, Survey, counted},
-    route::{Way, Ways},
+    plan::{Known, ListSummary, Only, OnlyError, Plan, counted},
+    route::{Route, RouteList},
     sandbox::Sandbox,
     settings::{
         args::{ListArgs, RehearsalArgs, RunArgs, options_again},
@@ -36,7 +36,7 @@ use crate::{
 use crate::{
     engine::{
         list::InputList,
-        session::{Calls, Leg, Others},
+        session::{Calls, Others, Session},
     },
     journal::parent::{self, Before},
     terminal::summary,
@@ -49,37 +49,37 @@ pub fn check(args: &RunArgs) -> Result<Exit, Fault> {
     let app = App::of(&args.app, AppBefore::default(), stdin_of(args)).or_exit(Exit::Usage)?;
     let app = app.with_apps(&args.app, &args.apps, place(args)).or_exit(Exit::Usage)?;
     let list = open_list(args)?.of_apps(app.directory()).knowing(known(args, &app));
-    let survey = list.survey(app.own())?;
-    let links = Links::of(args, &survey).or_exit(Exit::Usage)?;
-    let plan = plan_of(survey, limits, args, &app, None);
+    let summary = list.summary(app.own())?;
+    let links = Links::of(args, &summary).or_exit(Exit::Usage)?;
+    let plan = plan_of(summary, limits, args, &app, None);
     if args.json {
         print(&format!("{:#}\n", plan.as_json()));
     } else {
         print(&format!("{plan}\n"));
     }
-    for warning in warnings(&app, &plan.survey) {
+    for warning in warnings(&app, &plan.summary) {
         let _ = writeln!(io::stderr(), "warning: {warning}");
     }
     if let Some(words) = links.in_words() {
         let _ = writeln!(io::stderr(), "{words}");
     }
-    if plan.survey.is_nothing_left() {
-        let _ = writeln!(io::stderr(), "{}", nothing_left(&plan.survey));
+    if plan.summary.is_nothing_left() {
+        let _ = writeln!(io::stderr(), "{}", nothing_left(&plan.summary));
         return Ok(Exit::Recovered);
     }
     check_routes(&plan)?;
-    Ok(if plan.survey.rejected.count == 0 { Exit::Recovered } else { Exit::NotAllRecovered })
+    Ok(if plan.summary.rejected.count == 0 { Exit::Recovered } else { Exit::NotAllRecovered })
 }
 
 /// Recovers every installation in the list, with its evidence on this disk.
-pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
+pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> {
     if args.dry_run {
         return check(args);
     }
     config::check_rehearsal(&args.rehearsal).or_exit(Exit::Usage)?;
     let limits = Limits::of(&args.pace, Limits::default()).or_exit(Exit::Usage)?;
     let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
-    let sandbox = start_sandbox(&args.rehearsal, &runtime, voice)?;
+    let sandbox = start_sandbox(&args.rehearsal, &runtime, console)?;
     let app = match &sandbox {
         Some(sandbox) => App::of_sandbox(&args.app, &sandbox.base_url(), AppBefore::default()),
         None => App::of(&args.app, AppBefore::default(), stdin_of(args)),
@@ -92,38 +92,38 @@ pub fn run(args: &RunArgs, voice: Voice, disk: Disk) -> Result<Exit, Fault> {
     let known = known(args, &app);
     let list = open_list(args)?.of_apps(app.directory()).knowing(known.clone());
     if let Some(sandbox) = &sandbox
-        && args.ways().include(Way::Refresh)
+        && args.routes().include(Route::Refresh)
     {
         // The stand-in knows the refresh tokens of the list, and takes them for good.
         sandbox.store(list.tokens().stored_pairs().collect());
     }
     let out = config::run_folder(args.out.as_deref());
-    let survey = list.survey(app.own())?;
-    if survey.is_nothing_left() {
-        voice.say(&nothing_left(&survey));
+    let summary = list.summary(app.own())?;
+    if summary.is_nothing_left() {
+        console.print(&nothing_left(&summary));
         return Ok(Exit::Recovered);
     }
-    let links = Links::of(args, &survey).or_exit(Exit::Usage)?;
-    let plan = plan_of(survey, limits, args, &app, Some(&out));
+    let links = Links::of(args, &summary).or_exit(Exit::Usage)?;
+    let plan = plan_of(summary, limits, args, &app, Some(&out));
     check_routes(&plan)?;
-    let parties = app.parties(&apps_of(&plan.survey)).or_exit(Exit::Usage)?;
-    show(&plan, &app, voice);
+    let app_contexts = app.app_contexts(&apps_of(&plan.summary)).or_exit(Exit::Usage)?;
+    show(&plan, &app, console);
     if let Some(words) = links.in_words() {
-        voice.say(&words);
+        console.print(&words);
     }
-    let is_something_to_do = plan.survey.installations() > 0;
+    let is_something_to_do = plan.summary.installations() > 0;
     if sandbox.is_none() && is_something_to_do && args.is_to_ask() && !is_agreed() {
-        voice.say("Nothing was sent.");
+        console.print("Nothing was sent.");
         return Ok(Exit::Usage);
     }
-    let mut leg = prepare(args, &list, &plan, &app, links, &out, disk)?;
-    leg.others = if args.list.again { Others::Ignored } else { Others::Heeded(known.earlier) };
+    let mut session = prepare(args, &list, &plan, &app, links, &out, disk)?;
+    session.others = if args.list.again { Others::Ignored } else { Others::Heeded(known.earlier) };
     let (endpoint, answers) = (app.endpoint, app.answers);
-    let (ways, trials) = (plan.ways, plan.trials);
-    let calls = Calls { endpoint, answers, parties, limits, ways, trials };
-    let done = leg.work(&runtime, calls, voice);
+    let (routes, token_checks) = (plan.routes, plan.token_checks);
+    let calls = Calls { endpoint, answers, app_contexts, limits, routes, token_checks };
+    let done = session.work(&runtime, calls, console);
     end_runtime(runtime, sandbox);
-    done.map(|done| summary::tell(&done, args.json, voice))
+    done.map(|done| summary::print_end(&done, args.json, console))
 }
 
 /// Ends what the leg has left running, the stand-in last.
@@ -138,14 +138,14 @@ pub fn end_runtime(runtime: Runtime, sandbox: Option<Sandbox>) {
 pub fn start_sandbox(
     args: &RehearsalArgs,
     runtime: &Runtime,
-    voice: Voice,
+    console: Console,
 ) -> Result<Option<Sandbox>, Fault> {
     if !args.sandbox {
         return Ok(None);
     }
     let options = config::rehearsal(args).or_exit(Exit::Usage)?;
     let sandbox = runtime.block_on(Sandbox::start(options)).or_exit(Exit::Local)?;
-    voice.say(
+    console.print(
         "SANDBOX: this is a rehearsal against the embedded stand-in; nothing leaves this machine.",
     );
     Ok(Some(sandbox))
@@ -165,8 +165,8 @@ pub fn somebody_is_there() -> bool {
 }
 
 impl RunArgs {
-    fn ways(&self) -> Ways {
-        self.ways.via.clone().unwrap_or_default()
+    fn routes(&self) -> RouteList {
+        self.routes.via.clone().unwrap_or_default()
     }
 
     /// Without a terminal, and with `--yes`, silence is consent.
@@ -206,8 +206,8 @@ fn place(args: &RunArgs) -> Place {
 }
 
 /// The apps that the list has rows of.
-fn apps_of(survey: &Survey) -> Vec<AppOfRun> {
-    survey.apps.iter().map(|rows| rows.app.clone()).collect()
+fn apps_of(summary: &ListSummary) -> Vec<AppOfRun> {
+    summary.apps.iter().map(|rows| rows.app.clone()).collect()
 }
 
 fn selected(args: &ListArgs) -> Result<Selected, OnlyError> {
@@ -216,8 +216,8 @@ fn selected(args: &ListArgs) -> Result<Selected, OnlyError> {
 }
 
 /// What looks odd and is used all the same.
-fn warnings(app: &App, survey: &Survey) -> Vec<String> {
-    let absent = &survey.not_met;
+fn warnings(app: &App, summary: &ListSummary) -> Vec<String> {
+    let absent = &summary.not_met;
     let only = (absent.count > 0).then(|| {
         let are = if absent.count == 1 { "is" } else { "are" };
         format!(
@@ -229,8 +229,8 @@ fn warnings(app: &App, survey: &Survey) -> Vec<String> {
     app.warnings.iter().cloned().chain(only).collect()
 }
 
-fn nothing_left(survey: &Survey) -> String {
-    format!("{}: nothing left to do, the run that wrote it has no failures", survey.list.name)
+fn nothing_left(summary: &ListSummary) -> String {
+    format!("{}: nothing left to do, the run that wrote it has no failures", summary.list.name)
 }
 
 /// A run that could recover nobody does not begin.
@@ -241,9 +241,15 @@ fn check_routes(plan: &Plan) -> Result<(), Fault> {
     }
 }
 
-fn plan_of(survey: Survey, limits: Limits, args: &RunArgs, app: &App, out: Option<&Path>) -> Plan {
+fn plan_of(
+    summary: ListSummary,
+    limits: Limits,
+    args: &RunArgs,
+    app: &App,
+    out: Option<&Path>,
+) -> Plan {
     Plan {
-        survey,
+        summary,
         pacing: limits.pacing,
         // Each app has a day of its own, and the calls of the plan are those of all.
         day: app
@@ -255,8 +261,8 @@ fn plan_of(survey: Survey, limits: Limits, args: &RunArgs, app: &App, out: Optio
         attempts: limits.attempts,
         max_failures: limits.max_failures,
         give_up_after: limits.give_up_after,
-        ways: args.ways(),
-        trials: config::trials(&args.ways, Trials::default()),
+        routes: args.routes(),
+        token_checks: config::token_checks(&args.routes, TokenChecks::default()),
         known_agencies: Some(app.known_agencies()),
         agency_token_for_all: app.has_agency_token_for_all(),
         endpoint: app.endpoint.to_string(),
@@ -272,10 +278,10 @@ struct Links {
 }
 
 impl Links {
-    fn of(args: &RunArgs, survey: &Survey) -> anyhow::Result<Self> {
-        let columns = Columns { carried: &survey.list.columns, left_out: &survey.token_columns };
+    fn of(args: &RunArgs, summary: &ListSummary) -> anyhow::Result<Self> {
+        let columns = Columns { carried: &summary.list.columns, left_out: &summary.token_columns };
         Ok(Self {
-            before: parent::find(survey, args.list.parent.as_deref(), place(args))?,
+            before: parent::find(summary, args.list.parent.as_deref(), place(args))?,
             escalation: config::escalation(&args.escalation, Escalation::default(), columns)?,
         })
     }
@@ -302,10 +308,10 @@ impl Links {
     }
 }
 
-fn show(plan: &Plan, app: &App, voice: Voice) {
-    voice.say(&plan.to_string());
-    for warning in warnings(app, &plan.survey) {
-        voice.say(&format!("warning: {warning}"));
+fn show(plan: &Plan, app: &App, console: Console) {
+    console.print(&plan.to_string());
+    for warning in warnings(app, &plan.summary) {
+        console.print(&format!("warning: {warning}"));
     }
 }
 
@@ -318,27 +324,27 @@ fn prepare(
     links: Links,
     out: &Path,
     disk: Disk,
-) -> Result<Leg, Fault> {
+) -> Result<Session, Fault> {
     let started = Event::Started(Box::new(started(args, list, plan, app, links)));
     let folder = RunFolder::create(out, &started, disk)
         .map_err(|error| Fault { exit: error.exit(), error: error.into() })?;
     let lock = folder.lock().or_exit(Exit::Local)?;
     let mut writer = Writer::create(&folder).or_exit(Exit::Local)?;
     let log = RunLog::open(&folder).or_exit(Exit::Local)?;
-    log.hear(&started);
+    log.on_event(&started);
     writer.append(&started).or_exit(Exit::Local)?;
-    list.record(&plan.survey, &mut writer, &log)?;
-    let ledger = Ledger::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
-    let options = options_again(&args.app, &args.apps, &args.ways, &args.pace, &args.rehearsal);
+    list.record(&plan.summary, &mut writer, &log)?;
+    let run_state = RunState::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
+    let options = options_again(&args.app, &args.apps, &args.routes, &args.pace, &args.rehearsal);
     // Whether a route presents them or not: what a server repeats of them is cut out.
     let tokens = Some(list.tokens());
     let (take, others) = (Take::Open, Others::Ignored);
-    Ok(Leg { folder, lock, writer, log, ledger, take, tokens, options, others })
+    Ok(Session { folder, lock, writer, log, run_state, take, tokens, options, others })
 }
 
 /// The usual client id; among several apps, only where the list has rows of it.
 fn client_id(app: &App, plan: &Plan) -> String {
-    let apps = &plan.survey.apps;
+    let apps = &plan.summary.apps;
     let is_used = |id: &&String| apps.iter().any(|rows| rows.app.client_id == **id);
     let own = app.client_id.as_ref().filter(|id| apps.is_empty() || is_used(id));
     own.cloned().unwrap_or_default()
@@ -351,7 +357,7 @@ fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App, links: Link
         version: env!("CARGO_PKG_VERSION").to_owned(),
         at: clock::now(),
         client_id: client_id(app, plan),
-        apps: apps_of(&plan.survey),
+        apps: apps_of(&plan.summary),
         base_url: app.endpoint.base().to_owned(),
         reconnect_path: app.endpoint.reconnect_path().to_owned(),
         sandbox: args.rehearsal.sandbox,
@@ -362,11 +368,11 @@ fn started(args: &RunArgs, list: &InputList, plan: &Plan, app: &App, links: Link
         attempts: plan.attempts,
         max_failures: plan.max_failures.recorded(),
         give_up_after: plan.give_up_after,
-        via: plan.ways.clone(),
-        verify: plan.trials.new.clone(),
-        skip_healthy: plan.trials.old == OldTokens::Tried,
+        via: plan.routes.clone(),
+        verify: plan.token_checks.new.clone(),
+        skip_healthy: plan.token_checks.old == OldTokens::Tried,
         again: args.list.again,
-        list: plan.survey.list.clone(),
+        list: plan.summary.list.clone(),
         selection: list.selected().clone(),
         parent: links.parent(),
         escalation: links.escalation,

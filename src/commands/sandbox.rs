@@ -19,7 +19,7 @@ pub fn serve(args: &SandboxArgs) -> Result<Exit, Fault> {
         print(&catalogue());
         return Ok(Exit::Recovered);
     }
-    let options = config::stand_in(args).or_exit(Exit::Usage)?;
+    let options = config::sandbox(args).or_exit(Exit::Usage)?;
     // It answers out of memory in microseconds: a second thread would cost more than it does.
     let runtime = Builder::new_current_thread().enable_all().build().or_exit(Exit::Local)?;
     runtime.block_on(async {

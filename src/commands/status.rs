@@ -14,7 +14,7 @@ use crate::{
     journal::{
         disk::Disk,
         folder::RunFolder,
-        ledger::{Books, Chain, Ledger},
+        state::{Books, Chain, RunState},
     },
     plan::{counted, in_words},
     settings::args::StatusArgs,
@@ -38,9 +38,9 @@ pub fn status(args: &StatusArgs) -> Result<Exit, Fault> {
         .map_err(|error| Fault { exit: error.exit(), error: error.into() })?;
     // Asked for first: a run that ends meanwhile has its end in the journal.
     let holder = folder.holder().ok().flatten();
-    let (ledger, mut summary) = views::look_at(&folder.journal()).or_exit(Exit::Local)?;
+    let (run_state, mut summary) = views::look_at(&folder.journal()).or_exit(Exit::Local)?;
     summary.causes.truncate(MOST_CAUSES);
-    let status = Status::of(&folder, &ledger, &summary, holder);
+    let status = Status::of(&folder, &run_state, &summary, holder);
     if args.json {
         print(&serde_json::to_string_pretty(&status).map(|text| text + "\n").or_exit(Exit::Local)?);
     } else {
@@ -62,9 +62,9 @@ enum Standing {
 }
 
 impl Standing {
-    fn of(summary: &Summary, ledger: &Ledger, holder: Option<&String>) -> Self {
+    fn of(summary: &Summary, run_state: &RunState, holder: Option<&String>) -> Self {
         match (summary.state, holder) {
-            (State::Unfinished, Some(_)) if ledger.paused.is_some() => Self::Paused,
+            (State::Unfinished, Some(_)) if run_state.paused.is_some() => Self::Paused,
             (State::Unfinished, Some(_)) => Self::Running,
             (State::Unfinished, None) => Self::BrokeOff,
             (State::Complete, _) => Self::Complete,
@@ -118,13 +118,13 @@ struct Link {
 impl<'a> Status<'a> {
     fn of(
         folder: &RunFolder,
-        ledger: &'a Ledger,
+        run_state: &'a RunState,
         summary: &'a Summary,
         holder: Option<String>,
     ) -> Self {
-        let started = &ledger.started;
-        let state = Standing::of(summary, ledger, holder.as_ref());
-        let ended = ledger.finished.map(|end| end.at);
+        let started = &run_state.started;
+        let state = Standing::of(summary, run_state, holder.as_ref());
+        let ended = run_state.finished.map(|end| end.at);
         let until = match state {
             Standing::Running | Standing::Paused => clock::now(),
             _ => ended.or(summary.last_start).unwrap_or(started.at),
@@ -138,10 +138,10 @@ impl<'a> Status<'a> {
             holder,
             started_at: started.at,
             last_request_at: summary.last_start,
-            paused_at: ledger.paused.as_ref().map(|paused| paused.at),
+            paused_at: run_state.paused.as_ref().map(|paused| paused.at),
             duration_ms: clock::millis_between(started.at, until),
             books: summary.books,
-            halted: ledger.halted.as_ref().map(|halted| halted.message.as_str()),
+            halted: run_state.halted.as_ref().map(|halted| halted.message.as_str()),
             causes: &summary.causes,
             chain: &summary.chain,
             earlier_runs: earlier_runs(started.parent.as_deref().cloned()),
@@ -218,10 +218,11 @@ fn earlier_runs(mut parent: Option<Parent>) -> Vec<Link> {
         && links.len() < MOST_RUNS
     {
         let journal = PathBuf::from(&folder).join("journal.jsonl");
-        let ledger = Ledger::read(&journal, |_| {}).ok();
-        let ledger = ledger.filter(|ledger| ledger.started.run_id == run_id);
-        parent = ledger.as_ref().and_then(|ledger| ledger.started.parent.as_deref().cloned());
-        links.push(Link { run_id, folder, books: ledger.map(|ledger| ledger.books()) });
+        let run_state = RunState::read(&journal, |_| {}).ok();
+        let run_state = run_state.filter(|run_state| run_state.started.run_id == run_id);
+        parent =
+            run_state.as_ref().and_then(|run_state| run_state.started.parent.as_deref().cloned());
+        links.push(Link { run_id, folder, books: run_state.map(|run_state| run_state.books()) });
     }
     links
 }

@@ -17,15 +17,15 @@ use super::{
 };
 use super::{
     cancellation::Cause,
-    recover::{Ending, Tools, continued, recover, roads::AgencyInWork},
+    recover::{Ending, Tools, continued, recover, routes::AgencyInWork},
 };
 use crate::{
     clock,
     event::{Event, Failed, HaltRule},
     failure::{Class, Failure, Stage},
     installation::{Installation, Scope},
-    journal::{ledger::Tried, recoveries::RecoveryLog, writer::CustodyLost},
-    route::Way,
+    journal::{recoveries::RecoveryLog, state::Tried, writer::StorageError},
+    route::Route,
     secret::TokensAtHand,
 };
 
@@ -61,7 +61,7 @@ pub trait Supply {
 #[derive(Debug)]
 pub enum Broken {
     /// The disk does not take what it is given.
-    Custody(CustodyLost),
+    TokenFile(StorageError),
     /// The list could not be read to its end.
     Supply(Error),
 }
@@ -69,7 +69,7 @@ pub enum Broken {
 /// Everything that the installations of a run share.
 pub struct Batch {
     tools: Tools,
-    lost: Mutex<Option<CustodyLost>>,
+    lost: Mutex<Option<StorageError>>,
 }
 
 impl Batch {
@@ -86,11 +86,11 @@ impl Batch {
         let mut tasks = JoinSet::new();
         let fed = self.dispatch(&mut jobs, &mut tasks).await;
         if fed.is_err() {
-            self.tools.stop.request(Cause::CustodyLost);
+            self.tools.stop.cancel(Cause::StorageError);
         }
         while tasks.join_next().await.is_some() {}
         match self.lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(lost) => Err(Broken::Custody(lost)),
+            Some(lost) => Err(Broken::TokenFile(lost)),
             None => fed.map_err(Broken::Supply),
         }
     }
@@ -113,7 +113,7 @@ impl Batch {
                     continue;
                 }
                 Next::OutageOver(lasted) => {
-                    self.note(self.tools.recorder.tell(continued(lasted)).await);
+                    self.note(self.tools.recorder.record(continued(lasted)).await);
                     continue;
                 }
                 Next::Wait(until) => until,
@@ -127,7 +127,7 @@ impl Batch {
                 () = dispatcher.changed() => {}
                 () = sleep_until(until.unwrap_or_else(later).into()) => {}
                 Some(_) = tasks.join_next() => {}
-                _ = self.tools.stop.requested() => {}
+                _ = self.tools.stop.cancelled() => {}
             }
         }
         Ok(())
@@ -142,13 +142,13 @@ impl Batch {
     /// long as agencies are in work, since they would wait for them.
     fn untried(&self, jobs: &impl Supply) -> Untried {
         let untried = jobs.untried();
-        let roads = &self.tools.roads;
-        if !roads.ways().include(Way::Agency) {
+        let routes = &self.tools.routes;
+        if !routes.routes().include(Route::Agency) {
             return untried;
         }
         let is_agency = |job: &Job| job.installation.scope == Scope::Company;
         let next_is_agency = jobs.peek().is_some_and(is_agency);
-        let agencies_done = roads.are_agencies_done();
+        let agencies_done = routes.are_agencies_done();
         Untried {
             next: untried.next
                 && (next_is_agency || agencies_done || !self.tools.dispatcher.is_paused()),
@@ -159,7 +159,7 @@ impl Batch {
 
     fn start(self: &Arc<Self>, job: Job, tasks: &mut JoinSet<()>) {
         let (begun, slot) = self.tools.dispatcher.begin(job.row);
-        let agency = self.tools.roads.begin(&job.installation);
+        let agency = self.tools.routes.begin(&job.installation);
         tasks.spawn(self.clone().work(job, slot, begun, agency));
     }
 
@@ -173,14 +173,14 @@ impl Batch {
         let working = AssertUnwindSafe(recover(&self.tools, &job, slot));
         let (ending, _slot) = match working.catch_unwind().await {
             Ok(ended) => ended,
-            Err(_) => (self.broke_off(job).await, None),
+            Err(_) => (self.panicked(job).await, None),
         };
-        let noted = self.take_note(ending).await;
+        let noted = self.apply_failure(ending).await;
         self.note(noted);
     }
 
     /// The work on one installation panicked: a bug, which must not take the others down.
-    async fn broke_off(&self, job: Job) -> Ending {
+    async fn panicked(&self, job: Job) -> Ending {
         let why = "the work on this installation broke off: a bug, please report it";
         let failure = Failure::without_answer(Stage::Store, Class::Unrecognised, why);
         let now = clock::now();
@@ -196,28 +196,28 @@ impl Batch {
             token_trace_id: None,
             trace_ids: job.before.trace_ids,
         };
-        match self.tools.recorder.tell(Event::Failed(Box::new(failed))).await {
+        match self.tools.recorder.record(Event::Failed(Box::new(failed))).await {
             Ok(()) => Ending::Failed(failure),
-            Err(lost) => Ending::CustodyLost(lost),
+            Err(lost) => Ending::StorageError(lost),
         }
     }
 
-    async fn take_note(&self, ending: Ending) -> Result<(), CustodyLost> {
+    async fn apply_failure(&self, ending: Ending) -> Result<(), StorageError> {
         let dispatcher = &self.tools.dispatcher;
         match ending {
-            Ending::Recovered(way) => self.heed(dispatcher.recovered(Some(way))).await,
-            Ending::Skipped => self.heed(dispatcher.recovered(None)).await,
-            Ending::Failed(failure) => self.heed(dispatcher.failed(&failure)).await,
+            Ending::Recovered(route) => self.apply(dispatcher.recovered(Some(route))).await,
+            Ending::Skipped => self.apply(dispatcher.recovered(None)).await,
+            Ending::Failed(failure) => self.apply(dispatcher.failed(&failure)).await,
             Ending::FailedForAll(failure) => {
                 dispatcher.failed(&failure);
                 self.tools.halt(failure.class, &failure.to_string(), None).await
             }
             Ending::Abandoned => Ok(()),
-            Ending::CustodyLost(lost) => Err(lost),
+            Ending::StorageError(lost) => Err(lost),
         }
     }
 
-    async fn heed(&self, verdict: Verdict) -> Result<(), CustodyLost> {
+    async fn apply(&self, verdict: Verdict) -> Result<(), StorageError> {
         match verdict {
             Verdict::GoOn => Ok(()),
             Verdict::TooMany { failed, ended, limit } => {
@@ -232,9 +232,9 @@ impl Batch {
         }
     }
 
-    fn note(&self, noted: Result<(), CustodyLost>) {
+    fn note(&self, noted: Result<(), StorageError>) {
         if let Err(lost) = noted {
-            self.tools.stop.request(Cause::CustodyLost);
+            self.tools.stop.cancel(Cause::StorageError);
             self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(lost);
         }
     }

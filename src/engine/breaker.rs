@@ -12,7 +12,7 @@ use crate::plan::max_failures::MaxFailures;
 use crate::{
     failure::{Class, Failure, Origin, Stage},
     highlevel::table::{Halts, Reach},
-    route::Way,
+    route::Route,
 };
 
 /// When a run halts by its counts alone.
@@ -67,11 +67,11 @@ impl Line {
         }
     }
 
-    fn of_way(way: Way) -> Self {
-        match way {
-            Way::Refresh => Self::Refresh,
-            Way::Reconnect => Self::Code,
-            Way::Agency => Self::Agency,
+    fn of_route(route: Route) -> Self {
+        match route {
+            Route::Refresh => Self::Refresh,
+            Route::Reconnect => Self::Code,
+            Route::Agency => Self::Agency,
         }
     }
 }
@@ -120,12 +120,12 @@ impl Breaker {
     }
 
     /// An installation was recovered by a route, or found to be healthy.
-    pub fn recovered(&mut self, by: Option<Way>) -> Verdict {
+    pub fn recovered(&mut self, by: Option<Route>) -> Verdict {
         self.recovered += 1;
         self.causes.clear();
         self.is_open = true;
-        if let Some(way) = by {
-            self.went_well(Line::of_way(way));
+        if let Some(route) = by {
+            self.went_well(Line::of_route(route));
         }
         self.against_limit()
     }
@@ -315,7 +315,7 @@ mod tests {
         let mut breaker = Breaker::new(Limits::default(), true);
         for _ in 0..10 {
             assert!(!breaker.route_failed(&fault, Fresh));
-            breaker.recovered(Some(Way::Reconnect));
+            breaker.recovered(Some(Route::Reconnect));
         }
     }
 
@@ -326,7 +326,7 @@ mod tests {
             for _ in 0..9 {
                 assert!(!breaker.route_failed(&failure(Class::Blocked), Fresh));
             }
-            breaker.recovered(Some(Way::Reconnect));
+            breaker.recovered(Some(Route::Reconnect));
         }
         let more = (1..=60).find(|_| breaker.route_failed(&failure(Class::Blocked), Fresh));
         assert!(more.is_some_and(|more| more > 20), "many fail anyway: {more:?}");
@@ -335,12 +335,12 @@ mod tests {
     #[test]
     fn a_recovery_on_another_route_proves_nothing_of_an_endpoint() {
         let mut breaker = Breaker::default();
-        breaker.recovered(Some(Way::Refresh));
+        breaker.recovered(Some(Route::Refresh));
         assert!(breaker.route_failed(&failure(Class::EndpointRemoved), Fresh), "never seen there");
         let mut breaker = Breaker::new(Limits::default(), true);
         for n in 1..10 {
             assert!(!breaker.route_failed(&failure(Class::EndpointRemoved), Fresh), "{n}");
-            breaker.recovered(Some(Way::Refresh));
+            breaker.recovered(Some(Route::Refresh));
         }
         assert!(breaker.route_failed(&failure(Class::EndpointRemoved), Fresh));
     }
@@ -374,7 +374,7 @@ mod tests {
         let mut lacking = Breaker::new(limits, false);
         let lacks = Failure { stage: Stage::Input, ..failure(Class::InvalidRequest) };
         assert!((0..50).all(|_| lacking.failed(&lacks) == Verdict::GoOn), "nothing was asked");
-        for recovered in [Some(Way::Agency), None] {
+        for recovered in [Some(Route::Agency), None] {
             let mut breaker = Breaker::new(limits, false);
             breaker.recovered(recovered);
             assert!((1..100).all(|n| fail(&mut breaker, n) == Verdict::GoOn));
@@ -389,7 +389,7 @@ mod tests {
         let limits = Limits { max_failures: limit, ..Limits::default() };
         let mut breaker = Breaker::new(limits, false);
         for _ in 0..18 {
-            breaker.recovered(Some(Way::Reconnect));
+            breaker.recovered(Some(Route::Reconnect));
         }
         let last = [(); 3].map(|()| breaker.failed(&failure(Class::UnknownId)));
         let too_many = Verdict::TooMany { failed: 3, ended: 21, limit };
@@ -400,7 +400,7 @@ mod tests {
             failures.iter().all(|verdict| *verdict == Verdict::GoOn),
             "the sample is too small"
         );
-        let recovered = [(); 15].map(|()| early.recovered(Some(Way::Reconnect)));
+        let recovered = [(); 15].map(|()| early.recovered(Some(Route::Reconnect)));
         assert!(recovered[..14].iter().all(|verdict| *verdict == Verdict::GoOn));
         assert_eq!(recovered[14], Verdict::TooMany { failed: 5, ended: 20, limit });
     }

@@ -14,33 +14,33 @@ pub enum Cause {
     /// A fault that concerns all installations.
     Halted,
     /// The disk no longer takes what it is given.
-    CustodyLost,
+    StorageError,
 }
 
 /// Carries the wish. After it no new code is asked for; codes in hand are still exchanged.
 #[derive(Clone, Debug)]
-pub struct Stop {
+pub struct Cancellation {
     cause: Arc<watch::Sender<Option<Cause>>>,
     /// The wish of which this one is a part.
-    whole: Option<Arc<watch::Sender<Option<Cause>>>>,
+    parent: Option<Arc<watch::Sender<Option<Cause>>>>,
 }
 
-impl Default for Stop {
+impl Default for Cancellation {
     fn default() -> Self {
-        Self { cause: Arc::new(watch::Sender::new(None)), whole: None }
+        Self { cause: Arc::new(watch::Sender::new(None)), parent: None }
     }
 }
 
-impl Stop {
+impl Cancellation {
     /// A stop for a part of the work: it ends with the whole, and the whole goes on without it.
     #[must_use]
-    pub fn part(&self) -> Self {
-        Self { whole: Some(self.cause.clone()), ..Self::default() }
+    pub fn child(&self) -> Self {
+        Self { parent: Some(self.cause.clone()), ..Self::default() }
     }
 
     /// Asks the run, or this part of it, to end. The first cause counts; whether this is the first
     /// is the answer.
-    pub fn request(&self, cause: Cause) -> bool {
+    pub fn cancel(&self, cause: Cause) -> bool {
         self.cause.send_if_modified(|current| {
             let first = current.is_none();
             current.get_or_insert(cause);
@@ -50,27 +50,27 @@ impl Stop {
 
     /// The cause, if the run is to end.
     pub fn cause(&self) -> Option<Cause> {
-        let whole = self.whole.as_ref().and_then(|whole| *whole.borrow());
-        whole.or_else(|| *self.cause.borrow())
+        let parent = self.parent.as_ref().and_then(|parent| *parent.borrow());
+        parent.or_else(|| *self.cause.borrow())
     }
 
     /// Waits until the run is to end.
-    pub async fn requested(&self) -> Cause {
-        let Some(whole) = &self.whole else { return wished(&self.cause).await };
+    pub async fn cancelled(&self) -> Cause {
+        let Some(parent) = &self.parent else { return first_cause(&self.cause).await };
         tokio::select! {
-            cause = wished(whole) => cause,
-            cause = wished(&self.cause) => cause,
+            cause = first_cause(parent) => cause,
+            cause = first_cause(&self.cause) => cause,
         }
     }
 }
 
-async fn wished(wish: &watch::Sender<Option<Cause>>) -> Cause {
-    let mut wish = wish.subscribe();
+async fn first_cause(sender: &watch::Sender<Option<Cause>>) -> Cause {
+    let mut sender = sender.subscribe();
     loop {
-        if let Some(cause) = *wish.borrow_and_update() {
+        if let Some(cause) = *sender.borrow_and_update() {
             return cause;
         }
-        if wish.changed().await.is_err() {
+        if sender.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -82,12 +82,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_ends_alone_and_with_the_whole() {
-        let whole = Stop::default();
-        let [first, second] = [whole.part(), whole.part()];
-        assert!(first.request(Cause::Halted));
-        assert_eq!(first.requested().await, Cause::Halted);
-        assert_eq!((second.cause(), whole.cause()), (None, None));
-        whole.request(Cause::CustodyLost);
-        assert_eq!(second.requested().await, Cause::CustodyLost);
+        let parent = Cancellation::default();
+        let [first, second] = [parent.child(), parent.child()];
+        assert!(first.cancel(Cause::Halted));
+        assert_eq!(first.cancelled().await, Cause::Halted);
+        assert_eq!((second.cause(), parent.cause()), (None, None));
+        parent.cancel(Cause::StorageError);
+        assert_eq!(second.cancelled().await, Cause::StorageError);
     }
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     failure::{Failure, Origin, Stage},
-    route::Way,
+    route::Route,
 };
 
 /// Shared by the batch and every installation in it.
@@ -222,8 +222,8 @@ impl Dispatcher {
                 Blame::Undecided => {}
                 known => return known,
             }
-            let (tell, decided) = oneshot::channel();
-            state.undecided.insert(row, (at, tell));
+            let (record, decided) = oneshot::channel();
+            state.undecided.insert(row, (at, record));
             decided
         };
         self.changed.notify_one();
@@ -251,7 +251,7 @@ impl Dispatcher {
     }
 
     /// An installation was recovered by a route, or found to be healthy.
-    pub fn recovered(&self, by: Option<Way>) -> Verdict {
+    pub fn recovered(&self, by: Option<Route>) -> Verdict {
         self.lock().breaker.recovered(by)
     }
 
@@ -318,9 +318,9 @@ impl State {
             .filter(|(_, blame)| *blame != Blame::Undecided)
             .collect();
         for (row, blame) in decided {
-            if let Some((_, tell)) = self.undecided.remove(&row) {
+            if let Some((_, record)) = self.undecided.remove(&row) {
                 // Whoever stopped waiting is about to end.
-                let _ = tell.send(blame);
+                let _ = record.send(blame);
             }
         }
     }

@@ -26,9 +26,9 @@ use crate::{
     installation::Scope,
     journal::{
         folder::RunFolder,
-        ledger::{Before, Ledger, Take},
+        state::{Before, RunState, Take},
     },
-    route::{Way, Ways},
+    route::{Route, RouteList},
 };
 
 /// Jobs that are handed over together, so that the thread that reads them is not woken for each.
@@ -73,7 +73,7 @@ enum Fed {
 /// Everything that a thread needs to read installations.
 #[derive(Clone)]
 struct Feed {
-    ledger: Arc<Ledger>,
+    run_state: Arc<RunState>,
     part: Part,
     journal: PathBuf,
     tokens: Option<TokenList>,
@@ -99,13 +99,13 @@ struct Stream {
 /// Reads the installations that the leg takes: those that were never tried before the others.
 /// Without a list, they have no tokens.
 pub fn jobs(
-    ledger: Arc<Ledger>,
+    run_state: Arc<RunState>,
     part: Part,
     folder: &RunFolder,
-    ways: &Ways,
+    routes: &RouteList,
     tokens: Option<TokenList>,
 ) -> anyhow::Result<Jobs> {
-    let rows: Vec<_> = ledger.rows_to_take(part.app.as_ref(), part.take).collect();
+    let rows: Vec<_> = run_state.rows_to_take(part.app.as_ref(), part.take).collect();
     let untried: Vec<u32> = of_kind(&rows, Before::Untried).collect();
     let has_tried = untried.len() < rows.len();
     let size = (untried.len() / SAMPLE_SHARE).min(SAMPLE);
@@ -114,12 +114,12 @@ pub fn jobs(
     let sample = fastrand::choose_multiple(untried.into_iter().skip(later), size);
     let sample = sample.into_iter().collect();
     let feed = Feed {
-        ledger,
+        run_state,
         part,
         journal: folder.journal(),
         tokens,
         sample: Arc::new(sample),
-        agencies_first: ways.include(Way::Agency),
+        agencies_first: routes.include(Route::Agency),
     };
     let passes = feed.passes(has_tried);
     let sampling = feed.clone();
@@ -212,7 +212,7 @@ impl Feed {
     }
 
     fn give_all(&self, passes: &[Pass], queue: &Sender<Fed>) -> Result<(), Error> {
-        let rows = self.ledger.rows_to_take(self.part.app.as_ref(), self.part.take);
+        let rows = self.run_state.rows_to_take(self.part.app.as_ref(), self.part.take);
         let tried = rows.filter(|(_, before)| *before == Before::Tried);
         let tried: HashSet<u32> = tried.map(|(row, _)| row).collect();
         for pass in passes {
@@ -243,10 +243,10 @@ impl Feed {
 
     /// Gives the installations that are meant, in the order of the list.
     fn give(&self, is_meant: impl Fn(&Listed) -> bool, queue: &Sender<Fed>) -> Result<(), Error> {
-        let Self { ledger, part, journal, tokens, .. } = self;
+        let Self { run_state, part, journal, tokens, .. } = self;
         let mut tokens = tokens.as_ref().map_or_else(TokenRows::none, TokenList::read);
-        let client_id = ledger.client_id_of(part.app.as_ref());
-        let mut pending = ledger.pending(journal, part.take)?.fuse();
+        let client_id = run_state.client_id_of(part.app.as_ref());
+        let mut pending = run_state.pending(journal, part.take)?.fuse();
         loop {
             let mut bundle = Vec::with_capacity(BUNDLE);
             for item in pending.by_ref() {
@@ -300,19 +300,19 @@ Loc00000000000000006,,,refresh-of-row-6-012345
 ";
 
     /// Jobs in order: row, access token, refresh token.
-    fn taken(list: &str, ways: &str, spoil: impl FnOnce(&Path)) -> Vec<(u32, String, String)> {
+    fn taken(list: &str, routes: &str, spoil: impl FnOnce(&Path)) -> Vec<(u32, String, String)> {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("list.csv");
         fs::write(&path, list).unwrap();
         let input = InputList::open(&path, Selected::default()).unwrap();
-        let survey =
-            input.survey(OwnApp::default()).unwrap_or_else(|fault| panic!("{:#}", fault.error));
+        let summary =
+            input.summary(OwnApp::default()).unwrap_or_else(|fault| panic!("{:#}", fault.error));
         let started: Event = serde_json::from_value(json!({ "started": {
             "format": 1, "run_id": "0".repeat(32), "version": "0", "at": "2026-01-01T00:00:00Z",
             "client_id": "66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef", "base_url": "http://127.0.0.1:1",
             "reconnect_path": "/", "sandbox": false, "rate": "10/s", "concurrency": 1, "attempts": 1,
             "give_up_after": 20,
-            "list": survey.list, "selection": { "scope": "auto" },
+            "list": summary.list, "selection": { "scope": "auto" },
         }}))
         .unwrap();
         let out = place.path().join("run");
@@ -321,13 +321,14 @@ Loc00000000000000006,,,refresh-of-row-6-012345
         writer.append(&started).unwrap();
         let log = RunLog::open(&folder).unwrap();
         input
-            .record(&survey, &mut writer, &log)
+            .record(&summary, &mut writer, &log)
             .unwrap_or_else(|fault| panic!("{:#}", fault.error));
-        let ledger = Ledger::read(&folder.journal(), |_| {}).unwrap();
+        let run_state = RunState::read(&folder.journal(), |_| {}).unwrap();
         spoil(&path);
-        let ways = ways.parse().unwrap();
+        let routes = routes.parse().unwrap();
         let part = Part { app: None, take: Take::Open };
-        let mut jobs = jobs(Arc::new(ledger), part, &folder, &ways, Some(input.tokens())).unwrap();
+        let mut jobs =
+            jobs(Arc::new(run_state), part, &folder, &routes, Some(input.tokens())).unwrap();
         let text = |token: Option<Secret>| token.map(|t| t.expose().to_owned()).unwrap_or_default();
         let told = |job: Job| (job.row, text(job.tokens.access), text(job.tokens.refresh));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -16,7 +16,7 @@ use crate::{
     input::{self, Record, ScopeChoice, Source},
     installation::{Id, Installation},
     journal::{leaks::MoreTokens, writer::Writer},
-    plan::{self, Known, OwnApp, Row, Rows, Selection, Survey},
+    plan::{self, Known, ListSummary, OwnApp, Row, Rows, Selection},
     sandbox::{AccessLife, RefreshLife, StoredPair},
     secret::TokensAtHand,
     terminal::run_log::RunLog,
@@ -68,9 +68,9 @@ impl InputList {
 
     /// Reads the list once; one with nothing to recover is an error that helps, unless it is the
     /// failures of a run in which nothing failed.
-    pub fn survey(&self, app: OwnApp<'_>) -> Result<Survey, Fault> {
+    pub fn summary(&self, app: OwnApp<'_>) -> Result<ListSummary, Fault> {
         let (scope, selection) = (self.selected.scope, self.selection.clone());
-        let survey = plan::survey(
+        let summary = plan::summary(
             &self.source,
             scope,
             selection,
@@ -78,22 +78,27 @@ impl InputList {
             app,
             self.known.clone(),
         );
-        let survey = survey.or_exit(Exit::Usage)?;
-        let found = survey.installations() + survey.recovered_before();
-        if found > 0 || survey.is_nothing_left() {
-            return Ok(survey);
+        let summary = summary.or_exit(Exit::Usage)?;
+        let found = summary.installations() + summary.recovered_before();
+        if found > 0 || summary.is_nothing_left() {
+            return Ok(summary);
         }
         let named = self.selection.only.as_ref().map_or(0, HashSet::len);
-        let error = if named > 0 && survey.not_met.count as usize == named {
-            none_of_only(&survey, named, self.selected.only_ids.len())
+        let error = if named > 0 && summary.not_met.count as usize == named {
+            none_of_only(&summary, named, self.selected.only_ids.len())
         } else {
-            nothing_usable(&survey)
+            nothing_usable(&summary)
         };
         Err(Fault { exit: Exit::Usage, error })
     }
 
     /// Reads the list into the journal. It must be the one that was surveyed.
-    pub fn record(&self, survey: &Survey, writer: &mut Writer, log: &RunLog) -> Result<(), Fault> {
+    pub fn record(
+        &self,
+        summary: &ListSummary,
+        writer: &mut Writer,
+        log: &RunLog,
+    ) -> Result<(), Fault> {
         let (scope, selection) = (self.selected.scope, self.selection.clone());
         let rows = Rows::of(&self.source, scope, selection, self.directory.clone());
         let mut rows = rows.or_exit(Exit::Usage)?.knowing(self.known.clone());
@@ -104,11 +109,11 @@ impl InputList {
             let Some(event) = event_of(row) else { continue };
             input += 1;
             for event in std::iter::once(event).chain(skipped) {
-                log.hear(&event);
+                log.on_event(&event);
                 writer.append(&event).or_exit(Exit::Local)?;
             }
         }
-        let digest = &survey.list.digest;
+        let digest = &summary.list.digest;
         if rows.list().digest() != *digest {
             let name = self.source.name();
             let error =
@@ -119,10 +124,10 @@ impl InputList {
             at: clock::now(),
             input,
             digest: digest.clone(),
-            stored_tokens: survey.stored_tokens.clone(),
+            stored_tokens: summary.stored_tokens.clone(),
         };
         let ready = Event::Ready(ready);
-        log.hear(&ready);
+        log.on_event(&ready);
         writer.append(&ready).and_then(|()| writer.sync()).or_exit(Exit::Local)
     }
 }
@@ -256,13 +261,13 @@ fn ids_of_only(selected: &mut Selected) -> anyhow::Result<Option<HashSet<Id>>> {
 }
 
 /// `typed` of the ids were typed: what was meant for a file may be among them.
-fn none_of_only(survey: &Survey, named: usize, typed: usize) -> anyhow::Error {
+fn none_of_only(summary: &ListSummary, named: usize, typed: usize) -> anyhow::Error {
     let which = match named {
         1 => "the id is not in".to_owned(),
         _ => format!("none of the {named} ids is in"),
     };
     let no_file = if typed == 0 { "" } else { " (and no file has that name)" };
-    anyhow!("--only: {which} {}: {}{no_file}", survey.list.name, survey.not_met.in_a_row())
+    anyhow!("--only: {which} {}: {}{no_file}", summary.list.name, summary.not_met.in_a_row())
 }
 
 /// What follows the row of an installation that another run has recovered.
@@ -273,10 +278,10 @@ fn skipped_event(row: &Row) -> Option<Event> {
     Some(Event::Skipped(Skipped { row, id, at, call: None, recovered }))
 }
 
-fn nothing_usable(survey: &Survey) -> anyhow::Error {
-    let rejected = survey.rejected.first.join("\n  ");
+fn nothing_usable(summary: &ListSummary) -> anyhow::Error {
+    let rejected = summary.rejected.first.join("\n  ");
     let rejected = if rejected.is_empty() { String::new() } else { format!("\n  {rejected}") };
-    let left_out = match survey.left_out {
+    let left_out = match summary.left_out {
         0 => String::new(),
         n => format!("; --only or --limit leaves {n} rows out"),
     };
@@ -284,12 +289,12 @@ fn nothing_usable(survey: &Survey) -> anyhow::Error {
         "{}: no installation in it can be used{left_out} ({}; columns found: {}). \
          A row needs a location id in a column such as location_id, locationId, ghl_location_id or \
          resourceId, or a company id in company_id or companyId{rejected}",
-        survey.list.name,
-        survey.list.shape,
-        if survey.columns_found.is_empty() {
+        summary.list.name,
+        summary.list.shape,
+        if summary.columns_found.is_empty() {
             "none".into()
         } else {
-            survey.columns_found.join(", ")
+            summary.columns_found.join(", ")
         },
     )
 }

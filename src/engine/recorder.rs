@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     event::{Event, Listener},
-    journal::writer::{Custody, CustodyLost, Journal},
+    journal::writer::{Journal, StorageError, TokenFile},
 };
 
 /// The one way by which work speaks. Cheap to clone.
@@ -24,46 +24,46 @@ impl Recorder {
     }
 
     /// Records what happened.
-    pub async fn tell(&self, event: Event) -> Result<(), CustodyLost> {
+    pub async fn record(&self, event: Event) -> Result<(), StorageError> {
         self.journal.record(&event).await?;
-        self.hear(&event);
+        self.on_event(&event);
         Ok(())
     }
 
     /// Records what is about to happen, and returns when a crash of the process cannot undo that.
-    pub async fn tell_first(&self, event: Event) -> Result<(), CustodyLost> {
+    pub async fn record_first(&self, event: Event) -> Result<(), StorageError> {
         self.journal.record_first(&event).await?;
-        self.hear(&event);
+        self.on_event(&event);
         Ok(())
     }
 
     /// Returns when the disk has taken what it was given before.
-    pub async fn settle(&self) -> Result<(), CustodyLost> {
+    pub async fn settle(&self) -> Result<(), StorageError> {
         self.journal.settle().await
     }
 
     /// Records what must not be forgotten, and returns when it is durable.
-    pub async fn tell_durably(&self, event: Event) -> Result<(), CustodyLost> {
+    pub async fn record_durably(&self, event: Event) -> Result<(), StorageError> {
         self.journal.record_durably(&event).await?;
-        self.hear(&event);
+        self.on_event(&event);
         Ok(())
     }
 
     /// Takes tokens into custody with the event that says so; returns when both are durable.
     pub async fn keep(
         &self,
-        custody: Custody,
+        storage: TokenFile,
         document: &Map<String, Value>,
         event: Event,
-    ) -> Result<(), CustodyLost> {
-        self.journal.keep(custody, document, &event).await?;
-        self.hear(&event);
+    ) -> Result<(), StorageError> {
+        self.journal.keep(storage, document, &event).await?;
+        self.on_event(&event);
         Ok(())
     }
 
-    fn hear(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         for listener in &self.listeners {
-            listener.hear(event);
+            listener.on_event(event);
         }
     }
 }

@@ -19,12 +19,12 @@ use tokio::{
 use super::{
     batch::{Batch, Broken},
     breaker::{self, Breaker},
-    cancellation::{Cause, Stop},
+    cancellation::{Cancellation, Cause},
     dispatcher::Dispatcher,
     gauge::Gauge,
     outage::Outages,
     recorder::Recorder,
-    recover::{Tools, roads::Roads},
+    recover::{Tools, routes::Routes},
     signals::Signals,
     watchdog::{Bounds, Looking, Watchdog},
 };
@@ -43,25 +43,25 @@ use crate::{
         known_secrets::{Kind, KnownSecrets},
         server_clock::OffsetWatch,
         table::Answers,
-        trials::Trials,
+        token_checks::TokenChecks,
     },
     input::Source,
     journal::{
         folder::{Lock, RunFolder},
         leaks::{MoreTokens, Search},
-        ledger::{self, Ledger, Take},
         recoveries::{self, Earlier, RecoveryLog},
+        state::{self, RunState, Take},
         tokens,
         writer::{Ended, Journal, Writer},
     },
     pace::{Outlook, Pacer, memory::Memory},
-    route::Ways,
+    route::RouteList,
     secret::Secret,
-    settings::config::{self, Limits, Party},
+    settings::config::{self, AppContext, Limits},
     terminal::{progress::Progress, run_log::RunLog},
     views::{self, summary::Summary},
 };
-use crate::{commands::Voice, terminal::summary};
+use crate::{commands::Console, terminal::summary};
 
 /// Bytes that one installation takes in all files together, with some to spare: its events, its
 /// tokens (some 2,500 bytes in real ones), its lines in the views and the log.
@@ -71,7 +71,7 @@ const BYTES_EACH: u64 = 4096;
 const BYTES_BESIDES: u64 = 1 << 16;
 
 /// A folder that is made, locked and written, and what is to be done in it.
-pub struct Leg {
+pub struct Session {
     /// The run folder.
     pub folder: RunFolder,
     /// It is held.
@@ -81,7 +81,7 @@ pub struct Leg {
     /// Its log.
     pub log: RunLog,
     /// Its state, read back from the disk.
-    pub ledger: Ledger,
+    pub run_state: RunState,
     /// Which installations are taken.
     pub take: Take,
     /// Where the tokens of its installations are read from; `None` where they are not at hand.
@@ -108,17 +108,17 @@ pub struct Calls {
     /// What answers mean.
     pub answers: Answers,
     /// Who calls: one app after the other.
-    pub parties: Vec<Party>,
+    pub app_contexts: Vec<AppContext>,
     /// How fast and how often.
     pub limits: Limits,
     /// By which ways.
-    pub ways: Ways,
+    pub routes: RouteList,
     /// How tokens prove themselves.
-    pub trials: Trials,
+    pub token_checks: TokenChecks,
 }
 
 /// What a leg came to.
-pub struct Done {
+pub struct SessionEnd {
     /// The run in figures, as `summary.json` has it.
     pub summary: Summary,
     /// The run folder.
@@ -127,12 +127,17 @@ pub struct Done {
     pub options: Vec<OsString>,
 }
 
-impl Leg {
+impl Session {
     /// Does the leg. An error means that the disk failed, or that a second signal ended it at once.
-    pub fn work(self, runtime: &Runtime, calls: Calls, voice: Voice) -> Result<Done, Fault> {
+    pub fn work(
+        self,
+        runtime: &Runtime,
+        calls: Calls,
+        console: Console,
+    ) -> Result<SessionEnd, Fault> {
         self.check_room()?;
         let (folder, options) = (self.folder.clone(), self.options.clone());
-        let done = runtime.block_on(self.work_under_signals(calls, voice));
+        let done = runtime.block_on(self.work_under_signals(calls, console));
         done.map_err(|fault| {
             let error = anyhow!("{:#}\n{}", fault.error, summary::after_a_fault(&folder, &options));
             Fault { exit: fault.exit, error }
@@ -141,7 +146,7 @@ impl Leg {
 
     /// Compares the free space with what the leg will need.
     fn check_room(&self) -> Result<(), Fault> {
-        let need = u64::from(self.ledger.to_take(self.take)) * BYTES_EACH + BYTES_BESIDES;
+        let need = u64::from(self.run_state.to_take(self.take)) * BYTES_EACH + BYTES_BESIDES;
         let path = self.folder.path();
         match fs4::available_space(path) {
             Ok(free) if free < need => {
@@ -160,21 +165,22 @@ impl Leg {
         }
     }
 
-    async fn work_under_signals(self, calls: Calls, voice: Voice) -> Result<Done, Fault> {
+    async fn work_under_signals(self, calls: Calls, console: Console) -> Result<SessionEnd, Fault> {
         let mut signals =
             Signals::listen().context("cannot listen to signals").or_exit(Exit::Local)?;
-        let Self { folder, lock, writer, log, ledger, take, tokens, options, others } = self;
+        let Self { folder, lock, writer, log, run_state, take, tokens, options, others } = self;
         let list = match &tokens {
             Some(tokens) => Some(tokens.for_search()),
             None => tokens_of_run(&folder),
         };
-        let secrets: Vec<Secret> = calls.parties.iter().flat_map(Party::secrets).collect();
-        let stop = Stop::default();
-        let run_id = ledger.started.run_id.clone();
+        let secrets: Vec<Secret> =
+            calls.app_contexts.iter().flat_map(AppContext::secrets).collect();
+        let stop = Cancellation::default();
+        let run_id = run_state.started.run_id.clone();
         let (journal, writing) = writer.spawn(&run_id, stop.clone()).or_exit(Exit::Local)?;
-        let team = Team { calls, tokens, others, journal, log, stop: stop.clone(), voice };
+        let team = Team { calls, tokens, others, journal, log, stop: stop.clone(), console };
         // Ended at once, work is still going on and the journal's thread with it: not waited for.
-        team.recover_all(ledger, take, &folder, &mut signals).await?;
+        team.recover_all(run_state, take, &folder, &mut signals).await?;
         let ended = block_in_place(|| writing.finish()).or_exit(Exit::Local)?;
         let interrupted_by = match stop.cause() {
             Some(Cause::Interrupted(signal)) => Some(signal),
@@ -184,14 +190,14 @@ impl Leg {
         leave_out_refused(&folder).or_exit(Exit::Local)?;
         let closing = {
             let folder = folder.clone();
-            spawn_blocking(move || close(&folder, &secrets, list, None, voice))
+            spawn_blocking(move || close(&folder, &secrets, list, None, console))
         };
         let summary = tokio::select! {
             closed = closing => closed.context("the work on the files broke off: a bug").or_exit(Exit::Bug)?,
-            exit = signals.second(|_| voice.say("Writing the files; once more ends at once.")) => Err(cut_short(exit)),
+            exit = signals.second(|_| console.print("Writing the files; once more ends at once.")) => Err(cut_short(exit)),
         }?;
         drop(lock);
-        Ok(Done { summary, folder, options })
+        Ok(SessionEnd { summary, folder, options })
     }
 }
 
@@ -202,40 +208,40 @@ struct Team {
     others: Others,
     journal: Journal,
     log: RunLog,
-    stop: Stop,
-    voice: Voice,
+    stop: Cancellation,
+    console: Console,
 }
 
 impl Team {
     async fn recover_all(
         self,
-        ledger: Ledger,
+        run_state: RunState,
         take: Take,
         folder: &RunFolder,
         signals: &mut Signals,
     ) -> Result<(), Fault> {
-        let Self { calls, tokens, others, journal, log, stop, voice } = self;
-        let Calls { endpoint, answers, parties, limits, ways, trials } = calls;
+        let Self { calls, tokens, others, journal, log, stop, console } = self;
+        let Calls { endpoint, answers, app_contexts, limits, routes, token_checks } = calls;
         let ahead = Ahead::default();
         let outlook = {
             let ahead = ahead.clone();
             move || ahead.outlook()
         };
-        let gauge = Gauge::new(ledger.to_take(take));
-        let progress = Progress::begin(voice.talk, voice.colors, gauge.clone(), outlook)
+        let gauge = Gauge::new(run_state.to_take(take));
+        let progress = Progress::begin(console.verbosity, console.colors, gauge.clone(), outlook)
             .context("cannot start a thread")
             .or_exit(Exit::Local)?;
         let log = Arc::new(log);
         let work = Work {
             folder,
-            ledger: Arc::new(ledger),
+            run_state: Arc::new(run_state),
             tokens,
             others,
             endpoint,
             answers,
             limits,
-            ways,
-            trials,
+            routes,
+            token_checks,
             recorder: Recorder::new(
                 journal,
                 vec![Arc::new(progress.clone()), Arc::new(log.clone())],
@@ -245,16 +251,16 @@ impl Team {
             gauge,
             stop: stop.clone(),
             ahead,
-            known: known_to(&parties),
+            known: known_to(&app_contexts),
         };
         let drain = |signal| {
-            stop.request(Cause::Interrupted(signal));
-            progress.say(
+            stop.cancel(Cause::Interrupted(signal));
+            progress.print(
                 "Interrupted: no new code is asked for, codes in hand are exchanged. Once more ends at once.",
             );
         };
         let worked = tokio::select! {
-            worked = work.for_all(parties, take) => worked,
+            worked = work.for_all(app_contexts, take) => worked,
             exit = signals.second(drain) => Err(cut_short(exit)),
         };
         drop(work);
@@ -282,19 +288,19 @@ impl Ahead {
 /// What the apps of a leg share. Each has its own client, pace, canary and outage.
 struct Work<'a> {
     folder: &'a RunFolder,
-    ledger: Arc<Ledger>,
+    run_state: Arc<RunState>,
     tokens: Option<TokenList>,
     others: Others,
     endpoint: Endpoint,
     answers: Answers,
     limits: Limits,
-    ways: Ways,
-    trials: Trials,
+    routes: RouteList,
+    token_checks: TokenChecks,
     recorder: Recorder,
     progress: Progress,
     log: Arc<RunLog>,
     gauge: Gauge,
-    stop: Stop,
+    stop: Cancellation,
     ahead: Ahead,
     /// The secrets of all apps, and whatever passes by.
     known: KnownSecrets,
@@ -302,12 +308,14 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Works for one app after the other. What halts one of them does not halt the next.
-    async fn for_all(&self, parties: Vec<Party>, take: Take) -> Result<(), Fault> {
+    async fn for_all(&self, app_contexts: Vec<AppContext>, take: Take) -> Result<(), Fault> {
         let mut starts = Vec::new();
-        for party in parties {
-            let part = Part { app: party.app.clone(), take };
-            if self.stop.cause().is_none() && self.ledger.to_take_of(party.app.as_ref(), take) > 0 {
-                starts = self.for_one(party, part, starts).await?;
+        for app_context in app_contexts {
+            let part = Part { app: app_context.app.clone(), take };
+            if self.stop.cause().is_none()
+                && self.run_state.to_take_of(app_context.app.as_ref(), take) > 0
+            {
+                starts = self.for_one(app_context, part, starts).await?;
             }
         }
         Ok(())
@@ -316,12 +324,12 @@ impl Work<'_> {
     /// Works for one app, after these starts for others; gives all of them together.
     async fn for_one(
         &self,
-        party: Party,
+        app_context: AppContext,
         part: Part,
         earlier: Vec<Instant>,
     ) -> Result<Vec<Instant>, Fault> {
         let limits = self.limits;
-        let memory = Memory::of(self.endpoint.base(), &party.credentials.client_id);
+        let memory = Memory::of(self.endpoint.base(), &app_context.credentials.client_id);
         let (pacer, pacing) = Pacer::start_after(earlier, limits.pacing, memory)
             .context("cannot start a thread")
             .or_exit(Exit::Local)?;
@@ -329,24 +337,29 @@ impl Work<'_> {
         let watchdog = Watchdog::default();
         let looking = look_after(&watchdog, limits, &pacer, &self.progress, &self.log)
             .or_exit(Exit::Local)?;
-        let stop = if part.app.is_some() { self.stop.part() } else { self.stop.clone() };
-        let tools = self.tools(party, &part, pacer.clone(), watchdog, stop.clone())?;
-        let jobs =
-            jobs(self.ledger.clone(), part.clone(), self.folder, &self.ways, self.tokens.clone())
-                .or_exit(Exit::Local)?;
+        let stop = if part.app.is_some() { self.stop.child() } else { self.stop.clone() };
+        let tools = self.tools(app_context, &part, pacer.clone(), watchdog, stop.clone())?;
+        let jobs = jobs(
+            self.run_state.clone(),
+            part.clone(),
+            self.folder,
+            &self.routes,
+            self.tokens.clone(),
+        )
+        .or_exit(Exit::Local)?;
         let batch = Arc::new(Batch::new(tools));
         // A task is woken by those that it waits for at less cost than the main thread.
         let worked = tokio::spawn(batch.clone().run(jobs)).await;
         match worked.context("the work broke off: a bug").or_exit(Exit::Bug)? {
             Ok(()) => {}
             // The journal's thread, which knows what was saved, tells what the disk lost.
-            Err(Broken::Custody(_)) => drop(self.stop.request(Cause::CustodyLost)),
+            Err(Broken::TokenFile(_)) => drop(self.stop.cancel(Cause::StorageError)),
             Err(Broken::Supply(error)) => {
                 return Err(error.context("cannot read on in the list")).or_exit(Exit::Local);
             }
         }
         if let (Some(app), Some(Cause::Halted)) = (&part.app, stop.cause()) {
-            self.progress.say(&format!(
+            self.progress.print(&format!(
                 "Halted for app {app}: its other installations are left as they are."
             ));
         }
@@ -362,7 +375,7 @@ impl Work<'_> {
 
     /// What runs remember of each other. A rehearsal is no run to remember.
     fn recoveries(&self, client_id: &str) -> Option<RecoveryLog> {
-        let Started { sandbox, run_id, .. } = &self.ledger.started;
+        let Started { sandbox, run_id, .. } = &self.run_state.started;
         if *sandbox {
             return None;
         }
@@ -389,32 +402,32 @@ impl Work<'_> {
             "warning: other runs will not know what this one has recovered: cannot write the state \
              folder: {error}"
         );
-        self.progress.say(&line);
+        self.progress.print(&line);
         self.log.note(&line);
     }
 
     fn tools(
         &self,
-        party: Party,
+        app_context: AppContext,
         part: &Part,
         pacer: Pacer,
         watchdog: Watchdog,
-        stop: Stop,
+        stop: Cancellation,
     ) -> Result<Tools, Fault> {
-        let Party { app, credentials, agency_tokens } = party;
+        let AppContext { app, credentials, agency_tokens } = app_context;
         let recoveries = self.recoveries(&credentials.client_id);
         let (limits, answers) = (self.limits, self.answers.clone());
         let client = Client::new(self.endpoint.clone(), credentials, limits.timeout, answers);
-        let open = self.ledger.to_take_of(app.as_ref(), part.take);
+        let open = self.run_state.to_take_of(app.as_ref(), part.take);
         let gauge = self.gauge.part(open);
-        let roads = Roads::new(self.ways.clone(), agency_tokens, self.trials.clone());
-        if self.ledger.is_proven(app.as_ref()) {
-            self.ways.iter().for_each(|way| roads.prove(way));
+        let routes = Routes::new(self.routes.clone(), agency_tokens, self.token_checks.clone());
+        if self.run_state.is_proven(app.as_ref()) {
+            self.routes.iter().for_each(|route| routes.prove(route));
         }
         let dispatcher = self.dispatcher(app.as_ref(), gauge.clone());
         Ok(Tools {
             client: client.or_exit(Exit::Local)?.knowing(self.known.clone()),
-            roads,
+            routes,
             pacer,
             recorder: self.recorder.clone(),
             app,
@@ -426,7 +439,7 @@ impl Work<'_> {
             gauge,
             recoveries,
             watchdog,
-            day_is_told: AtomicBool::new(false),
+            day_is_recorded: AtomicBool::new(false),
         })
     }
 }
@@ -435,7 +448,7 @@ impl Work<'_> {
     /// Who may go, in a run that starts as proven when it was.
     fn dispatcher(&self, app: Option<&AppName>, gauge: Gauge) -> Arc<Dispatcher> {
         let Limits { max_outage, max_failures, give_up_after, concurrency, .. } = self.limits;
-        let was_proven = self.ledger.is_proven(app);
+        let was_proven = self.run_state.is_proven(app);
         let outages = Outages::new(max_outage, was_proven.then(Instant::now));
         let give_up_after = (give_up_after > 0).then_some(give_up_after);
         let limits = breaker::Limits { max_failures, give_up_after };
@@ -445,10 +458,10 @@ impl Work<'_> {
 }
 
 /// The client secrets of all apps: a server may know more than one of them.
-fn known_to(parties: &[Party]) -> KnownSecrets {
+fn known_to(app_contexts: &[AppContext]) -> KnownSecrets {
     let known = KnownSecrets::default();
-    for party in parties {
-        known.learn(Kind::Client, &party.credentials.client_secret.0);
+    for app_context in app_contexts {
+        known.learn(Kind::Client, &app_context.credentials.client_secret.0);
     }
     known
 }
@@ -463,12 +476,12 @@ fn look_after(
 ) -> anyhow::Result<Looking> {
     let Limits { timeout, max_outage, concurrency, .. } = limits;
     let (pacer, progress, log) = (pacer.clone(), progress.clone(), log.clone());
-    let say = move |line: &str| {
-        progress.say(line);
+    let print = move |line: &str| {
+        progress.print(line);
         log.note(line);
     };
     let bounds = Bounds { timeout, max_outage, concurrency };
-    let looking = watchdog.start(bounds, move || pacer.outlook(), say);
+    let looking = watchdog.start(bounds, move || pacer.outlook(), print);
     looking.context("cannot start a thread")
 }
 
@@ -484,12 +497,12 @@ fn finish_journal(
     interrupted_by: Option<Interrupt>,
     folder: &RunFolder,
 ) -> Result<(), Fault> {
-    let Ended { writer, lost, rescued } = ended;
+    let Ended { writer, lost, spilled } = ended;
     if let Some(lost) = lost {
         let error = anyhow!(
             "{:#}. No new code was asked for after that.{}",
             anyhow!(lost),
-            summary::rescued(&rescued, folder)
+            summary::spilled(&spilled, folder)
         );
         return Err(Fault { exit: Exit::Local, error });
     }
@@ -503,8 +516,9 @@ fn leave_out_refused(folder: &RunFolder) -> anyhow::Result<()> {
     if !folder.quarantine().exists() {
         return Ok(());
     }
-    let ledger = Ledger::read(&folder.journal(), |_| {})?;
-    let damaged = if ledger.has_refused() { tokens::tidy(folder, &ledger)? } else { Vec::new() };
+    let run_state = RunState::read(&folder.journal(), |_| {})?;
+    let damaged =
+        if run_state.has_refused() { tokens::tidy(folder, &run_state)? } else { Vec::new() };
     match damaged.first() {
         None => Ok(()),
         Some(line) => bail!(
@@ -521,7 +535,7 @@ fn close(
     secrets: &[Secret],
     list: Option<MoreTokens>,
     escalation: Option<&Escalation>,
-    voice: Voice,
+    console: Console,
 ) -> Result<Summary, Fault> {
     let token_files = [folder.tokens(), folder.quarantine()];
     // What is to be looked for does not depend on the views.
@@ -532,7 +546,7 @@ fn close(
     });
     let summary = summary?;
     let found = search.and_then(|search| {
-        let leaks = find_leaks(&search, folder, &token_files, voice)?;
+        let leaks = find_leaks(&search, folder, &token_files, console)?;
         Ok((search, leaks))
     });
     let (search, leaks) =
@@ -549,7 +563,7 @@ fn find_leaks(
     search: &Search,
     folder: &RunFolder,
     token_files: &[PathBuf],
-    voice: Voice,
+    console: Console,
 ) -> io::Result<Vec<PathBuf>> {
     let suspects = suspects(folder, token_files)?;
     let (own, foreign): (Vec<_>, Vec<_>) = suspects.into_iter().partition(|path| is_ours(path));
@@ -558,7 +572,7 @@ fn find_leaks(
         search.find(std::slice::from_ref(*path)).is_ok_and(|leaks| !leaks.is_empty())
     };
     for path in foreign.iter().filter(is_leaking) {
-        voice.say(&format!(
+        console.print(&format!(
             "warning: {} holds a secret, and is none of the run's files: keep it as safe as \
              tokens.jsonl, and do not attach it",
             path.display()
@@ -589,14 +603,14 @@ fn is_ours(path: &Path) -> bool {
 pub fn rewrite_views(
     folder: &RunFolder,
     escalation: Option<&Escalation>,
-    voice: Voice,
+    console: Console,
 ) -> Result<Summary, Fault> {
-    close(folder, &[], tokens_of_run(folder), escalation, voice)
+    close(folder, &[], tokens_of_run(folder), escalation, console)
 }
 
 /// The tokens of the list of a run, where the list is still what it was.
 fn tokens_of_run(folder: &RunFolder) -> Option<MoreTokens> {
-    let Started { list, selection, .. } = ledger::started(&folder.journal()).ok()?;
+    let Started { list, selection, .. } = state::started(&folder.journal()).ok()?;
     let source = Source::open(list.path.as_ref()?).ok()?;
     Some(TokenList::new(source, selection.scope).for_search())
 }
@@ -645,8 +659,8 @@ fn free_name(folder: &RunFolder, name: &str) -> PathBuf {
 }
 
 fn record_leaks(folder: &RunFolder, names: &[String]) -> anyhow::Result<()> {
-    let ledger = Ledger::read(&folder.journal(), |_| {})?;
-    let mut writer = Writer::open(folder, ledger.end)?;
+    let run_state = RunState::read(&folder.journal(), |_| {})?;
+    let mut writer = Writer::open(folder, run_state.end)?;
     for name in names {
         writer.append(&Event::Leaked(Leaked { at: clock::now(), file: name.clone() }))?;
     }

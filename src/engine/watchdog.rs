@@ -39,7 +39,7 @@ pub enum Step {
     /// The answer to the request for a location token.
     Agency,
     /// The answer to the trial of a token.
-    Trial,
+    TokenCheck,
     /// The disk.
     Disk,
     /// The time until its next attempt.
@@ -56,7 +56,7 @@ impl Step {
             Self::Exchange => Some(Stage::Exchange),
             Self::Refresh => Some(Stage::Refresh),
             Self::Agency => Some(Stage::Agency),
-            Self::Trial => Some(Stage::Verify),
+            Self::TokenCheck => Some(Stage::Verify),
             Self::Outage
             | Self::TurnToReconnect
             | Self::TurnToExchange
@@ -77,7 +77,7 @@ impl Step {
             Self::Refresh => "waiting for the answer to its refresh",
             Self::Agencies => "waiting for the agencies of the list",
             Self::Agency => "waiting for its agency's answer",
-            Self::Trial => "waiting for the answer to the trial of its token",
+            Self::TokenCheck => "waiting for the answer to the check of its token",
             Self::Disk => "waiting for the disk to write the run folder",
             Self::Backoff(_) | Self::Slot => "waiting for its next attempt",
         }
@@ -101,7 +101,7 @@ impl Bounds {
         let bound = match step {
             Step::Outage => self.max_outage + self.timeout,
             Step::TurnToReconnect | Step::TurnToExchange => turns + outlook.held + self.timeout,
-            Step::Reconnect | Step::Exchange | Step::Refresh | Step::Agency | Step::Trial => {
+            Step::Reconnect | Step::Exchange | Step::Refresh | Step::Agency | Step::TokenCheck => {
                 self.timeout
             }
             Step::Disk => Duration::ZERO,
@@ -162,7 +162,7 @@ impl Watchdog {
         &self,
         bounds: Bounds,
         outlook: impl Fn() -> Outlook + Send + 'static,
-        say: impl Fn(&str) + Send + 'static,
+        print: impl Fn(&str) + Send + 'static,
     ) -> std::io::Result<Looking> {
         let watchdog = self.clone();
         let look = move || {
@@ -170,7 +170,7 @@ impl Watchdog {
                 let outlook = outlook();
                 let stuck = watchdog.lock().stuck(Instant::now(), |step| bounds.of(step, outlook));
                 for line in &stuck {
-                    say(line);
+                    print(line);
                 }
             }
         };

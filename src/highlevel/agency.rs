@@ -1,6 +1,6 @@
 //! Whom a refusal at `/oauth/locationToken` concerns: the sub-account, or all of its agency's.
 
-use super::wording::Wording;
+use super::normalised_message::NormalisedMessage;
 use crate::failure::{Class, Failure};
 
 /// Whom a refusal concerns.
@@ -18,11 +18,11 @@ const OF_THE_AGENCY: [&str; 3] =
 
 /// Whom a failure at stage `agency` (or of a discovery) concerns.
 pub fn concern(failure: &Failure) -> Concern {
-    let said = Wording::of(failure.message.as_str());
+    let error_text = NormalisedMessage::of(failure.message.as_str());
     match failure.class {
         Class::GrantRefused | Class::WrongKind => Concern::Agency,
         Class::InvalidRequest | Class::LocationInactive
-            if OF_THE_AGENCY.iter().any(|words| said.says(&Wording::of(words))) =>
+            if OF_THE_AGENCY.iter().any(|words| error_text.says(&NormalisedMessage::of(words))) =>
         {
             Concern::Agency
         }

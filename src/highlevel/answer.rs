@@ -8,7 +8,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     client::Reply,
-    said::{BodyKind, said},
+    error_text::{BodyKind, error_text},
     table::Meaning,
 };
 use crate::failure::{Class, Failure, Origin, Stage};
@@ -29,7 +29,7 @@ pub fn object_of(stage: Stage, reply: &Reply) -> Result<Map<String, Value>, Fail
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
         _ => Err(Failure {
-            origin: origin_of(said(body).0),
+            origin: origin_of(error_text(body).0),
             ..bad_answer(stage, reply, "the answer says success but is not a JSON object")
         }),
     }
@@ -56,7 +56,7 @@ pub(super) fn trace_id(reply: &Reply) -> Option<SafeText> {
     let in_body = || Some(SafeText::identifier(&trace_id_in(&reply.body)?));
     let id = in_body().or_else(|| reply.trace_header.as_deref().map(SafeText::identifier));
     let is_clean = |id: &SafeText| {
-        secret::cut_out_tokens(id.as_str()) == id.as_str() && !reply.known.stand_in(id.as_str())
+        secret::cut_out_tokens(id.as_str()) == id.as_str() && !reply.known.placeholder(id.as_str())
     };
     id.filter(is_clean)
 }
@@ -91,14 +91,14 @@ pub(super) fn refusal(stage: Stage, reply: &Reply) -> Failure {
             ..evidence(stage, Class::Redirected, reply)
         };
     }
-    let (kind, said) = said(&reply.body);
+    let (kind, error_text) = error_text(&reply.body);
     let Meaning { class, concerns_all } = match reply.status {
         200..300 => Meaning { class: Class::BadAnswer, concerns_all: None },
-        status => reply.answers.meaning_of(stage, status, kind, &said),
+        status => reply.answers.meaning_of(stage, status, kind, &error_text),
     };
     Failure {
         concerns_all,
-        message: SafeText::new(&said),
+        message: SafeText::new(&error_text),
         origin: origin_of(kind),
         retry_after_ms: asked_wait(reply).map(clock::millis),
         ..evidence(stage, class, reply)

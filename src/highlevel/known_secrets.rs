@@ -46,7 +46,7 @@ pub enum Kind {
 
 /// The secrets known now. Cheap to clone; all clones know the same.
 #[derive(Clone, Default)]
-pub struct KnownSecrets(Arc<RwLock<Book>>);
+pub struct KnownSecrets(Arc<RwLock<KnownForms>>);
 
 impl fmt::Debug for KnownSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,7 +69,7 @@ impl KnownSecrets {
     }
 
     /// Whether one of them stands in a text.
-    pub fn stand_in(&self, text: &str) -> bool {
+    pub fn placeholder(&self, text: &str) -> bool {
         !self.places(text, &[Kind::Client, Kind::Code, Kind::Token]).is_empty()
     }
 
@@ -105,14 +105,14 @@ impl KnownSecrets {
     }
 
     fn places(&self, text: &str, kinds: &[Kind]) -> Vec<Range<usize>> {
-        let book = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if text.len() < SHORTEST || !book.knows_any(kinds) {
+        let forms_known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if text.len() < SHORTEST || !forms_known.knows_any(kinds) {
             return Vec::new();
         }
         let mut places = Vec::new();
         let mut view = View::of(text);
         for _ in 0..=LEVELS {
-            book.find(&view.bytes, kinds, |found| places.push(view.place(found)));
+            forms_known.find(&view.bytes, kinds, |found| places.push(view.place(found)));
             match view.decoded() {
                 Some(decoded) => view = decoded,
                 None => break,
@@ -164,7 +164,7 @@ impl Hasher for Same {
 }
 
 #[derive(Default)]
-struct Book {
+struct KnownForms {
     /// Those of a whole run, which are few.
     lasting: Vec<Arc<Entry>>,
     /// The others, the oldest first.
@@ -221,7 +221,7 @@ impl Entry {
     }
 }
 
-impl Book {
+impl KnownForms {
     fn knows(&self, kind: Kind, secret: &Secret) -> bool {
         let plain = leaks::tail_of(secret.expose().as_bytes());
         let alike = plain.map_or(Some(&self.short), |tail| self.by_tail.get(&tail));
@@ -418,7 +418,7 @@ mod tests {
             for (before, after) in [("", ""), ("https://", ".evil.example/"), ("ä", "ß")] {
                 let text = format!("{before}{form}{after}");
                 assert_eq!(known.cut_out(&text), format!("{before}[secret]{after}"), "{text}");
-                assert!(known.stand_in(&text));
+                assert!(known.placeholder(&text));
             }
         }
         let two = format!("{SECRET} and {SECRET}");
@@ -433,7 +433,7 @@ mod tests {
                     (0..length).map(|n| if n % 7 == 3 { sign } else { 'a' }).collect();
                 let known = knowing(Kind::Token, &token);
                 for form in leaks::forms(&token) {
-                    assert!(known.stand_in(&format!("({form})")), "{token}: {form}");
+                    assert!(known.placeholder(&format!("({form})")), "{token}: {form}");
                 }
             }
         }
@@ -474,9 +474,13 @@ mod tests {
         for n in 0..=MOST {
             known.learn(Kind::Code, &Secret::new(code(n)));
         }
-        assert!(!known.stand_in(&code(0)));
-        assert!(known.stand_in(&code(1)) && known.stand_in(&code(MOST)) && known.stand_in(SECRET));
-        let book = known.0.read().unwrap();
-        assert_eq!((book.passing.len(), book.short.len()), (MOST, 0));
+        assert!(!known.placeholder(&code(0)));
+        assert!(
+            known.placeholder(&code(1))
+                && known.placeholder(&code(MOST))
+                && known.placeholder(SECRET)
+        );
+        let forms_known = known.0.read().unwrap();
+        assert_eq!((forms_known.passing.len(), forms_known.short.len()), (MOST, 0));
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     answer,
-    client::{Cursor, Reply},
+    client::{PageCursor, Reply},
 };
 use crate::failure::{Failure, Stage};
 use crate::{installation::Id, text::SafeText};
@@ -43,7 +43,7 @@ pub enum Next {
     /// Version 2: perhaps a page behind so many more locations.
     Behind(u64),
     /// Version 3: a page that begins there.
-    At(Cursor),
+    At(PageCursor),
     /// Nothing.
     End,
 }
@@ -74,7 +74,7 @@ fn next_of(pagination: &Map<String, Value>) -> Option<Next> {
     let follows = answer::field(pagination, "has_next_page", "hasNextPage");
     match (follows.and_then(Value::as_bool), token) {
         (Some(false), _) | (None, None) => Some(Next::End),
-        (_, Some(token)) => Some(Next::At(Cursor::Token(token.to_owned()))),
+        (_, Some(token)) => Some(Next::At(PageCursor::Token(token.to_owned()))),
         (Some(true), None) => None,
     }
 }
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_page_is_read_in_the_shape_of_either_version() {
         let one = r#"{"_id":"ve9EPM428h8vShlRW1KT","name":"A\u001b\nB","isInstalled":true}"#;
-        let at = |token: &str| Next::At(Cursor::Token(token.into()));
+        let at = |token: &str| Next::At(PageCursor::Token(token.into()));
         for (body, usable, odd, count, next) in [
             (format!(r#"{{"locations":[{one}],"count":7}}"#), 1, 0, Some(7), Next::Behind(1)),
             (

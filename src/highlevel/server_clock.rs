@@ -21,13 +21,13 @@ pub struct OffsetWatch {
 
 impl OffsetWatch {
     /// The offset in milliseconds that an answer shows, when it is news.
-    pub fn news(&self, reply: &Reply) -> Option<i64> {
+    pub fn change(&self, reply: &Reply) -> Option<i64> {
         let date = answer::http_date(reply.date.as_deref()?)?;
         let seen = Bounds::of(date, reply.sent.day(), reply.received.day())?;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = seen.is_news_after(*told).then(|| seen.best_guess());
-        *told = news.or(*told);
-        news
+        let change = seen.is_change_after(*told).then(|| seen.best_guess());
+        *told = change.or(*told);
+        change
     }
 }
 
@@ -48,7 +48,7 @@ impl Bounds {
         })
     }
 
-    fn is_news_after(self, told: Option<i64>) -> bool {
+    fn is_change_after(self, told: Option<i64>) -> bool {
         told.is_none_or(|told| told < self.least - NEWS_MS || told > self.most + NEWS_MS)
     }
 
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_offset_is_news_once_and_again_when_it_has_moved() {
         let seen = Bounds { least: 9_000, most: 10_099 };
-        for (told, news) in [
+        for (told, change) in [
             (None, true),
             (Some(9_500), false),
             (Some(7_000), false),
@@ -98,7 +98,7 @@ mod tests {
             (Some(12_100), true),
             (Some(-9_500), true),
         ] {
-            assert_eq!(seen.is_news_after(told), news, "{told:?}");
+            assert_eq!(seen.is_change_after(told), change, "{told:?}");
         }
     }
 }

@@ -178,13 +178,13 @@ impl TokenPair {
     }
 
     fn kind(&self) -> Option<Scope> {
-        let said = self.text("userType").and_then(Scope::from_user_type);
+        let error_text = self.text("userType").and_then(Scope::from_user_type);
         let implied = || match (self.text("locationId"), self.text("companyId")) {
             (Some(_), _) => Some(Scope::Location),
             (None, Some(_)) => Some(Scope::Company),
             (None, None) => None,
         };
-        said.or(self.claims.scope).or_else(implied)
+        error_text.or(self.claims.scope).or_else(implied)
     }
 
     fn text(&self, field: &str) -> Option<&str> {
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn what_a_token_says_of_itself_decides_too() {
-        let said = json!({"userType": "Location", "locationId": ID, "companyId": OTHER});
+        let error_text = json!({"userType": "Location", "locationId": ID, "companyId": OTHER});
         let located = |id: &str| json!({"authClass": "Location", "authClassId": id});
         let given_to = |client: &str| json!({"authClassId": ID, "sourceId": client});
         for (claims, expected) in [
@@ -358,7 +358,7 @@ mod tests {
                 [(jwt(&claims), "opaque".into()), ("opaque".into(), jwt(&claims))]
             {
                 let mut body = json!({"access_token": access, "refresh_token": refresh});
-                body.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+                body.as_object_mut().unwrap().extend(error_text.as_object().unwrap().clone());
                 let pair = tokens_of(&reply(&body)).unwrap();
                 let class = pair.belongs_to(&installation(Scope::Location), CLIENT);
                 assert_eq!(class.err().map(|m| m.class), expected, "{claims}");

@@ -648,9 +648,9 @@ mod tests {
 
     #[test]
     fn a_shape_is_told_in_a_line() {
-        let told = layout(&["location_id", "company_id"]).shape.to_string();
+        let known = layout(&["location_id", "company_id"]).shape.to_string();
         assert_eq!(
-            told,
+            known,
             "CSV, separated by commas, UTF-8, location ids in location_id, company ids in company_id"
         );
         assert!(layout(&["id"]).shape.to_string().contains("ids taken from id"));

@@ -328,8 +328,8 @@ fn grow<T>(
 ) -> Result<T, Fault> {
     let line = text.line();
     loop {
-        if let Some(told) = tell(text.window()) {
-            return Ok(told);
+        if let Some(known) = tell(text.window()) {
+            return Ok(known);
         }
         if text.window().len() > RECORD_LIMIT {
             return Err(Fault::TooLarge { line });

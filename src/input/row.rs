@@ -76,10 +76,10 @@ pub(super) fn judge(
     let stored = Stored::of(layout, row);
     let facts = Facts::of(layout, row, stored.named());
     let (told_by, (scope, id)) =
-        match (facts.told_by_token(choice), facts.told_by_columns(layout, choice)) {
-            (Some(named), Ok(told)) if *named == told => (ToldBy::Column, told),
+        match (facts.known_by_token(choice), facts.known_by_columns(layout, choice)) {
+            (Some(named), Ok(known)) if *named == known => (ToldBy::Column, known),
             (Some(named), _) => (ToldBy::Token, named.clone()),
-            (None, Ok(told)) => (ToldBy::Column, told),
+            (None, Ok(known)) => (ToldBy::Column, known),
             (None, Err((column, reason, raw))) => return rejected(column, reason, raw),
         };
     let company = facts.company_beside(scope, &id);
@@ -159,11 +159,11 @@ impl<'a> Facts<'a> {
 
     /// The installation that a stored token names, where the record leaves open which one it is:
     /// it does not say another kind, and no cell has another id of this kind.
-    fn told_by_token(&self, choice: ScopeChoice) -> Option<&(Scope, Id)> {
+    fn known_by_token(&self, choice: ScopeChoice) -> Option<&(Scope, Id)> {
         let (scope, id) = self.token.as_ref()?;
-        let says_so = self.said(choice).map_or_else(
+        let says_so = self.declared_kind(choice).map_or_else(
             || *scope == Scope::Location || self.location.is_none(),
-            |said| said == *scope,
+            |declared_kind| declared_kind == *scope,
         );
         let column = match scope {
             Scope::Location => &self.location,
@@ -177,7 +177,7 @@ impl<'a> Facts<'a> {
     }
 
     /// What kind is forced, or said by the record.
-    fn said(&self, choice: ScopeChoice) -> Option<Scope> {
+    fn declared_kind(&self, choice: ScopeChoice) -> Option<Scope> {
         match choice {
             ScopeChoice::Location => Some(Scope::Location),
             ScopeChoice::Company => Some(Scope::Company),
@@ -186,7 +186,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The installation that the cells name, or the column at fault, why, and what stands there.
-    fn told_by_columns(
+    fn known_by_columns(
         &self,
         layout: &Layout,
         choice: ScopeChoice,
@@ -224,10 +224,10 @@ impl<'a> Facts<'a> {
 
     /// The kind: what is forced, what the record says, or what its ids tell.
     fn scope(&self, choice: ScopeChoice) -> Option<Scope> {
-        self.said(choice).or_else(|| self.told_by_ids())
+        self.declared_kind(choice).or_else(|| self.known_by_ids())
     }
 
-    fn told_by_ids(&self) -> Option<Scope> {
+    fn known_by_ids(&self) -> Option<Scope> {
         let company = self.company.as_ref().map(Filled::id);
         if self.location_cell().is_some() {
             return Some(Scope::Location);

@@ -209,9 +209,9 @@ mod tests {
             stored.take_cell(holds, &cell);
             let TokensAtHand { access, refresh } = &stored.tokens;
             let text = |token: &Option<Secret>| token.as_ref().map(|t| t.expose().to_owned());
-            let told = (text(access), text(refresh), stored.unused);
+            let known = (text(access), text(refresh), stored.unused);
             let (access, refresh, unused) = found;
-            assert_eq!(told, (access.map(Into::into), refresh.map(Into::into), unused), "{cell}");
+            assert_eq!(known, (access.map(Into::into), refresh.map(Into::into), unused), "{cell}");
             assert!(!format!("{stored:?}").contains(one));
         }
     }

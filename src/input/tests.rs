@@ -397,8 +397,8 @@ fn lists_that_cannot_serve_are_named_with_their_line() {
             "list: line 1: more than 1000",
         ),
     ] {
-        let told = fault(&bytes).to_string();
-        assert!(told.starts_with(expected), "{told}");
+        let known = fault(&bytes).to_string();
+        assert!(known.starts_with(expected), "{known}");
     }
 }
 
@@ -440,9 +440,9 @@ fn a_token_tells_what_the_columns_leave_open_and_nothing_else() {
     ] {
         let listed = listed(&list).remove(0);
         let anothers = listed.stored.contradiction(&listed.installation).is_some();
-        let told = (listed.told_by, anothers);
+        let known = (listed.told_by, anothers);
         assert_eq!(short(&Record::Installation(listed)), expected, "{list}");
-        assert_eq!(told, (told_by, is_anothers), "{list}");
+        assert_eq!(known, (told_by, is_anothers), "{list}");
     }
     for (list, reason) in [
         (format!("location_id,type,access_token\n,agency,{of_a}"), "no company id"),
@@ -516,8 +516,8 @@ fn every_fixture_reads_as_its_name_says() {
         ("web-page.html", ": a web page"),
         ("workbook.xlsx", ": an Excel workbook"),
     ] {
-        let told = tally(&format!("unusable/{name}")).unwrap_err();
-        assert!(told.starts_with(expected), "{name}: {told}");
+        let known = tally(&format!("unusable/{name}")).unwrap_err();
+        assert!(known.starts_with(expected), "{name}: {known}");
     }
 }
 

@@ -258,7 +258,7 @@ mod tests {
         use TokenShape::{Ciphertext, NoToken, Nothing, Token};
         let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJhdXRoQ2xhc3MiOiJMb2NhdGlvbiJ9.c2lnbmF0dXJl";
         let long = "kR7_pQ2x".repeat(40);
-        for (text, told) in [
+        for (text, known) in [
             ("", Nothing),
             (" null ", Nothing),
             ("undefined", Nothing),
@@ -313,7 +313,7 @@ mod tests {
             ("ask Jane, she has the token", NoToken),
             ("jane.doe.of.accounting@example.com", NoToken),
         ] {
-            assert_eq!(shape(bare(text)), told, "{text}");
+            assert_eq!(shape(bare(text)), known, "{text}");
         }
     }
 }

@@ -16,12 +16,12 @@ const BUFFER: usize = 1 << 16;
 /// The disk no longer takes what it is given: nothing more may be asked for.
 #[derive(Clone, Debug, Error)]
 #[error("cannot write {}", path.display())]
-pub struct CustodyLost {
+pub struct StorageError {
     path: Arc<Path>,
     source: Arc<io::Error>,
 }
 
-impl CustodyLost {
+impl StorageError {
     /// Says which file could not be written, and why.
     pub fn new(path: &Path, source: io::Error) -> Self {
         Self { path: path.into(), source: Arc::new(source) }
@@ -45,14 +45,14 @@ pub struct LineFile {
 
 impl LineFile {
     /// Makes a new file.
-    pub fn create(disk: &Disk, path: &Path) -> Result<Self, CustodyLost> {
-        let file = disk.create(path).map_err(|e| CustodyLost::new(path, e))?;
+    pub fn create(disk: &Disk, path: &Path) -> Result<Self, StorageError> {
+        let file = disk.create(path).map_err(|e| StorageError::new(path, e))?;
         Ok(Self::of(path, file, 0))
     }
 
     /// Opens a file, or makes it, and cuts off what follows its last whole line, or what follows
     /// `end` where that is known.
-    pub fn open(disk: &Disk, path: &Path, end: Option<u64>) -> Result<Self, CustodyLost> {
+    pub fn open(disk: &Disk, path: &Path, end: Option<u64>) -> Result<Self, StorageError> {
         let opened = || {
             let mut file = disk.open_or_create(path)?;
             let end = end.map_or_else(|| end_of_last_line(&mut file), Ok)?;
@@ -61,7 +61,7 @@ impl LineFile {
             }
             Ok(Self::of(path, file, end))
         };
-        opened().map_err(|e| CustodyLost::new(path, e))
+        opened().map_err(|e| StorageError::new(path, e))
     }
 
     fn of(path: &Path, file: DiskFile, length: u64) -> Self {
@@ -70,16 +70,16 @@ impl LineFile {
     }
 
     /// Adds a line; it is written with the next [`LineFile::write`] or when enough have gathered.
-    pub fn line(&mut self, bytes: &[u8]) -> Result<(), CustodyLost> {
+    pub fn line(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         self.waiting.extend_from_slice(bytes);
         self.waiting.push(b'\n');
         if self.waiting.len() >= BUFFER { self.write() } else { Ok(()) }
     }
 
     /// Hands the lines to the system: they outlive the process, not a power cut.
-    pub fn write(&mut self) -> Result<(), CustodyLost> {
+    pub fn write(&mut self) -> Result<(), StorageError> {
         if !self.waiting.is_empty() {
-            self.file.append(&self.waiting).map_err(|e| CustodyLost::new(&self.path, e))?;
+            self.file.append(&self.waiting).map_err(|e| StorageError::new(&self.path, e))?;
             self.written += self.waiting.len() as u64;
             self.waiting.clear();
         }
@@ -87,13 +87,13 @@ impl LineFile {
     }
 
     /// Makes every line durable.
-    pub fn sync(&mut self) -> Result<(), CustodyLost> {
+    pub fn sync(&mut self) -> Result<(), StorageError> {
         self.write()?;
         let length = self.file.sync().and_then(|()| self.file.length());
-        let length = length.map_err(|e| CustodyLost::new(&self.path, e))?;
+        let length = length.map_err(|e| StorageError::new(&self.path, e))?;
         if length != self.written {
             let why = "somebody else has changed the file";
-            return Err(CustodyLost::new(&self.path, io::Error::other(why)));
+            return Err(StorageError::new(&self.path, io::Error::other(why)));
         }
         self.durable = self.written;
         Ok(())
@@ -122,7 +122,7 @@ impl LineFile {
     }
 
     /// The durable lines, if the file has lost its name and would not outlive the run.
-    pub fn orphaned(&mut self) -> Option<Vec<u8>> {
+    pub fn unsaved(&mut self) -> Option<Vec<u8>> {
         if self.file.has_name().unwrap_or(true) {
             return None;
         }

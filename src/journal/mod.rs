@@ -4,12 +4,12 @@
 pub mod disk;
 pub mod folder;
 pub mod leaks;
-pub mod ledger;
 pub mod line_file;
 pub mod parent;
 pub mod reader;
 pub mod recoveries;
-pub mod rescue;
 pub mod seal;
+pub mod spill;
+pub mod state;
 pub mod tokens;
 pub mod writer;

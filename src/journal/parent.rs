@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use super::{disk::Disk, folder::RunFolder, ledger::Ledger};
+use super::{disk::Disk, folder::RunFolder, state::RunState};
 use crate::{
     event::Parent,
     input::Continues,
-    plan::Survey,
+    plan::ListSummary,
     settings::config::{Place, path_in_full},
 };
 
@@ -37,20 +37,20 @@ impl fmt::Display for Place {
 
 /// Finds the run before: the one that is named, or the one in whose folder the list is. One that is
 /// named has to be usable.
-pub fn find(survey: &Survey, named: Option<&Path>, place: Place) -> anyhow::Result<Before> {
+pub fn find(summary: &ListSummary, named: Option<&Path>, place: Place) -> anyhow::Result<Before> {
     if let Some(folder) = named {
         ensure!(
-            survey.continues == Continues::EarlierRun,
+            summary.continues == Continues::EarlierRun,
             "--parent: {} is no failures.csv, its columns attempts_total, first_failed_at and \
              trace_ids are missing",
-            survey.list.name
+            summary.list.name
         );
         return parent(folder, place).map(Before::Run).context("--parent");
     }
-    if survey.continues == Continues::Nothing {
+    if summary.continues == Continues::Nothing {
         return Ok(Before::Nothing);
     }
-    let Some(folder) = survey.list.path.as_deref().and_then(Path::parent).filter(|f| is_run(f))
+    let Some(folder) = summary.list.path.as_deref().and_then(Path::parent).filter(|f| is_run(f))
     else {
         return Ok(Before::Unknown("it is in no run folder any more".to_owned()));
     };
@@ -68,12 +68,12 @@ fn is_run(folder: &Path) -> bool {
 fn parent(folder: &Path, place: Place) -> anyhow::Result<Box<Parent>> {
     let folder: PathBuf = path_in_full(folder);
     let journal = RunFolder::open(&folder, Disk::default())?.journal();
-    let ledger = Ledger::read(&journal, |_| {})?;
-    let there = if ledger.started.sandbox { Place::Rehearsal } else { Place::Real };
+    let run_state = RunState::read(&journal, |_| {})?;
+    let there = if run_state.started.sandbox { Place::Rehearsal } else { Place::Real };
     ensure!(there == place, "{} is {there}, and this is {place}", folder.display());
-    let chain = ledger.chain();
+    let chain = run_state.chain();
     Ok(Box::new(Parent {
-        run_id: ledger.started.run_id,
+        run_id: run_state.started.run_id,
         folder: folder.to_string_lossy().into_owned(),
         first_run: chain.first_run,
         runs: chain.runs,

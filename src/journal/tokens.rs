@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::{
     folder::RunFolder,
-    ledger::{Ledger, TokenLine},
-    line_file::{CustodyLost, LineFile},
+    line_file::{LineFile, StorageError},
+    state::{RunState, TokenLine},
 };
 use crate::{
     checksum::Checksum,
@@ -47,8 +47,8 @@ pub struct OnDisk {
 
 impl OnDisk {
     /// Whether the file has more than a line an installation, or others than the journal knows.
-    pub fn is_untidy(&self, ledger: &Ledger) -> bool {
-        self.lines > self.pairs.len() || ledger.count_good(&self.pairs) < self.pairs.len()
+    pub fn is_untidy(&self, run_state: &RunState) -> bool {
+        self.lines > self.pairs.len() || run_state.count_good(&self.pairs) < self.pairs.len()
     }
 }
 
@@ -71,13 +71,13 @@ pub type Damaged = Vec<u64>;
 /// Leaves one good line an installation in `tokens.jsonl`. What is damaged, or of nobody in the list,
 /// goes to `quarantine.jsonl`, and its number is returned; repetitions and tokens that are not to be
 /// used go.
-pub fn tidy(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<Damaged> {
-    let (tokens, known) = (folder.tokens(), ledger.token_lines());
+pub fn tidy(folder: &RunFolder, run_state: &RunState) -> anyhow::Result<Damaged> {
+    let (tokens, known) = (folder.tokens(), run_state.token_lines());
     let mut last: HashMap<Fingerprint, u64> = HashMap::new();
     let mut number = 0;
     each_line(&tokens, |line| {
         number += 1;
-        if let Verdict::Good(print) = verdict(line, ledger.prints(), &known) {
+        if let Verdict::Good(print) = verdict(line, run_state.prints(), &known) {
             last.insert(print, number);
         }
         Ok(())
@@ -88,7 +88,7 @@ pub fn tidy(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<Damaged> {
     number = 0;
     each_line(&tokens, |line| {
         number += 1;
-        match verdict(line, ledger.prints(), &known) {
+        match verdict(line, run_state.prints(), &known) {
             Verdict::Good(print) if last.get(&print) == Some(&number) => {
                 tidy.write_all(line)?;
                 tidy.write_all(b"\n")
@@ -129,7 +129,7 @@ fn set_apart(
     quarantine: &mut Option<LineFile>,
     line: &[u8],
     number: u64,
-) -> Result<(), CustodyLost> {
+) -> Result<(), StorageError> {
     let document = json!({
         "quarantined_for": "damaged",
         "reason": format!("line {number} of tokens.jsonl is not as it was written"),
@@ -143,13 +143,13 @@ fn set_apart(
 }
 
 /// The lines of `tokens.jsonl` that are not as they were written, or of nobody in the list.
-pub fn damaged(tokens: &Path, ledger: &Ledger) -> io::Result<Damaged> {
-    let known = ledger.token_lines();
+pub fn damaged(tokens: &Path, run_state: &RunState) -> io::Result<Damaged> {
+    let known = run_state.token_lines();
     let mut damaged = Damaged::new();
     let mut number = 0;
     each_line(tokens, |line| {
         number += 1;
-        if matches!(verdict(line, ledger.prints(), &known), Verdict::Damaged) {
+        if matches!(verdict(line, run_state.prints(), &known), Verdict::Damaged) {
             damaged.push(number);
         }
         Ok(())
@@ -158,12 +158,12 @@ pub fn damaged(tokens: &Path, ledger: &Ledger) -> io::Result<Damaged> {
 }
 
 /// The lines of `quarantine.jsonl` that are not as they were written. Nothing depends on them.
-pub fn damaged_in_quarantine(quarantine: &Path, ledger: &Ledger) -> io::Result<Damaged> {
+pub fn damaged_in_quarantine(quarantine: &Path, run_state: &RunState) -> io::Result<Damaged> {
     let mut damaged = Damaged::new();
     let mut number = 0;
     each_line(quarantine, |line| {
         number += 1;
-        if !line.starts_with(SET_APART) && !ledger.has_quarantined(Checksum::of(line)) {
+        if !line.starts_with(SET_APART) && !run_state.has_quarantined(Checksum::of(line)) {
             damaged.push(number);
         }
         Ok(())

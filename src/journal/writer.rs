@@ -20,17 +20,17 @@ use tokio::{
     time::timeout,
 };
 
-pub use super::line_file::CustodyLost;
+pub use super::line_file::StorageError;
 use super::{
     folder::RunFolder,
     line_file::LineFile,
-    rescue::{Rescue, Rescued},
     seal,
+    spill::{Spill, Spilled},
 };
-pub use crate::event::TokenFile as Custody;
+pub use crate::event::TokenFile;
 use crate::{
     checksum::Checksum,
-    engine::cancellation::{Cause, Stop},
+    engine::cancellation::{Cancellation, Cause},
     event::{Event, Saving},
     secret::Secret,
 };
@@ -52,7 +52,7 @@ pub struct Writer {
 
 impl Writer {
     /// Makes the files in a new run folder.
-    pub fn create(folder: &RunFolder) -> Result<Self, CustodyLost> {
+    pub fn create(folder: &RunFolder) -> Result<Self, StorageError> {
         let journal = LineFile::create(folder.disk(), &folder.journal())?;
         let tokens = LineFile::create(folder.disk(), &folder.tokens())?;
         sync_folder(folder)?;
@@ -61,7 +61,7 @@ impl Writer {
 
     /// Opens the files of an earlier leg. The journal is cut after its last whole event, the others
     /// after their last whole line.
-    pub fn open(folder: &RunFolder, journal_end: u64) -> Result<Self, CustodyLost> {
+    pub fn open(folder: &RunFolder, journal_end: u64) -> Result<Self, StorageError> {
         let journal = LineFile::open(folder.disk(), &folder.journal(), Some(journal_end))?;
         let tokens = LineFile::open(folder.disk(), &folder.tokens(), None)?;
         let quarantine = folder.quarantine().exists();
@@ -73,7 +73,7 @@ impl Writer {
     }
 
     /// Appends an event; durable only after [`Writer::sync`].
-    pub fn append(&mut self, event: &Event) -> Result<(), CustodyLost> {
+    pub fn append(&mut self, event: &Event) -> Result<(), StorageError> {
         self.journal.line(&self.line_of(event)?)
     }
 
@@ -83,29 +83,29 @@ impl Writer {
     }
 
     /// Appends a document as it stands; durable only after [`Writer::sync`].
-    pub fn append_document(&mut self, custody: Custody, line: &[u8]) -> Result<(), CustodyLost> {
-        self.custody(custody)?.line(line)
+    pub fn append_document(&mut self, storage: TokenFile, line: &[u8]) -> Result<(), StorageError> {
+        self.storage(storage)?.line(line)
     }
 
     /// Makes everything that was appended durable, tokens before events.
-    pub fn sync(&mut self) -> Result<(), CustodyLost> {
+    pub fn sync(&mut self) -> Result<(), StorageError> {
         self.tokens.sync()?;
         self.quarantine.as_mut().map_or(Ok(()), LineFile::sync)?;
         self.journal.sync()
     }
 
-    fn line_of(&self, event: &Event) -> Result<Vec<u8>, CustodyLost> {
-        seal::sealed(event).map_err(|e| CustodyLost::new(&self.folder.journal(), e.into()))
+    fn line_of(&self, event: &Event) -> Result<Vec<u8>, StorageError> {
+        seal::sealed(event).map_err(|e| StorageError::new(&self.folder.journal(), e.into()))
     }
 
     /// Hands the files to a thread of their own, which asks for a stop when the disk fails.
-    pub fn spawn(self, run_id: &str, stop: Stop) -> anyhow::Result<(Journal, Writing)> {
+    pub fn spawn(self, run_id: &str, stop: Cancellation) -> anyhow::Result<(Journal, Writing)> {
         let (queue, commands) = mpsc::channel(QUEUE);
         let lost = Arc::new(OnceLock::new());
         let service = Service {
             path: self.folder.journal().into(),
-            rescue: Rescue::new(self.folder.path(), run_id),
-            orphans: Orphans::NotSaved,
+            spill: Spill::new(self.folder.path(), run_id),
+            unsaved: Unsaved::NotSaved,
             writer: self,
             lost: lost.clone(),
             stop,
@@ -113,7 +113,7 @@ impl Writer {
         let stalled = Arc::new(Stalled {
             patience: service.writer.folder.disk().patience(),
             path: service.path.clone(),
-            rescue: Mutex::new(Rescue::elsewhere(service.writer.folder.path(), run_id)),
+            spill: Mutex::new(Spill::elsewhere(service.writer.folder.path(), run_id)),
             lost,
             stop: service.stop.clone(),
         });
@@ -133,7 +133,7 @@ impl Writer {
     /// Writes the events of a group that speak of no tokens. They need not wait for the tokens of
     /// others, and a code that is about to be presented waits for them. Of the tokens, it is written
     /// what their lines will be.
-    fn write_ahead(&mut self, group: &[Command]) -> Result<(), CustodyLost> {
+    fn write_ahead(&mut self, group: &[Command]) -> Result<(), StorageError> {
         for command in group.iter().filter(|command| !command.event.is_empty()) {
             match &command.document {
                 None => self.journal.line(&command.event)?,
@@ -150,19 +150,19 @@ impl Writer {
         self.commit_events(group).map_err(Broken::Events)
     }
 
-    fn commit_documents(&mut self, group: &[Command]) -> Result<(), CustodyLost> {
+    fn commit_documents(&mut self, group: &[Command]) -> Result<(), StorageError> {
         for Document { file, line, .. } in documents(group) {
-            self.custody(*file)?.line(line.expose().as_bytes())?;
+            self.storage(*file)?.line(line.expose().as_bytes())?;
         }
-        for custody in [Custody::Tokens, Custody::Quarantine] {
-            if group.iter().any(|command| command.is_for(custody)) {
-                self.custody(custody)?.sync()?;
+        for storage in [TokenFile::Tokens, TokenFile::Quarantine] {
+            if group.iter().any(|command| command.is_for(storage)) {
+                self.storage(storage)?.sync()?;
             }
         }
         Ok(())
     }
 
-    fn commit_events(&mut self, group: &[Command]) -> Result<(), CustodyLost> {
+    fn commit_events(&mut self, group: &[Command]) -> Result<(), StorageError> {
         for command in group.iter().filter(|command| command.document.is_some()) {
             self.journal.line(&command.event)?;
         }
@@ -173,10 +173,10 @@ impl Writer {
         }
     }
 
-    fn custody(&mut self, custody: Custody) -> Result<&mut LineFile, CustodyLost> {
-        match custody {
-            Custody::Tokens => Ok(&mut self.tokens),
-            Custody::Quarantine => {
+    fn storage(&mut self, storage: TokenFile) -> Result<&mut LineFile, StorageError> {
+        match storage {
+            TokenFile::Tokens => Ok(&mut self.tokens),
+            TokenFile::Quarantine => {
                 let folder = &self.folder;
                 let file = match self.quarantine.take() {
                     Some(file) => file,
@@ -189,8 +189,8 @@ impl Writer {
     }
 
     /// Keeps one document in its own file, or says that this does not work any more.
-    fn keep_alone(&mut self, custody: Custody, document: &[u8]) -> Result<(), CustodyLost> {
-        let file = self.custody(custody)?;
+    fn keep_alone(&mut self, storage: TokenFile, document: &[u8]) -> Result<(), StorageError> {
+        let file = self.storage(storage)?;
         let kept = file.line(document).and_then(|()| file.sync());
         if kept.is_err() {
             file.retreat_to_durable();
@@ -202,16 +202,16 @@ impl Writer {
 /// What a failed group left undone.
 enum Broken {
     /// Nothing of it is written but events, if any.
-    Ahead(CustodyLost),
+    Ahead(StorageError),
     /// The documents are not safe.
-    Documents(CustodyLost),
+    Documents(StorageError),
     /// The documents are safe, the events are not.
-    Events(CustodyLost),
+    Events(StorageError),
 }
 
 /// Whether the tokens of a file that was deleted under the run are in a second place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Orphans {
+enum Unsaved {
     NotSaved,
     Saved,
 }
@@ -220,10 +220,10 @@ enum Orphans {
 struct Service {
     writer: Writer,
     path: Arc<Path>,
-    rescue: Rescue,
-    orphans: Orphans,
-    lost: Arc<OnceLock<CustodyLost>>,
-    stop: Stop,
+    spill: Spill,
+    unsaved: Unsaved,
+    lost: Arc<OnceLock<StorageError>>,
+    stop: Cancellation,
 }
 
 impl Service {
@@ -243,10 +243,10 @@ impl Service {
             }
         }
         if self.lost.get().is_some() {
-            self.save_orphans();
+            self.save_unsaved();
         }
-        let rescued = self.rescue.result();
-        Ended { writer: Some(self.writer), lost: self.lost.get().cloned(), rescued }
+        let spilled = self.spill.result();
+        Ended { writer: Some(self.writer), lost: self.lost.get().cloned(), spilled }
     }
 
     fn serve(&mut self, group: &mut [Command]) {
@@ -282,21 +282,21 @@ impl Service {
         }
     }
 
-    fn give_up(&self, lost: CustodyLost) {
+    fn give_up(&self, lost: StorageError) {
         // Only the first fault is told; the others follow from it.
         let _ = self.lost.set(lost);
-        self.stop.request(Cause::CustodyLost);
+        self.stop.cancel(Cause::StorageError);
     }
 
     /// When the folder was deleted under the run, the tokens of the whole run are saved. Its files
     /// go one after the other, so the journal may be missed before the tokens are gone.
-    fn save_orphans(&mut self) {
-        if self.orphans == Orphans::NotSaved
-            && let Some(lines) = self.writer.tokens.orphaned()
+    fn save_unsaved(&mut self) {
+        if self.unsaved == Unsaved::NotSaved
+            && let Some(lines) = self.writer.tokens.unsaved()
         {
-            self.orphans = Orphans::Saved;
+            self.unsaved = Unsaved::Saved;
             for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                self.rescue.keep(line);
+                self.spill.keep(line);
             }
         }
     }
@@ -304,11 +304,11 @@ impl Service {
     /// Saves the documents of a group one by one, where they belong or in a second place. What
     /// lands where it belongs is found there by the next leg.
     fn save(&mut self, group: &[Command]) {
-        self.save_orphans();
+        self.save_unsaved();
         for Document { file, line, .. } in documents(group) {
             let bytes = line.expose().as_bytes();
             if self.writer.keep_alone(*file, bytes).is_err() {
-                self.rescue.keep(bytes);
+                self.spill.keep(bytes);
             }
         }
     }
@@ -326,9 +326,9 @@ pub struct Journal {
 struct Stalled {
     patience: Duration,
     path: Arc<Path>,
-    rescue: Mutex<Rescue>,
-    lost: Arc<OnceLock<CustodyLost>>,
-    stop: Stop,
+    spill: Mutex<Spill>,
+    lost: Arc<OnceLock<StorageError>>,
+    stop: Cancellation,
 }
 
 /// How long a second place may take to keep one document.
@@ -336,34 +336,34 @@ const RESCUE_TAKES: Duration = Duration::from_secs(10);
 
 impl Stalled {
     /// Gives the disk up.
-    fn give_up(&self) -> CustodyLost {
+    fn give_up(&self) -> StorageError {
         let seconds = self.patience.as_secs_f32();
         let why = format!("the disk has not answered for {seconds} s");
-        let lost = CustodyLost::new(&self.path, io::Error::new(io::ErrorKind::TimedOut, why));
+        let lost = StorageError::new(&self.path, io::Error::new(io::ErrorKind::TimedOut, why));
         let lost = self.lost.get_or_init(|| lost).clone();
-        self.stop.request(Cause::CustodyLost);
+        self.stop.cancel(Cause::StorageError);
         lost
     }
 
     /// Brings a document to another disk.
     async fn save(self: &Arc<Self>, document: Secret) {
         let stalled = self.clone();
-        let keep = move || stalled.rescue().keep(document.expose().as_bytes());
+        let keep = move || stalled.spill().keep(document.expose().as_bytes());
         if timeout(RESCUE_TAKES, spawn_blocking(keep)).await.is_err()
-            && let Ok(mut rescue) = self.rescue.try_lock()
+            && let Ok(mut spill) = self.spill.try_lock()
         {
-            rescue.give_up_one();
+            spill.give_up_one();
         }
     }
 
-    fn rescue(&self) -> MutexGuard<'_, Rescue> {
-        self.rescue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn spill(&self) -> MutexGuard<'_, Spill> {
+        self.spill.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Journal {
     /// Appends an event. It is durable with the next sync; nobody waits for it.
-    pub async fn record(&self, event: &Event) -> Result<(), CustodyLost> {
+    pub async fn record(&self, event: &Event) -> Result<(), StorageError> {
         if let Some(lost) = self.stalled.lost.get() {
             return Err(lost.clone());
         }
@@ -372,7 +372,7 @@ impl Journal {
     }
 
     /// Appends an event and returns when it outlives the process, though not yet a power cut.
-    pub async fn record_first(&self, event: &Event) -> Result<(), CustodyLost> {
+    pub async fn record_first(&self, event: &Event) -> Result<(), StorageError> {
         if let Some(lost) = self.stalled.lost.get() {
             return Err(lost.clone());
         }
@@ -381,12 +381,12 @@ impl Journal {
     }
 
     /// Returns when what was given before is written: how long that takes tells how busy the disk is.
-    pub async fn settle(&self) -> Result<(), CustodyLost> {
+    pub async fn settle(&self) -> Result<(), StorageError> {
         self.send_and_wait(None, Vec::new(), Wait::UntilWritten).await
     }
 
     /// Appends an event and returns when it can be read back after a power cut.
-    pub async fn record_durably(&self, event: &Event) -> Result<(), CustodyLost> {
+    pub async fn record_durably(&self, event: &Event) -> Result<(), StorageError> {
         if let Some(lost) = self.stalled.lost.get() {
             return Err(lost.clone());
         }
@@ -398,15 +398,15 @@ impl Journal {
     /// read back after a power cut.
     pub async fn keep(
         &self,
-        custody: Custody,
+        storage: TokenFile,
         document: &Map<String, Value>,
         event: &Event,
-    ) -> Result<(), CustodyLost> {
+    ) -> Result<(), StorageError> {
         let text = serde_json::to_string(document)
-            .map_err(|e| CustodyLost::new(&self.stalled.path, e.into()))?;
+            .map_err(|e| StorageError::new(&self.stalled.path, e.into()))?;
         let saving = Event::Saving(Saving {
             row: event.row_of_tokens().unwrap_or_default(),
-            file: custody,
+            file: storage,
             token_line: Checksum::of(text.as_bytes()),
         });
         let (line, saving) = (Secret::new(text), self.line_of(&saving)?);
@@ -414,11 +414,11 @@ impl Journal {
         let kept = match self.stalled.lost.get() {
             Some(lost) if lost.is_stall() => Err(lost.clone()),
             _ => {
-                let document = Some(Document { file: custody, line: line.clone(), saving });
+                let document = Some(Document { file: storage, line: line.clone(), saving });
                 self.send_and_wait(document, event, Wait::UntilDurable).await
             }
         };
-        if kept.as_ref().is_err_and(CustodyLost::is_stall) {
+        if kept.as_ref().is_err_and(StorageError::is_stall) {
             self.stalled.save(line).await;
         }
         kept
@@ -429,7 +429,7 @@ impl Journal {
         document: Option<Document>,
         event: Vec<u8>,
         wait: Wait,
-    ) -> Result<(), CustodyLost> {
+    ) -> Result<(), StorageError> {
         let (done, served) = oneshot::channel();
         self.send(Command { document, event, done: Some(done), wait }).await?;
         match timeout(self.stalled.patience, served).await {
@@ -438,19 +438,19 @@ impl Journal {
         }
     }
 
-    async fn send(&self, command: Command) -> Result<(), CustodyLost> {
+    async fn send(&self, command: Command) -> Result<(), StorageError> {
         match timeout(self.stalled.patience, self.queue.send(command)).await {
             Ok(sent) => sent.map_err(|_| self.thread_gone()),
             Err(_) => Err(self.stalled.give_up()),
         }
     }
 
-    fn line_of(&self, event: &Event) -> Result<Vec<u8>, CustodyLost> {
-        seal::sealed(event).map_err(|e| CustodyLost::new(&self.stalled.path, e.into()))
+    fn line_of(&self, event: &Event) -> Result<Vec<u8>, StorageError> {
+        seal::sealed(event).map_err(|e| StorageError::new(&self.stalled.path, e.into()))
     }
 
-    fn thread_gone(&self) -> CustodyLost {
-        CustodyLost::new(&self.stalled.path, io::Error::other("the journal's thread has ended"))
+    fn thread_gone(&self) -> StorageError {
+        StorageError::new(&self.stalled.path, io::Error::other("the journal's thread has ended"))
     }
 }
 
@@ -467,35 +467,35 @@ pub struct Ended {
     /// The files, back again, unless the disk still has them.
     pub writer: Option<Writer>,
     /// The fault, if the disk failed.
-    pub lost: Option<CustodyLost>,
+    pub lost: Option<StorageError>,
     /// What became of the tokens in hand then.
-    pub rescued: Rescued,
+    pub spilled: Spilled,
 }
 
 impl Writing {
     /// Waits until all is written, every [`Journal`] being dropped, and takes the files back.
     pub fn finish(self) -> anyhow::Result<Ended> {
         // What was given up once is not waited for again.
-        let is_given_up = self.stalled.lost.get().is_some_and(CustodyLost::is_stall);
+        let is_given_up = self.stalled.lost.get().is_some_and(StorageError::is_stall);
         let patience = if is_given_up { Duration::ZERO } else { self.stalled.patience };
         let ended = match self.ended.recv_timeout(patience) {
             Ok(ended) => ended,
             Err(RecvTimeoutError::Disconnected) => bail!("the journal's thread broke off: a bug"),
             Err(RecvTimeoutError::Timeout) => {
-                let rescued = Rescued::default();
-                Ended { writer: None, lost: Some(self.stalled.give_up()), rescued }
+                let spilled = Spilled::default();
+                Ended { writer: None, lost: Some(self.stalled.give_up()), spilled }
             }
         };
-        let elsewhere = self.stalled.rescue.try_lock().map(|rescue| rescue.result());
-        let rescued = ended.rescued.and(elsewhere.unwrap_or_default());
-        Ok(Ended { rescued, ..ended })
+        let elsewhere = self.stalled.spill.try_lock().map(|spill| spill.result());
+        let spilled = ended.spilled.and(elsewhere.unwrap_or_default());
+        Ok(Ended { spilled, ..ended })
     }
 }
 
 /// A line of tokens.
 #[derive(Debug)]
 struct Document {
-    file: Custody,
+    file: TokenFile,
     line: Secret,
     /// The event that says what the line will be, as a line of the journal.
     saving: Vec<u8>,
@@ -509,7 +509,7 @@ fn documents(group: &[Command]) -> impl Iterator<Item = &Document> {
 struct Command {
     document: Option<Document>,
     event: Vec<u8>,
-    done: Option<oneshot::Sender<Result<(), CustodyLost>>>,
+    done: Option<oneshot::Sender<Result<(), StorageError>>>,
     wait: Wait,
 }
 
@@ -522,11 +522,11 @@ enum Wait {
 }
 
 impl Command {
-    fn is_for(&self, custody: Custody) -> bool {
-        self.document.as_ref().is_some_and(|document| document.file == custody)
+    fn is_for(&self, storage: TokenFile) -> bool {
+        self.document.as_ref().is_some_and(|document| document.file == storage)
     }
 }
 
-fn sync_folder(folder: &RunFolder) -> Result<(), CustodyLost> {
-    folder.disk().sync_folder(folder.path()).map_err(|e| CustodyLost::new(folder.path(), e))
+fn sync_folder(folder: &RunFolder) -> Result<(), StorageError> {
+    folder.disk().sync_folder(folder.path()).map_err(|e| StorageError::new(folder.path(), e))
 }

@@ -5,19 +5,19 @@
 //! the process. So five things stand beside it: lanes, since a code in hand goes before a new one;
 //! places, since a new code is asked for only when its exchange can follow; an exact
 //! [`window::Window`] over the starts, those of the last run included; a
-//! [`governance::Governance`] that slows down when the server says so and climbs back; and holds.
+//! [`adaptive_rate::AdaptiveRate`] that slows down when the server says so and climbs back; and holds.
 //! What the server says to one installation is told from what it says to all in [`refusals`] and
-//! [`agreed`].
+//! [`shared_limits`].
 
-mod agreed;
-mod clear;
-pub mod gate;
-pub mod governance;
-mod keeper;
+pub mod adaptive_rate;
+pub mod clearance;
+pub mod latency;
+pub mod limiter;
 pub mod memory;
-pub mod quickness;
+pub mod memory_writer;
 pub mod rate;
 mod refusals;
+pub mod shared_limits;
 pub mod window;
 
 use std::{
@@ -32,15 +32,15 @@ use std::{
 use tokio::sync::oneshot;
 
 pub use self::{
-    clear::{Cleared, Readying},
-    gate::{Effect, Hold},
+    clearance::{Clearance, Readying},
+    limiter::{Effect, Hold},
     rate::{AskedRate, NotARate, Rate},
     refusals::Who,
 };
 use self::{
-    gate::{Gate, TurnId},
-    keeper::{Keeper, Kept},
+    limiter::{Limiter, TurnId},
     memory::{Memory, Promise, Remembered},
+    memory_writer::{Kept, MemoryWriter},
 };
 use crate::highlevel::{allowance::Allowance, client::MayLeave};
 
@@ -91,7 +91,7 @@ pub enum Lane {
 
 /// What an answer means for the pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum AnswerOutcome {
     /// An answer that is neither of the others.
     Clean,
     /// The same, of an endpoint with limits of its own: it says nothing of those of the others.
@@ -112,7 +112,7 @@ pub struct Answer {
     /// When it was sent.
     pub sent: Instant,
     /// What it means.
-    pub heard: Heard,
+    pub outcome: AnswerOutcome,
     /// What its headers say about limits.
     pub allowance: Allowance,
 }
@@ -143,7 +143,7 @@ const LOOKS_FOR_PROMISE: u32 = 40;
 /// 40 starts a second would make every twentieth of them late.
 #[derive(Clone, Debug)]
 pub struct Pacer {
-    desk: Arc<Desk>,
+    queue_handle: Arc<SharedQueue>,
     _open: Arc<Opening>,
 }
 
@@ -155,7 +155,7 @@ pub type PacerEnded = oneshot::Receiver<()>;
 #[derive(Debug)]
 pub struct Turn {
     id: TurnId,
-    desk: Arc<Desk>,
+    queue_handle: Arc<SharedQueue>,
     state: TurnState,
 }
 
@@ -169,10 +169,10 @@ impl Turn {
     /// The first byte of the request leaves now, unless it must not: the process may have been stopped
     /// so long that the next run counts on nothing leaving any more.
     pub fn leave(mut self, now: Instant) -> MayLeave {
-        let left = self.desk.change(|queue| {
+        let left = self.queue_handle.change(|queue| {
             let may_leave = queue.may_start(now);
             if may_leave {
-                queue.gate.leave(self.id, now);
+                queue.limiter.leave(self.id, now);
             }
             may_leave
         });
@@ -187,7 +187,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if self.state == TurnState::Open {
-            self.desk.change(|queue| queue.gate.give_back(self.id));
+            self.queue_handle.change(|queue| queue.limiter.give_back(self.id));
         }
     }
 }
@@ -195,29 +195,29 @@ impl Drop for Turn {
 /// Leave to make a request ready before its turn. Others may when this is dropped.
 #[derive(Debug)]
 pub struct Preparation {
-    desk: Arc<Desk>,
+    queue_handle: Arc<SharedQueue>,
     since: Instant,
 }
 
 impl Drop for Preparation {
     fn drop(&mut self) {
-        self.desk.change(|queue| queue.gate.fall_back());
+        self.queue_handle.change(|queue| queue.limiter.fall_back());
     }
 }
 
 /// A place that is kept for the exchange of a code. It is free again when this is dropped.
 #[derive(Debug)]
-pub struct Place(Arc<Desk>);
+pub struct Reservation(Arc<SharedQueue>);
 
-impl Drop for Place {
+impl Drop for Reservation {
     fn drop(&mut self) {
-        self.0.change(|queue| queue.gate.free_place());
+        self.0.change(|queue| queue.limiter.free_place());
     }
 }
 
 /// The pacer is open as long as this lives.
 #[derive(Debug)]
-struct Opening(Arc<Desk>);
+struct Opening(Arc<SharedQueue>);
 
 impl Drop for Opening {
     fn drop(&mut self) {
@@ -228,14 +228,14 @@ impl Drop for Opening {
 
 /// Where turns are asked for and given.
 #[derive(Debug)]
-struct Desk {
+struct SharedQueue {
     queue: Mutex<Queue>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
 struct Queue {
-    gate: Gate,
+    limiter: Limiter,
     exchanges: VecDeque<Waiting>,
     others: VecDeque<Waiting>,
     preparing: VecDeque<oneshot::Sender<Instant>>,
@@ -288,7 +288,7 @@ impl Pacer {
             None => Promised::Nothing,
         };
         let queue = Queue {
-            gate: Gate::new(pacing, earlier.into_iter()),
+            limiter: Limiter::new(pacing, earlier.into_iter()),
             exchanges: VecDeque::new(),
             others: VecDeque::new(),
             preparing: VecDeque::new(),
@@ -296,92 +296,98 @@ impl Pacer {
             saving: Saving::None,
             is_open: true,
         };
-        let desk = Arc::new(Desk { queue: Mutex::new(queue), changed: Condvar::new() });
+        let queue_handle =
+            Arc::new(SharedQueue { queue: Mutex::new(queue), changed: Condvar::new() });
         let (end, ended) = oneshot::channel();
         // Nobody has to wait for it.
         let end = move || {
             let _ = end.send(());
         };
-        let keeper = match memory {
+        let memory_writer = match memory {
             None => None,
             Some(memory) => {
-                let told = desk.clone();
+                let told = queue_handle.clone();
                 let tell = move |kept| told.change(|queue| queue.kept(kept));
-                Some(Keeper::start(memory, tell, end)?)
+                Some(MemoryWriter::start(memory, tell, end)?)
             }
         };
-        let clerk = Clerk { desk: desk.clone(), keeper, saved_at: None, looks: 0 };
-        thread::Builder::new().name("pacer".into()).spawn(move || clerk.run())?;
-        let open = Arc::new(Opening(desk.clone()));
-        Ok((Self { desk, _open: open }, ended))
+        let thread = PacerThread {
+            queue_handle: queue_handle.clone(),
+            memory_writer,
+            saved_at: None,
+            looks: 0,
+        };
+        thread::Builder::new().name("pacer".into()).spawn(move || thread.run())?;
+        let open = Arc::new(Opening(queue_handle.clone()));
+        Ok((Self { queue_handle, _open: open }, ended))
     }
 
     /// Returns when a request is to be made ready: its connection, and what has to be on disk before it.
     /// No more of them than will have their turns soon.
     pub async fn preparation(&self) -> Preparation {
-        let come = self.desk.change(Queue::ask_to_prepare);
-        let ticket = PreparationTicket { desk: &self.desk, come };
+        let come = self.queue_handle.change(Queue::ask_to_prepare);
+        let ticket = PreparationTicket { queue_handle: &self.queue_handle, come };
         ticket.come().await
     }
 
     /// Returns when a code may be asked for, with the place of its exchange.
-    async fn turn_to_reconnect(&self, line: Line) -> (Turn, Place) {
+    async fn turn_to_reconnect(&self, line: Line) -> (Turn, Reservation) {
         let turn = self.turn(Lane::Reconnect, line).await;
-        (turn, Place(self.desk.clone()))
+        (turn, Reservation(self.queue_handle.clone()))
     }
 
     /// Returns when a request may start.
-    async fn turn(&self, lane: Lane, place: Line) -> Turn {
-        let asked = self.desk.lock().ask(lane, place);
+    async fn turn(&self, lane: Lane, reservation: Line) -> Turn {
+        let asked = self.queue_handle.lock().ask(lane, reservation);
         let id = match asked {
             Ok(id) => id,
             Err(turn) => {
-                self.desk.changed.notify_all();
-                Ticket { lane, desk: &self.desk, turn }.come().await
+                self.queue_handle.changed.notify_all();
+                Ticket { lane, queue_handle: &self.queue_handle, turn }.come().await
             }
         };
-        Turn { id, desk: self.desk.clone(), state: TurnState::Open }
+        Turn { id, queue_handle: self.queue_handle.clone(), state: TurnState::Open }
     }
 
     /// Lets an answer change the pace.
-    pub fn hear(&self, answer: &Answer) -> Effect {
-        self.desk.change(|queue| queue.gate.hear(answer, Instant::now()))
+    pub fn observe(&self, answer: &Answer) -> Effect {
+        self.queue_handle.change(|queue| queue.limiter.observe(answer, Instant::now()))
     }
 
     /// A code came that lives so long.
     pub fn code_lives(&self, life: Duration) {
-        self.desk.lock().gate.code_lives(life);
+        self.queue_handle.lock().limiter.code_lives(life);
     }
 
     /// The disk took so long for something; it may take as long before a code can be presented.
     pub fn disk_took(&self, time: Duration) {
-        self.desk.lock().gate.code_readied_in(time);
+        self.queue_handle.lock().limiter.code_readied_in(time);
     }
 
     /// Whether codes die before they can be presented, as things go lately.
     pub fn codes_come_too_late(&self) -> bool {
-        self.desk.lock().gate.codes_come_too_late()
+        self.queue_handle.lock().limiter.codes_come_too_late()
     }
 
     /// How long every answer has been "too many".
     pub fn throttled_for(&self) -> Duration {
-        self.desk.lock().gate.throttled_for(Instant::now())
+        self.queue_handle.lock().limiter.throttled_for(Instant::now())
     }
 
     /// Codes that were asked for, or have come, and are not presented yet.
     pub fn codes_to_come(&self) -> u32 {
-        self.desk.lock().gate.codes_to_come()
+        self.queue_handle.lock().limiter.codes_to_come()
     }
 
     /// The last starts, oldest first.
     pub fn starts(&self) -> Vec<Instant> {
-        self.desk.lock().gate.remembered()
+        self.queue_handle.lock().limiter.remembered()
     }
 
     /// What lies before the requests that are still to come.
     pub fn outlook(&self) -> Outlook {
-        let queue = self.desk.lock();
-        Outlook { interval: queue.gate.interval(), held: queue.gate.held(Instant::now()) }
+        let queue = self.queue_handle.lock();
+        Outlook { interval: queue.limiter.interval(), held: queue.limiter.held(Instant::now()) }
     }
 }
 
@@ -395,7 +401,7 @@ fn earlier_starts(memory: Option<&Memory>, bound: Rate) -> Vec<Instant> {
 /// A turn that was asked for and has not come. Whoever stops waiting gives back what came too late.
 struct Ticket<'a> {
     lane: Lane,
-    desk: &'a Desk,
+    queue_handle: &'a SharedQueue,
     turn: oneshot::Receiver<TurnId>,
 }
 
@@ -413,21 +419,21 @@ impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         self.turn.close();
         if let Ok(turn) = self.turn.try_recv() {
-            self.desk.change(|queue| queue.give_back(self.lane, turn));
+            self.queue_handle.change(|queue| queue.give_back(self.lane, turn));
         }
     }
 }
 
 /// Leave that was asked for and has not come. Whoever stops waiting gives back what came too late.
 struct PreparationTicket<'a> {
-    desk: &'a Arc<Desk>,
+    queue_handle: &'a Arc<SharedQueue>,
     come: oneshot::Receiver<Instant>,
 }
 
 impl PreparationTicket<'_> {
     async fn come(mut self) -> Preparation {
         match (&mut self.come).await {
-            Ok(since) => Preparation { desk: self.desk.clone(), since },
+            Ok(since) => Preparation { queue_handle: self.queue_handle.clone(), since },
             Err(_) => std::future::pending().await,
         }
     }
@@ -437,12 +443,12 @@ impl Drop for PreparationTicket<'_> {
     fn drop(&mut self) {
         self.come.close();
         if self.come.try_recv().is_ok() {
-            self.desk.change(|queue| queue.gate.fall_back());
+            self.queue_handle.change(|queue| queue.limiter.fall_back());
         }
     }
 }
 
-impl Desk {
+impl SharedQueue {
     /// Changes something that somebody in line may be waiting for.
     fn change<T>(&self, act: impl FnOnce(&mut Queue) -> T) -> T {
         let mut queue = self.lock();
@@ -460,16 +466,16 @@ impl Desk {
 
 impl Queue {
     /// Takes a turn at once when nobody waits and nothing is in the way, or gets in line.
-    fn ask(&mut self, lane: Lane, place: Line) -> Result<TurnId, oneshot::Receiver<TurnId>> {
+    fn ask(&mut self, lane: Lane, reservation: Line) -> Result<TurnId, oneshot::Receiver<TurnId>> {
         let now = Instant::now();
         if self.is_empty()
             && self.may_start(now)
-            && let Ok(turn) = self.gate.try_start(lane, now)
+            && let Ok(turn) = self.limiter.try_start(lane, now)
         {
             return Ok(turn);
         }
         let (turn, come) = oneshot::channel();
-        match place {
+        match reservation {
             Line::First => self.line(lane).push_front((lane, turn)),
             Line::Last => self.line(lane).push_back((lane, turn)),
         }
@@ -491,22 +497,22 @@ impl Queue {
                 self.preparing.pop_front();
                 continue;
             }
-            if !self.gate.may_go_ahead(now) {
+            if !self.limiter.may_go_ahead(now) {
                 return;
             }
             if let Some(leave) = self.preparing.pop_front() {
-                self.gate.go_ahead();
+                self.limiter.go_ahead();
                 if leave.send(now).is_err() {
-                    self.gate.fall_back();
+                    self.limiter.fall_back();
                 }
             }
         }
     }
 
     fn give_back(&mut self, lane: Lane, turn: TurnId) {
-        self.gate.give_back(turn);
+        self.limiter.give_back(turn);
         if lane == Lane::Reconnect {
-            self.gate.free_place();
+            self.limiter.free_place();
         }
     }
 
@@ -528,7 +534,7 @@ impl Queue {
     }
 
     fn remembered(&self, promise: Option<Promise>) -> Remembered {
-        Remembered { starts: self.gate.remembered(), promise, day: self.gate.day() }
+        Remembered { starts: self.limiter.remembered(), promise, day: self.limiter.day() }
     }
 
     fn is_empty(&self) -> bool {
@@ -562,7 +568,7 @@ impl Queue {
         if !self.may_start(now) {
             return Err(Some(LOOK_FOR_PROMISE));
         }
-        let turn = self.gate.try_start(lane, now);
+        let turn = self.limiter.try_start(lane, now);
         let turn = turn.map_err(|wait| Some(soon.map_or(wait, |soon| soon.min(wait))))?;
         let first = self.line(lane).pop_front();
         let is_taken = first.is_some_and(|(_, first)| first.send(turn).is_ok());
@@ -574,38 +580,38 @@ impl Queue {
 }
 
 /// The pacer's thread: gives one turn after the other to whoever goes first at that moment.
-struct Clerk {
-    desk: Arc<Desk>,
-    keeper: Option<Keeper>,
+struct PacerThread {
+    queue_handle: Arc<SharedQueue>,
+    memory_writer: Option<MemoryWriter>,
     saved_at: Option<Instant>,
     looks: u32,
 }
 
-impl Clerk {
+impl PacerThread {
     fn run(mut self) {
-        let desk = self.desk.clone();
-        let mut queue = desk.lock();
+        let queue_handle = self.queue_handle.clone();
+        let mut queue = queue_handle.lock();
         while queue.is_open {
             self.save(&mut queue);
             queue = match queue.serve() {
                 Ok(()) => queue,
                 Err(wait) => {
                     let wait = wait.unwrap_or(REMEMBER_EVERY).min(REMEMBER_EVERY);
-                    let woken = desk.changed.wait_timeout(queue, wait);
+                    let woken = queue_handle.changed.wait_timeout(queue, wait);
                     woken.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
         let last = queue.remembered(None);
         drop(queue);
-        if let Some(keeper) = &self.keeper {
-            keeper.keep_last(last);
+        if let Some(memory_writer) = &self.memory_writer {
+            memory_writer.keep_last(last);
         }
     }
 
     /// Renews the promise in time. A memory that does not take it is given up: nothing depends on it.
     fn save(&mut self, queue: &mut Queue) {
-        let Some(keeper) = &self.keeper else { return };
+        let Some(memory_writer) = &self.memory_writer else { return };
         let now = Instant::now();
         let is_overdue = !queue.may_start(now);
         if queue.saving == Saving::UnderWay {
@@ -617,9 +623,9 @@ impl Clerk {
         }
         let is_due = self.saved_at.is_none_or(|at| now.duration_since(at) >= REMEMBER_EVERY);
         if is_due || is_overdue {
-            let at_most = queue.gate.at_most_within(PROMISED_FOR);
+            let at_most = queue.limiter.at_most_within(PROMISED_FOR);
             let promise = Promise { until: now + PROMISED_FOR, at_most };
-            if keeper.keep(queue.remembered(Some(promise))) {
+            if memory_writer.keep(queue.remembered(Some(promise))) {
                 queue.saving = Saving::UnderWay;
             }
             (self.saved_at, self.looks) = (Some(now), 0);
@@ -643,10 +649,10 @@ mod tests {
         go(first);
         let order = Mutex::new(Vec::new());
         let reconnect = || async {
-            let (turn, place) = pacer.turn_to_reconnect(Line::Last).await;
+            let (turn, reservation) = pacer.turn_to_reconnect(Line::Last).await;
             order.lock().unwrap().push(Lane::Reconnect);
             go(turn);
-            place
+            reservation
         };
         let exchange = || async {
             go(pacer.turn(Lane::Exchange, Line::Last).await);
@@ -661,25 +667,25 @@ mod tests {
     async fn nothing_starts_during_a_hold() {
         let (pacer, _ended) = Pacer::start(pacing("unlimited"), None).unwrap();
         let start = Instant::now();
-        let hear = |heard| {
+        let observe = |outcome| {
             let (who, lane, allowance) = (None, Lane::Exchange, Allowance::default());
-            pacer.hear(&Answer { who, lane, sent: Instant::now(), heard, allowance })
+            pacer.observe(&Answer { who, lane, sent: Instant::now(), outcome, allowance })
         };
         let ms = Duration::from_millis;
-        hear(Heard::Throttled(Some(ms(60))));
-        hear(Heard::Throttled(Some(ms(5))));
-        hear(Heard::Clean);
+        observe(AnswerOutcome::Throttled(Some(ms(60))));
+        observe(AnswerOutcome::Throttled(Some(ms(5))));
+        observe(AnswerOutcome::Clean);
         pacer.turn(Lane::Exchange, Line::Last).await;
         assert!(start.elapsed() >= ms(60));
     }
 
     #[tokio::test]
-    async fn a_turn_that_is_given_back_is_free_again_and_one_on_its_way_holds_the_next_up() {
+    async fn a_turn_that_is_given_back_is_free_again_and_one_on_its_route_holds_the_next_up() {
         let (pacer, _ended) = Pacer::start(pacing("1/h"), None).unwrap();
         for _ in 0..3 {
             drop(pacer.turn(Lane::Other, Line::Last).await);
             // The spacing was spent all the same, so that a burst is what the bound allows.
-            pacer.desk.lock().gate = Gate::new(pacing("1/h"), std::iter::empty());
+            pacer.queue_handle.lock().limiter = Limiter::new(pacing("1/h"), std::iter::empty());
         }
         let first = pacer.turn(Lane::Other, Line::Last).await;
         let second = pacer.turn(Lane::Other, Line::Last);
@@ -693,13 +699,13 @@ mod tests {
         let (pacer, _ended) = Pacer::start(pacing("unlimited"), None).unwrap();
         let turn = pacer.turn(Lane::Other, Line::Last).await;
         let now = Instant::now();
-        pacer.desk.lock().promised = Promised::Until(now);
+        pacer.queue_handle.lock().promised = Promised::Until(now);
         assert_eq!(turn.leave(now), MayLeave::No);
         let next = pacer.turn(Lane::Other, Line::Last);
         assert!(tokio::time::timeout(Duration::from_millis(20), next).await.is_err());
         let until = Instant::now() + Duration::from_secs(60);
         let promise = Some(Promise { until, at_most: 1 });
-        pacer.desk.change(|queue| queue.kept(Kept::With(promise)));
+        pacer.queue_handle.change(|queue| queue.kept(Kept::With(promise)));
         assert_eq!(pacer.turn(Lane::Other, Line::Last).await.leave(now), MayLeave::Yes);
     }
 
@@ -717,7 +723,7 @@ mod tests {
             all.len()
         };
         assert_eq!(ready(50).await, 2, "nothing is known to take long");
-        pacer.desk.change(|queue| queue.gate.readied_in(Duration::from_secs(2)));
+        pacer.queue_handle.change(|queue| queue.limiter.readied_in(Duration::from_secs(2)));
         assert!((28..=31).contains(&ready(50).await), "three seconds at ten a second");
     }
 }

@@ -76,7 +76,7 @@ pub(super) struct Refusals {
     needed: usize,
     trust: Trust,
     served: Option<Served>,
-    trial: Option<Trial>,
+    token_check: Option<Experiment>,
     /// The share of refusals that no pace lowers.
     usual_share: f64,
 }
@@ -129,7 +129,7 @@ struct Streak {
 
 /// A slowing down whose effect is being watched.
 #[derive(Clone, Copy, Debug)]
-struct Trial {
+struct Experiment {
     began: Instant,
     share_before: f64,
     answers: usize,
@@ -145,7 +145,7 @@ impl Default for Refusals {
             needed: IN_A_ROW,
             trust: Trust::No,
             served: None,
-            trial: None,
+            token_check: None,
             usual_share: 0.0,
         }
     }
@@ -153,13 +153,13 @@ impl Default for Refusals {
 
 impl Refusals {
     /// The request of an installation was refused, which was sent then. `asked` is the wait that the
-    /// server asked for; `is_news` whether it was sent after the last slowing down.
+    /// server asked for; `is_change` whether it was sent after the last slowing down.
     pub(super) fn refused(
         &mut self,
         who: Who,
         sent: Instant,
         asked: Option<Duration>,
-        is_news: bool,
+        is_change: bool,
         now: Instant,
     ) -> (Whose, Shown) {
         if self.is_alone(who, now) {
@@ -169,9 +169,9 @@ impl Refusals {
         self.remember(Outcome { at: now, refused: Some(who) });
         let shown = self.count(sent, 1);
         if self.in_a_row.rows.len() >= self.needed || who.is_none() {
-            return (Whose::Everybody(self.next_wait(who, asked, is_news, now)), shown);
+            return (Whose::Everybody(self.next_wait(who, asked, is_change, now)), shown);
         }
-        let whose = if is_news && self.trial.is_none() && self.is_frequent(now) {
+        let whose = if is_change && self.token_check.is_none() && self.is_frequent(now) {
             Whose::Pace
         } else {
             Whose::Unknown
@@ -206,7 +206,7 @@ impl Refusals {
     /// All go slower from now on, on account of refusals: the answers to come show whether that helps.
     pub(super) fn slowed(&mut self, now: Instant) {
         let share_before = self.share();
-        self.trial = Some(Trial { began: now, share_before, answers: 0, refused: 0 });
+        self.token_check = Some(Experiment { began: now, share_before, answers: 0, refused: 0 });
     }
 
     /// Whether an installation is refused alone: again, and another was served in between.
@@ -254,19 +254,19 @@ impl Refusals {
     /// enough. Were the pace the cause, as many would be served at half of it, so that their share
     /// would be twice as large.
     fn count(&mut self, sent: Instant, refused: usize) -> Shown {
-        let Some(trial) = &mut self.trial else { return Shown::Nothing };
-        if sent <= trial.began {
+        let Some(token_check) = &mut self.token_check else { return Shown::Nothing };
+        if sent <= token_check.began {
             return Shown::Nothing;
         }
-        trial.answers += 1;
-        trial.refused += refused;
-        if trial.answers < SAMPLE {
+        token_check.answers += 1;
+        token_check.refused += refused;
+        if token_check.answers < SAMPLE {
             return Shown::Nothing;
         }
-        let share = trial.refused as f64 / trial.answers as f64;
-        let expected = (1.0 - 2.0 * (1.0 - trial.share_before)).max(0.0);
-        let is_as_before = share > f64::midpoint(expected, trial.share_before);
-        self.trial = None;
+        let share = token_check.refused as f64 / token_check.answers as f64;
+        let expected = (1.0 - 2.0 * (1.0 - token_check.share_before)).max(0.0);
+        let is_as_before = share > f64::midpoint(expected, token_check.share_before);
+        self.token_check = None;
         self.lately.clear();
         if is_as_before {
             self.usual_share = share;
@@ -289,7 +289,7 @@ impl Refusals {
         &mut self,
         who: Who,
         asked: Option<Duration>,
-        is_news: bool,
+        is_change: bool,
         now: Instant,
     ) -> Option<Duration> {
         let streak = &mut self.in_a_row;
@@ -298,7 +298,7 @@ impl Refusals {
         if who.is_none() {
             return left.or(asked);
         }
-        if is_news {
+        if is_change {
             streak.bits += 1;
             // They waited, and were refused again.
             if streak.bits > 1 {
@@ -338,22 +338,22 @@ mod tests {
     }
     use Said::{No, Yes};
 
-    fn heard(answers: &[Said]) -> Vec<Whose> {
+    fn outcome(answers: &[Said]) -> Vec<Whose> {
         let mut refusals = Refusals::default();
         let begin = Instant::now();
-        let mut heard = Vec::new();
+        let mut outcome = Vec::new();
         for (number, said) in (1..).zip(answers) {
             let now = begin + MS(number * 10);
             let sent = begin + MS(number * 10 - 2);
             match said {
                 No(row, asked) => {
                     let asked = asked.map(MS);
-                    heard.push(refusals.refused(Some(*row), sent, asked, true, now).0);
+                    outcome.push(refusals.refused(Some(*row), sent, asked, true, now).0);
                 }
                 Yes(row) => drop(refusals.served(Some(*row), sent, now)),
             }
         }
-        heard
+        outcome
     }
 
     #[test]
@@ -386,7 +386,7 @@ mod tests {
             // The second refusal of one is its own when others were served since.
             (&[No(2, None), Yes(1), No(3, None), Yes(1), No(2, None)], &[Unknown, Pace, Own]),
         ] {
-            assert_eq!(heard(answers), expected);
+            assert_eq!(outcome(answers), expected);
         }
     }
 

@@ -1,12 +1,12 @@
 //! What will be done, how long it takes at least, what is left out and why.
 
 pub mod fingerprint;
+pub mod list_stats;
+pub mod list_summary;
 pub mod max_failures;
 mod only;
+pub mod routes;
 mod rows;
-mod stock;
-mod survey;
-mod ways;
 
 use std::{
     collections::HashSet,
@@ -17,29 +17,31 @@ use std::{
 
 use serde_json::json;
 
+pub use self::list_stats::{Agency, ByRefresh, ListStats};
+pub use self::list_summary::{
+    AppRows, ListError, ListSummary, Named, OwnApp, TokenSummary, summary,
+};
 pub use self::only::{Only, OnlyError};
+pub use self::routes::{Forecast, Missing, RouteForecast};
 pub use self::rows::{Known, Row, Rows, Selection, ids_in};
-pub use self::stock::{Agency, ByRefresh, Stock};
-pub use self::survey::{AppRows, Named, OwnApp, StoredSurvey, Survey, SurveyError, survey};
-pub use self::ways::{Forecast, Missing, WayForecast};
 
-use self::ways::forecast;
+use self::routes::forecast;
 
 use self::max_failures::MaxFailures;
 use crate::{
     clock,
     event::DayTooShort,
-    highlevel::trials::{OldTokens, Trials},
+    highlevel::token_checks::{OldTokens, TokenChecks},
     installation::Id,
     pace::{Pacing, memory::KeptDay},
-    route::{Way, Ways},
+    route::{Route, RouteList},
 };
 
 /// The survey with what surrounds it: what the person on call sees before the first call.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The list.
-    pub survey: Survey,
+    pub summary: ListSummary,
     /// Request starts allowed.
     pub pacing: Pacing,
     /// Installations in flight at most.
@@ -51,9 +53,9 @@ pub struct Plan {
     /// After so many failures without a recovery the run is given up; 0 is never.
     pub give_up_after: u32,
     /// The ways back.
-    pub ways: Ways,
+    pub routes: RouteList,
     /// How tokens prove themselves.
-    pub trials: Trials,
+    pub token_checks: TokenChecks,
     /// The agencies whose tokens are at hand; `None` when there are none.
     pub known_agencies: Option<HashSet<Id>>,
     /// Whether a token is at hand that does not say of which agency it is, and may serve any.
@@ -71,26 +73,26 @@ pub struct Plan {
 impl Plan {
     /// Calls when all goes well.
     pub fn calls(&self) -> u64 {
-        self.forecast().calls() + self.trials_of_new()
+        self.forecast().calls() + self.checks_of_new_tokens()
     }
 
     /// Calls by which new tokens prove themselves.
-    fn trials_of_new(&self) -> u64 {
-        if self.trials.new.is_some() { u64::from(self.survey.installations()) } else { 0 }
+    fn checks_of_new_tokens(&self) -> u64 {
+        if self.token_checks.new.is_some() { u64::from(self.summary.installations()) } else { 0 }
     }
 
     /// What each way comes to.
     pub fn forecast(&self) -> Forecast {
-        forecast(&self.ways, &self.survey.stock, self.known_agencies.as_ref())
+        forecast(&self.routes, &self.summary.stats, self.known_agencies.as_ref())
     }
 
     /// Whether there is nothing that could be done for any of the installations: no route can serve
     /// one of them, and none has an old token that may be good.
     fn is_without_route(&self) -> bool {
-        let rows = self.survey.installations();
+        let rows = self.summary.installations();
         let may_be_healthy =
-            self.trials.old == OldTokens::Tried && self.survey.with_access_token > 0;
-        rows > 0 && self.forecast().without_way == rows && !may_be_healthy
+            self.token_checks.old == OldTokens::Tried && self.summary.with_access_token > 0;
+        rows > 0 && self.forecast().without_route == rows && !may_be_healthy
     }
 
     /// What is missing when no installation can be recovered; `None` where one can.
@@ -99,16 +101,16 @@ impl Plan {
             return None;
         }
         let forecast = self.forecast();
-        let rows = counted(self.survey.installations(), "installation");
+        let rows = counted(self.summary.installations(), "installation");
         let mut text =
-            format!("--via {}: none of the {rows} can be served; nothing was sent", self.ways);
-        let stored = &self.survey.stored;
+            format!("--via {}: none of the {rows} can be served; nothing was sent", self.routes);
+        let stored = &self.summary.stored;
         let of_others = stored.of_other_clients.count;
         let unusable = stored.encrypted + stored.no_tokens;
-        for forecast in &forecast.ways {
+        for forecast in &forecast.routes {
             let missing = forecast.missing.in_words();
-            text.extend(missing.iter().map(|line| format!("\n  {}: {line}", forecast.way)));
-            text.extend(forecast.way.needs().map(|needs| format!("\n  {needs}")));
+            text.extend(missing.iter().map(|line| format!("\n  {}: {line}", forecast.route)));
+            text.extend(forecast.route.needs().map(|needs| format!("\n  {needs}")));
         }
         for (count, what) in [
             (of_others, "tokens of another client id, which this one may not use"),
@@ -142,9 +144,9 @@ impl Plan {
     }
 
     fn write_stored_tokens(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stored = &self.survey.stored_tokens;
+        let stored = &self.summary.stored_tokens;
         match &self.client_id {
-            Some(client_id) if !stored.is_empty() && self.survey.apps.is_empty() => {
+            Some(client_id) if !stored.is_empty() && self.summary.apps.is_empty() => {
                 writeln!(f, "Stored tokens  {}", stored.seen_from(client_id))
             }
             _ => Ok(()),
@@ -153,33 +155,33 @@ impl Plan {
 
     /// What the tokens say of the rows; encrypted ones matter only where tokens are used.
     fn write_tokens(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stored = &self.survey.stored;
+        let stored = &self.summary.stored;
         named(f, "Other client", &stored.of_other_clients)?;
         named(f, "Other id", &stored.contradicting)?;
-        named(f, "Id from token", &stored.told_by_token)?;
+        named(f, "Id from token", &stored.known_by_token)?;
         let mut unused = |rows: u32, what: &str| match rows {
             0 => Ok(()),
             1 => writeln!(f, "Tokens         1 row has {what}: not used"),
             _ => writeln!(f, "Tokens         {rows} rows have {what}: not used"),
         };
-        if self.ways.include(Way::Refresh) {
+        if self.routes.include(Route::Refresh) {
             unused(stored.encrypted, "encrypted tokens")?;
             unused(stored.no_tokens, "masks or placeholders instead of tokens")?;
         }
         Ok(())
     }
 
-    fn write_ways(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.ways.are_default() { Ok(()) } else { self.forecast().write(f, &self.pacing) }
+    fn write_routes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.routes.are_default() { Ok(()) } else { self.forecast().write(f, &self.pacing) }
     }
 
     /// The client id, or the apps with their own.
     fn write_apps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.survey.apps.is_empty() {
+        if self.summary.apps.is_empty() {
             let client_id = self.client_id.as_deref().unwrap_or("not given");
             return writeln!(f, "Client id      {client_id}");
         }
-        for AppRows { app, installations } in &self.survey.apps {
+        for AppRows { app, installations } in &self.summary.apps {
             let rows = counted(*installations, "installation");
             writeln!(f, "App            {}: {rows}, client id {}", app.name, app.client_id)?;
         }
@@ -189,8 +191,8 @@ impl Plan {
     /// The plan for a program.
     pub fn as_json(&self) -> serde_json::Value {
         let mut plan = self.as_json_of_all();
-        if !self.survey.apps.is_empty() {
-            let apps = self.survey.apps.iter().map(|AppRows { app, installations }| {
+        if !self.summary.apps.is_empty() {
+            let apps = self.summary.apps.iter().map(|AppRows { app, installations }| {
                 let told = json!({ "client_id": app.client_id, "installations": installations });
                 (app.name.to_string(), told)
             });
@@ -200,23 +202,23 @@ impl Plan {
     }
 
     fn as_json_of_all(&self) -> serde_json::Value {
-        let (survey, forecast) = (&self.survey, self.forecast());
+        let (summary, forecast) = (&self.summary, self.forecast());
         json!({
-            "list": survey.list.name,
-            "shape": survey.list.shape,
-            "columns": survey.columns_found,
-            "columns_not_carried": survey.token_columns,
-            "input": survey.input,
-            "installations": survey.installations(),
-            "locations": survey.locations,
-            "companies": survey.companies,
-            "duplicate": survey.duplicates.count,
-            "rejected": survey.rejected.count,
-            "unusual_ids": survey.unusual.count,
-            "left_out": survey.left_out,
-            "only_not_in_list": survey.not_met.count,
-            "recovered_before": survey.recovered_before(),
-            "recovered_before_in": survey.before,
+            "list": summary.list.name,
+            "shape": summary.list.shape,
+            "columns": summary.columns_found,
+            "columns_not_carried": summary.token_columns,
+            "input": summary.input,
+            "installations": summary.installations(),
+            "locations": summary.locations,
+            "companies": summary.companies,
+            "duplicate": summary.duplicates.count,
+            "rejected": summary.rejected.count,
+            "unusual_ids": summary.unusual.count,
+            "left_out": summary.left_out,
+            "only_not_in_list": summary.not_met.count,
+            "recovered_before": summary.recovered_before(),
+            "recovered_before_in": summary.before,
             "calls": self.calls(),
             "rate": self.pacing.asked.to_string(),
             "max_rate": self.pacing.bound().to_string(),
@@ -227,35 +229,35 @@ impl Plan {
             "day_suffices": self.day.map(|_| self.short_day().is_none()),
             "endpoint": self.endpoint,
             "client_id": self.client_id,
-            "stored_tokens": survey.stored_tokens,
-            "tokens_of_other_clients": survey.stored.of_other_clients.count,
-            "tokens_of_other_ids": survey.stored.contradicting.count,
-            "ids_from_tokens": survey.stored.told_by_token.count,
-            "encrypted_tokens": survey.stored.encrypted,
-            "unusable_tokens": survey.stored.no_tokens,
-            "via": self.ways,
+            "stored_tokens": summary.stored_tokens,
+            "tokens_of_other_clients": summary.stored.of_other_clients.count,
+            "tokens_of_other_ids": summary.stored.contradicting.count,
+            "ids_from_tokens": summary.stored.known_by_token.count,
+            "encrypted_tokens": summary.stored.encrypted,
+            "unusable_tokens": summary.stored.no_tokens,
+            "via": self.routes,
             "ways": forecast.as_json(&self.pacing),
-            "without_way": forecast.without_way,
+            "without_way": forecast.without_route,
         })
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let survey = &self.survey;
-        writeln!(f, "List           {} ({})", survey.list.name, survey.list.shape)?;
+        let summary = &self.summary;
+        writeln!(f, "List           {} ({})", summary.list.name, summary.list.shape)?;
         writeln!(
             f,
             "To recover     {}: {} and {}",
-            counted(survey.installations(), "installation"),
-            counted(survey.locations, "sub-account"),
-            if survey.companies == 1 {
+            counted(summary.installations(), "installation"),
+            counted(summary.locations, "sub-account"),
+            if summary.companies == 1 {
                 "1 agency".into()
             } else {
-                format!("{} agencies", survey.companies)
+                format!("{} agencies", summary.companies)
             },
         )?;
-        for (folder, installations) in &survey.before {
+        for (folder, installations) in &summary.before {
             let is_gone = if Path::new(folder).exists() { "" } else { ", which is gone" };
             writeln!(
                 f,
@@ -264,24 +266,28 @@ impl fmt::Display for Plan {
                 counted(*installations, "installation")
             )?;
         }
-        named(f, "Duplicates", &survey.duplicates)?;
-        named(f, "Rejected", &survey.rejected)?;
-        named(f, "Unusual ids", &survey.unusual)?;
-        if survey.left_out > 0 {
-            writeln!(f, "Left out       {} by --only or --limit", counted(survey.left_out, "row"))?;
+        named(f, "Duplicates", &summary.duplicates)?;
+        named(f, "Rejected", &summary.rejected)?;
+        named(f, "Unusual ids", &summary.unusual)?;
+        if summary.left_out > 0 {
+            writeln!(
+                f,
+                "Left out       {} by --only or --limit",
+                counted(summary.left_out, "row")
+            )?;
         }
-        if !survey.token_columns.is_empty() {
-            let columns = survey.token_columns.join(", ");
+        if !summary.token_columns.is_empty() {
+            let columns = summary.token_columns.join(", ");
             writeln!(f, "Not carried    {columns}: may hold secrets, so no output has it")?;
         }
         self.write_stored_tokens(f)?;
         self.write_tokens(f)?;
-        self.write_ways(f)?;
-        if self.trials.new.is_some() {
-            let calls = self.trials_of_new();
+        self.write_routes(f)?;
+        if self.token_checks.new.is_some() {
+            let calls = self.checks_of_new_tokens();
             writeln!(f, "Verify         each new access token is tried: {calls} calls")?;
         }
-        if self.trials.old == OldTokens::Tried {
+        if self.token_checks.old == OldTokens::Tried {
             writeln!(
                 f,
                 "Skip healthy   each old access token is tried first, one call more for each"

@@ -35,7 +35,7 @@ pub enum SecretsFrom<'a> {
     /// Where the file says.
     Places(&'a dyn Fn(&str) -> Option<String>),
     /// Nowhere: the stand-in of a rehearsal takes this one for every app.
-    StandIn(&'a str),
+    Sandbox(&'a str),
 }
 
 /// Reads the apps of a file.
@@ -68,7 +68,7 @@ impl NamedApp {
         check_value("the client id", &client_id)?;
         redirect_uri.as_deref().map_or(Ok(()), |uri| check_value("the redirect URI", uri))?;
         let found = match from {
-            SecretsFrom::StandIn(secret) => Ok(secret.to_owned()),
+            SecretsFrom::Sandbox(secret) => Ok(secret.to_owned()),
             SecretsFrom::Places(variable) => look_up(&secret, file, variable),
         };
         if let Ok(secret) = &found {

@@ -12,14 +12,14 @@ use crate::{
     failure::Class,
     highlevel::{
         endpoint::{HIGHLEVEL, RECONNECT_PATH},
-        trial::TrialPath,
+        token_check::TokenCheckPath,
         version::ApiVersion,
     },
     input::ScopeChoice,
     installation::Id,
     pace::{AskedRate, Rate},
     plan::max_failures::MaxFailures,
-    route::Ways,
+    route::RouteList,
 };
 
 /// Bulk recovery of HighLevel Marketplace app installations whose OAuth tokens died.
@@ -40,7 +40,7 @@ pub struct Cli {
     pub command: Command,
     #[command(flatten)]
     /// How much to say.
-    pub talk: TalkArgs,
+    pub verbosity: TalkArgs,
 }
 
 /// The commands.
@@ -118,7 +118,7 @@ pub struct RunArgs {
     pub apps: AppsArgs,
     #[command(flatten)]
     /// By which ways.
-    pub ways: WaysArgs,
+    pub routes: RouteArgs,
     #[command(flatten)]
     /// How fast and how often.
     pub pace: PaceArgs,
@@ -231,11 +231,11 @@ pub struct AppsArgs {
 /// By which ways tokens come back. What is not given has its default, or, with `resume`, is as before.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Ways")]
-pub struct WaysArgs {
+pub struct RouteArgs {
     /// Ways back in the order in which each installation tries them: refresh (the refresh token of
     /// the list), reconnect, agency (the token of the sub-account's agency) [default: reconnect]
     #[arg(long, value_name = "WAYS")]
-    pub via: Option<Ways>,
+    pub via: Option<RouteList>,
     /// Let each new access token prove itself with one call before the installation counts as
     /// recovered
     #[arg(long)]
@@ -243,7 +243,7 @@ pub struct WaysArgs {
     /// Path for that call, with {locationId}, {companyId} or {id} in it [default: /locations/{id},
     /// /companies/{id}]
     #[arg(long, value_name = "PATH")]
-    pub verify_path: Option<TrialPath>,
+    pub verify_path: Option<TokenCheckPath>,
     /// Try the access tokens that the list has first, and leave installations alone whose token is
     /// good
     #[arg(long)]
@@ -385,7 +385,7 @@ pub struct ResumeArgs {
     pub apps: AppsArgs,
     #[command(flatten)]
     /// By which ways.
-    pub ways: WaysArgs,
+    pub routes: RouteArgs,
     #[command(flatten)]
     /// How fast and how often.
     pub pace: PaceArgs,
@@ -495,13 +495,13 @@ pub fn discover_again(args: &DiscoverArgs) -> Vec<OsString> {
 pub fn options_again(
     app: &AppArgs,
     apps: &AppsArgs,
-    ways: &WaysArgs,
+    routes: &RouteArgs,
     pace: &PaceArgs,
     rehearsal: &RehearsalArgs,
 ) -> Vec<OsString> {
     let mut words = app_again(app);
     words.extend(flag_of("--apps", apps.apps.clone().map(Into::into)));
-    words.extend(ways_again(ways));
+    words.extend(routes_again(routes));
     words.extend(pace_again(pace));
     if rehearsal.sandbox {
         words.push("--sandbox".into());
@@ -509,12 +509,12 @@ pub fn options_again(
     words
 }
 
-fn ways_again(ways: &WaysArgs) -> Vec<OsString> {
+fn routes_again(routes: &RouteArgs) -> Vec<OsString> {
     let mut words = Vec::new();
     let mut add = |flag: &str, value: Option<OsString>| words.extend(flag_of(flag, value));
-    add("--via", ways.via.as_ref().map(|ways| ways.to_string().into()));
-    add("--verify-path", ways.verify_path.as_ref().map(|path| path.to_string().into()));
-    let switches = [("--verify", ways.verify), ("--skip-healthy", ways.skip_healthy)];
+    add("--via", routes.via.as_ref().map(|routes| routes.to_string().into()));
+    add("--verify-path", routes.verify_path.as_ref().map(|path| path.to_string().into()));
+    let switches = [("--verify", routes.verify), ("--skip-healthy", routes.skip_healthy)];
     words.extend(switches.iter().filter(|(_, is_on)| *is_on).map(|(flag, _)| (*flag).into()));
     words
 }

@@ -13,7 +13,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::{
     agency_tokens::{self, AgencyTokens, Owner},
-    args::{AppArgs, AppsArgs, EscalationArgs, PaceArgs, RehearsalArgs, SandboxArgs, WaysArgs},
+    args::{AppArgs, AppsArgs, EscalationArgs, PaceArgs, RehearsalArgs, RouteArgs, SandboxArgs},
     env_file,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
         client_id::{ClientId, application},
         endpoint::{Endpoint, HIGHLEVEL, RECONNECT_PATH},
         table::Answers,
-        trials::{OldTokens, Trials},
+        token_checks::{OldTokens, TokenChecks},
     },
     installation::Id,
     pace::{AskedRate, Pacing, Rate},
@@ -90,7 +90,7 @@ pub struct App {
 
 /// An app at work: with `--apps`, one of several.
 #[derive(Debug)]
-pub struct Party {
+pub struct AppContext {
     /// Its name among several.
     pub app: Option<AppName>,
     /// Its credentials.
@@ -99,7 +99,7 @@ pub struct Party {
     pub agency_tokens: AgencyTokens,
 }
 
-impl Party {
+impl AppContext {
     /// Its secrets, for the search for leaks.
     pub fn secrets(&self) -> Vec<Secret> {
         let mut secrets = self.agency_tokens.secrets();
@@ -205,7 +205,7 @@ impl App {
         self.named = app::load(
             file,
             match place {
-                Place::Rehearsal => SecretsFrom::StandIn(sandbox::CLIENT_SECRET),
+                Place::Rehearsal => SecretsFrom::Sandbox(sandbox::CLIENT_SECRET),
                 Place::Real => SecretsFrom::Places(&variable),
             },
         )?;
@@ -273,21 +273,25 @@ impl App {
 
     /// Who calls for the installations of these apps, each with credentials of its own; without
     /// `--apps`, one for all.
-    pub fn parties(&mut self, apps: &[AppOfRun]) -> anyhow::Result<Vec<Party>> {
+    pub fn app_contexts(&mut self, apps: &[AppOfRun]) -> anyhow::Result<Vec<AppContext>> {
         if apps.is_empty() {
             let agency_tokens = std::mem::take(&mut self.agency_tokens);
-            return Ok(vec![Party { app: None, credentials: self.credentials()?, agency_tokens }]);
+            return Ok(vec![AppContext {
+                app: None,
+                credentials: self.credentials()?,
+                agency_tokens,
+            }]);
         }
-        apps.iter().map(|app| self.party(app)).collect()
+        apps.iter().map(|app| self.app_context(app)).collect()
     }
 
-    fn party(&mut self, app: &AppOfRun) -> anyhow::Result<Party> {
+    fn app_context(&mut self, app: &AppOfRun) -> anyhow::Result<AppContext> {
         let named = self.named.iter_mut().find(|named| named.app.client_id == app.client_id);
         let (credentials, agency_tokens) = match named {
             Some(named) => (named.credentials()?, std::mem::take(&mut named.agency_tokens)),
             None => (self.credentials()?, std::mem::take(&mut self.agency_tokens)),
         };
-        Ok(Party { app: Some(app.name.clone()), credentials, agency_tokens })
+        Ok(AppContext { app: Some(app.name.clone()), credentials, agency_tokens })
     }
 
     /// The app as far as it was given.
@@ -524,10 +528,10 @@ fn check_burst(pacing: &Pacing) -> anyhow::Result<()> {
 }
 
 /// How tokens are tried; what the arguments leave open is as `before`.
-pub fn trials(args: &WaysArgs, before: Trials) -> Trials {
+pub fn token_checks(args: &RouteArgs, before: TokenChecks) -> TokenChecks {
     let is_on = args.verify || args.verify_path.is_some();
     let path = args.verify_path.clone().or_else(|| before.new.clone());
-    Trials {
+    TokenChecks {
         old: if args.skip_healthy { OldTokens::Tried } else { before.old },
         new: if is_on { Some(path.unwrap_or_default()) } else { before.new },
     }
@@ -608,7 +612,7 @@ pub fn rehearsal(args: &RehearsalArgs) -> anyhow::Result<sandbox::Options> {
 }
 
 /// What the stand-in of the `sandbox` command does.
-pub fn stand_in(args: &SandboxArgs) -> anyhow::Result<sandbox::Options> {
+pub fn sandbox(args: &SandboxArgs) -> anyhow::Result<sandbox::Options> {
     ensure!(
         args.listen.ip().is_loopback(),
         "--listen: {} is not a loopback address; the stand-in serves this machine only",

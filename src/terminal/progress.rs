@@ -21,14 +21,14 @@ use crate::{
     engine::gauge::Gauge,
     event::{Event, Held, Listener, Paused},
     failure::{Class, Failure, Stage},
-    highlevel::{table, wording::normalised},
+    highlevel::{normalised_message::normalised, table},
     pace::Outlook,
     plan::in_words,
 };
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Talk {
+pub enum Verbosity {
     /// Errors only.
     Quiet,
     /// Progress, and the first failure of each kind.
@@ -91,7 +91,7 @@ enum Line {
 
 #[derive(Debug)]
 struct Shared {
-    talk: Talk,
+    verbosity: Verbosity,
     total: u32,
     recovered: AtomicU32,
     failed: AtomicU32,
@@ -106,15 +106,16 @@ struct Shared {
 impl Progress {
     /// Begins to show a run of the installations that are open, in a thread of its own.
     pub fn begin(
-        talk: Talk,
+        verbosity: Verbosity,
         colors: Colors,
         gauge: Gauge,
         outlook: impl Fn() -> Outlook + Send + 'static,
     ) -> io::Result<Self> {
         let total = gauge.open();
-        let bar = (talk != Talk::Quiet && io::stderr().is_terminal()).then(|| bar(total, colors));
+        let bar = (verbosity != Verbosity::Quiet && io::stderr().is_terminal())
+            .then(|| bar(total, colors));
         let shared = Arc::new(Shared {
-            talk,
+            verbosity,
             total,
             recovered: AtomicU32::new(0),
             failed: AtomicU32::new(0),
@@ -128,13 +129,13 @@ impl Progress {
         let (lines, to_say) = mpsc::sync_channel(LINES);
         let (end, ended) = mpsc::sync_channel(1);
         let mut speaker =
-            Speaker { shared: shared.clone(), bar, outlook, samples: VecDeque::new() };
-        let speak = move || {
-            speaker.speak(&to_say);
+            Printer { shared: shared.clone(), bar, outlook, samples: VecDeque::new() };
+        let print_line = move || {
+            speaker.print_line(&to_say);
             // Whoever waits for it may have stopped waiting.
             let _ = end.try_send(());
         };
-        thread::Builder::new().name("progress".into()).spawn(speak)?;
+        thread::Builder::new().name("progress".into()).spawn(print_line)?;
         Ok(Self { shared, lines, ended: Arc::new(Mutex::new(ended)) })
     }
 
@@ -150,8 +151,8 @@ impl Progress {
     }
 
     /// Says a line without breaking the bar. Nobody waits until it is said.
-    pub fn say(&self, line: &str) {
-        let quiet = self.shared.talk == Talk::Quiet;
+    pub fn print(&self, line: &str) {
+        let quiet = self.shared.verbosity == Verbosity::Quiet;
         if !quiet && self.lines.try_send(Line::Say(line.to_owned())).is_err() {
             self.shared.unsaid.fetch_add(1, Ordering::Relaxed);
         }
@@ -159,7 +160,7 @@ impl Progress {
 }
 
 /// The thread that talks.
-struct Speaker<O> {
+struct Printer<O> {
     shared: Arc<Shared>,
     bar: Option<ProgressBar>,
     outlook: O,
@@ -167,13 +168,13 @@ struct Speaker<O> {
     samples: VecDeque<(Instant, u64)>,
 }
 
-impl<O: Fn() -> Outlook> Speaker<O> {
-    fn speak(&mut self, lines: &Receiver<Line>) {
+impl<O: Fn() -> Outlook> Printer<O> {
+    fn print_line(&mut self, lines: &Receiver<Line>) {
         let every = if self.bar.is_some() { DRAW_EVERY } else { LINE_EVERY };
         let mut next = Instant::now() + every;
         loop {
             match lines.recv_timeout(next.saturating_duration_since(Instant::now())) {
-                Ok(Line::Say(line)) => self.say(&line),
+                Ok(Line::Say(line)) => self.print(&line),
                 Err(RecvTimeoutError::Timeout) => {
                     self.draw();
                     next = Instant::now() + every;
@@ -187,7 +188,7 @@ impl<O: Fn() -> Outlook> Speaker<O> {
         }
     }
 
-    fn say(&self, line: &str) {
+    fn print(&self, line: &str) {
         let unsaid = self.shared.unsaid.swap(0, Ordering::Relaxed);
         if unsaid > 0 {
             self.put(&format!(
@@ -206,7 +207,7 @@ impl<O: Fn() -> Outlook> Speaker<O> {
     }
 
     fn draw(&mut self) {
-        if self.shared.talk == Talk::Quiet {
+        if self.shared.verbosity == Verbosity::Quiet {
             return;
         }
         let state = self.state();
@@ -215,7 +216,7 @@ impl<O: Fn() -> Outlook> Speaker<O> {
                 bar.set_position(u64::from(state.done()));
                 bar.set_message(state.to_string());
             }
-            None => self.say(&format!("{} of {} done, {state}", state.done(), self.shared.total)),
+            None => self.print(&format!("{} of {} done, {state}", state.done(), self.shared.total)),
         }
     }
 
@@ -397,7 +398,7 @@ impl Shared {
     }
 
     /// What a person has to know at once.
-    fn news(&self, event: &Event) -> Option<String> {
+    fn change(&self, event: &Event) -> Option<String> {
         match event {
             Event::Held(held) => Some(hold_in_words(held)),
             Event::DayTooShort(day) => Some(format!("{} {}", clock::stamp(day.at), day.in_words())),
@@ -437,20 +438,20 @@ fn hold_in_words(held: &Held) -> String {
 }
 
 impl Listener for Progress {
-    fn hear(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         self.shared.count(event);
-        let line = match self.shared.talk {
-            Talk::Quiet => None,
-            Talk::Normal => self.shared.news(event),
-            Talk::Verbose => run_log::line_of(event),
+        let line = match self.shared.verbosity {
+            Verbosity::Quiet => None,
+            Verbosity::Normal => self.shared.change(event),
+            Verbosity::Verbose => run_log::line_of(event),
         };
         if let Some(line) = line {
-            self.say(&line);
+            self.print(&line);
         }
         if let Event::Failed(failed) = event
             && let Some(row) = self.shared.new_row(&failed.failure)
         {
-            self.say(&format!(
+            self.print(&format!(
                 "UNRECOGNISED: no row of the table knows this answer, so it is not tried again. To \
                  say what it means, put this into a file and give it as --known-messages:\n\n{row}"
             ));

@@ -46,7 +46,7 @@ pub struct RunLog {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Weight {
     Routine,
-    News,
+    Important,
 }
 
 impl RunLog {
@@ -99,10 +99,10 @@ fn write_all(file: &mut impl Write, lines: &Receiver<(String, Weight)>) {
                 let _ = writeln!(file, "{line}");
                 weight
             }
-            Err(RecvTimeoutError::Timeout) => Weight::News,
+            Err(RecvTimeoutError::Timeout) => Weight::Important,
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        if weight == Weight::News || flushed.elapsed() >= ROUTINE_WAITS {
+        if weight == Weight::Important || flushed.elapsed() >= ROUTINE_WAITS {
             let _ = file.flush();
             flushed = Instant::now();
         }
@@ -123,12 +123,12 @@ impl Drop for RunLog {
 impl RunLog {
     /// Writes a line that no event stands for.
     pub fn note(&self, line: &str) {
-        self.line(line, Weight::News);
+        self.line(line, Weight::Important);
     }
 }
 
 impl Listener for RunLog {
-    fn hear(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         let weight = match event {
             Event::Duplicate(_)
             | Event::Rejected(_)
@@ -137,7 +137,7 @@ impl Listener for RunLog {
             | Event::Requesting(_)
             | Event::Skipped(_)
             | Event::Recovered(_) => Weight::Routine,
-            _ => Weight::News,
+            _ => Weight::Important,
         };
         if let Some(line) = line_of(event) {
             self.line(&line, weight);

@@ -8,16 +8,16 @@ use std::{
 };
 
 use crate::{
-    commands::{Voice, print},
-    engine::session::Done,
+    commands::{Console, print},
+    engine::session::SessionEnd,
 };
 
-use super::progress::Talk;
+use super::progress::Verbosity;
 use crate::{
     exit::Exit,
     failure::Class,
     highlevel::endpoint::{HIGHLEVEL, RECONNECT_PATH},
-    journal::{folder::RunFolder, ledger::Chain, rescue::Rescued},
+    journal::{folder::RunFolder, spill::Spilled, state::Chain},
     plan::counted,
     settings::args::escalation_again,
     views::{
@@ -28,15 +28,21 @@ use crate::{
 };
 
 /// Tells how a leg ended; the exit code is the run's.
-pub fn tell(done: &Done, json: bool, voice: Voice) -> Exit {
-    show(&done.summary, &done.folder, &done.options, json, voice);
+pub fn print_end(done: &SessionEnd, json: bool, console: Console) -> Exit {
+    show(&done.summary, &done.folder, &done.options, json, console);
     done.summary.exit
 }
 
 /// Shows a summary: as JSON, in words, or, where nothing else is said, what halted the run.
-pub fn show(summary: &Summary, folder: &RunFolder, options: &[OsString], json: bool, voice: Voice) {
+pub fn show(
+    summary: &Summary,
+    folder: &RunFolder,
+    options: &[OsString],
+    json: bool,
+    console: Console,
+) {
     let options = &with_endpoint(options, summary.endpoint());
-    let quiet = voice.talk == Talk::Quiet;
+    let quiet = console.verbosity == Verbosity::Quiet;
     if json {
         print(&summary.clean(as_json(summary)));
     } else if !quiet {
@@ -44,8 +50,8 @@ pub fn show(summary: &Summary, folder: &RunFolder, options: &[OsString], json: b
     }
     for halted in summary.halts.iter().filter(|_| quiet || json) {
         let (title, path) = (halted.title(), folder.path().display());
-        let ways_on = &halted.ways_on;
-        let told = format!("error: halted: {title}; run folder: {path}\n{ways_on}");
+        let next_steps = &halted.next_steps;
+        let told = format!("error: halted: {title}; run folder: {path}\n{next_steps}");
         let _ = writeln!(io::stderr(), "{}", summary.clean(told));
     }
     if let Some(exceeded) = &summary.exceeded {
@@ -104,19 +110,19 @@ pub fn leaked<'a>(files: impl Iterator<Item = &'a Path>) -> String {
 }
 
 /// What became of tokens in hand when the disk failed.
-pub fn rescued(rescued: &Rescued, folder: &RunFolder) -> String {
+pub fn spilled(spilled: &Spilled, folder: &RunFolder) -> String {
     let mut text = String::new();
-    if let Some(place) = &rescued.place {
+    if let Some(place) = &spilled.place {
         // Writing to a String cannot fail.
         let _ = write!(
             text,
             "\n{} saved in {} (secret); resume takes them over.",
-            counted(rescued.kept, "token pair"),
+            counted(spilled.kept, "token pair"),
             place.display()
         );
     }
-    if rescued.lost > 0 {
-        let pairs = counted(rescued.lost, "token pair");
+    if spilled.lost > 0 {
+        let pairs = counted(spilled.lost, "token pair");
         let _ = write!(text, "\n{pairs} could be saved nowhere; resume asks for new ones.");
         if folder.path().exists() && !folder.tokens().exists() {
             let tokens = folder.tokens();
@@ -173,7 +179,7 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
         );
     }
     add_causes(&mut text, summary);
-    add_ways_on(&mut text, summary);
+    add_next_steps(&mut text, summary);
     let path = |name: &str| folder.file(name).display().to_string();
     let _ = writeln!(text, "\nRun folder  {}", folder.path().display());
     if books.recovered > 0 {
@@ -193,24 +199,29 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
     if let Some(next) = next_command(summary, folder, options) {
         let _ = writeln!(text, "Next        {next}");
     }
-    add_other_ways(&mut text, summary, folder, options);
+    add_other_routes(&mut text, summary, folder, options);
     text
 }
 
 /// When the Reconnect API is gone: the commands that would recover these installations all the same.
-fn add_other_ways(text: &mut String, summary: &Summary, folder: &RunFolder, options: &[OsString]) {
+fn add_other_routes(
+    text: &mut String,
+    summary: &Summary,
+    folder: &RunFolder,
+    options: &[OsString],
+) {
     if summary.halted.as_ref().is_none_or(|halted| halted.class != Class::EndpointRemoved) {
         return;
     }
     let _ = writeln!(text, "\nWithout the Reconnect API, the same installations by another way:");
     let agency = ["--via", "agency", "--agency-tokens", "AGENCY_TOKENS.jsonl"];
-    for (what, way) in [
+    for (what, route) in [
         ("with the refresh tokens that the list has", &["--via", "refresh"][..]),
         ("with the tokens of their agencies", &agency[..]),
     ] {
         let again = without(options, &["--via", "--agency-tokens"]);
         let again = again.chain(["--retry-failed".into()]);
-        let again: Vec<OsString> = again.chain(way.iter().map(Into::into)).collect();
+        let again: Vec<OsString> = again.chain(route.iter().map(Into::into)).collect();
         let _ = writeln!(text, "  {what}:\n    {}", resume_command(folder.path(), &again));
     }
 }
@@ -271,7 +282,7 @@ pub fn add_causes(text: &mut String, summary: &Summary) {
     }
 }
 
-fn add_ways_on(text: &mut String, summary: &Summary) {
+fn add_next_steps(text: &mut String, summary: &Summary) {
     if summary.state == State::Interrupted {
         let _ = writeln!(text, "\nThe run was interrupted; no code was left in hand.");
     }
@@ -284,7 +295,7 @@ fn add_ways_on(text: &mut String, summary: &Summary) {
         );
     }
     for halted in &summary.halts {
-        let _ = writeln!(text, "\nHALTED: {}\n{}", halted.title(), halted.ways_on);
+        let _ = writeln!(text, "\nHALTED: {}\n{}", halted.title(), halted.next_steps);
     }
 }
 

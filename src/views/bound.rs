@@ -30,7 +30,7 @@ pub struct Exceeded {
 
 impl BoundsAsked {
     /// Takes an event into account.
-    pub fn hear(&mut self, event: &Event, milliseconds: impl Fn(jiff::Timestamp) -> i64) {
+    pub fn observe(&mut self, event: &Event, milliseconds: impl Fn(jiff::Timestamp) -> i64) {
         match event {
             Event::Started(e) => self.0.push((i64::MIN, bound_of(&e.rate, e.max_rate.as_deref()))),
             Event::Resumed(e) => {

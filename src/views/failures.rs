@@ -4,13 +4,13 @@ use std::{io::Write, time::Duration};
 
 use jiff::Timestamp;
 
-use super::cell::{self, Sheet};
+use super::csv_writer::{self, CsvWriter};
 use crate::{
     app::AppName,
     clock::stamp,
     event::{Failed, Halted, History, Listed},
     failure::{Advice, Class, Failure},
-    journal::ledger::{Ledger, Outcome, Tried},
+    journal::state::{Outcome, RunState, Tried},
     text::SafeText,
 };
 
@@ -30,7 +30,7 @@ pub const COLUMNS: [&str; 10] = [
 
 /// Writes `failures.csv`.
 pub struct Failures<W: Write> {
-    out: Sheet<W>,
+    out: CsvWriter<W>,
     columns: usize,
     not_attempted: NotAttempted,
     /// By the app that was halted, where it was not all of them.
@@ -46,14 +46,14 @@ struct NotAttempted {
 
 impl<W: Write> Failures<W> {
     /// Writes the header: the list's own columns, then ours.
-    pub fn begin(out: W, ledger: &Ledger) -> csv::Result<Self> {
-        let own = &ledger.started.list.columns;
-        let out = Sheet::begin(out, own.iter().map(String::as_str).chain(COLUMNS))?;
+    pub fn begin(out: W, run_state: &RunState) -> csv::Result<Self> {
+        let own = &run_state.started.list.columns;
+        let out = CsvWriter::begin(out, own.iter().map(String::as_str).chain(COLUMNS))?;
         Ok(Self {
             out,
             columns: own.len(),
-            not_attempted: NotAttempted::of(ledger),
-            halted: halted(ledger),
+            not_attempted: NotAttempted::of(run_state),
+            halted: halted(run_state),
         })
     }
 
@@ -82,14 +82,14 @@ impl<W: Write> Failures<W> {
     }
 }
 
-fn halted(ledger: &Ledger) -> Vec<(Option<AppName>, NotAttempted)> {
+fn halted(run_state: &RunState) -> Vec<(Option<AppName>, NotAttempted)> {
     let of = |halted: &Halted| (halted.app.clone(), NotAttempted::of_halt(halted));
-    ledger.halts.iter().map(of).collect()
+    run_state.halts.iter().map(of).collect()
 }
 
 impl NotAttempted {
-    fn of(ledger: &Ledger) -> Self {
-        let interrupted = ledger.finished.and_then(|end| end.interrupted_by);
+    fn of(run_state: &RunState) -> Self {
+        let interrupted = run_state.finished.and_then(|end| end.interrupted_by);
         let message = match interrupted {
             Some(_) => "the run was interrupted",
             None => "the run ended before its turn",
@@ -132,7 +132,7 @@ fn failed_cells(failed: &Failed, history: Option<&History>) -> [String; 10] {
         failed.status().into(),
         failure.class.to_string(),
         failure.stage.to_string(),
-        cell::or_empty(failure.http_status),
+        csv_writer::or_empty(failure.http_status),
         with_time(failure, failed.at),
         failure.advice().name().into(),
         attempts_total(failed.attempts, history).to_string(),

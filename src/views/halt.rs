@@ -8,31 +8,31 @@ use crate::{
         client_id::ClientId,
         token_clients::{Kinship, OfClient, StoredTokens},
     },
-    journal::ledger::Ledger,
+    journal::state::RunState,
     plan::counted,
 };
 
 /// What is said of a halt.
-pub fn ways_on(ledger: &Ledger, halted: &Halted) -> String {
+pub fn next_steps(run_state: &RunState, halted: &Halted) -> String {
     let class = halted.class;
-    let ways = match class.about().ways.trim() {
+    let routes = match class.about().next_steps.trim() {
         "" => "Look into run.log, then ask HighLevel's support with the trace ids.",
-        ways => ways,
+        routes => routes,
     };
     if class != Class::ClientRefused {
-        return ways.to_owned();
+        return routes.to_owned();
     }
     let none = StoredTokens::default();
-    let stored = ledger.ready.as_ref().map_or(&none, |ready| &ready.stored_tokens);
+    let stored = run_state.ready.as_ref().map_or(&none, |ready| &ready.stored_tokens);
     let app = halted.app.as_ref();
-    let stored = &stored.without(|client| is_of_another_app(ledger, app, client));
-    let recovered = ledger.books_of(app).recovered;
-    format!("{ways}\n{}", likely(ledger.client_id_of(app), stored, recovered))
+    let stored = &stored.without(|client| is_of_another_app(run_state, app, client));
+    let recovered = run_state.books_of(app).recovered;
+    format!("{routes}\n{}", likely(run_state.client_id_of(app), stored, recovered))
 }
 
 /// In a list of several apps, the tokens of the others are where they belong.
-fn is_of_another_app(ledger: &Ledger, app: Option<&AppName>, client: &ClientId) -> bool {
-    let mut apps = ledger.started.apps.iter();
+fn is_of_another_app(run_state: &RunState, app: Option<&AppName>, client: &ClientId) -> bool {
+    let mut apps = run_state.started.apps.iter();
     apps.any(|other| Some(&other.name) != app && other.client_id == client.as_str())
 }
 

@@ -1,7 +1,7 @@
 //! The files of a run, as views of its journal: events → bytes, the same bytes each time.
 
 pub mod bound;
-pub mod cell;
+pub mod csv_writer;
 pub mod escalation;
 pub mod failures;
 pub mod halt;
@@ -26,8 +26,8 @@ use crate::{
     event::{Escalation, Event},
     journal::{
         folder::RunFolder,
-        ledger::Ledger,
         reader::{JournalError, Reader},
+        state::RunState,
     },
 };
 
@@ -36,48 +36,48 @@ use crate::{
 pub fn write_all(folder: &RunFolder, otherwise: Option<&Escalation>) -> anyhow::Result<Summary> {
     let journal = folder.journal();
     let mut stats = Stats::default();
-    let ledger = Ledger::read(&journal, |event| stats.hear(event))?;
-    let escalation = otherwise.unwrap_or(&ledger.started.escalation);
-    let causes = write_installations(folder, &ledger, escalation)?;
-    write_rejected(folder, &ledger)?;
-    let summary = Summary::of(&ledger, stats, causes.in_short);
-    write_escalation(folder, &ledger, &summary, &causes.for_support, escalation)?;
+    let run_state = RunState::read(&journal, |event| stats.observe(event))?;
+    let escalation = otherwise.unwrap_or(&run_state.started.escalation);
+    let causes = write_installations(folder, &run_state, escalation)?;
+    write_rejected(folder, &run_state)?;
+    let summary = Summary::of(&run_state, stats, causes.in_short);
+    write_escalation(folder, &run_state, &summary, &causes.for_support, escalation)?;
     write_summary(folder, &summary)?;
     Ok(summary)
 }
 
 /// Looks at a run as its journal has it by now, and writes nothing.
-pub fn look_at(journal: &Path) -> anyhow::Result<(Ledger, Summary)> {
+pub fn look_at(journal: &Path) -> anyhow::Result<(RunState, Summary)> {
     let mut stats = Stats::default();
-    let ledger = Ledger::read(journal, |event| stats.hear(event))?;
+    let run_state = RunState::read(journal, |event| stats.observe(event))?;
     let mut causes = Causes::default();
-    for installation in ledger.outcomes(journal)? {
+    for installation in run_state.outcomes(journal)? {
         causes.installation(&installation?.1);
     }
-    let summary = Summary::of(&ledger, stats, causes);
-    Ok((ledger, summary))
+    let summary = Summary::of(&run_state, stats, causes);
+    Ok((run_state, summary))
 }
 
 /// What failed, as the summary and as the escalation tell it.
-struct CausesTold {
+struct CausesListed {
     in_short: Causes,
     for_support: escalation::cause::Causes,
 }
 
 fn write_installations(
     folder: &RunFolder,
-    ledger: &Ledger,
+    run_state: &RunState,
     escalation: &Escalation,
-) -> anyhow::Result<CausesTold> {
+) -> anyhow::Result<CausesListed> {
     let mut table_file = folder.disk().replace(&folder.file("escalation.csv"))?;
     let mut results_file = folder.disk().replace(&folder.file("results.csv"))?;
     let mut failures_file = folder.disk().replace(&folder.file("failures.csv"))?;
     let mut in_short = Causes::default();
-    let mut for_support = escalation::cause::Causes::of(ledger);
-    let mut table = Table::begin(&mut table_file, ledger, escalation)?;
+    let mut for_support = escalation::cause::Causes::of(run_state);
+    let mut table = Table::begin(&mut table_file, run_state, escalation)?;
     let mut results = Results::begin(&mut results_file)?;
-    let mut failures = Failures::begin(&mut failures_file, ledger)?;
-    for installation in ledger.outcomes(&folder.journal())? {
+    let mut failures = Failures::begin(&mut failures_file, run_state)?;
+    for installation in run_state.outcomes(&folder.journal())? {
         let (listed, outcome) = installation?;
         results.installation(&listed, &outcome)?;
         failures.installation(&listed, &outcome)?;
@@ -91,26 +91,26 @@ fn write_installations(
     results_file.put_in_place()?;
     failures_file.put_in_place()?;
     table_file.put_in_place()?;
-    Ok(CausesTold { in_short, for_support })
+    Ok(CausesListed { in_short, for_support })
 }
 
 fn write_escalation(
     folder: &RunFolder,
-    ledger: &Ledger,
+    run_state: &RunState,
     summary: &Summary,
     causes: &escalation::cause::Causes,
     escalation: &Escalation,
 ) -> anyhow::Result<()> {
     let mut file = folder.disk().replace(&folder.file("escalation.md"))?;
-    escalation::write(&mut file, ledger, summary, causes, escalation)
+    escalation::write(&mut file, run_state, summary, causes, escalation)
         .context("cannot write escalation.md")?;
     file.put_in_place()
 }
 
-fn write_rejected(folder: &RunFolder, ledger: &Ledger) -> anyhow::Result<()> {
+fn write_rejected(folder: &RunFolder, run_state: &RunState) -> anyhow::Result<()> {
     let mut file = folder.disk().replace(&folder.file("rejected.csv"))?;
     let mut rows = RejectedRows::begin(&mut file)?;
-    if ledger.rejected > 0 {
+    if run_state.rejected > 0 {
         for event in list_events(&folder.journal())? {
             if let Event::Rejected(rejected) = event? {
                 rows.row(&rejected)?;

@@ -2,20 +2,20 @@
 
 use std::io::Write;
 
-use super::cell::Sheet;
+use super::csv_writer::CsvWriter;
 use crate::event::Rejected;
 
 const COLUMNS: [&str; 4] = ["line", "column", "reason", "raw"];
 
 /// Writes `rejected.csv`.
 pub struct RejectedRows<W: Write> {
-    out: Sheet<W>,
+    out: CsvWriter<W>,
 }
 
 impl<W: Write> RejectedRows<W> {
     /// Writes the header.
     pub fn begin(out: W) -> csv::Result<Self> {
-        Ok(Self { out: Sheet::begin(out, COLUMNS)? })
+        Ok(Self { out: CsvWriter::begin(out, COLUMNS)? })
     }
 
     /// Writes the line of one row.

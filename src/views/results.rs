@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-use super::cell::{self, Sheet};
+use super::csv_writer::{self, CsvWriter};
 use crate::{
     clock::stamp,
     event::{Failed, Listed, Reclaimed, Recovered, Skipped},
     failure::Stage,
-    journal::ledger::{Outcome, Tried},
-    route::Way,
+    journal::state::{Outcome, Tried},
+    route::Route,
 };
 
 const COLUMNS: [&str; 17] = [
@@ -33,13 +33,13 @@ const COLUMNS: [&str; 17] = [
 
 /// Writes `results.csv`.
 pub struct Results<W: Write> {
-    out: Sheet<W>,
+    out: CsvWriter<W>,
 }
 
 impl<W: Write> Results<W> {
     /// Writes the header.
     pub fn begin(out: W) -> csv::Result<Self> {
-        Ok(Self { out: Sheet::begin(out, COLUMNS)? })
+        Ok(Self { out: CsvWriter::begin(out, COLUMNS)? })
     }
 
     /// Writes the line of one installation.
@@ -69,16 +69,16 @@ fn recovered_cells(recovered: &Recovered) -> [String; 14] {
         recovered.via.name().into(),
         String::new(),
         String::new(),
-        cell::or_empty(recovered.exchange.http_status),
+        csv_writer::or_empty(recovered.exchange.http_status),
         recovered.remark().unwrap_or_default(),
-        cell::or_empty(recovered.reconnect_trace_id.as_ref()),
-        cell::or_empty(recovered.exchange.trace_id.as_ref()),
+        csv_writer::or_empty(recovered.reconnect_trace_id.as_ref()),
+        csv_writer::or_empty(recovered.exchange.trace_id.as_ref()),
         recovered.attempts.to_string(),
-        cell::or_empty(recovered.code_age_ms),
-        cell::or_empty(recovered.code_margin_ms),
+        csv_writer::or_empty(recovered.code_age_ms),
+        csv_writer::or_empty(recovered.code_margin_ms),
         stamp(recovered.started_at),
         stamp(recovered.at),
-        cell::or_empty(recovered.token_expires_at.map(stamp)),
+        csv_writer::or_empty(recovered.token_expires_at.map(stamp)),
     ]
 }
 
@@ -86,13 +86,13 @@ fn failed_cells(failed: &Failed) -> [String; 14] {
     let failure = &failed.failure;
     [
         failed.status().into(),
-        way_of(failure.stage).map(Way::name).unwrap_or_default().into(),
+        route_of(failure.stage).map(Route::name).unwrap_or_default().into(),
         failure.stage.to_string(),
         failure.class.to_string(),
-        cell::or_empty(failure.http_status),
+        csv_writer::or_empty(failure.http_status),
         failure.message.to_string(),
-        cell::or_empty(failed.reconnect_trace_id.as_ref()),
-        cell::or_empty(failed.token_trace_id.as_ref()),
+        csv_writer::or_empty(failed.reconnect_trace_id.as_ref()),
+        csv_writer::or_empty(failed.token_trace_id.as_ref()),
         failed.attempts.to_string(),
         String::new(),
         String::new(),
@@ -103,11 +103,11 @@ fn failed_cells(failed: &Failed) -> [String; 14] {
 }
 
 /// The way on which a stage lies.
-fn way_of(stage: Stage) -> Option<Way> {
+fn route_of(stage: Stage) -> Option<Route> {
     match stage {
-        Stage::Refresh => Some(Way::Refresh),
-        Stage::Reconnect | Stage::Exchange => Some(Way::Reconnect),
-        Stage::Agency => Some(Way::Agency),
+        Stage::Refresh => Some(Route::Refresh),
+        Stage::Reconnect | Stage::Exchange => Some(Route::Reconnect),
+        Stage::Agency => Some(Route::Agency),
         Stage::Input | Stage::Verify | Stage::Store => None,
     }
 }
@@ -115,7 +115,7 @@ fn way_of(stage: Stage) -> Option<Way> {
 fn skipped_cells(skipped: &Skipped) -> [String; 14] {
     let mut cells: [String; 14] = Default::default();
     cells[0] = "skipped".into();
-    cells[4] = cell::or_empty(skipped.call.as_ref().and_then(|call| call.http_status));
+    cells[4] = csv_writer::or_empty(skipped.call.as_ref().and_then(|call| call.http_status));
     cells[5] = skipped.in_words();
     cells[12] = stamp(skipped.at);
     cells

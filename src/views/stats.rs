@@ -11,10 +11,10 @@ use crate::{
     clock,
     event::{Call, Event, Failed, Verdict},
     failure::{Class, Failure, Stage},
-    highlevel::wording::normalised,
-    journal::ledger::Outcome,
+    highlevel::normalised_message::normalised,
+    journal::state::Outcome,
     pace::AskedRate,
-    route::Way,
+    route::Route,
     text::SafeText,
 };
 
@@ -68,7 +68,7 @@ impl Held {
 
 impl Stats {
     /// Takes an event into account.
-    pub fn hear(&mut self, event: &Event) {
+    pub fn observe(&mut self, event: &Event) {
         match event {
             Event::Exchanging(e) => self.reconnect(&e.reconnect),
             Event::Retrying(e) => {
@@ -96,7 +96,7 @@ impl Stats {
             _ => {}
         }
         let ahead_ms = self.ahead_ms;
-        self.bounds.hear(event, |at| at.as_millisecond().saturating_add(ahead_ms));
+        self.bounds.observe(event, |at| at.as_millisecond().saturating_add(ahead_ms));
     }
 
     fn away(&mut self, until: Timestamp) {
@@ -120,18 +120,18 @@ impl Stats {
         match stage {
             Stage::Reconnect => self.reconnect(call),
             Stage::Exchange | Stage::Store | Stage::Input => self.exchange(call),
-            Stage::Refresh => self.granting(Way::Refresh, call),
-            Stage::Agency => self.granting(Way::Agency, call),
+            Stage::Refresh => self.granting(Route::Refresh, call),
+            Stage::Agency => self.granting(Route::Agency, call),
             Stage::Verify => self.verify(call),
         }
     }
 
     /// The call of a way that gives tokens.
-    fn granting(&mut self, way: Way, call: &Call) {
-        match way {
-            Way::Reconnect => return self.exchange(call),
-            Way::Refresh => self.refreshes += 1,
-            Way::Agency => self.agency_calls += 1,
+    fn granting(&mut self, route: Route, call: &Call) {
+        match route {
+            Route::Reconnect => return self.exchange(call),
+            Route::Refresh => self.refreshes += 1,
+            Route::Agency => self.agency_calls += 1,
         }
         self.start(call);
     }

@@ -17,10 +17,10 @@ use crate::{
     exit::Exit,
     journal::{
         leaks::Search,
-        ledger::{AppBooks, Books, Chain, Ledger, LostGrant},
+        state::{AppBooks, Books, Chain, LostGrant, RunState},
     },
     pace::{AskedRate, Rate},
-    route::Way,
+    route::Route,
     text::SafeText,
 };
 
@@ -104,13 +104,13 @@ pub struct HaltInWords {
     /// What happened.
     pub message: SafeText,
     /// What that means and what to do about it.
-    pub ways_on: String,
+    pub next_steps: String,
 }
 
 impl HaltInWords {
-    fn of(ledger: &Ledger, halted: &Halted) -> Self {
+    fn of(run_state: &RunState, halted: &Halted) -> Self {
         let (app, message) = (halted.app.clone(), halted.message.clone());
-        Self { app, message, ways_on: halt::ways_on(ledger, halted) }
+        Self { app, message, next_steps: halt::next_steps(run_state, halted) }
     }
 
     /// What happened, and to which app.
@@ -131,14 +131,14 @@ pub struct AppInFigures {
 }
 
 impl AppInFigures {
-    fn all(ledger: &Ledger) -> BTreeMap<AppName, Self> {
+    fn all(run_state: &RunState) -> BTreeMap<AppName, Self> {
         let figures = |app: &AppOfRun| {
             let AppOfRun { name, client_id } = app.clone();
-            let books = ledger.books_of(Some(&name));
-            let halted = ledger.halt_of(Some(&name)).cloned();
+            let books = run_state.books_of(Some(&name));
+            let halted = run_state.halt_of(Some(&name)).cloned();
             (name, Self { client_id, books, halted })
         };
-        ledger.started.apps.iter().map(figures).collect()
+        run_state.started.apps.iter().map(figures).collect()
     }
 }
 
@@ -251,18 +251,18 @@ impl Summary {
     }
 
     /// Puts a run's figures together.
-    pub fn of(ledger: &Ledger, mut stats: Stats, causes: Causes) -> Self {
-        let started = &ledger.started;
-        let finished_at = ledger.finished.map(|end| end.at);
-        let books = ledger.books();
+    pub fn of(run_state: &RunState, mut stats: Stats, causes: Causes) -> Self {
+        let started = &run_state.started;
+        let finished_at = run_state.finished.map(|end| end.at);
+        let books = run_state.books();
         let exceeded = stats.exceeded();
-        let exit = if exceeded.is_some() { Exit::Bug } else { exit_of(ledger) };
+        let exit = if exceeded.is_some() { Exit::Bug } else { exit_of(run_state) };
         Self {
             format: FORMAT,
             program: env!("CARGO_PKG_NAME"),
             version: started.version.clone(),
             run_id: started.run_id.clone(),
-            state: state_of(ledger),
+            state: state_of(run_state),
             exit_code: exit.code(),
             exit,
             exceeded,
@@ -280,37 +280,41 @@ impl Summary {
                 shape: started.list.shape.clone(),
             },
             parent_run: started.parent.as_ref().map(|parent| parent.run_id.clone()),
-            chain: ledger.chain(),
+            chain: run_state.chain(),
             books,
-            left_off: ledger.left_off(),
+            left_off: run_state.left_off(),
             books_balance: books.balance(),
-            apps: AppInFigures::all(ledger),
-            halted: ledger.halted.clone(),
-            halts: ledger.halts.iter().map(|halted| HaltInWords::of(ledger, halted)).collect(),
-            interrupted_by: ledger.finished.and_then(|end| end.interrupted_by),
+            apps: AppInFigures::all(run_state),
+            halted: run_state.halted.clone(),
+            halts: run_state
+                .halts
+                .iter()
+                .map(|halted| HaltInWords::of(run_state, halted))
+                .collect(),
+            interrupted_by: run_state.finished.and_then(|end| end.interrupted_by),
             calls: stats.calls(),
             last_start: stats.last_start(),
-            takes_tokens_of_the_list: takes_tokens_of_the_list(ledger),
+            takes_tokens_of_the_list: takes_tokens_of_the_list(run_state),
             escalation: started.escalation.clone(),
-            rate: rate_reached(&RateAsked::of(ledger), &mut stats),
+            rate: rate_reached(&RateAsked::of(run_state), &mut stats),
             tokens: stats.proofs(),
             timings: stats.timings(),
-            clock_offset_ms: ledger.clock_offset_ms,
+            clock_offset_ms: run_state.clock_offset_ms,
             causes: causes.by_frequency(),
-            lost_grants: LostGrants::of(ledger.all_lost_grants()),
-            leaks: ledger.leaks.iter().map(|leak| leak.file.clone()).collect(),
+            lost_grants: LostGrants::of(run_state.all_lost_grants()),
+            leaks: run_state.leaks.iter().map(|leak| leak.file.clone()).collect(),
             search: None,
         }
     }
 }
 
-fn takes_tokens_of_the_list(ledger: &Ledger) -> bool {
-    let Started { via, skip_healthy, .. } = &ledger.started;
-    let (via, skip_healthy) = match &ledger.resumed {
+fn takes_tokens_of_the_list(run_state: &RunState) -> bool {
+    let Started { via, skip_healthy, .. } = &run_state.started;
+    let (via, skip_healthy) = match &run_state.resumed {
         Some(last) => (&last.via, last.skip_healthy),
         None => (via, *skip_healthy),
     };
-    skip_healthy || via.include(Way::Refresh)
+    skip_healthy || via.include(Route::Refresh)
 }
 
 /// What the last leg was asked for.
@@ -322,9 +326,9 @@ struct RateAsked<'a> {
 }
 
 impl<'a> RateAsked<'a> {
-    fn of(ledger: &'a Ledger) -> Self {
-        let started = &ledger.started;
-        match &ledger.resumed {
+    fn of(run_state: &'a RunState) -> Self {
+        let started = &run_state.started;
+        match &run_state.resumed {
             Some(last) => Self {
                 rate: &last.rate,
                 max_rate: last.max_rate.as_deref(),
@@ -366,8 +370,8 @@ fn rate_reached(asked: &RateAsked, stats: &mut Stats) -> RateReached {
     }
 }
 
-fn state_of(ledger: &Ledger) -> State {
-    match (&ledger.finished, &ledger.halted) {
+fn state_of(run_state: &RunState) -> State {
+    match (&run_state.finished, &run_state.halted) {
         (None, _) => State::Unfinished,
         (Some(_), Some(_)) => State::Halted,
         (Some(end), None) if end.interrupted_by.is_some() => State::Interrupted,
@@ -376,12 +380,12 @@ fn state_of(ledger: &Ledger) -> State {
 }
 
 /// The exit code that a run's journal stands for.
-pub fn exit_of(ledger: &Ledger) -> Exit {
-    let books = ledger.books();
-    if !books.balance() || !ledger.leaks.is_empty() {
+pub fn exit_of(run_state: &RunState) -> Exit {
+    let books = run_state.books();
+    if !books.balance() || !run_state.leaks.is_empty() {
         return Exit::Bug;
     }
-    match (state_of(ledger), ledger.finished.and_then(|end| end.interrupted_by)) {
+    match (state_of(run_state), run_state.finished.and_then(|end| end.interrupted_by)) {
         (State::Halted, _) => Exit::Halted,
         (State::Interrupted, Some(Interrupt::Terminate)) => Exit::Terminated,
         (State::Interrupted, _) => Exit::Interrupted,

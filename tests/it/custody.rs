@@ -14,7 +14,7 @@ use ghl_reconnect::{
     installation::Scope,
     journal::{
         disk::{Disk, Operation},
-        rescue,
+        spill,
     },
     sandbox::{AccessLife, Options, RefreshLife, StoredPair},
 };
@@ -234,7 +234,7 @@ fn power_cut(route: Route, count: usize, at: usize, seed: u64) -> Figures {
         cut(&run.join("journal.jsonl"), journal);
         let events = lines(&run.join("journal.jsonl"));
         let run_id = events[0]["started"]["run_id"].as_str().unwrap();
-        for (place, _) in rescue::found(&run, run_id).unwrap() {
+        for (place, _) in spill::found(&run, run_id).unwrap() {
             fs::remove_file(place).unwrap();
         }
         let resume = ["resume", run.to_str().unwrap(), "--retry-failed"];

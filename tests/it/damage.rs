@@ -12,8 +12,8 @@ use fastrand::Rng;
 use ghl_reconnect::{
     event::Event,
     journal::{
-        ledger::Ledger,
         reader::{JournalError, Reader},
+        state::RunState,
     },
     sandbox::Options,
 };
@@ -75,7 +75,7 @@ fn a_bit_that_turns_over_anywhere_in_the_journal_is_named_with_its_line() {
             continue;
         }
         fs::write(&damaged, flipped(bytes, at * 8 + random.usize(..8))).unwrap();
-        match Ledger::read(&damaged, |_| {}).err() {
+        match RunState::read(&damaged, |_| {}).err() {
             None if is_end => assert_eq!(events(&damaged), whole[..whole.len() - 1], "a torn line"),
             Some(JournalError::Damaged { line, .. }) => {
                 assert_eq!(line, line_at(bytes, at), "byte {at}");

@@ -16,15 +16,15 @@ use std::{
 
 use clap::Parser;
 use ghl_reconnect::{
-    commands::{self, Voice},
+    commands::{self, Console},
     exit::Exit,
     journal::{
         disk::{Disk, Operation},
-        rescue,
+        spill,
     },
     sandbox::Options,
     settings::args::{Cli, Command},
-    terminal::progress::{Colors, Talk},
+    terminal::progress::{Colors, Verbosity},
 };
 use serde_json::json;
 
@@ -32,7 +32,7 @@ use crate::support::{
     CLIENT_ID, CLIENT_SECRET, Ran, StandIn, Work, lines, location, locations, wait_until,
 };
 
-const QUIET: Voice = Voice { talk: Talk::Quiet, colors: Colors::Off };
+const QUIET: Console = Console { verbosity: Verbosity::Quiet, colors: Colors::Off };
 
 /// The program inside the test, on a disk of the test's making. The test must have its work
 /// directory undisturbed: a process that another test starts at this moment holds, until it is the
@@ -188,7 +188,7 @@ fn a_disk_that_never_answers_is_given_up_and_what_it_holds_is_saved_elsewhere() 
     let granted = stand_in.audit().grants.len();
     assert!(granted < 40, "no new code is asked for: {granted}");
     let events = lines(&work.path("run").join("journal.jsonl"));
-    let saved = rescue::found(&work.path("run"), events[0]["started"]["run_id"].as_str().unwrap());
+    let saved = spill::found(&work.path("run"), events[0]["started"]["run_id"].as_str().unwrap());
     assert!(saved.unwrap().iter().any(|(_, tokens)| !tokens.is_empty()), "in another place");
     drop(let_go);
     wait_until("the end of its thread", || still_open.strong_count() == 0);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, process::Stdio, time::Duration};
 
 use ghl_reconnect::{
     event::Event,
-    journal::ledger::{Ledger, Outcome},
+    journal::state::{Outcome, RunState},
     sandbox::Options,
 };
 use proptest::{prelude::*, sample::select, test_runner::Config};
@@ -170,7 +170,7 @@ proptest! {
 
 /// Each installation with how it stands, as a text that can be compared.
 fn state_of(journal: &std::path::Path) -> Vec<String> {
-    let ledger = Ledger::read(journal, |_| {}).unwrap();
+    let ledger = RunState::read(journal, |_| {}).unwrap();
     let outcomes = ledger.outcomes(journal).unwrap();
     outcomes
         .map(|item| item.unwrap())
@@ -191,7 +191,7 @@ fn any_prefix_of_a_journal_tells_a_prefix_of_the_state() {
     for length in 0..=journal.len() {
         fs::write(&prefix, &journal[..length]).unwrap();
         let Some(end) = journal[..length].iter().rposition(|byte| *byte == b'\n') else {
-            assert!(Ledger::read(&prefix, |_| {}).is_err(), "nothing whole in {length} bytes");
+            assert!(RunState::read(&prefix, |_| {}).is_err(), "nothing whole in {length} bytes");
             continue;
         };
         let state = state_of(&prefix);
@@ -208,7 +208,7 @@ fn any_prefix_of_a_journal_tells_a_prefix_of_the_state() {
 /// What is settled once stays as it is.
 fn remember_settled(journal: &std::path::Path, settled: &mut BTreeMap<u32, String>) {
     let mut events = 0;
-    let ledger = Ledger::read(journal, |_: &Event| events += 1).unwrap();
+    let ledger = RunState::read(journal, |_: &Event| events += 1).unwrap();
     assert!(events > 0);
     for item in ledger.outcomes(journal).unwrap() {
         let (listed, outcome) = item.unwrap();

@@ -84,12 +84,12 @@ type Script = dyn Fn(&Book, usize, &Seen) -> Reply + Send + Sync;
 /// What was handed out, and to whom.
 #[derive(Default)]
 pub(crate) struct Book {
-    state: Mutex<Ledger>,
+    state: Mutex<RunState>,
     mark: AtomicBool,
 }
 
 #[derive(Default)]
-struct Ledger {
+struct RunState {
     /// Code → (scope, id).
     codes: Vec<(String, (String, String))>,
     presented: Vec<String>,

@@ -8,13 +8,13 @@ use std::{
 
 use clap::Parser;
 use ghl_reconnect::{
-    commands::{self, Voice},
+    commands::{self, Console},
     exit::Exit,
     installation::Scope,
     journal::disk::{Disk, Operation},
     sandbox::{AccessLife, InstalledLocation, Options, RefreshLife, StoredPair},
     settings::args::{Cli, Command},
-    terminal::progress::{Colors, Talk},
+    terminal::progress::{Colors, Verbosity},
 };
 use serde_json::json;
 
@@ -23,7 +23,7 @@ use crate::support::{
     wait_until,
 };
 
-const QUIET: Voice = Voice { talk: Talk::Quiet, colors: Colors::Off };
+const QUIET: Console = Console { verbosity: Verbosity::Quiet, colors: Colors::Off };
 
 /// What the loopback and the wake-ups of threads may move an arrival by.
 const JITTER: Duration = Duration::from_millis(30);

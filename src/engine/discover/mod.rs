@@ -1,5 +1,5 @@
 //! The locations of agencies, page by page, as a list that `run` takes.
 
-pub mod position;
-pub mod scout;
-pub mod sheet;
+pub mod cursor;
+pub mod list_writer;
+pub mod pager;

@@ -2,25 +2,25 @@
 //! on disk, its connection, its turn, and the last word on whether it still makes sense.
 
 use super::{
-    Recovery, Setback,
-    listen::{call_without_answer, no_answer},
+    AttemptError, Recovery,
+    observe::{call_without_answer, no_answer},
 };
 use crate::{
     clock::Moment,
-    engine::{cancellation::Stop, watchdog::Step},
+    engine::{cancellation::Cancellation, watchdog::Step},
     failure::Stage,
     highlevel::client::{Connection, Departure, MayLeave, Unanswered},
-    pace::{Cleared, Lane, Place, Preparation, Readying},
+    pace::{Clearance, Lane, Preparation, Readying, Reservation},
 };
 
 impl Recovery<'_> {
     /// Waits until a call that nothing has to follow may be made ready; a run that is to end makes no
     /// more.
-    pub(crate) async fn preparation(&self) -> Result<Preparation, Setback> {
+    pub(crate) async fn preparation(&self) -> Result<Preparation, AttemptError> {
         self.enter(Step::TurnToReconnect);
         tokio::select! {
             biased;
-            cause = self.tools.stop.requested() => Err(Setback::Stopped(cause)),
+            cause = self.tools.stop.cancelled() => Err(AttemptError::Stopped(cause)),
             preparation = self.tools.pacer.preparation() => Ok(preparation),
         }
     }
@@ -30,16 +30,16 @@ impl Recovery<'_> {
         &mut self,
         stage: Stage,
         readying: Readying,
-    ) -> Result<Departure, Setback> {
+    ) -> Result<Departure, AttemptError> {
         let cleared = self.clear_in(Lane::Other, stage, readying).await?;
-        Ok(cleared.depart(unless_stopped(&self.tools.stop)).0)
+        Ok(cleared.depart(unless_cancelled(&self.tools.stop)).0)
     }
 
     /// Makes the asking for a code ready and waits for its turn. Where the server closes each
     /// connection after an answer, the one for the exchange is made before.
     pub(crate) async fn clear_for_code(
         &mut self,
-    ) -> Result<(Departure, Place, Option<Connection>), Setback> {
+    ) -> Result<(Departure, Reservation, Option<Connection>), AttemptError> {
         let preparation = self.preparation().await?;
         if self.tools.pacer.codes_come_too_late() {
             // What is being synced now would take this code's life, too.
@@ -55,9 +55,9 @@ impl Recovery<'_> {
         };
         let readying = Readying::Ahead(preparation);
         let cleared = self.clear_in(Lane::Reconnect, Stage::Reconnect, readying).await?;
-        let (departure, place) = cleared.depart(unless_stopped(&self.tools.stop));
-        match place {
-            Some(place) => Ok((departure, place, spare)),
+        let (departure, reservation) = cleared.depart(unless_cancelled(&self.tools.stop));
+        match reservation {
+            Some(reservation) => Ok((departure, reservation, spare)),
             None => Err(self.held_back()),
         }
     }
@@ -67,11 +67,11 @@ impl Recovery<'_> {
         lane: Lane,
         stage: Stage,
         readying: Readying,
-    ) -> Result<Cleared, Setback> {
+    ) -> Result<Clearance, AttemptError> {
         let tools = self.tools;
         let cleared = tokio::select! {
             biased;
-            cause = tools.stop.requested() => return Err(Setback::Stopped(cause)),
+            cause = tools.stop.cancelled() => return Err(AttemptError::Stopped(cause)),
             cleared = tools.pacer.clear(&tools.client, lane, None, readying) => cleared,
         };
         match cleared {
@@ -87,27 +87,27 @@ impl Recovery<'_> {
         stage: Stage,
         sent: &Moment,
         unanswered: Unanswered,
-    ) -> Setback {
+    ) -> AttemptError {
         if matches!(unanswered, Unanswered::HeldBack) {
             return self.held_back();
         }
-        self.heed_silence(lane, sent);
+        self.observe_no_answer(lane, sent);
         let failure = no_answer(stage, unanswered);
         self.failed(failure, call_without_answer(sent)).await
     }
 
     /// Nothing was sent, since the run is to end, or since it was stopped for so long that the next one
     /// counts on nothing leaving any more.
-    fn held_back(&self) -> Setback {
+    fn held_back(&self) -> AttemptError {
         match self.tools.stop.cause() {
-            Some(cause) => Setback::Stopped(cause),
-            None => Setback::Failed(no_answer(Stage::Reconnect, Unanswered::HeldBack), None),
+            Some(cause) => AttemptError::Stopped(cause),
+            None => AttemptError::Failed(no_answer(Stage::Reconnect, Unanswered::HeldBack), None),
         }
     }
 }
 
 /// A run that is to end asks for nothing more, up to the last moment.
-fn unless_stopped(stop: &Stop) -> impl FnOnce(&Moment) -> MayLeave + Send + 'static {
+fn unless_cancelled(stop: &Cancellation) -> impl FnOnce(&Moment) -> MayLeave + Send + 'static {
     let stop = stop.clone();
     move |_| if stop.cause().is_none() { MayLeave::Yes } else { MayLeave::No }
 }

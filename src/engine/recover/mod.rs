@@ -2,14 +2,14 @@
 //! them leads to tokens on disk.
 
 mod agency;
-pub mod decide;
 mod departure;
-mod in_the_end;
-mod listen;
+pub mod no_route;
+pub mod observe;
 mod reconnect;
 mod refresh;
-pub mod roads;
-mod trial;
+pub mod retry;
+pub mod routes;
+pub mod token_check;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -20,15 +20,15 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::time::sleep;
 
-pub(crate) use self::listen::continued;
+pub(crate) use self::observe::continued;
 use self::{
-    decide::{Ground, Next},
-    in_the_end::Obstacle,
-    roads::Roads,
+    no_route::RouteUnavailable,
+    retry::{KnownGood, Next},
+    routes::Routes,
 };
 use super::{
     batch::Job,
-    cancellation::{Cause, Stop},
+    cancellation::{Cancellation, Cause},
     dispatcher::{Dispatcher, Slot},
     gauge::Gauge,
     outage::{self, Blame},
@@ -49,10 +49,10 @@ use crate::{
     installation::{Installation, Scope},
     journal::{
         recoveries::RecoveryLog,
-        writer::{Custody, CustodyLost},
+        writer::{StorageError, TokenFile},
     },
     pace::Pacer,
-    route::Way,
+    route::Route,
     text::SafeText,
 };
 
@@ -61,7 +61,7 @@ pub struct Tools {
     /// The API.
     pub client: Client,
     /// The ways back, and which of them are open.
-    pub roads: Roads,
+    pub routes: Routes,
     /// When requests may start.
     pub pacer: Pacer,
     /// Where it is said what happens.
@@ -69,7 +69,7 @@ pub struct Tools {
     /// The app, where the run has several.
     pub app: Option<AppName>,
     /// Whether the run is to end, or its part for this app.
-    pub stop: Stop,
+    pub stop: Cancellation,
     /// Who may go, and whose a failure is.
     pub dispatcher: Arc<Dispatcher>,
     /// How far the server's clock is from ours.
@@ -85,7 +85,7 @@ pub struct Tools {
     /// What each of them waits for.
     pub watchdog: Watchdog,
     /// Whether it was said that the day's allowance is too small.
-    pub day_is_told: AtomicBool,
+    pub day_is_recorded: AtomicBool,
 }
 
 impl Tools {
@@ -95,13 +95,13 @@ impl Tools {
         class: Class,
         why: &str,
         rule: Option<HaltRule>,
-    ) -> Result<(), CustodyLost> {
-        if !self.stop.request(Cause::Halted) {
+    ) -> Result<(), StorageError> {
+        if !self.stop.cancel(Cause::Halted) {
             return Ok(());
         }
         let (message, app) = (SafeText::new(why), self.app.clone());
         let halted = Halted { at: clock::now(), class, message, app, rule };
-        self.recorder.tell(Event::Halted(halted)).await
+        self.recorder.record(Event::Halted(halted)).await
     }
 }
 
@@ -109,7 +109,7 @@ impl Tools {
 #[derive(Debug)]
 pub enum Ending {
     /// The token pair is on disk, by this route.
-    Recovered(Way),
+    Recovered(Route),
     /// Its tokens are good: nothing was asked for.
     Skipped,
     /// Given up.
@@ -119,7 +119,7 @@ pub enum Ending {
     /// The run is to end and this installation was left as it is.
     Abandoned,
     /// The disk does not take what it is given.
-    CustodyLost(CustodyLost),
+    StorageError(StorageError),
 }
 
 /// Recovers one installation, which has a slot. The slot comes back with the ending, so that nobody
@@ -136,15 +136,15 @@ pub async fn recover(tools: &Tools, job: &Job, slot: Slot) -> (Ending, Option<Sl
         attempts_before: job.before.attempts,
         slot: Some(slot),
         for_all: None,
-        pardons: 0,
-        is_echo: false,
+        free_retries: 0,
+        is_stale_throttle: false,
         refresh_sent: None,
         reconnect_trace_id: None,
         token_trace_id: None,
         trace_ids: job.before.trace_ids.clone(),
         last: None,
     };
-    let ending = recovery.run().await.unwrap_or_else(Ending::CustodyLost);
+    let ending = recovery.run().await.unwrap_or_else(Ending::StorageError);
     (ending, recovery.slot.take())
 }
 
@@ -163,9 +163,9 @@ struct Recovery<'a> {
     /// A failure that concerns all.
     for_all: Option<Failure>,
     /// Failures that cost no attempt.
-    pardons: u32,
+    free_retries: u32,
     /// Whether the last answer only repeated a "too many" that another installation got.
-    is_echo: bool,
+    is_stale_throttle: bool,
     /// When the refresh token may have been spent.
     refresh_sent: Option<Moment>,
     reconnect_trace_id: Option<SafeText>,
@@ -175,25 +175,25 @@ struct Recovery<'a> {
 }
 
 /// Why a conversation did not end with tokens on disk.
-enum Setback {
+enum AttemptError {
     Failed(Failure, Option<Call>),
     /// This way is not open to the installation, as was found out just now.
     Blocked(Failure),
     /// Tokens came for somebody else, or are refused where they are tried.
     NotToBeUsed(Failure, Call, Box<TokenPair>),
     Stopped(Cause),
-    CustodyLost(CustodyLost),
+    StorageError(StorageError),
 }
 
-impl From<CustodyLost> for Setback {
-    fn from(lost: CustodyLost) -> Self {
-        Self::CustodyLost(lost)
+impl From<StorageError> for AttemptError {
+    fn from(lost: StorageError) -> Self {
+        Self::StorageError(lost)
     }
 }
 
 /// Tokens that were granted.
 struct Granted {
-    way: Way,
+    route: Route,
     pair: TokenPair,
     call: Call,
     received: Moment,
@@ -223,44 +223,44 @@ impl Drop for Recovery<'_> {
 }
 
 impl Recovery<'_> {
-    async fn run(&mut self) -> Result<Ending, CustodyLost> {
-        if let Some(ending) = self.try_old_token().await? {
+    async fn run(&mut self) -> Result<Ending, StorageError> {
+        if let Some(ending) = self.check_old_token().await? {
             return Ok(ending);
         }
         let tools = self.tools;
-        let (mut failed, mut obstacles) = (None, Vec::new());
-        for way in tools.roads.ways().iter() {
-            if way == Way::Agency && self.installation.scope == Scope::Location {
+        let (mut failed, mut unavailable) = (None, Vec::new());
+        for route in tools.routes.routes().iter() {
+            if route == Route::Agency && self.installation.scope == Scope::Location {
                 self.wait_for_agencies().await;
             }
-            if let Err(obstacle) = tools.roads.open_to(way, self.job) {
-                obstacles.push(Obstacle::closed(way, obstacle));
+            if let Err(failure) = tools.routes.check_open(route, self.job) {
+                unavailable.push(RouteUnavailable::closed(route, failure));
                 continue;
             }
             if let Some((failure, call)) = failed.take() {
                 // Why another way is tried now.
                 self.wait_for_next(failure, call, Duration::ZERO).await?;
             }
-            match self.go(way).await? {
+            match self.go(route).await? {
                 Passed::Through(ending) => return Ok(ending),
                 Passed::Blocked(failure, call) => {
-                    obstacles.push(Obstacle::tried(way, failure.clone(), call.clone()));
+                    unavailable.push(RouteUnavailable::tried(route, failure.clone(), call.clone()));
                     failed = Some((failure, call));
                 }
             }
         }
-        self.give_up_in_the_end(obstacles).await
+        self.fail_without_route(unavailable).await
     }
 
     /// One way, as many conversations as it may take.
-    async fn go(&mut self, way: Way) -> Result<Passed, CustodyLost> {
+    async fn go(&mut self, route: Route) -> Result<Passed, StorageError> {
         (self.attempts_before, self.attempt) = (self.attempts(), 0);
         loop {
             self.attempt += 1;
-            let (failure, call) = match self.converse_as_scout(way).await {
-                Ok(()) => return Ok(Passed::Through(Ending::Recovered(way))),
-                Err(Setback::Failed(failure, call)) => (failure, call),
-                Err(Setback::Blocked(failure)) => {
+            let (failure, call) = match self.attempt_as_canary(route).await {
+                Ok(()) => return Ok(Passed::Through(Ending::Recovered(route))),
+                Err(AttemptError::Failed(failure, call)) => (failure, call),
+                Err(AttemptError::Blocked(failure)) => {
                     self.attempt -= 1;
                     return Ok(Passed::Blocked(failure, None));
                 }
@@ -279,22 +279,22 @@ impl Recovery<'_> {
                 }
                 Ok(Blame::Own | Blame::Undecided) => {}
             }
-            if self.is_pardoned(&failure) {
+            if self.is_free_retry(&failure) {
                 // The pace is not this installation's fault either.
-                self.pardons += 1;
+                self.free_retries += 1;
                 self.wait_for_next(failure, call, Duration::ZERO).await?;
                 self.attempt -= 1;
                 continue;
             }
-            let (attempts, ground) = (self.tools.attempts, self.ground());
-            match decide::next(&failure, self.attempt, attempts, ground, fastrand::u64(..)) {
+            let (attempts, known_good) = (self.tools.attempts, self.known_good());
+            match retry::next(&failure, self.attempt, attempts, known_good, fastrand::u64(..)) {
                 Next::Again(wait) => self.wait_for_next(failure, call, wait).await?,
-                Next::OtherWay => {
-                    self.judge_route(way, &failure);
+                Next::OtherRoute => {
+                    self.judge_route(route, &failure);
                     return Ok(Passed::Blocked(failure, call));
                 }
                 Next::GiveUp => {
-                    self.judge_route(way, &failure);
+                    self.judge_route(route, &failure);
                     return self.give_up(failure, call).await.map(Passed::Through);
                 }
             }
@@ -302,12 +302,12 @@ impl Recovery<'_> {
     }
 
     /// Looks whether the failure of a route concerns the others too.
-    fn judge_route(&mut self, way: Way, failure: &Failure) {
+    fn judge_route(&mut self, route: Route, failure: &Failure) {
         if !self.tools.dispatcher.route_failed(self.row, failure) {
             return;
         }
-        self.tools.roads.learn(way, failure);
-        if !self.tools.roads.lead_around(failure) {
+        self.tools.routes.learn(route, failure);
+        if !self.tools.routes.bypass(failure) {
             self.for_all = Some(failure.clone());
         }
     }
@@ -326,7 +326,7 @@ impl Recovery<'_> {
         tokio::select! {
             biased;
             blame = self.tools.dispatcher.blame(failure.stage, self.row) => Ok(blame),
-            cause = self.tools.stop.requested() => Err(cause),
+            cause = self.tools.stop.cancelled() => Err(cause),
         }
     }
 
@@ -335,8 +335,8 @@ impl Recovery<'_> {
         &mut self,
         failure: Failure,
         call: Option<Call>,
-    ) -> Result<(), CustodyLost> {
-        self.tell_retrying(failure, call, None).await?;
+    ) -> Result<(), StorageError> {
+        self.record_retrying(failure, call, None).await?;
         self.enter(Step::Outage);
         self.take_slot().await;
         Ok(())
@@ -351,46 +351,46 @@ impl Recovery<'_> {
         let urgency = if in_doubt { Urgency::Urgent } else { Urgency::None };
         tokio::select! {
             biased;
-            _ = self.tools.stop.requested() => {}
+            _ = self.tools.stop.cancelled() => {}
             slot = self.tools.dispatcher.slot_again(self.row, urgency) => self.slot = Some(slot),
         }
     }
 
     /// Waits, without a slot, for the agencies whose tokens may serve it.
     async fn wait_for_agencies(&mut self) {
-        if self.tools.roads.are_agencies_done() {
+        if self.tools.routes.are_agencies_done() {
             return;
         }
         self.slot = None;
         self.enter(Step::Agencies);
-        self.tools.roads.agencies_are_done().await;
+        self.tools.routes.agencies_are_done().await;
         self.enter(Step::Slot);
         self.take_slot().await;
     }
 
     /// Ends with whatever is no failure of the way.
-    async fn end(&mut self, setback: Setback) -> Result<Ending, CustodyLost> {
-        match setback {
-            Setback::CustodyLost(lost) => Err(lost),
-            Setback::Stopped(cause) => {
+    async fn end(&mut self, error: AttemptError) -> Result<Ending, StorageError> {
+        match error {
+            AttemptError::StorageError(lost) => Err(lost),
+            AttemptError::Stopped(cause) => {
                 self.attempt -= 1;
                 self.abandon(cause, None).await
             }
-            Setback::NotToBeUsed(failure, call, pair) => {
+            AttemptError::NotToBeUsed(failure, call, pair) => {
                 if self.tools.dispatcher.route_failed(self.row, &failure) {
                     self.for_all = Some(failure.clone());
                 }
                 self.quarantine(failure, call, &pair).await
             }
-            Setback::Failed(failure, call) => self.give_up(failure, call).await,
-            Setback::Blocked(failure) => self.give_up(failure, None).await,
+            AttemptError::Failed(failure, call) => self.give_up(failure, call).await,
+            AttemptError::Blocked(failure) => self.give_up(failure, None).await,
         }
     }
 
     /// Ends before anything was asked for.
-    async fn end_early(&mut self, setback: Setback) -> Result<Ending, CustodyLost> {
+    async fn end_early(&mut self, error: AttemptError) -> Result<Ending, StorageError> {
         self.attempt += 1;
-        self.end(setback).await
+        self.end(error).await
     }
 
     /// Conversations in all legs, on all ways.
@@ -399,100 +399,100 @@ impl Recovery<'_> {
     }
 
     /// Whether HighLevel has given an answer in this leg that is no sign of an outage.
-    fn ground(&self) -> Ground {
+    fn known_good(&self) -> KnownGood {
         if self.tools.dispatcher.has_been_good(Stage::Reconnect) {
-            Ground::Known
+            KnownGood::Known
         } else {
-            Ground::Unknown
+            KnownGood::Unknown
         }
     }
 
     /// One conversation; alone on its way as long as nobody knows whether the way is there at all.
-    async fn converse_as_scout(&mut self, way: Way) -> Result<(), Setback> {
+    async fn attempt_as_canary(&mut self, route: Route) -> Result<(), AttemptError> {
         let tools = self.tools;
         self.enter(Step::Outage);
         let _alone = tokio::select! {
             biased;
-            cause = tools.stop.requested() => return Err(Setback::Stopped(cause)),
-            alone = tools.roads.scout(way) => alone,
+            cause = tools.stop.cancelled() => return Err(AttemptError::Stopped(cause)),
+            alone = tools.routes.canary(route) => alone,
         };
-        tools.roads.open_to(way, self.job).map_err(Setback::Blocked)?;
-        let conversed = self.converse(way).await;
-        match &conversed {
-            Err(Setback::Failed(failure, _)) if failure.class == Class::EndpointRemoved => {
+        tools.routes.check_open(route, self.job).map_err(AttemptError::Blocked)?;
+        let attempted = self.attempt(route).await;
+        match &attempted {
+            Err(AttemptError::Failed(failure, _)) if failure.class == Class::EndpointRemoved => {
                 // One that is known to be there is judged by several installations.
-                if !tools.roads.is_proven(way) {
-                    tools.roads.learn(way, failure);
+                if !tools.routes.is_proven(route) {
+                    tools.routes.learn(route, failure);
                 }
             }
-            Ok(()) | Err(Setback::NotToBeUsed(..)) => tools.roads.prove(way),
-            Err(Setback::Failed(failure, _)) if failure.http_status.is_some() => {
-                tools.roads.prove(way);
+            Ok(()) | Err(AttemptError::NotToBeUsed(..)) => tools.routes.prove(route),
+            Err(AttemptError::Failed(failure, _)) if failure.http_status.is_some() => {
+                tools.routes.prove(route);
             }
             Err(_) => {}
         }
-        conversed
+        attempted
     }
 
     /// One conversation, up to tokens on disk.
-    async fn converse(&mut self, way: Way) -> Result<(), Setback> {
-        let granted = match way {
-            Way::Refresh => self.converse_by_refresh().await?,
-            Way::Reconnect => self.converse_by_code().await?,
-            Way::Agency => self.converse_by_agency().await?,
+    async fn attempt(&mut self, route: Route) -> Result<(), AttemptError> {
+        let granted = match route {
+            Route::Refresh => self.attempt_refresh().await?,
+            Route::Reconnect => self.attempt_reconnect().await?,
+            Route::Agency => self.attempt_agency().await?,
         };
         self.enter(Step::Disk);
         let client_id = &self.tools.client.credentials().client_id;
         match granted.pair.belongs_to(self.installation, client_id) {
             Ok(()) => self.take_in(granted).await,
-            Err(mismatch) => Err(misdirected(&mismatch, granted)),
+            Err(mismatch) => Err(wrong_tenant(&mismatch, granted)),
         }
     }
 
     /// Brings tokens to disk; where they are to prove themselves, they do so when they are safe.
-    async fn take_in(&mut self, granted: Granted) -> Result<(), Setback> {
+    async fn take_in(&mut self, granted: Granted) -> Result<(), AttemptError> {
         let tools = self.tools;
-        let Some(path) = &tools.roads.trials().new else {
+        let Some(path) = &tools.routes.token_checks().new else {
             return Ok(self.keep(granted).await?);
         };
         self.keep_untried(&granted).await?;
-        match self.try_new_token(&granted, path).await? {
-            Ok(verified) => Ok(self.tell_recovered(granted, Some(verified)).await?),
+        match self.check_new_token(&granted, path).await? {
+            Ok(verified) => Ok(self.record_recovered(granted, Some(verified)).await?),
             Err((failure, call)) => {
-                Err(Setback::NotToBeUsed(failure, call, Box::new(granted.pair)))
+                Err(AttemptError::NotToBeUsed(failure, call, Box::new(granted.pair)))
             }
         }
     }
 
-    async fn keep(&self, granted: Granted) -> Result<(), CustodyLost> {
+    async fn keep(&self, granted: Granted) -> Result<(), StorageError> {
         let document = self.document(&granted.pair);
         let event = Event::Recovered(Box::new(self.recovered(&granted, None)));
         let begun = Instant::now();
-        self.tools.recorder.keep(Custody::Tokens, &document, event).await?;
+        self.tools.recorder.keep(TokenFile::Tokens, &document, event).await?;
         self.tools.pacer.disk_took(begun.elapsed());
         self.pass_on(&granted);
         Ok(())
     }
 
-    async fn keep_untried(&self, granted: &Granted) -> Result<(), CustodyLost> {
+    async fn keep_untried(&self, granted: &Granted) -> Result<(), StorageError> {
         let untried = Untried {
             row: self.row,
             id: self.installation.id.clone(),
             at: granted.received.day(),
-            via: granted.way,
+            via: granted.route,
             call: granted.call.clone(),
         };
         let document = self.document(&granted.pair);
-        self.tools.recorder.keep(Custody::Tokens, &document, Event::Untried(untried)).await
+        self.tools.recorder.keep(TokenFile::Tokens, &document, Event::Untried(untried)).await
     }
 
-    async fn tell_recovered(
+    async fn record_recovered(
         &self,
         granted: Granted,
         verified: Option<Verified>,
-    ) -> Result<(), CustodyLost> {
+    ) -> Result<(), StorageError> {
         let event = Event::Recovered(Box::new(self.recovered(&granted, verified)));
-        self.tools.recorder.tell_durably(event).await?;
+        self.tools.recorder.record_durably(event).await?;
         self.pass_on(&granted);
         Ok(())
     }
@@ -505,7 +505,7 @@ impl Recovery<'_> {
         if self.installation.scope == Scope::Company {
             let (token, expires_at) = (granted.pair.access_token(), granted.pair.expires_at());
             let company = self.installation.id.clone();
-            self.tools.roads.agencies().insert(company, token.clone(), expires_at);
+            self.tools.routes.agencies().insert(company, token.clone(), expires_at);
         }
     }
 
@@ -514,7 +514,7 @@ impl Recovery<'_> {
             row: self.row,
             id: self.installation.id.clone(),
             attempts: self.attempts(),
-            via: granted.way,
+            via: granted.route,
             started_at: self.started_at,
             at: granted.received.day(),
             reconnect_trace_id: self.reconnect_trace_id.clone(),
@@ -532,7 +532,7 @@ impl Recovery<'_> {
         failure: Failure,
         call: Call,
         pair: &TokenPair,
-    ) -> Result<Ending, CustodyLost> {
+    ) -> Result<Ending, StorageError> {
         let mut document = Map::new();
         document.insert("quarantined_for".into(), failure.class.name().into());
         document.insert("reason".into(), failure.message.as_str().into());
@@ -540,7 +540,7 @@ impl Recovery<'_> {
         document.extend(self.document(pair));
         self.trace_ids.extend(call.trace_id.clone());
         let event = self.failed_event(failure.clone(), Some(call));
-        self.tools.recorder.keep(Custody::Quarantine, &document, event).await?;
+        self.tools.recorder.keep(TokenFile::Quarantine, &document, event).await?;
         Ok(self.ended_with(failure))
     }
 
@@ -556,23 +556,23 @@ impl Recovery<'_> {
         &mut self,
         failure: Failure,
         call: Option<Call>,
-    ) -> Result<Ending, CustodyLost> {
+    ) -> Result<Ending, StorageError> {
         let event = self.failed_event(failure.clone(), call);
-        self.tools.recorder.tell(event).await?;
+        self.tools.recorder.record(event).await?;
         Ok(self.ended_with(failure))
     }
 
     /// Leaves the installation as it is. One that was never asked for stays without an outcome.
-    async fn abandon(&mut self, cause: Cause, call: Option<Call>) -> Result<Ending, CustodyLost> {
+    async fn abandon(&mut self, cause: Cause, call: Option<Call>) -> Result<Ending, StorageError> {
         if let Some(last) = self.last.take() {
             let (class, word) = match cause {
                 Cause::Interrupted(_) => (Class::Interrupted, "interrupted"),
-                Cause::Halted | Cause::CustodyLost => (Class::Halted, "halted"),
+                Cause::Halted | Cause::StorageError => (Class::Halted, "halted"),
             };
             let message = format!("the run was {word} before the next attempt, after {last}");
             let failure = Failure { class, message: SafeText::new(&message), ..last };
             let event = self.failed_event(failure, call);
-            self.tools.recorder.tell(event).await?;
+            self.tools.recorder.record(event).await?;
         }
         Ok(Ending::Abandoned)
     }
@@ -582,9 +582,9 @@ impl Recovery<'_> {
         failure: Failure,
         call: Option<Call>,
         wait: Duration,
-    ) -> Result<(), CustodyLost> {
+    ) -> Result<(), StorageError> {
         let keeps_slot = self.tools.dispatcher.concerns_the_canary(&failure);
-        self.tell_retrying(failure, call, Some(wait)).await?;
+        self.record_retrying(failure, call, Some(wait)).await?;
         if wait.is_zero() {
             return Ok(());
         }
@@ -593,7 +593,7 @@ impl Recovery<'_> {
         }
         self.enter(Step::Backoff(wait));
         tokio::select! {
-            _ = self.tools.stop.requested() => {}
+            _ = self.tools.stop.cancelled() => {}
             () = sleep(wait) => {
                 self.enter(Step::Slot);
                 self.take_slot().await;
@@ -602,12 +602,12 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    async fn tell_retrying(
+    async fn record_retrying(
         &mut self,
         failure: Failure,
         call: Option<Call>,
         wait: Option<Duration>,
-    ) -> Result<(), CustodyLost> {
+    ) -> Result<(), StorageError> {
         let retrying = Retrying {
             row: self.row,
             id: self.installation.id.clone(),
@@ -618,15 +618,15 @@ impl Recovery<'_> {
             wait_ms: wait.map(clock::millis),
         };
         self.last = Some(failure);
-        self.tools.recorder.tell(Event::Retrying(retrying)).await
+        self.tools.recorder.record(Event::Retrying(retrying)).await
     }
 
     /// Whether a failure is that of a pace which another installation was told of before. So many
     /// times only: an installation that is all by itself in failing must in the end make room for
     /// another.
-    fn is_pardoned(&self, failure: &Failure) -> bool {
-        let is_of_the_pace = failure.class == Class::RateLimited && self.is_echo;
-        is_of_the_pace && self.pardons < self.tools.attempts
+    fn is_free_retry(&self, failure: &Failure) -> bool {
+        let is_of_the_pace = failure.class == Class::RateLimited && self.is_stale_throttle;
+        is_of_the_pace && self.free_retries < self.tools.attempts
     }
 
     /// What the installation waits for from now on, for the watchdog and the dispatcher.
@@ -651,12 +651,12 @@ impl Recovery<'_> {
     }
 }
 
-fn misdirected(mismatch: &Mismatch, granted: Granted) -> Setback {
-    let Granted { way, pair, call, .. } = granted;
+fn wrong_tenant(mismatch: &Mismatch, granted: Granted) -> AttemptError {
+    let Granted { route, pair, call, .. } = granted;
     let failure = Failure {
         http_status: call.http_status,
         trace_id: call.trace_id.clone(),
-        ..Failure::without_answer(roads::stage_of(way), mismatch.class, &mismatch.message)
+        ..Failure::without_answer(routes::stage_of(route), mismatch.class, &mismatch.message)
     };
-    Setback::NotToBeUsed(failure, call, Box::new(pair))
+    AttemptError::NotToBeUsed(failure, call, Box::new(pair))
 }

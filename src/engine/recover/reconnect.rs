@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    CodeTimes, Granted, Recovery, Setback, Tools,
-    listen::{call_of, call_without_answer, no_answer},
+    AttemptError, CodeTimes, Granted, Recovery, Tools,
+    observe::{call_of, call_without_answer, no_answer},
 };
 use crate::{
     clock::{self, Moment},
@@ -18,8 +18,8 @@ use crate::{
         grant::{self, CodeLife, Grant},
         tokens,
     },
-    pace::{Lane, Place, Readying},
-    route::Way,
+    pace::{Lane, Readying, Reservation},
+    route::Route,
     secret::AuthorizationCode,
 };
 
@@ -31,8 +31,9 @@ const NEVER_LEFT_TRIES: u32 = 10;
 
 impl Recovery<'_> {
     /// One code, one exchange.
-    pub(crate) async fn converse_by_code(&mut self) -> Result<Granted, Setback> {
-        let Asked { grant, call: reconnect, place, connection, came } = self.ask_for_code().await?;
+    pub(crate) async fn attempt_reconnect(&mut self) -> Result<Granted, AttemptError> {
+        let Asked { grant, call: reconnect, reservation, connection, came } =
+            self.ask_for_code().await?;
         let exchanging = Exchanging {
             row: self.row,
             id: self.installation.id.clone(),
@@ -43,20 +44,20 @@ impl Recovery<'_> {
         };
         // Were the process killed after the exchange, this is how one knows of a lost grant.
         self.enter(Step::Disk);
-        self.tools.recorder.tell_first(Event::Exchanging(exchanging)).await?;
-        self.exchange(grant, place, connection, came).await
+        self.tools.recorder.record_first(Event::Exchanging(exchanging)).await?;
+        self.exchange(grant, reservation, connection, came).await
     }
 
-    async fn ask_for_code(&mut self) -> Result<Asked, Setback> {
-        let (departure, place, spare) = self.clear_for_code().await?;
+    async fn ask_for_code(&mut self) -> Result<Asked, AttemptError> {
+        let (departure, reservation, spare) = self.clear_for_code().await?;
         // The endpoint may have been found gone while this one waited.
-        self.tools.roads.open_to(Way::Reconnect, self.job).map_err(Setback::Blocked)?;
+        self.tools.routes.check_open(Route::Reconnect, self.job).map_err(AttemptError::Blocked)?;
         self.enter(Step::Reconnect);
         let sent = Moment::now();
         let answer = self.tools.client.reconnect(departure, self.installation).await;
         match answer {
             Ok((reply, connection)) => {
-                self.heed(Lane::Reconnect, &reply).await?;
+                self.observe(Lane::Reconnect, &reply).await?;
                 let call = call_of(&reply);
                 self.reconnect_trace_id.clone_from(&call.trace_id);
                 match grant::grant_of(&reply) {
@@ -69,7 +70,13 @@ impl Recovery<'_> {
                             .pacer
                             .code_lives(grant.life.left(&reply.received).unwrap_or_default());
                         let connection = spare.unwrap_or(connection);
-                        Ok(Asked { grant, call, place, connection, came: reply.received.instant() })
+                        Ok(Asked {
+                            grant,
+                            call,
+                            reservation,
+                            connection,
+                            came: reply.received.instant(),
+                        })
                     }
                     Err(failure) => Err(self.failed(failure, call).await),
                 }
@@ -85,13 +92,13 @@ impl Recovery<'_> {
     async fn exchange(
         &mut self,
         grant: Grant,
-        place: Place,
+        reservation: Reservation,
         connection: Connection,
         came: Instant,
-    ) -> Result<Granted, Setback> {
+    ) -> Result<Granted, AttemptError> {
         let Grant { mut code, life, .. } = grant;
         let (mut held, mut readying) = (Some(connection), Readying::Code(came));
-        let mut place = Some(place);
+        let mut reservation = Some(reservation);
         for _ in 0..NEVER_LEFT_TRIES {
             let departure = match self.clear_to_exchange(&life, held.take(), readying).await? {
                 Ok(departure) => departure,
@@ -102,7 +109,7 @@ impl Recovery<'_> {
                 }
             };
             readying = Readying::Again;
-            place.take();
+            reservation.take();
             self.enter(Step::Exchange);
             let sent = Moment::now();
             match self.tools.client.exchange(departure, code, self.installation.scope).await {
@@ -116,14 +123,19 @@ impl Recovery<'_> {
                         .await);
                 }
                 Presentation::HeldBack(same) if life.left(&Moment::now()).is_some() => code = same,
-                Presentation::HeldBack(_) => return Err(Setback::Failed(past_its_life(), None)),
+                Presentation::HeldBack(_) => {
+                    return Err(AttemptError::Failed(past_its_life(), None));
+                }
                 Presentation::NeverLeft(same, why) => {
                     code = self.wait_with_code(same, &why, &sent).await?;
                 }
             }
         }
         let why = "no connection for the exchange, several times in a row";
-        Err(Setback::Failed(Failure::without_answer(Stage::Exchange, Class::Network, why), None))
+        Err(AttemptError::Failed(
+            Failure::without_answer(Stage::Exchange, Class::Network, why),
+            None,
+        ))
     }
 
     async fn judge_exchange(
@@ -131,8 +143,8 @@ impl Recovery<'_> {
         reply: &Reply,
         age: Duration,
         margin: Duration,
-    ) -> Result<Granted, Setback> {
-        self.heed(Lane::Exchange, reply).await?;
+    ) -> Result<Granted, AttemptError> {
+        self.observe(Lane::Exchange, reply).await?;
         let call = call_of(reply);
         self.token_trace_id.clone_from(&call.trace_id);
         match tokens::tokens_of(reply) {
@@ -143,7 +155,7 @@ impl Recovery<'_> {
                 let times =
                     CodeTimes { age_ms: clock::millis(age), margin_ms: clock::millis(margin) };
                 let received = reply.received;
-                Ok(Granted { way: Way::Reconnect, pair, call, received, code: Some(times) })
+                Ok(Granted { route: Route::Reconnect, pair, call, received, code: Some(times) })
             }
             Err(failure) => Err(self.failed(failure, call).await),
         }
@@ -156,10 +168,10 @@ impl Recovery<'_> {
         life: &CodeLife,
         held: Option<Connection>,
         readying: Readying,
-    ) -> Result<Result<Departure, String>, Setback> {
+    ) -> Result<Result<Departure, String>, AttemptError> {
         self.enter(Step::TurnToExchange);
         let Tools { pacer, client, .. } = self.tools;
-        let dead = || Setback::Failed(past_its_life(), None);
+        let dead = || AttemptError::Failed(past_its_life(), None);
         let left = life.left(&Moment::now()).ok_or_else(dead)?;
         let cleared = pacer.clear(client, Lane::Exchange, held, readying);
         let life = *life;
@@ -181,7 +193,7 @@ impl Recovery<'_> {
         code: AuthorizationCode,
         why: &str,
         sent: &Moment,
-    ) -> Result<AuthorizationCode, Setback> {
+    ) -> Result<AuthorizationCode, AttemptError> {
         let retrying = Retrying {
             row: self.row,
             id: self.installation.id.clone(),
@@ -191,7 +203,7 @@ impl Recovery<'_> {
             call: Some(call_without_answer(sent)),
             wait_ms: Some(clock::millis(NEVER_LEFT_WAIT)),
         };
-        self.tools.recorder.tell(Event::Retrying(retrying)).await?;
+        self.tools.recorder.record(Event::Retrying(retrying)).await?;
         sleep(NEVER_LEFT_WAIT).await;
         Ok(code)
     }
@@ -201,7 +213,7 @@ impl Recovery<'_> {
 struct Asked {
     grant: Grant,
     call: Call,
-    place: Place,
+    reservation: Reservation,
     connection: Connection,
     /// When the code came.
     came: Instant,

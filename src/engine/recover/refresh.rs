@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Granted, Recovery, Setback, listen::call_of};
+use super::{AttemptError, Granted, Recovery, observe::call_of};
 use crate::{
     clock::{self, Moment},
     engine::watchdog::Step,
@@ -13,7 +13,7 @@ use crate::{
         tokens,
     },
     pace::{Lane, Readying},
-    route::Way,
+    route::Route,
 };
 
 /// For 30 seconds the same refresh token of the same client gives the same new one again, as the API's
@@ -22,11 +22,11 @@ const SAME_AGAIN: Duration = Duration::from_secs(25);
 
 impl Recovery<'_> {
     /// One presentation of the refresh token.
-    pub(crate) async fn converse_by_refresh(&mut self) -> Result<Granted, Setback> {
+    pub(crate) async fn attempt_refresh(&mut self) -> Result<Granted, AttemptError> {
         let Some(token) = &self.job.tokens.refresh else {
             let why = "the list has no refresh token for it";
             let failure = Failure::without_answer(Stage::Refresh, Class::InvalidRequest, why);
-            return Err(Setback::Blocked(failure));
+            return Err(AttemptError::Blocked(failure));
         };
         let departure = self.clear_for_refresh().await?;
         self.enter(Step::Refresh);
@@ -46,7 +46,7 @@ impl Recovery<'_> {
     /// Writes down that the token is presented, and then makes the request ready, so that its turn is
     /// followed by its bytes. Were the process killed after this, the token would not be presented
     /// again; so only those write that down whose turns come soon.
-    async fn clear_for_refresh(&mut self) -> Result<Departure, Setback> {
+    async fn clear_for_refresh(&mut self) -> Result<Departure, AttemptError> {
         let repeats = self.refresh_sent;
         let readying = match repeats {
             // A repetition is urgent, and a run that is to end makes it, too.
@@ -60,12 +60,12 @@ impl Recovery<'_> {
             at: clock::now(),
         };
         self.enter(Step::Disk);
-        self.tools.recorder.tell_first(Event::Refreshing(refreshing)).await?;
+        self.tools.recorder.record_first(Event::Refreshing(refreshing)).await?;
         let tools = self.tools;
         let Some(first) = repeats else {
             self.enter(Step::TurnToReconnect);
             let departure = self.clear(Stage::Refresh, readying).await;
-            if matches!(departure, Err(Setback::Stopped(_))) {
+            if matches!(departure, Err(AttemptError::Stopped(_))) {
                 self.not_presented().await?;
             }
             return departure;
@@ -81,11 +81,11 @@ impl Recovery<'_> {
     }
 
     /// Nothing was sent after all: the run is to end, or it would have been too late.
-    async fn not_presented(&mut self) -> Result<Setback, Setback> {
+    async fn not_presented(&mut self) -> Result<AttemptError, AttemptError> {
         if self.refresh_sent.is_some() {
             let why = "the refresh token may have been spent without an answer, too long ago to repeat it";
             let failure = Failure::without_answer(Stage::Refresh, Class::OutcomeUnknown, why);
-            return Ok(Setback::Blocked(failure));
+            return Ok(AttemptError::Blocked(failure));
         }
         let why = "the refresh token was not presented: the run was to end before its turn came";
         let failure = Failure::without_answer(Stage::Refresh, Class::Network, why);
@@ -100,19 +100,23 @@ impl Recovery<'_> {
             call: None,
             wait_ms: Some(0),
         };
-        self.tools.recorder.tell(Event::Retrying(retrying)).await?;
-        Ok(self.tools.stop.cause().map_or(Setback::Failed(failure, None), Setback::Stopped))
+        self.tools.recorder.record(Event::Retrying(retrying)).await?;
+        Ok(self
+            .tools
+            .stop
+            .cause()
+            .map_or(AttemptError::Failed(failure, None), AttemptError::Stopped))
     }
 
-    async fn judge_refresh(&mut self, reply: &Reply) -> Result<Granted, Setback> {
-        self.heed(Lane::Other, reply).await?;
+    async fn judge_refresh(&mut self, reply: &Reply) -> Result<Granted, AttemptError> {
+        self.observe(Lane::Other, reply).await?;
         let call = call_of(reply);
         self.token_trace_id.clone_from(&call.trace_id);
         let failure = match tokens::tokens_at(Stage::Refresh, reply) {
             Ok(pair) => {
                 self.went_well(Stage::Refresh).await?;
-                let (received, way) = (reply.received, Way::Refresh);
-                return Ok(Granted { way, pair, call, received, code: None });
+                let (received, route) = (reply.received, Route::Refresh);
+                return Ok(Granted { route, pair, call, received, code: None });
             }
             Err(failure) => failure,
         };

@@ -128,8 +128,8 @@ impl Connections {
             tokio::select! {
                 biased;
                 made = &mut making => {
-                    let broke_off = || Err(Unanswered::NeverLeft("connecting broke off".into()));
-                    return made.unwrap_or_else(|_| broke_off());
+                    let panicked = || Err(Unanswered::NeverLeft("connecting broke off".into()));
+                    return made.unwrap_or_else(|_| panicked());
                 }
                 () = self.0.freed.notified() => {
                     if let Some(connection) = self.take_idle().await {

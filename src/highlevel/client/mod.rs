@@ -15,7 +15,7 @@ use reqwest::RequestBuilder;
 
 pub use self::{
     connection::{Connection, Leave, MayLeave},
-    pages::{Cursor, Listing, Query},
+    pages::{Listing, PageCursor, Query},
     wire::{MAX_ANSWER_BYTES, Reply, Unanswered},
 };
 use self::{
@@ -207,7 +207,7 @@ impl Client {
     }
 
     /// `GET` of a path below the base, its query included: tries an access token.
-    /// [`TrialPath`](super::trial::TrialPath) makes such paths.
+    /// [`TokenCheckPath`](super::token_check::TokenCheckPath) makes such paths.
     pub async fn try_token(
         &self,
         departure: Departure,

@@ -12,14 +12,14 @@ const PAGE_SIZE: &str = "100";
 /// Where a page begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cursor {
+pub enum PageCursor {
     /// Behind so many locations: the first page, and every page of version 2.
     Skip(u64),
     /// Where the page before said, in version 3.
     Token(String),
 }
 
-impl Default for Cursor {
+impl Default for PageCursor {
     fn default() -> Self {
         Self::Skip(0)
     }
@@ -45,7 +45,7 @@ pub struct Query<'a> {
     /// Which locations.
     pub listing: Listing,
     /// Where the page begins.
-    pub cursor: &'a Cursor,
+    pub cursor: &'a PageCursor,
 }
 
 impl Query<'_> {
@@ -61,11 +61,11 @@ impl Query<'_> {
             pairs.append_pair("isInstalled", "true");
         }
         match self.cursor {
-            Cursor::Token(token) => pairs.append_pair("pageToken", token),
-            Cursor::Skip(count) if version == ApiVersion::V2 => {
+            PageCursor::Token(token) => pairs.append_pair("pageToken", token),
+            PageCursor::Skip(count) if version == ApiVersion::V2 => {
                 pairs.append_pair("skip", &count.to_string())
             }
-            Cursor::Skip(_) => &mut pairs,
+            PageCursor::Skip(_) => &mut pairs,
         };
         pairs.append_pair(size, PAGE_SIZE);
         drop(pairs);

@@ -9,8 +9,8 @@ use crate::{
     failure::Stage,
     highlevel::{
         endpoint::RECONNECT_PATH,
+        token_check::{self, TokenCheck, TokenCheckPath},
         tokens::{self, TokenPair},
-        trial::{self, Trial, TrialPath},
         version::ApiVersion,
     },
     journal::leaks,
@@ -57,7 +57,7 @@ async fn agency_pair(client: &Client) -> TokenPair {
 }
 
 #[tokio::test]
-async fn every_way_leads_to_tokens_that_are_alive() {
+async fn every_route_leads_to_tokens_that_are_alive() {
     for version in [ApiVersion::V2, ApiVersion::V3] {
         let sandbox = world().await;
         let client = client(&sandbox, version);
@@ -72,22 +72,23 @@ async fn every_way_leads_to_tokens_that_are_alive() {
         let own = installation(Scope::Location, LOCATION);
         pair.belongs_to(&own, sandbox::CLIENT_ID).unwrap();
         for path in ["", "/contacts/?locationId={locationId}&limit=1"] {
-            let path: TrialPath = path.parse().unwrap();
+            let path: TokenCheckPath = path.parse().unwrap();
             let departure = at_once(&client).await;
             let path_of_own = path.of(&own);
             let reply = client.try_token(departure, &path_of_own, pair.access_token());
             let reply = reply.await.unwrap();
-            assert_eq!(trial::judge(&reply), Trial::Alive, "{path}");
+            assert_eq!(token_check::judge(&reply), TokenCheck::Alive, "{path}");
         }
-        let other = TrialPath::Usual.of(&installation(Scope::Location, "Loc00000000000000002"));
+        let other =
+            TokenCheckPath::Usual.of(&installation(Scope::Location, "Loc00000000000000002"));
         let reply = client.try_token(at_once(&client).await, &other, pair.access_token());
         let reply = reply.await.unwrap();
-        assert!(matches!(trial::judge(&reply), Trial::Foreign(_)));
+        assert!(matches!(token_check::judge(&reply), TokenCheck::Foreign(_)));
         let query = Query {
             company: &company,
             app: "5a0dbc0de5a0dbc0de5a0dbc",
             listing: Listing::Installed,
-            cursor: &Cursor::default(),
+            cursor: &PageCursor::default(),
         };
         let departure = at_once(&client).await;
         let reply = client.installed_locations(departure, agency.access_token(), &query);
@@ -113,16 +114,17 @@ async fn what_is_presented_is_cut_out_of_a_refusal() {
     sandbox.set_faults(FaultPlan::from_json(fault.to_string().as_bytes()).unwrap());
     let client = client(&sandbox, ApiVersion::V2);
     let secret = Secret::new(token.into());
-    let query = Query { company: &id, app: "a", listing: Listing::All, cursor: &Cursor::default() };
+    let query =
+        Query { company: &id, app: "a", listing: Listing::All, cursor: &PageCursor::default() };
     for reply in [
         client.refresh(at_once(&client).await, &secret, Scope::Location).await,
         client.location_token(at_once(&client).await, &secret, &id, &id).await,
         client.try_token(at_once(&client).await, "/locations/x", &secret).await,
         client.installed_locations(at_once(&client).await, &secret, &query).await,
     ] {
-        let said = String::from_utf8(reply.unwrap().body).unwrap();
-        assert!(said.contains("no [secret]"), "{said}");
-        assert!(encoded.iter().all(|form| !said.contains(form)), "{said}");
+        let error_text = String::from_utf8(reply.unwrap().body).unwrap();
+        assert!(error_text.contains("no [secret]"), "{error_text}");
+        assert!(encoded.iter().all(|form| !error_text.contains(form)), "{error_text}");
     }
 }
 

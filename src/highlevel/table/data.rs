@@ -10,13 +10,13 @@ use toml::Spanned;
 
 use crate::{
     failure::{Advice, Class, Stage},
-    highlevel::said::BodyKind,
+    highlevel::error_text::BodyKind,
 };
 
 /// The built-in file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Book {
+pub(super) struct ClassFile {
     pub(super) class: Vec<About>,
     pub(super) answer: Vec<Spanned<Row>>,
 }
@@ -49,7 +49,7 @@ pub struct About {
     pub told: String,
     /// What is said when the run halts for it; empty where it never does.
     #[serde(default)]
-    pub ways: String,
+    pub next_steps: String,
 }
 
 /// Whom a fault concerns.

@@ -2,7 +2,7 @@
 //! wins, and what is said and done about each class.
 //!
 //! HighLevel publishes no list of its messages, status alone never separates causes, and wording
-//! varies; so texts are compared loosely ([`super::wording`]). The table is `classes.toml`; rows of
+//! varies; so texts are compared loosely ([`super::normalised_message`]). The table is `classes.toml`; rows of
 //! the user's own go before it.
 
 mod data;
@@ -20,14 +20,14 @@ use std::{
 use thiserror::Error;
 use toml::Spanned;
 
-use self::data::{Book, Rows};
+use self::data::{ClassFile, Rows};
 pub use self::{
     data::{About, Halts, OneOrMany, Reach, Row, Statuses},
     paste::row_for,
 };
 use super::{
-    said::{self, BodyKind},
-    wording::Wording,
+    error_text::{self, BodyKind},
+    normalised_message::NormalisedMessage,
 };
 use crate::failure::{Advice, Class, Stage};
 
@@ -43,7 +43,7 @@ struct Table {
 
 /// A test proves that it parses; an empty table would take every answer for unrecognised.
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let book: Book = toml::from_str(CLASSES).unwrap_or_default();
+    let book: ClassFile = toml::from_str(CLASSES).unwrap_or_default();
     Table {
         about: book.class.into_iter().map(|about| (about.name, about)).collect(),
         rules: book.answer.into_iter().map(|row| Rule::of(row.into_inner())).collect(),
@@ -59,7 +59,7 @@ static NOTHING: LazyLock<About> = LazyLock::new(|| About {
     retry: Advice::NeedsSupport,
     todo: String::new(),
     told: String::new(),
-    ways: String::new(),
+    next_steps: String::new(),
 });
 
 impl Class {
@@ -78,8 +78,8 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
 #[derive(Debug)]
 struct Rule {
     row: Row,
-    messages: Vec<Wording>,
-    names: Vec<Wording>,
+    messages: Vec<NormalisedMessage>,
+    names: Vec<NormalisedMessage>,
 }
 
 /// An answer that is no success and no redirect.
@@ -87,13 +87,14 @@ struct Refusal<'a> {
     stage: Stage,
     status: u16,
     body: BodyKind,
-    said: &'a Wording,
+    error_text: &'a NormalisedMessage,
 }
 
 impl Rule {
     fn of(row: Row) -> Self {
-        let wordings =
-            |texts: &OneOrMany<String>| texts.0.iter().map(|text| Wording::of(text)).collect();
+        let wordings = |texts: &OneOrMany<String>| {
+            texts.0.iter().map(|text| NormalisedMessage::of(text)).collect()
+        };
         let (messages, names) = (wordings(&row.message), wordings(&row.names));
         Self { row, messages, names }
     }
@@ -101,8 +102,8 @@ impl Rule {
     fn matches(&self, refusal: &Refusal<'_>) -> bool {
         let Row { stage, status, body, .. } = &self.row;
         let any_or = |empty: bool, holds: bool| empty || holds;
-        let says_one_of = |texts: &[Wording]| {
-            any_or(texts.is_empty(), texts.iter().any(|text| refusal.said.says(text)))
+        let says_one_of = |texts: &[NormalisedMessage]| {
+            any_or(texts.is_empty(), texts.iter().any(|text| refusal.error_text.says(text)))
         };
         any_or(stage.0.is_empty(), stage.0.contains(&refusal.stage))
             && any_or(
@@ -166,14 +167,20 @@ impl Answers {
     }
 
     /// The class of an answer that is no success and no redirect.
-    pub fn class_of(&self, stage: Stage, status: u16, body: BodyKind, said: &str) -> Class {
-        self.meaning_of(stage, status, body, said).class
+    pub fn class_of(&self, stage: Stage, status: u16, body: BodyKind, error_text: &str) -> Class {
+        self.meaning_of(stage, status, body, error_text).class
     }
 
     /// What such an answer means, for its installation and for all.
-    pub fn meaning_of(&self, stage: Stage, status: u16, body: BodyKind, said: &str) -> Meaning {
-        let said = Wording::of(said);
-        let refusal = Refusal { stage, status, body, said: &said };
+    pub fn meaning_of(
+        &self,
+        stage: Stage,
+        status: u16,
+        body: BodyKind,
+        error_text: &str,
+    ) -> Meaning {
+        let error_text = NormalisedMessage::of(error_text);
+        let refusal = Refusal { stage, status, body, error_text: &error_text };
         let row = self.first(&refusal).map(|rule| &rule.row);
         Meaning {
             class: row.map_or(Class::Unrecognised, |row| row.class),
@@ -196,14 +203,19 @@ impl Answers {
         if status.0.is_empty() && message.0.is_empty() && names.0.is_empty() {
             return Err("give a status or a message; this row would match every answer".into());
         }
-        if rule.messages.iter().chain(&rule.names).any(Wording::is_empty) {
+        if rule.messages.iter().chain(&rule.names).any(NormalisedMessage::is_empty) {
             return Err("a message without words would match every answer".into());
         }
         let stage = stage.0.first().copied().unwrap_or(Stage::Reconnect);
         let status = status.0.first().map_or(400, |range| *range.0.start());
         for example in &example.0 {
-            let (kind, said) = said::said(example.as_bytes());
-            let refusal = Refusal { stage, status, body: kind, said: &Wording::of(&said) };
+            let (kind, error_text) = error_text::error_text(example.as_bytes());
+            let refusal = Refusal {
+                stage,
+                status,
+                body: kind,
+                error_text: &NormalisedMessage::of(&error_text),
+            };
             if body.is_some_and(|body| body != kind) {
                 return Err(format!("the example {example:?} is not of the body named"));
             }

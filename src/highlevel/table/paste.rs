@@ -2,7 +2,7 @@
 
 use crate::{
     failure::{Class, Failure},
-    highlevel::wording,
+    highlevel::normalised_message,
 };
 
 /// The row for a failure that is unrecognised: what is left to do is to name the class. It holds
@@ -26,7 +26,7 @@ fn phrase_of(message: &str) -> String {
         None => message,
     };
     // A quote or a control character is no word, so that the text needs no escaping in TOML.
-    wording::phrase(whole)
+    normalised_message::phrase(whole)
 }
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ mod tests {
     use crate::{
         failure::Stage,
         highlevel::{
-            said::{BodyKind, said},
+            error_text::{BodyKind, error_text},
             table::Answers,
         },
         text::SafeText,
@@ -54,8 +54,8 @@ mod tests {
             "",
             &long,
         ] {
-            let (kind, said) = said(body.as_bytes());
-            let message = SafeText::new(&said);
+            let (kind, error_text) = error_text(body.as_bytes());
+            let message = SafeText::new(&error_text);
             let failure = Failure {
                 http_status: Some(418),
                 message,
@@ -65,9 +65,9 @@ mod tests {
             assert!(!row.contains("ve9EPM"), "{row}");
             let row = row.replace("\"unrecognised\"", "\"not_installed\"");
             let answers = Answers::parse(&row).unwrap_or_else(|error| panic!("{error}: {row}"));
-            let class = answers.class_of(Stage::Exchange, 418, kind, &said);
+            let class = answers.class_of(Stage::Exchange, 418, kind, &error_text);
             assert_eq!(class, Class::NotInstalled, "{body}: {row}");
-            let other = answers.class_of(Stage::Reconnect, 418, BodyKind::Json, &said);
+            let other = answers.class_of(Stage::Reconnect, 418, BodyKind::Json, &error_text);
             assert_eq!(other, Class::Unrecognised, "{body}: {row}");
         }
     }

@@ -6,7 +6,7 @@ use Stage::{Exchange, Reconnect, Refresh};
 
 #[test]
 fn the_built_in_file_parses_and_every_example_lands_on_its_row() {
-    let book: Book = toml::from_str(CLASSES).unwrap();
+    let book: ClassFile = toml::from_str(CLASSES).unwrap();
     let answers = Answers::default();
     assert_eq!(book.answer.len(), TABLE.rules.len());
     for (index, row) in rows().enumerate() {
@@ -18,14 +18,18 @@ fn the_built_in_file_parses_and_every_example_lands_on_its_row() {
 
 #[test]
 fn every_class_is_described_once() {
-    let book: Book = toml::from_str(CLASSES).unwrap();
+    let book: ClassFile = toml::from_str(CLASSES).unwrap();
     let every = Class::value_variants();
     let named: Vec<Class> = book.class.iter().map(|about| about.name).collect();
     assert_eq!(named, every, "in the order in which they are declared");
     for about in &book.class {
         assert!(!about.means.is_empty() && !about.told.is_empty() && !about.todo.is_empty());
         let may_halt = about.halts.is_some() || about.reach == Reach::AllStop;
-        assert!(!may_halt || !about.ways.is_empty(), "{}: what to do when it halts", about.name);
+        assert!(
+            !may_halt || !about.next_steps.is_empty(),
+            "{}: what to do when it halts",
+            about.name
+        );
     }
 }
 
@@ -40,7 +44,7 @@ fn rows_of_the_user_go_before_and_mistakes_in_them_are_named_with_their_line() {
         example = "{\"message\":\"So: I'm a teapot!\"}"
     "#;
     let answers = Answers::parse(known).unwrap();
-    for (stage, status, said, class) in [
+    for (stage, status, error_text, class) in [
         (Reconnect, 418, "Sorry: i'm a TEAPOT ve9EPM428h8vShlRW1KT", Class::LocationInactive),
         (Reconnect, 435, "I'm a teapot", Class::LocationInactive),
         (Reconnect, 400, "I'm a teapot", Class::Unrecognised),
@@ -48,7 +52,11 @@ fn rows_of_the_user_go_before_and_mistakes_in_them_are_named_with_their_line() {
         (Reconnect, 429, "I'm a teapot", Class::RateLimited),
         (Reconnect, 400, "Location not found", Class::UnknownId),
     ] {
-        assert_eq!(answers.class_of(stage, status, Json, said), class, "{stage} {status} {said}");
+        assert_eq!(
+            answers.class_of(stage, status, Json, error_text),
+            class,
+            "{stage} {status} {error_text}"
+        );
     }
     let row = "[[answer]]\nstatus = 400\nclass = \"unknown_id\"\n";
     for (text, says) in [
@@ -74,7 +82,7 @@ fn rows_of_the_user_go_before_and_mistakes_in_them_are_named_with_their_line() {
 
 #[test]
 fn every_published_answer_has_its_class() {
-    for (stage, status, body, said, class) in [
+    for (stage, status, body, error_text, class) in [
         (Reconnect, 400, Json, "API endpoint has been removed Bad Request", Class::EndpointRemoved),
         (Exchange, 400, Json, "API endpoint has been removed", Class::EndpointRemoved),
         (Reconnect, 404, Json, "Cannot POST /oauth/reconnect Not Found", Class::EndpointRemoved),
@@ -116,8 +124,8 @@ fn every_published_answer_has_its_class() {
         (Exchange, 400, Json, "Something new", Class::Unrecognised),
         (Reconnect, 418, Json, "I'm a teapot", Class::Unrecognised),
     ] {
-        let found = Answers::default().class_of(stage, status, body, said);
-        assert_eq!(found, class, "{stage} {status} {said}");
+        let found = Answers::default().class_of(stage, status, body, error_text);
+        assert_eq!(found, class, "{stage} {status} {error_text}");
     }
 }
 
@@ -156,9 +164,9 @@ const OF_ONE: &[(&[Stage], u16, &str)] = &[
 fn what_is_wrong_for_all_is_told_apart_from_what_is_wrong_with_one_installation() {
     for (bodies, concerns_all) in [(OF_ALL, NonZeroU32::new(3)), (OF_ONE, None)] {
         for (stages, status, body) in bodies {
-            let (kind, said) = said::said(body.as_bytes());
+            let (kind, error_text) = error_text::error_text(body.as_bytes());
             for stage in *stages {
-                let meaning = Answers::default().meaning_of(*stage, *status, kind, &said);
+                let meaning = Answers::default().meaning_of(*stage, *status, kind, &error_text);
                 let expected = Meaning { class: Class::InvalidRequest, concerns_all };
                 assert_eq!(meaning, expected, "{stage} {status} {body}");
             }
@@ -168,7 +176,7 @@ fn what_is_wrong_for_all_is_told_apart_from_what_is_wrong_with_one_installation(
 
 #[test]
 fn what_other_rows_know_concerns_no_others() {
-    for (stage, status, said, class) in [
+    for (stage, status, error_text, class) in [
         (Refresh, 400, "Invalid grant: refresh token is invalid", Class::GrantRefused),
         (Exchange, 400, "invalid_grant", Class::GrantRefused),
         (Exchange, 401, "Invalid client credentials! UnAuthorized!", Class::ClientRefused),
@@ -181,8 +189,8 @@ fn what_other_rows_know_concerns_no_others() {
         (Reconnect, 429, "client id: must be one of", Class::RateLimited),
         (Reconnect, 503, "Missing parameter: clientId", Class::ServerError),
     ] {
-        let meaning = Answers::default().meaning_of(stage, status, Json, said);
-        assert_eq!(meaning, Meaning { class, concerns_all: None }, "{stage} {status} {said}");
+        let meaning = Answers::default().meaning_of(stage, status, Json, error_text);
+        assert_eq!(meaning, Meaning { class, concerns_all: None }, "{stage} {status} {error_text}");
     }
 }
 
@@ -192,7 +200,7 @@ fn few_rows_concern_all_and_each_of_them_halts_for_one_class() {
     assert_eq!(concerning.len(), 3, "keep the list as short as it can be");
     for row in concerning {
         assert_eq!((row.class, row.concerns_all), (Class::InvalidRequest, NonZeroU32::new(3)));
-        assert!(!row.class.about().ways.is_empty(), "what is said when the run halts");
+        assert!(!row.class.about().next_steps.is_empty(), "what is said when the run halts");
     }
     let own = "[[answer]]\nstatus = 418\nclass = \"unknown_id\"\nconcerns_all = 5\n";
     let meaning = Answers::parse(own).unwrap().meaning_of(Reconnect, 418, Json, "x");

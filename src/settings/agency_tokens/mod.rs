@@ -63,7 +63,7 @@ pub enum Held {
 
 /// Whether a refusal was known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum StateChange {
     /// It is the first one of this token: say it once.
     First,
     /// The token was refused before, or has been replaced since.
@@ -168,18 +168,18 @@ impl AgencyTokens {
     }
 
     /// Takes note that HighLevel has refused a company's token, so that it is tried no more.
-    pub fn refuse(&self, company: &Id, token: &Secret, failure: &Failure) -> News {
+    pub fn refuse(&self, company: &Id, token: &Secret, failure: &Failure) -> StateChange {
         let mut book = self.lock();
         let Book { by_company, of_every_company } = &mut *book;
         let entries = by_company.get_mut(company).into_iter().chain(of_every_company);
-        let mut news = News::Known;
+        let mut change = StateChange::Known;
         for entry in entries.filter(|entry| entry.token.expose() == token.expose()) {
             if entry.refused.is_none() {
                 entry.refused = Some(failure.clone());
-                news = News::First;
+                change = StateChange::First;
             }
         }
-        news
+        change
     }
 
     /// The companies that have a token of their own, good or bad.

@@ -112,14 +112,14 @@ fn a_refusal_stops_one_agency_once_and_until_a_new_token_comes() {
     let tokens = loaded(&lines.join("\n")).unwrap();
     let failure = Failure::without_answer(Stage::Agency, Class::WrongKind, "user type");
     let old = Secret::new(ONE.into());
-    assert_eq!(tokens.refuse(&id(ONE), &old, &failure), News::First);
-    assert_eq!(tokens.refuse(&id(ONE), &old, &failure), News::Known);
+    assert_eq!(tokens.refuse(&id(ONE), &old, &failure), StateChange::First);
+    assert_eq!(tokens.refuse(&id(ONE), &old, &failure), StateChange::Known);
     assert_eq!(state(&tokens, ONE, 0), "refused wrong_kind");
     assert_eq!(state(&tokens, TWO, 0), TWO);
     tokens.insert(id(ONE), Secret::new("fresh".into()), None);
     assert_eq!(
         tokens.refuse(&id(ONE), &old, &failure),
-        News::Known,
+        StateChange::Known,
         "a late refusal of the old one"
     );
     assert_eq!(state(&tokens, ONE, 0), "fresh");

@@ -9,9 +9,9 @@ use crate::{
     app::AppName,
     event::{Failed, Listed},
     failure::{Class, Stage},
-    highlevel::wording::normalised,
+    highlevel::normalised_message::normalised,
     installation::{Id, Scope},
-    journal::ledger::{Ledger, Outcome},
+    journal::state::{Outcome, RunState},
     text::SafeText,
 };
 
@@ -121,8 +121,8 @@ pub struct Causes {
 
 impl Causes {
     /// Before the first failure of a run.
-    pub fn of(ledger: &Ledger) -> Self {
-        let lost = ledger.all_lost_grants().into_iter().map(|grant| grant.id).collect();
+    pub fn of(run_state: &RunState) -> Self {
+        let lost = run_state.all_lost_grants().into_iter().map(|grant| grant.id).collect();
         Self { lost, ..Self::default() }
     }
 

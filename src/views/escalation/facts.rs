@@ -4,7 +4,7 @@ use super::{cause::Cause, markdown::span, samples::Sample};
 use crate::{
     clock::stamp,
     failure::{Class, Stage},
-    journal::ledger::LostGrant,
+    journal::state::LostGrant,
     plan::counted,
     text::SafeText,
 };

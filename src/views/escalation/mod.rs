@@ -26,7 +26,7 @@ use crate::{
     event::{Escalation, Halted},
     failure::Stage,
     highlevel::endpoint::TOKEN_PATH,
-    journal::ledger::{Ledger, LostGrant},
+    journal::state::{LostGrant, RunState},
     plan::counted,
 };
 
@@ -39,12 +39,12 @@ const MOST_SECTIONS: usize = 20;
 /// Writes `escalation.md`.
 pub fn write(
     mut out: impl Write,
-    ledger: &Ledger,
+    run_state: &RunState,
     summary: &Summary,
     causes: &Causes,
     escalation: &Escalation,
 ) -> io::Result<()> {
-    let ticket = Ticket { ledger, summary };
+    let ticket = Ticket { run_state, summary };
     let sections = ticket.sections(causes);
     out.write_all(ticket.head(sections.len(), escalation).as_bytes())?;
     let limit = usize::try_from(escalation.ticket_limit).unwrap_or(usize::MAX);
@@ -61,7 +61,7 @@ pub fn write(
 }
 
 struct Ticket<'a> {
-    ledger: &'a Ledger,
+    run_state: &'a RunState,
     summary: &'a Summary,
 }
 
@@ -76,8 +76,8 @@ enum Concerns<'a> {
 
 impl Ticket<'_> {
     fn head(&self, sections: usize, escalation: &Escalation) -> String {
-        let run = span(&self.ledger.started.run_id);
-        let sandbox = if self.ledger.started.sandbox {
+        let run = span(&self.run_state.started.run_id);
+        let sandbox = if self.run_state.started.sandbox {
             "SANDBOX: a rehearsal, nothing of this happened at HighLevel. Do not file it.\n\n"
         } else {
             ""
@@ -97,13 +97,13 @@ impl Ticket<'_> {
 
     fn sections(&self, causes: &Causes) -> Vec<Section> {
         let mut sections = Vec::new();
-        for halted in &self.ledger.halts {
+        for halted in &self.run_state.halts {
             let in_work = causes.halted.as_ref().filter(|cause| cause.app == halted.app);
             sections.push(self.halt(halted, in_work));
         }
         let frequent = causes.by_frequency().into_iter().take(MOST_SECTIONS);
         sections.extend(frequent.map(|cause| self.cause(cause)));
-        let lost = self.ledger.all_lost_grants();
+        let lost = self.run_state.all_lost_grants();
         if !lost.is_empty() {
             sections.push(self.lost_grants(&lost));
         }
@@ -120,7 +120,7 @@ impl Ticket<'_> {
         let url = self.endpoint_of(*stage);
         let samples = cause.samples();
         let repro = url.as_ref().zip(samples.first()).and_then(|(url, sample)| {
-            repro::call(*stage, url, self.ledger.client_id_of(cause.app.as_ref()), sample)
+            repro::call(*stage, url, self.run_state.client_id_of(cause.app.as_ref()), sample)
         });
         let mut facts = facts::of_cause(cause);
         facts.extend(url.map(|url| facts::endpoint(&url)));
@@ -140,7 +140,7 @@ impl Ticket<'_> {
     }
 
     fn halt(&self, halted: &Halted, in_work: Option<&Cause>) -> Section {
-        let books = self.ledger.books_of(halted.app.as_ref());
+        let books = self.run_state.books_of(halted.app.as_ref());
         let mut facts = vec![
             format!("- What stopped it: {}", span(halted.message.as_str())),
             format!("- When: {} UTC", stamp(halted.at)),
@@ -188,11 +188,11 @@ impl Ticket<'_> {
 
     /// What support needs to know in each ticket.
     fn surroundings(&self, concerns: Concerns<'_>) -> Vec<String> {
-        let started = &self.ledger.started;
+        let started = &self.run_state.started;
         let mut facts = vec![
             self.app(concerns),
             format!("- Rate in use: {}", self.summary.rate_in_words()),
-            facts::clock(self.ledger.clock_offset_ms),
+            facts::clock(self.run_state.clock_offset_ms),
             format!(
                 "- Run: {}, begun {} UTC, ghl-reconnect {}",
                 span(&started.run_id),
@@ -201,7 +201,7 @@ impl Ticket<'_> {
             ),
         ];
         if let Some(parent) = &started.parent {
-            let chain = self.ledger.chain();
+            let chain = self.run_state.chain();
             facts.push(format!(
                 "- Earlier runs: {}, the first {}; {} of {} installations outstanding since then",
                 parent.runs,
@@ -214,11 +214,11 @@ impl Ticket<'_> {
     }
 
     fn app(&self, concerns: Concerns<'_>) -> String {
-        let apps = &self.ledger.started.apps;
+        let apps = &self.run_state.started.apps;
         let one = |client_id| format!("- App: client id {}", span(client_id));
         match concerns {
-            Concerns::One(app) => one(self.ledger.client_id_of(app)),
-            Concerns::All if apps.is_empty() => one(&self.ledger.started.client_id),
+            Concerns::One(app) => one(self.run_state.client_id_of(app)),
+            Concerns::All if apps.is_empty() => one(&self.run_state.started.client_id),
             Concerns::All => {
                 let ids: Vec<_> = apps.iter().map(|app| span(&app.client_id)).collect();
                 format!("- Apps: client ids {}", ids.join(", "))
@@ -228,7 +228,7 @@ impl Ticket<'_> {
 
     /// Where the calls of a stage went at last, if it has a call of its own.
     fn endpoint_of(&self, stage: Stage) -> Option<String> {
-        let Ledger { started, resumed, .. } = self.ledger;
+        let RunState { started, resumed, .. } = self.run_state;
         let (base, path) =
             resumed.as_ref().map_or((&started.base_url, &started.reconnect_path), |resumed| {
                 (&resumed.base_url, &resumed.reconnect_path)

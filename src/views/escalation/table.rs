@@ -7,9 +7,9 @@ use crate::{
     clock::stamp,
     event::{Escalation, Failed, Listed},
     failure::Class,
-    journal::ledger::{Ledger, Outcome},
+    journal::state::{Outcome, RunState},
     text::SafeText,
-    views::cell::{self, Sheet},
+    views::csv_writer::{self, CsvWriter},
 };
 
 const COLUMNS: [&str; 10] = [
@@ -27,19 +27,19 @@ const COLUMNS: [&str; 10] = [
 
 /// Writes `escalation.csv`.
 pub struct Table<W: Write> {
-    out: Sheet<W>,
+    out: CsvWriter<W>,
     /// Places of the own columns that may be shown.
     shown: Vec<usize>,
 }
 
 impl<W: Write> Table<W> {
     /// Writes the header: our columns, then those that were named.
-    pub fn begin(out: W, ledger: &Ledger, escalation: &Escalation) -> csv::Result<Self> {
-        let own = &ledger.started.list.columns;
+    pub fn begin(out: W, run_state: &RunState, escalation: &Escalation) -> csv::Result<Self> {
+        let own = &run_state.started.list.columns;
         let place = |name: &String| own.iter().position(|column| column == name);
         let shown: Vec<_> = escalation.columns.iter().filter_map(place).collect();
         let named = shown.iter().map(|column| own[*column].as_str());
-        Ok(Self { out: Sheet::begin(out, COLUMNS.into_iter().chain(named))?, shown })
+        Ok(Self { out: CsvWriter::begin(out, COLUMNS.into_iter().chain(named))?, shown })
     }
 
     /// Writes the line of one installation, if it failed by a fault of somebody else's.
@@ -69,7 +69,7 @@ fn cells(listed: &Listed, failed: &Failed) -> [String; 10] {
         listed.installation.id.to_string(),
         failure.stage.to_string(),
         failure.class.to_string(),
-        cell::or_empty(failure.http_status),
+        csv_writer::or_empty(failure.http_status),
         failure.message.to_string(),
         history.attempts_total.saturating_add(failed.attempts).to_string(),
         history.first_failed_at.unwrap_or_else(|| failed_at.clone()),

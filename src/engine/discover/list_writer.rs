@@ -11,13 +11,13 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use super::position::{Place, Position, Question};
+use super::cursor::{AgencyCursor, Question, SavedCursor};
 use crate::{
     exit::{Exit, Fault, OrExit},
     highlevel::locations::Location,
     installation::Id,
     journal::disk::{Disk, DiskFile},
-    views::cell,
+    views::csv_writer,
 };
 
 /// The columns, under names that `run` reads.
@@ -26,8 +26,8 @@ const HEADER: [&str; 6] =
 
 /// Where the list goes.
 #[derive(Debug)]
-pub struct Sheet {
-    position: Position,
+pub struct ListWriter {
+    cursor: SavedCursor,
     target: Target,
 }
 
@@ -43,22 +43,22 @@ struct Aside {
     disk: Disk,
     out: PathBuf,
     partial: PathBuf,
-    position: PathBuf,
+    cursor: PathBuf,
     file: DiskFile,
 }
 
-impl Sheet {
+impl ListWriter {
     /// Begins a list on standard output.
     pub fn on_stdout(question: Question) -> anyhow::Result<Self> {
-        let mut sheet = Self { position: Position::new(question), target: Target::Stdout };
-        sheet.put(&header()?)?;
-        Ok(sheet)
+        let mut list = Self { cursor: SavedCursor::new(question), target: Target::Stdout };
+        list.put(&header()?)?;
+        Ok(list)
     }
 
     /// Begins a list in a file, or goes on with it.
     pub fn in_file(out: &Path, question: Question, disk: Disk) -> Result<Self, Fault> {
-        let [partial, position] = ["partial", "position"].map(|end| beside(out, end));
-        let earlier = earlier(out, &partial, &position, &question).or_exit(Exit::Usage)?;
+        let [partial, cursor] = ["partial", "position"].map(|end| beside(out, end));
+        let earlier = earlier(out, &partial, &cursor, &question).or_exit(Exit::Usage)?;
         let file = disk
             .open_or_create(&partial)
             .with_context(|| format!("--out: cannot write {}", partial.display()))
@@ -67,19 +67,19 @@ impl Sheet {
             .try_lock()
             .with_context(|| format!("{}: another discovery is at work on it", partial.display()))
             .or_exit(Exit::Local)?;
-        let aside = Aside { disk, out: out.to_owned(), partial, position, file };
+        let aside = Aside { disk, out: out.to_owned(), partial, cursor, file };
         aside.take_up(earlier, question).or_exit(Exit::Local)
     }
 
     /// The place in a company's list.
-    pub fn place(&self, company: &Id) -> Place {
-        self.position.place(company)
+    pub fn place(&self, company: &Id) -> AgencyCursor {
+        self.cursor.place(company)
     }
 
     /// The locations of a company that are in the list already.
     pub fn ids(&self, company: &Id) -> anyhow::Result<HashSet<Id>> {
         let Target::File(aside) = &self.target else { return Ok(HashSet::new()) };
-        if !self.position.places.contains_key(company.as_str()) {
+        if !self.cursor.places.contains_key(company.as_str()) {
             return Ok(HashSet::new());
         }
         let mut rows = csv::Reader::from_path(&aside.partial)
@@ -95,9 +95,14 @@ impl Sheet {
     }
 
     /// Adds a page, and with it the place behind it.
-    pub fn add(&mut self, company: &Id, page: &[&Location], place: &Place) -> anyhow::Result<()> {
+    pub fn add(
+        &mut self,
+        company: &Id,
+        page: &[&Location],
+        place: &AgencyCursor,
+    ) -> anyhow::Result<()> {
         let lines = lines_of(company, page)?;
-        self.position.places.insert(company.as_str().into(), place.clone());
+        self.cursor.places.insert(company.as_str().into(), place.clone());
         self.put(&lines)
     }
 
@@ -115,8 +120,8 @@ impl Sheet {
                     .append(lines)
                     .and_then(|()| aside.file.sync())
                     .with_context(|| format!("cannot write {}", aside.partial.display()))?;
-                self.position.bytes += lines.len() as u64;
-                self.position.write(&aside.position, &aside.disk)
+                self.cursor.bytes += lines.len() as u64;
+                self.cursor.write(&aside.cursor, &aside.disk)
             }
         }
     }
@@ -130,7 +135,7 @@ impl Sheet {
             .rename(&aside.partial, &aside.out)
             .with_context(|| format!("cannot write {}", aside.out.display()))?;
         // What is left behind would say that more is to come; the list itself is safe.
-        let _ = std::fs::remove_file(&aside.position);
+        let _ = std::fs::remove_file(&aside.cursor);
         Ok(())
     }
 
@@ -145,17 +150,21 @@ impl Sheet {
 
 impl Aside {
     /// Goes on at an earlier position, as far as the file still has what belongs to it.
-    fn take_up(self, earlier: Option<Position>, question: Question) -> anyhow::Result<Sheet> {
+    fn take_up(
+        self,
+        earlier: Option<SavedCursor>,
+        question: Question,
+    ) -> anyhow::Result<ListWriter> {
         let length = self.file.length()?;
         let earlier = earlier.filter(|earlier| (1..=length).contains(&earlier.bytes));
-        let position = earlier.unwrap_or_else(|| Position::new(question));
-        self.file.cut(position.bytes)?;
-        let is_new = position.bytes == 0;
-        let mut sheet = Sheet { position, target: Target::File(Box::new(self)) };
+        let cursor = earlier.unwrap_or_else(|| SavedCursor::new(question));
+        self.file.cut(cursor.bytes)?;
+        let is_new = cursor.bytes == 0;
+        let mut list = ListWriter { cursor, target: Target::File(Box::new(self)) };
         if is_new {
-            sheet.put(&header()?)?;
+            list.put(&header()?)?;
         }
-        Ok(sheet)
+        Ok(list)
     }
 }
 
@@ -163,11 +172,11 @@ impl Aside {
 fn earlier(
     out: &Path,
     partial: &Path,
-    position: &Path,
+    cursor: &Path,
     question: &Question,
-) -> anyhow::Result<Option<Position>> {
+) -> anyhow::Result<Option<SavedCursor>> {
     ensure!(!out.exists(), "--out: {} is there already and is not overwritten", out.display());
-    let earlier = Position::read(position, question)?;
+    let earlier = SavedCursor::read(cursor, question)?;
     ensure!(
         earlier.is_some() || is_ours(partial)?,
         "--out: {} is there, is no list of a discovery, and is not overwritten; remove it",
@@ -199,16 +208,16 @@ fn beside(out: &Path, end: &str) -> PathBuf {
 
 fn header() -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    cell::Sheet::begin(&mut bytes, HEADER)?.end()?;
+    csv_writer::CsvWriter::begin(&mut bytes, HEADER)?.end()?;
     Ok(bytes)
 }
 
 fn lines_of(company: &Id, page: &[&Location]) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let mut sheet = cell::Sheet::go_on(&mut bytes);
+    let mut list = csv_writer::CsvWriter::go_on(&mut bytes);
     for location in page {
         let is_installed = location.is_installed.map(|is| if is { "true" } else { "false" });
-        sheet.line([
+        list.line([
             location.id.as_str(),
             company.as_str(),
             location.name.as_str(),
@@ -217,6 +226,6 @@ fn lines_of(company: &Id, page: &[&Location]) -> anyhow::Result<Vec<u8>> {
             location.version_id.as_str(),
         ])?;
     }
-    sheet.end()?;
+    list.end()?;
     Ok(bytes)
 }

@@ -1,6 +1,6 @@
 //! Which access tokens prove themselves, and where.
 
-use super::trial::TrialPath;
+use super::token_check::TokenCheckPath;
 
 /// What is done with the access tokens that the list still has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,9 +14,9 @@ pub enum OldTokens {
 
 /// How new and old access tokens are tried.
 #[derive(Clone, Debug, Default)]
-pub struct Trials {
+pub struct TokenChecks {
     /// Whether old ones are.
     pub old: OldTokens,
     /// Where new ones are; `None` is nowhere.
-    pub new: Option<TrialPath>,
+    pub new: Option<TokenCheckPath>,
 }

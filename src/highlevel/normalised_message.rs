@@ -32,12 +32,12 @@ pub fn phrase(message: &str) -> String {
 
 /// A message ready to be looked for patterns in.
 #[derive(Clone, Debug)]
-pub struct Wording {
+pub struct NormalisedMessage {
     with_numbers: String,
     without: String,
 }
 
-impl Wording {
+impl NormalisedMessage {
     /// Takes a message apart.
     pub fn of(message: &str) -> Self {
         let with_numbers = words_of(message).filter_map(|word| match word {
@@ -169,8 +169,8 @@ mod tests {
             ("not at all active", "not active", false),
             ("", "inactive", false),
         ] {
-            let said = Wording::of(message).says(&Wording::of(pattern));
-            assert_eq!(said, found, "{message}: {pattern}");
+            let error_text = NormalisedMessage::of(message).says(&NormalisedMessage::of(pattern));
+            assert_eq!(error_text, found, "{message}: {pattern}");
         }
     }
 }

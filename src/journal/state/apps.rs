@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Ledger, Row, State, Take};
+use super::{Row, RowState, RunState, Take};
 use crate::{
     app::AppName,
     event::{HaltRule, Halted, Listed},
@@ -33,18 +33,18 @@ impl AppBooks {
         self.recovered + self.skipped + self.failed + self.not_attempted
     }
 
-    fn count(&mut self, state: State) {
+    fn count(&mut self, state: RowState) {
         match state {
-            State::NotListed => {}
-            State::Pending | State::LeftOff => self.not_attempted += 1,
-            State::Recovered | State::HandedOn => self.recovered += 1,
-            State::Skipped => self.skipped += 1,
-            State::Failed | State::Refused => self.failed += 1,
+            RowState::NotListed => {}
+            RowState::Pending | RowState::LeftOff => self.not_attempted += 1,
+            RowState::Recovered | RowState::HandedOn => self.recovered += 1,
+            RowState::Skipped => self.skipped += 1,
+            RowState::Failed | RowState::Refused => self.failed += 1,
         }
     }
 }
 
-impl Ledger {
+impl RunState {
     /// The client id of an app of the run; without a name, of the run itself.
     pub fn client_id_of(&self, app: Option<&AppName>) -> &str {
         let own = app.and_then(|name| self.started.apps.iter().find(|app| app.name == *name));

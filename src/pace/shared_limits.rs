@@ -14,7 +14,7 @@ const PART: u64 = 50;
 
 /// Remembers what one installation said until another one has spoken.
 #[derive(Debug, Default)]
-pub(super) struct Agreed {
+pub(super) struct SharedLimits {
     limit: Option<(Who, (u32, Duration))>,
     left: Option<Left>,
     day: Option<(Who, Day)>,
@@ -29,9 +29,9 @@ struct Left {
     starts: u64,
 }
 
-impl Agreed {
+impl SharedLimits {
     /// What can be believed of all; `starts` is how many requests have left so far.
-    pub(super) fn hear(
+    pub(super) fn observe(
         &mut self,
         who: Who,
         said: &Allowance,
@@ -102,11 +102,11 @@ mod tests {
 
     /// Whether what the second of two answers says is believed.
     fn is_believed(first: (u32, Allowance), second: (u32, Allowance)) -> bool {
-        let mut agreed = Agreed::default();
+        let mut shared_limits = SharedLimits::default();
         let now = Instant::now();
-        let alone = agreed.hear(Some(first.0), &first.1, 10, now);
+        let alone = shared_limits.observe(Some(first.0), &first.1, 10, now);
         assert_eq!(alone, Allowance::default(), "one alone");
-        agreed.hear(Some(second.0), &second.1, 11, now) != Allowance::default()
+        shared_limits.observe(Some(second.0), &second.1, 11, now) != Allowance::default()
     }
 
     #[test]

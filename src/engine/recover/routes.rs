@@ -14,22 +14,22 @@ use crate::{
     clock,
     engine::batch::Job,
     failure::{Class, Failure, Stage},
-    highlevel::trials::Trials,
+    highlevel::token_checks::TokenChecks,
     installation::{Installation, Scope},
     plan::fingerprint::{Fingerprint, Fingerprints},
-    route::{Way, Ways},
+    route::{Route, RouteList},
     settings::agency_tokens::{AgencyTokens, Held},
 };
 
 /// Knows the ways, and learns which of them are closed.
 #[derive(Debug)]
-pub struct Roads {
-    ways: Ways,
+pub struct Routes {
+    routes: RouteList,
     agencies: AgencyTokens,
-    trials: Trials,
-    closed: Mutex<Vec<(Way, Failure)>>,
+    token_checks: TokenChecks,
+    closed: Mutex<Vec<(Route, Failure)>>,
     proven: [AtomicBool; 3],
-    scouts: [tokio::sync::Mutex<()>; 3],
+    canaries: [tokio::sync::Mutex<()>; 3],
     prints: Fingerprints,
     /// Refresh tokens that were presented, and for which row.
     presented: Mutex<HashMap<Fingerprint, u32>>,
@@ -47,16 +47,16 @@ impl Drop for AgencyInWork {
     }
 }
 
-impl Roads {
+impl Routes {
     /// All of these ways are open at first.
-    pub fn new(ways: Ways, agencies: AgencyTokens, trials: Trials) -> Self {
+    pub fn new(routes: RouteList, agencies: AgencyTokens, token_checks: TokenChecks) -> Self {
         Self {
-            ways,
+            routes,
             agencies,
-            trials,
+            token_checks,
             closed: Mutex::default(),
             proven: Default::default(),
-            scouts: Default::default(),
+            canaries: Default::default(),
             prints: Fingerprints::default(),
             presented: Mutex::default(),
             in_work: watch::Sender::new(0),
@@ -66,7 +66,7 @@ impl Roads {
     /// The work on an installation begins. Agencies come first in a list; their sub-accounts wait for
     /// those that are in work.
     pub fn begin(&self, installation: &Installation) -> Option<AgencyInWork> {
-        let is_awaited = installation.scope == Scope::Company && self.ways.include(Way::Agency);
+        let is_awaited = installation.scope == Scope::Company && self.routes.include(Route::Agency);
         is_awaited.then(|| {
             self.in_work.send_modify(|in_work| *in_work += 1);
             AgencyInWork(self.in_work.clone())
@@ -85,8 +85,8 @@ impl Roads {
     }
 
     /// The ways in the order in which they are tried.
-    pub fn ways(&self) -> &Ways {
-        &self.ways
+    pub fn routes(&self) -> &RouteList {
+        &self.routes
     }
 
     /// The tokens of agencies.
@@ -95,24 +95,24 @@ impl Roads {
     }
 
     /// How tokens are tried.
-    pub fn trials(&self) -> &Trials {
-        &self.trials
+    pub fn token_checks(&self) -> &TokenChecks {
+        &self.token_checks
     }
 
     /// Whether a way is open to an installation, or what stands in the way.
-    pub fn open_to(&self, way: Way, job: &Job) -> Result<(), Failure> {
-        if let Some(found) = self.closed_by(way) {
+    pub fn check_open(&self, route: Route, job: &Job) -> Result<(), Failure> {
+        if let Some(found) = self.closed_by(route) {
             let message = format!("not asked, since this was found before: {}", found.message);
             return Err(Failure::without_answer(found.stage, found.class, &message));
         }
-        match way {
-            Way::Reconnect => Ok(()),
-            Way::Refresh => self.open_to_refresh(job),
-            Way::Agency => self.open_to_agency(&job.installation),
+        match route {
+            Route::Reconnect => Ok(()),
+            Route::Refresh => self.check_refresh_open(job),
+            Route::Agency => self.check_agency_open(&job.installation),
         }
     }
 
-    fn open_to_refresh(&self, job: &Job) -> Result<(), Failure> {
+    fn check_refresh_open(&self, job: &Job) -> Result<(), Failure> {
         let Some(token) = &job.tokens.refresh else {
             return Err(missing("the list has no refresh token for it"));
         };
@@ -134,25 +134,25 @@ impl Roads {
     }
 
     /// Leave to go a way: alone, as long as nobody has shown that it leads anywhere.
-    pub async fn scout(&self, way: Way) -> Option<MutexGuard<'_, ()>> {
-        if self.is_proven(way) {
+    pub async fn canary(&self, route: Route) -> Option<MutexGuard<'_, ()>> {
+        if self.is_proven(route) {
             return None;
         }
-        let alone = self.scouts[way as usize].lock().await;
-        (!self.is_proven(way)).then_some(alone)
+        let alone = self.canaries[route as usize].lock().await;
+        (!self.is_proven(route)).then_some(alone)
     }
 
     /// Whether it is known that a way is there.
-    pub fn is_proven(&self, way: Way) -> bool {
-        self.proven[way as usize].load(Ordering::Relaxed)
+    pub fn is_proven(&self, route: Route) -> bool {
+        self.proven[route as usize].load(Ordering::Relaxed)
     }
 
     /// A way was answered as one that is there.
-    pub fn prove(&self, way: Way) {
-        self.proven[way as usize].store(true, Ordering::Relaxed);
+    pub fn prove(&self, route: Route) {
+        self.proven[route as usize].store(true, Ordering::Relaxed);
     }
 
-    fn open_to_agency(&self, installation: &Installation) -> Result<(), Failure> {
+    fn check_agency_open(&self, installation: &Installation) -> Result<(), Failure> {
         let missing = |why: &str| Err(missing(why));
         if installation.scope == Scope::Company {
             return missing("an agency has no agency that could ask for its tokens");
@@ -176,25 +176,25 @@ impl Roads {
         }
     }
 
-    fn closed_by(&self, way: Way) -> Option<Failure> {
+    fn closed_by(&self, route: Route) -> Option<Failure> {
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        closed.iter().find(|(shut, _)| *shut == way).map(|(_, failure)| failure.clone())
+        closed.iter().find(|(shut, _)| *shut == route).map(|(_, failure)| failure.clone())
     }
 
     /// Learns from a failure that the next installation need not meet again.
-    pub fn learn(&self, way: Way, failure: &Failure) {
+    pub fn learn(&self, route: Route, failure: &Failure) {
         if failure.class == Class::EndpointRemoved {
             let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-            if !closed.iter().any(|(shut, _)| *shut == way) {
-                closed.push((way, failure.clone()));
+            if !closed.iter().any(|(shut, _)| *shut == route) {
+                closed.push((route, failure.clone()));
             }
         }
     }
 
     /// Whether a failure that would stop the run stops one of its ways only.
-    pub fn lead_around(&self, failure: &Failure) -> bool {
-        let is_open = |way: Way| self.closed_by(way).is_none();
-        failure.class == Class::EndpointRemoved && self.ways.iter().any(is_open)
+    pub fn bypass(&self, failure: &Failure) -> bool {
+        let is_open = |route: Route| self.closed_by(route).is_none();
+        failure.class == Class::EndpointRemoved && self.routes.iter().any(is_open)
     }
 }
 
@@ -204,15 +204,15 @@ fn missing(why: &str) -> Failure {
 }
 
 /// Nothing that was asked for leads to this installation.
-pub fn no_way() -> Failure {
+pub fn no_route() -> Failure {
     missing("none of the ways that --via names leads to it")
 }
 
 /// The stage at which a way gives tokens.
-pub fn stage_of(way: Way) -> Stage {
-    match way {
-        Way::Refresh => Stage::Refresh,
-        Way::Reconnect => Stage::Exchange,
-        Way::Agency => Stage::Agency,
+pub fn stage_of(route: Route) -> Stage {
+    match route {
+        Route::Refresh => Stage::Refresh,
+        Route::Reconnect => Stage::Exchange,
+        Route::Agency => Stage::Agency,
     }
 }

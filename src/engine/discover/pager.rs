@@ -5,20 +5,20 @@ use std::{collections::HashSet, time::Duration};
 use tokio::time::sleep;
 
 use super::{
-    position::{Place, State},
-    sheet::Sheet,
+    cursor::{AgencyCursor, Progress},
+    list_writer::ListWriter,
 };
 use crate::{
-    engine::recover::decide::backoff,
+    engine::recover::retry::backoff,
     failure::{Class, Failure, Stage},
     highlevel::{
         agency::{self, Concern},
         answer,
-        client::{Client, Cursor, Listing, MayLeave, Query, Reply, Unanswered},
+        client::{Client, Listing, MayLeave, PageCursor, Query, Reply, Unanswered},
         locations::{self, Location, Next, Page},
     },
     installation::Id,
-    pace::{Answer, Heard, Lane, Pacer, Readying},
+    pace::{Answer, AnswerOutcome, Lane, Pacer, Readying},
     secret::Secret,
     settings::agency_tokens::{AgencyTokens, Held},
 };
@@ -34,7 +34,7 @@ const WITHOUT_NEWS: u32 = 3;
 
 /// What asks.
 #[derive(Debug)]
-pub struct Scout {
+pub struct Pager {
     /// The API.
     pub client: Client,
     /// When a request may start.
@@ -60,18 +60,18 @@ pub enum Trouble {
     Local(anyhow::Error),
 }
 
-impl Scout {
+impl Pager {
     /// Lists an agency from the place where it stands, and returns the place at its end.
-    pub async fn list(&self, company: &Id, sheet: &mut Sheet) -> Result<Place, Trouble> {
-        let mut place = sheet.place(company);
-        let mut seen = sheet.ids(company).map_err(Trouble::Local)?;
+    pub async fn list(&self, company: &Id, list: &mut ListWriter) -> Result<AgencyCursor, Trouble> {
+        let mut place = list.place(company);
+        let mut seen = list.ids(company).map_err(Trouble::Local)?;
         let mut without_news = 0;
-        let mut is_restored = matches!(place.cursor, Cursor::Token(_));
-        while place.state == State::Open {
+        let mut is_restored = matches!(place.cursor, PageCursor::Token(_));
+        while place.state == Progress::Open {
             let page = match self.page(company, &place.cursor).await {
                 // Where a page of version 3 begins is not known for ever.
                 Err(Trouble::Agency(failure)) if is_restored && is_about_the_page(&failure) => {
-                    place.cursor = Cursor::default();
+                    place.cursor = PageCursor::default();
                     is_restored = false;
                     continue;
                 }
@@ -86,17 +86,17 @@ impl Scout {
             match step(&page, &place, without_news) {
                 Step::Again => {}
                 Step::On(cursor) => place.cursor = cursor,
-                Step::Done => place.state = State::Done,
+                Step::SessionEnd => place.state = Progress::SessionEnd,
                 Step::Stuck => {
                     // The next command begins with the first page.
-                    place.cursor = Cursor::default();
-                    sheet.add(company, &[], &place).map_err(Trouble::Local)?;
+                    place.cursor = PageCursor::default();
+                    list.add(company, &[], &place).map_err(Trouble::Local)?;
                     return Err(Trouble::Agency(stuck()));
                 }
             }
             let wanted: Vec<_> =
                 fresh.into_iter().filter(|location| self.wants(location)).collect();
-            sheet.add(company, &wanted, &place).map_err(Trouble::Local)?;
+            list.add(company, &wanted, &place).map_err(Trouble::Local)?;
         }
         Ok(place)
     }
@@ -106,7 +106,7 @@ impl Scout {
     }
 
     /// Asks for a page until it comes, a bounded number of times.
-    async fn page(&self, company: &Id, cursor: &Cursor) -> Result<Page, Trouble> {
+    async fn page(&self, company: &Id, cursor: &PageCursor) -> Result<Page, Trouble> {
         let mut attempt = 1;
         loop {
             let token = self.token(company).map_err(Trouble::Agency)?;
@@ -145,7 +145,12 @@ impl Scout {
         }
     }
 
-    async fn ask(&self, company: &Id, token: &Secret, cursor: &Cursor) -> Result<Page, Failure> {
+    async fn ask(
+        &self,
+        company: &Id,
+        token: &Secret,
+        cursor: &PageCursor,
+    ) -> Result<Page, Failure> {
         let query = Query { company, app: &self.app, listing: self.listing, cursor };
         let readying = Readying::Ahead(self.pacer.preparation().await);
         let mut sent = std::time::Instant::now();
@@ -157,7 +162,7 @@ impl Scout {
                 self.client.installed_locations(departure, token, &query).await
             }
         };
-        self.pacer.hear(&heard(reply.as_ref().ok(), sent));
+        self.pacer.observe(&fetched(reply.as_ref().ok(), sent));
         locations::page_of(&reply.map_err(no_answer)?)
     }
 }
@@ -167,35 +172,35 @@ enum Step {
     /// The same page once more.
     Again,
     /// The next one.
-    On(Cursor),
+    On(PageCursor),
     /// All have come.
-    Done,
+    SessionEnd,
     /// The pages do not end.
     Stuck,
 }
 
 /// Decides what follows a page. The end of version 2 is a page without a location: neither the
 /// count nor the length of a page is to be relied on for it.
-fn step(page: &Page, place: &Place, without_news: u32) -> Step {
+fn step(page: &Page, place: &AgencyCursor, without_news: u32) -> Step {
     let came = place.given + place.odd;
     let has_all = place.count.is_none_or(|count| came >= count);
     let has_far_more =
         came > place.count.map_or(MOST, |count| count.saturating_mul(2).saturating_add(SPARE));
     match &page.next {
-        Next::End => Step::Done,
+        Next::End => Step::SessionEnd,
         _ if has_far_more => Step::Stuck,
         _ if without_news == 0 => on(&page.next, &place.cursor),
-        Next::Behind(_) if has_all => Step::Done,
+        Next::Behind(_) if has_all => Step::SessionEnd,
         _ if without_news >= WITHOUT_NEWS => Step::Stuck,
         Next::Behind(_) => Step::Again,
         Next::At(_) => on(&page.next, &place.cursor),
     }
 }
 
-fn on(next: &Next, cursor: &Cursor) -> Step {
+fn on(next: &Next, cursor: &PageCursor) -> Step {
     match (next, cursor) {
-        (Next::Behind(rows), Cursor::Skip(skip)) => Step::On(Cursor::Skip(skip + rows)),
-        (Next::Behind(_), Cursor::Token(_)) | (Next::End, _) => Step::Done,
+        (Next::Behind(rows), PageCursor::Skip(skip)) => Step::On(PageCursor::Skip(skip + rows)),
+        (Next::Behind(_), PageCursor::Token(_)) | (Next::End, _) => Step::SessionEnd,
         (Next::At(cursor), _) => Step::On(cursor.clone()),
     }
 }
@@ -205,17 +210,17 @@ fn fresh_ones<'a>(page: &'a Page, seen: &mut HashSet<Id>) -> Vec<&'a Location> {
     page.locations.iter().filter(|location| seen.insert(location.id.clone())).collect()
 }
 
-fn heard(reply: Option<&Reply>, sent: std::time::Instant) -> Answer {
-    let heard = match reply {
-        None => Heard::Failing,
+fn fetched(reply: Option<&Reply>, sent: std::time::Instant) -> Answer {
+    let outcome = match reply {
+        None => AnswerOutcome::Failing,
         Some(reply) => match reply.status {
-            429 => Heard::Throttled(answer::asked_wait(reply)),
-            500.. => Heard::Failing,
-            _ => Heard::Clean,
+            429 => AnswerOutcome::Throttled(answer::asked_wait(reply)),
+            500.. => AnswerOutcome::Failing,
+            _ => AnswerOutcome::Clean,
         },
     };
     let allowance = reply.map(|reply| reply.allowance).unwrap_or_default();
-    Answer { who: None, lane: Lane::Other, sent, heard, allowance }
+    Answer { who: None, lane: Lane::Other, sent, outcome, allowance }
 }
 
 fn no_answer(unanswered: Unanswered) -> Failure {
@@ -270,7 +275,7 @@ mod tests {
             (MOST + 1, None, true),
             (5000, Some(u64::MAX), false),
         ] {
-            let place = Place { given, count, ..Place::default() };
+            let place = AgencyCursor { given, count, ..AgencyCursor::default() };
             let page = Page { locations: Vec::new(), odd: 0, count, next: Next::Behind(100) };
             let stuck = matches!(step(&page, &place, 0), Step::Stuck);
             assert_eq!(stuck, ends, "{given} of {count:?}");

@@ -10,14 +10,14 @@ pub fn or_empty(value: Option<impl Display>) -> String {
 }
 
 /// A CSV file none of whose cells a spreadsheet would run, whoever wrote them.
-pub struct Sheet<W: Write>(csv::Writer<W>);
+pub struct CsvWriter<W: Write>(csv::Writer<W>);
 
-impl<W: Write> Sheet<W> {
+impl<W: Write> CsvWriter<W> {
     /// Begins a file with its header.
     pub fn begin<'a>(out: W, header: impl IntoIterator<Item = &'a str>) -> csv::Result<Self> {
-        let mut sheet = Self(csv::Writer::from_writer(out));
-        sheet.line(header)?;
-        Ok(sheet)
+        let mut csv = Self(csv::Writer::from_writer(out));
+        csv.line(header)?;
+        Ok(csv)
     }
 
     /// Goes on with a file that has its header.
@@ -46,10 +46,10 @@ mod tests {
     #[test]
     fn no_cell_is_a_formula_in_the_header_or_below() {
         let mut bytes = Vec::new();
-        let mut sheet = Sheet::begin(&mut bytes, ["id", "=1"]).unwrap();
-        sheet.line(["-5", "@SUM(1)"]).unwrap();
-        sheet.line([String::new(), "＝1".into()]).unwrap();
-        sheet.end().unwrap();
+        let mut csv = CsvWriter::begin(&mut bytes, ["id", "=1"]).unwrap();
+        csv.line(["-5", "@SUM(1)"]).unwrap();
+        csv.line([String::new(), "＝1".into()]).unwrap();
+        csv.end().unwrap();
         assert_eq!(String::from_utf8(bytes).unwrap(), "id,'=1\n-5,'@SUM(1)\n,'＝1\n");
     }
 }

@@ -14,13 +14,13 @@ use governor::{
 };
 
 use super::{
-    Answer, Heard, Lane, Pacing,
-    agreed::Agreed,
-    governance::Governance,
+    Answer, AnswerOutcome, Lane, Pacing,
+    adaptive_rate::AdaptiveRate,
+    latency::{LatencyTracker, Speed},
     memory::Day,
-    quickness::{Quickness, Speed},
     rate::{AskedRate, Rate, with_slack},
     refusals::{Refusals, Shown, Whose},
+    shared_limits::SharedLimits,
     window::Window,
 };
 use crate::highlevel::answer::MAX_RETRY_AFTER;
@@ -64,12 +64,12 @@ type Spacing = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformati
 
 /// Decides when the next request may start.
 #[derive(Debug)]
-pub struct Gate {
+pub struct Limiter {
     pacing: Pacing,
-    governance: Governance,
+    adaptive_rate: AdaptiveRate,
     refusals: Refusals,
-    agreed: Agreed,
-    quickness: [Quickness; 3],
+    shared_limits: SharedLimits,
+    latency: [LatencyTracker; 3],
     window: Window,
     spacing: Option<Spacing>,
     /// Starts that the spacing would let through at once after the last one.
@@ -101,7 +101,7 @@ pub struct Effect {
     /// The hold that began with it, or got longer.
     pub hold: Option<Hold>,
     /// It said "too many" to a request that was on its way when another answer had said so.
-    pub is_echo: bool,
+    pub is_stale_throttle: bool,
     /// What it said of the day, where that holds for all.
     pub day: Option<Day>,
 }
@@ -123,7 +123,7 @@ struct ServerQuota {
     sent: Instant,
 }
 
-impl Gate {
+impl Limiter {
     /// A gate that nothing has passed but the starts of the last run.
     pub fn new(pacing: Pacing, earlier: impl Iterator<Item = Instant>) -> Self {
         let bound = pacing.bound();
@@ -137,16 +137,16 @@ impl Gate {
             RateLimiter::direct(quota.allow_burst(pacing.burst))
                 .with_middleware::<StateInformationMiddleware>()
         });
-        let governance = match pacing.asked {
-            AskedRate::Fixed(_) => Governance::below(bound.per_second()),
-            AskedRate::Auto => Governance::from(FIRST_AUTO, bound.per_second()),
+        let adaptive_rate = match pacing.asked {
+            AskedRate::Fixed(_) => AdaptiveRate::below(bound.per_second()),
+            AskedRate::Auto => AdaptiveRate::from(FIRST_AUTO, bound.per_second()),
         };
         Self {
             pacing,
-            governance,
+            adaptive_rate,
             refusals: Refusals::default(),
-            agreed: Agreed::default(),
-            quickness: Default::default(),
+            shared_limits: SharedLimits::default(),
+            latency: Default::default(),
             window,
             spacing,
             burst_left: pacing.burst.get(),
@@ -167,7 +167,7 @@ impl Gate {
     }
 
     /// Gives the turn that is free now, or says how long until there may be one. The start is booked
-    /// when the request leaves, with [`Gate::leave`]; [`Gate::give_back`] takes the turn back.
+    /// when the request leaves, with [`Limiter::leave`]; [`Limiter::give_back`] takes the turn back.
     pub fn try_start(&mut self, lane: Lane, now: Instant) -> Result<TurnId, Duration> {
         let wait = self.wait_for(1, now).max(self.wait_for_place(lane, now));
         if !wait.is_zero() {
@@ -230,7 +230,7 @@ impl Gate {
 
     /// The slower pace, which knows no bursts.
     fn wait_for_slowed(&self, more: u32, now: Instant) -> Duration {
-        let slowed = self.governance.interval();
+        let slowed = self.adaptive_rate.interval();
         if slowed.is_zero() {
             return Duration::ZERO;
         }
@@ -343,7 +343,7 @@ impl Gate {
 
     /// Time between two starts at the present pace.
     pub fn interval(&self) -> Duration {
-        self.pacing.bound().interval().max(self.governance.interval())
+        self.pacing.bound().interval().max(self.adaptive_rate.interval())
     }
 
     /// How much longer everything is held.
@@ -353,7 +353,7 @@ impl Gate {
 
     /// How long every answer has been "too many".
     pub fn throttled_for(&self, now: Instant) -> Duration {
-        self.governance.throttled_for(now)
+        self.adaptive_rate.throttled_for(now)
     }
 
     /// A code was presented, or will never come.
@@ -372,79 +372,79 @@ impl Gate {
     }
 
     /// Lets an answer change the pace.
-    pub fn hear(&mut self, answer: &Answer, now: Instant) -> Effect {
-        let said = self.agreed.hear(answer.who, &answer.allowance, self.left, now);
+    pub fn observe(&mut self, answer: &Answer, now: Instant) -> Effect {
+        let said = self.shared_limits.observe(answer.who, &answer.allowance, self.left, now);
         let resets_at = said.daily_resets_at;
         let day = said.daily_remaining.map(|left| Day { left, resets_at });
         self.day = day.or(self.day);
         if let Some((limit, length)) = said.limit {
             let ceiling = f64::from(limit) / with_slack(length).as_secs_f64();
-            self.governance.lower_ceiling(ceiling);
+            self.adaptive_rate.lower_ceiling(ceiling);
         }
         if let Some((left, resets_in)) = said.remaining.zip(said.resets_in) {
             self.count_down(left, resets_in, answer.sent, now);
         }
-        let (hold, is_echo) = match answer.heard {
-            Heard::Throttled(asked) => {
+        let (hold, is_stale_throttle) = match answer.outcome {
+            AnswerOutcome::Throttled(asked) => {
                 let asked = asked.max(answer.allowance.hold());
-                let (hold, is_echo) = self.hear_refusal(answer, asked, now);
-                (hold.max(said.hold()), is_echo)
+                let (hold, is_stale_throttle) = self.observe_refusal(answer, asked, now);
+                (hold.max(said.hold()), is_stale_throttle)
             }
-            Heard::Failing => {
+            AnswerOutcome::Failing => {
                 if self.pacing.asked == AskedRate::Auto {
                     let recent = self.recent_pace(now);
-                    self.governance.troubled(now, answer.sent, recent);
+                    self.adaptive_rate.troubled(now, answer.sent, recent);
                 }
                 (said.hold(), false)
             }
-            Heard::Clean => {
+            AnswerOutcome::Clean => {
                 let shown = self.refusals.served(answer.who, answer.sent, now);
                 self.learn(shown);
-                self.hear_clean(answer, now);
+                self.observe_clean(answer, now);
                 (said.hold(), false)
             }
-            Heard::Aside => {
-                self.hear_clean(answer, now);
+            AnswerOutcome::Aside => {
+                self.observe_clean(answer, now);
                 (None, false)
             }
         };
-        Effect { hold: hold.and_then(|time| self.hold(time, now)), is_echo, day }
+        Effect { hold: hold.and_then(|time| self.hold(time, now)), is_stale_throttle, day }
     }
 
     /// How long all wait for a refusal, and whether it only repeats what is known.
-    fn hear_refusal(
+    fn observe_refusal(
         &mut self,
         answer: &Answer,
         asked: Option<Duration>,
         now: Instant,
     ) -> (Option<Duration>, bool) {
         let (sent, recent) = (answer.sent, self.recent_pace(now));
-        let is_news = self.governance.is_news(sent);
-        let (whose, shown) = self.refusals.refused(answer.who, sent, asked, is_news, now);
+        let is_change = self.adaptive_rate.is_change(sent);
+        let (whose, shown) = self.refusals.refused(answer.who, sent, asked, is_change, now);
         self.learn(shown);
         if whose == Whose::Unknown && !self.refusals.has_served() {
             // There is nobody to compare it with.
-            self.governance.nothing_but_refusals(now);
+            self.adaptive_rate.nothing_but_refusals(now);
         }
         let wait = match whose {
             Whose::Own | Whose::Unknown => return (None, false),
             Whose::Pace => {
-                self.governance.refused(now, sent, recent);
+                self.adaptive_rate.refused(now, sent, recent);
                 None
             }
-            Whose::Everybody(asked) => Some(self.governance.throttled(now, sent, asked, recent)),
+            Whose::Everybody(asked) => Some(self.adaptive_rate.throttled(now, sent, asked, recent)),
         };
-        if is_news {
+        if is_change {
             self.refusals.slowed(now);
         }
-        (wait, !is_news)
+        (wait, !is_change)
     }
 
     fn learn(&mut self, shown: Shown) {
         match shown {
             Shown::Nothing => {}
-            Shown::ThePace => self.governance.stay(),
-            Shown::NotThePace => self.governance.come_back(),
+            Shown::ThePace => self.adaptive_rate.stay(),
+            Shown::NotThePace => self.adaptive_rate.come_back(),
         }
     }
 
@@ -452,8 +452,8 @@ impl Gate {
     fn hold(&mut self, time: Duration, now: Instant) -> Option<Hold> {
         let before = self.held_until.unwrap_or(now).max(now);
         self.held_until = Some(before.max(now + time));
-        let is_news = now + time > before + HARDLY_LONGER;
-        is_news.then_some(Hold { time, interval: self.interval() })
+        let is_change = now + time > before + HARDLY_LONGER;
+        is_change.then_some(Hold { time, interval: self.interval() })
     }
 
     /// What the server said last of its day.
@@ -461,7 +461,7 @@ impl Gate {
         self.day
     }
 
-    fn hear_clean(&mut self, answer: &Answer, now: Instant) {
+    fn observe_clean(&mut self, answer: &Answer, now: Instant) {
         let took = now.saturating_duration_since(answer.sent);
         if answer.lane == Lane::Reconnect {
             let before = self.reconnect_takes;
@@ -469,12 +469,12 @@ impl Gate {
             self.reconnect_takes = (before + took) / 2;
             self.reconnect_takes = self.reconnect_takes.max(before / 8 * 7);
         }
-        let speed = self.quickness[answer.lane as usize].note(took);
+        let speed = self.latency[answer.lane as usize].note(took);
         if self.pacing.asked == AskedRate::Auto && speed == Speed::Slow {
             let recent = self.recent_pace(now);
-            self.governance.eased(now, answer.sent, recent);
+            self.adaptive_rate.eased(now, answer.sent, recent);
         } else {
-            self.governance.clean(now, answer.sent);
+            self.adaptive_rate.clean(now, answer.sent);
         }
     }
 
@@ -534,59 +534,59 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    fn gate(rate: &str, burst: u32) -> Gate {
+    fn limiter(rate: &str, burst: u32) -> Limiter {
         let (asked, burst) = (rate.parse().unwrap(), NonZeroU32::new(burst).unwrap());
-        Gate::new(Pacing { asked, max: Rate::Unlimited, burst }, std::iter::empty())
+        Limiter::new(Pacing { asked, max: Rate::Unlimited, burst }, std::iter::empty())
     }
 
-    fn answer(lane: Lane, sent: Instant, heard: Heard) -> Answer {
-        Answer { who: None, lane, sent, heard, allowance: Allowance::default() }
+    fn answer(lane: Lane, sent: Instant, outcome: AnswerOutcome) -> Answer {
+        Answer { who: None, lane, sent, outcome, allowance: Allowance::default() }
     }
 
     /// Whether a request leaves as soon as it asks.
-    fn started(gate: &mut Gate, lane: Lane, now: Instant) -> bool {
-        gate.try_start(lane, now).map(|turn| gate.leave(turn, now)).is_ok()
+    fn started(limiter: &mut Limiter, lane: Lane, now: Instant) -> bool {
+        limiter.try_start(lane, now).map(|turn| limiter.leave(turn, now)).is_ok()
     }
 
     /// Codes that may be asked for in one go.
-    fn codes_at_once(gate: &mut Gate, now: Instant) -> usize {
-        (0..100).take_while(|_| started(gate, Lane::Reconnect, now)).count()
+    fn codes_at_once(limiter: &mut Limiter, now: Instant) -> usize {
+        (0..100).take_while(|_| started(limiter, Lane::Reconnect, now)).count()
     }
 
     #[test]
     fn of_a_burst_half_is_kept_for_the_exchanges() {
-        let (mut gate, now) = (gate("10/10s", 10), Instant::now());
-        assert_eq!(codes_at_once(&mut gate, now), 5);
-        let exchanges = (0..9).take_while(|_| started(&mut gate, Lane::Exchange, now));
+        let (mut limiter, now) = (limiter("10/10s", 10), Instant::now());
+        assert_eq!(codes_at_once(&mut limiter, now), 5);
+        let exchanges = (0..9).take_while(|_| started(&mut limiter, Lane::Exchange, now));
         assert_eq!(exchanges.count(), 5);
     }
 
     #[test]
     fn a_place_is_free_again_when_its_code_is_presented() {
-        let (mut gate, now) = (gate("10/10s", 10), Instant::now());
-        while started(&mut gate, Lane::Reconnect, now) {}
+        let (mut limiter, now) = (limiter("10/10s", 10), Instant::now());
+        while started(&mut limiter, Lane::Reconnect, now) {}
         assert!(
-            gate.try_start(Lane::Reconnect, now + MS(5000)).is_err(),
+            limiter.try_start(Lane::Reconnect, now + MS(5000)).is_err(),
             "time alone is not enough"
         );
         for _ in 0..5 {
-            assert!(started(&mut gate, Lane::Exchange, now));
-            gate.free_place();
+            assert!(started(&mut limiter, Lane::Exchange, now));
+            limiter.free_place();
         }
         let later = now + MS(10_200);
-        assert_eq!(gate.wait_for_place(Lane::Reconnect, later), Duration::ZERO);
+        assert_eq!(limiter.wait_for_place(Lane::Reconnect, later), Duration::ZERO);
     }
 
     #[test]
-    fn codes_on_their_way_are_as_many_as_can_be_presented_in_time() {
+    fn codes_on_their_route_are_as_many_as_can_be_presented_in_time() {
         let now = Instant::now();
         let allowed = |life: Option<u64>, takes: u64| {
-            let mut gate = gate("40/s", 1);
-            gate.reconnect_takes = MS(takes);
-            gate.code_life = life.map(MS);
+            let mut limiter = limiter("40/s", 1);
+            limiter.reconnect_takes = MS(takes);
+            limiter.code_life = life.map(MS);
             (1..1000).find(|codes| {
-                gate.codes_to_come = *codes;
-                !gate.wait_for_place(Lane::Reconnect, now).is_zero()
+                limiter.codes_to_come = *codes;
+                !limiter.wait_for_place(Lane::Reconnect, now).is_zero()
             })
         };
         // 25.25 ms apart: a second has 39 of them.
@@ -604,26 +604,26 @@ mod tests {
     #[test]
     fn a_slow_rate_has_a_place_for_one() {
         for rate in ["1/s", "1/10s", "2/h", "100/10s"] {
-            let mut gate = gate(rate, 1);
-            assert!(started(&mut gate, Lane::Reconnect, Instant::now()), "{rate}");
+            let mut limiter = limiter(rate, 1);
+            assert!(started(&mut limiter, Lane::Reconnect, Instant::now()), "{rate}");
         }
     }
 
     #[test]
     fn what_the_server_has_left_is_kept_for_codes_in_hand() {
-        let (mut gate, now) = (gate("unlimited", 1), Instant::now());
+        let (mut limiter, now) = (limiter("unlimited", 1), Instant::now());
         let said = |remaining| Allowance {
             remaining: Some(remaining),
             resets_in: Some(MS(5000)),
             ..Allowance::default()
         };
-        let hear = |gate: &mut Gate, remaining| {
-            let clean = answer(Lane::Reconnect, now, Heard::Clean);
-            gate.hear(&Answer { allowance: said(remaining), ..clean }, now);
+        let observe = |limiter: &mut Limiter, remaining| {
+            let clean = answer(Lane::Reconnect, now, AnswerOutcome::Clean);
+            limiter.observe(&Answer { allowance: said(remaining), ..clean }, now);
         };
-        gate.codes_to_come = 1;
-        hear(&mut gate, 3);
-        let mut starts = |lane, ms| started(&mut gate, lane, now + MS(ms));
+        limiter.codes_to_come = 1;
+        observe(&mut limiter, 3);
+        let mut starts = |lane, ms| started(&mut limiter, lane, now + MS(ms));
         assert!(starts(Lane::Reconnect, 1), "two are left for two");
         assert!(!starts(Lane::Reconnect, 1));
         assert!(starts(Lane::Exchange, 1));
@@ -634,26 +634,29 @@ mod tests {
 
     #[test]
     fn a_hold_that_others_repeat_is_told_once() {
-        let (mut gate, now) = (gate("10/s", 1), Instant::now());
-        let throttled = answer(Lane::Exchange, now, Heard::Throttled(Some(MS(3000))));
-        assert_eq!(gate.hear(&throttled, now).hold.map(|hold| hold.time), Some(MS(3000)));
+        let (mut limiter, now) = (limiter("10/s", 1), Instant::now());
+        let throttled = answer(Lane::Exchange, now, AnswerOutcome::Throttled(Some(MS(3000))));
+        assert_eq!(limiter.observe(&throttled, now).hold.map(|hold| hold.time), Some(MS(3000)));
         assert_eq!(
-            gate.hear(&throttled, now + MS(20)),
-            Effect { hold: None, is_echo: true, day: None }
+            limiter.observe(&throttled, now + MS(20)),
+            Effect { hold: None, is_stale_throttle: true, day: None }
         );
-        assert_eq!(gate.held(now + MS(20)), MS(3000));
-        gate.hear(&answer(Lane::Exchange, now + MS(20), Heard::Clean), now + MS(30));
-        assert!(gate.try_start(Lane::Exchange, now + MS(2900)).is_err(), "no success ends a hold");
+        assert_eq!(limiter.held(now + MS(20)), MS(3000));
+        limiter.observe(&answer(Lane::Exchange, now + MS(20), AnswerOutcome::Clean), now + MS(30));
+        assert!(
+            limiter.try_start(Lane::Exchange, now + MS(2900)).is_err(),
+            "no success ends a hold"
+        );
     }
 
     #[test]
     fn only_a_rate_to_be_found_slows_down_for_slow_answers_and_failures() {
         let now = Instant::now();
         for (rate, slows) in [("auto", true), ("10/s", false)] {
-            let mut gate = gate(rate, 1);
-            let before = gate.interval();
-            gate.hear(&answer(Lane::Exchange, now, Heard::Failing), now);
-            assert_eq!(gate.interval() > before, slows, "{rate}");
+            let mut limiter = limiter(rate, 1);
+            let before = limiter.interval();
+            limiter.observe(&answer(Lane::Exchange, now, AnswerOutcome::Failing), now);
+            assert_eq!(limiter.interval() > before, slows, "{rate}");
         }
     }
 }

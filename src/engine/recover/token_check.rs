@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::{
-    Ending, Granted, Recovery, Setback, decide,
-    listen::{call_of, call_without_answer, no_answer},
+    AttemptError, Ending, Granted, Recovery,
+    observe::{call_of, call_without_answer, no_answer},
+    retry,
 };
 use crate::{
     clock::{self, Moment},
@@ -16,10 +17,10 @@ use crate::{
     failure::{Failure, Stage},
     highlevel::{
         client::MayLeave,
-        trial::{self, Trial, TrialPath},
-        trials::OldTokens,
+        token_check::{self, TokenCheck, TokenCheckPath},
+        token_checks::OldTokens,
     },
-    journal::{recoveries::RecoveredBefore, writer::CustodyLost},
+    journal::{recoveries::RecoveredBefore, writer::StorageError},
     pace::{Lane, Preparation, Readying},
     secret::Secret,
 };
@@ -42,7 +43,7 @@ enum Age {
 
 /// What came of trying a token.
 struct Tried {
-    trial: Trial,
+    token_check: TokenCheck,
     /// The last call.
     call: Call,
     /// Whether an event has told of it already.
@@ -60,40 +61,44 @@ enum Patience {
 
 impl Recovery<'_> {
     /// Tries a token that was granted just now; an error is that it is refused.
-    pub(crate) async fn try_new_token(
+    pub(crate) async fn check_new_token(
         &mut self,
         granted: &Granted,
-        path: &TrialPath,
-    ) -> Result<Result<Verified, (Failure, Call)>, Setback> {
-        let Tried { trial, call, is_told } =
-            self.try_until_clear(path, granted.pair.access_token(), Age::New).await?;
+        path: &TokenCheckPath,
+    ) -> Result<Result<Verified, (Failure, Call)>, AttemptError> {
+        let Tried { token_check, call, is_told } =
+            self.check_until_clear(path, granted.pair.access_token(), Age::New).await?;
         let untold = (!is_told).then(|| call.clone());
         let verdict = |verdict, message| Ok(Ok(Verified { verdict, message, call: untold }));
-        match trial {
-            Trial::Alive => verdict(Verdict::Alive, None),
-            Trial::WithoutScope(said) => verdict(Verdict::WithoutScope, Some(said)),
-            Trial::Unclear(failure) => verdict(Verdict::Unclear, Some(failure.message)),
-            Trial::Foreign(failure) | Trial::Dead(failure) => Ok(Err((failure, call))),
+        match token_check {
+            TokenCheck::Alive => verdict(Verdict::Alive, None),
+            TokenCheck::WithoutScope(said) => verdict(Verdict::WithoutScope, Some(said)),
+            TokenCheck::Unclear(failure) => verdict(Verdict::Unclear, Some(failure.message)),
+            TokenCheck::Foreign(failure) | TokenCheck::Dead(failure) => Ok(Err((failure, call))),
         }
     }
 
     /// Leaves the installation alone when another run has recovered it in the meantime, or when the
     /// access token that the list has is good.
-    pub(crate) async fn try_old_token(&mut self) -> Result<Option<Ending>, CustodyLost> {
+    pub(crate) async fn check_old_token(&mut self) -> Result<Option<Ending>, StorageError> {
         let recoveries = self.tools.recoveries.as_ref();
         if let Some(recovered) = recoveries.and_then(|log| log.elsewhere(self.installation)) {
             return self.skip(None, Some(recovered)).await.map(Some);
         }
-        let trials = self.tools.roads.trials();
-        let (OldTokens::Tried, Some(token)) = (trials.old, &self.job.tokens.access) else {
+        let token_checks = self.tools.routes.token_checks();
+        let (OldTokens::Tried, Some(token)) = (token_checks.old, &self.job.tokens.access) else {
             return Ok(None);
         };
-        let path = trials.new.clone().unwrap_or_default();
-        let Tried { trial, call, .. } = match self.try_until_clear(&path, token, Age::Old).await {
-            Ok(tried) => tried,
-            Err(setback) => return self.end_early(setback).await.map(Some),
-        };
-        if let Trial::Dead(failure) | Trial::Foreign(failure) | Trial::Unclear(failure) = trial {
+        let path = token_checks.new.clone().unwrap_or_default();
+        let Tried { token_check, call, .. } =
+            match self.check_until_clear(&path, token, Age::Old).await {
+                Ok(tried) => tried,
+                Err(error) => return self.end_early(error).await.map(Some),
+            };
+        if let TokenCheck::Dead(failure)
+        | TokenCheck::Foreign(failure)
+        | TokenCheck::Unclear(failure) = token_check
+        {
             self.wait_for_next(failure, Some(call), Duration::ZERO).await?;
             return Ok(None);
         }
@@ -104,47 +109,47 @@ impl Recovery<'_> {
         &self,
         call: Option<Call>,
         recovered: Option<RecoveredBefore>,
-    ) -> Result<Ending, CustodyLost> {
+    ) -> Result<Ending, StorageError> {
         let (row, id) = (self.row, self.installation.id.clone());
         let skipped = Skipped { row, id, at: clock::now(), call, recovered };
-        self.tools.recorder.tell(Event::Skipped(skipped)).await?;
+        self.tools.recorder.record(Event::Skipped(skipped)).await?;
         Ok(Ending::Skipped)
     }
 
-    async fn try_until_clear(
+    async fn check_until_clear(
         &mut self,
-        path: &TrialPath,
+        path: &TokenCheckPath,
         token: &Secret,
         age: Age,
-    ) -> Result<Tried, Setback> {
-        let (mut trial, mut call) = self.try_once(path, token, age).await?;
+    ) -> Result<Tried, AttemptError> {
+        let (mut token_check, mut call) = self.check_once(path, token, age).await?;
         for attempt in 1..TRIES {
-            let Trial::Unclear(failure) = &trial else { break };
+            let TokenCheck::Unclear(failure) = &token_check else { break };
             let asked = failure.retry_after_ms.unwrap_or_default();
             let asked = Duration::from_millis(asked.into());
-            let wait = decide::backoff(attempt, fastrand::u64(..)).max(asked);
-            let patience = self.wait_to_try(failure.clone(), call.clone(), wait, age).await?;
+            let wait = retry::backoff(attempt, fastrand::u64(..)).max(asked);
+            let patience = self.wait_to_check(failure.clone(), call.clone(), wait, age).await?;
             if patience == Patience::Over {
-                return Ok(Tried { trial, call, is_told: true });
+                return Ok(Tried { token_check, call, is_told: true });
             }
-            (trial, call) = self.try_once(path, token, age).await?;
+            (token_check, call) = self.check_once(path, token, age).await?;
         }
-        Ok(Tried { trial, call, is_told: false })
+        Ok(Tried { token_check, call, is_told: false })
     }
 
     /// Waits before another try. A run that is to end waits no less: the server has asked for it.
-    async fn wait_to_try(
+    async fn wait_to_check(
         &mut self,
         failure: Failure,
         call: Call,
         wait: Duration,
         age: Age,
-    ) -> Result<Patience, Setback> {
+    ) -> Result<Patience, AttemptError> {
         let until = Instant::now() + wait;
         self.wait_for_next(failure, Some(call), wait).await?;
         let Some(cause) = self.tools.stop.cause() else { return Ok(Patience::Again) };
         if age == Age::Old {
-            return Err(Setback::Stopped(cause));
+            return Err(AttemptError::Stopped(cause));
         }
         let left = until.saturating_duration_since(Instant::now());
         if left > LONGEST_WAIT_IN_A_DRAIN {
@@ -154,43 +159,43 @@ impl Recovery<'_> {
         Ok(Patience::Again)
     }
 
-    async fn try_once(
+    async fn check_once(
         &mut self,
-        path: &TrialPath,
+        path: &TokenCheckPath,
         token: &Secret,
         age: Age,
-    ) -> Result<(Trial, Call), Setback> {
-        let preparation = self.turn_to_try(age).await?;
+    ) -> Result<(TokenCheck, Call), AttemptError> {
+        let preparation = self.turn_to_check(age).await?;
         let tools = self.tools;
         let sent = Moment::now();
         let readying = Readying::Ahead(preparation);
         let tried = match tools.pacer.clear(&tools.client, Lane::Other, None, readying).await {
             Err(unanswered) => Err(unanswered),
             Ok(cleared) => {
-                self.enter(Step::Trial);
+                self.enter(Step::TokenCheck);
                 let (departure, _) = cleared.depart(|_| MayLeave::Yes);
                 tools.client.try_token(departure, &path.of(self.installation), token).await
             }
         };
         match tried {
             Ok(reply) => {
-                self.heed_trial(&reply);
-                let trial = trial::judge(&reply);
-                if let Trial::Unclear(failure) = &trial {
+                self.observe_token_check(&reply);
+                let token_check = token_check::judge(&reply);
+                if let TokenCheck::Unclear(failure) = &token_check {
                     self.trace_ids.extend(failure.trace_id.clone());
                 }
-                Ok((trial, call_of(&reply)))
+                Ok((token_check, call_of(&reply)))
             }
             Err(unanswered) => {
-                self.heed_silence(Lane::Other, &sent);
+                self.observe_no_answer(Lane::Other, &sent);
                 let failure = no_answer(Stage::Verify, unanswered);
-                Ok((Trial::Unclear(failure), call_without_answer(&sent)))
+                Ok((TokenCheck::Unclear(failure), call_without_answer(&sent)))
             }
         }
     }
 
     /// Waits until a token may be tried.
-    async fn turn_to_try(&self, age: Age) -> Result<Preparation, Setback> {
+    async fn turn_to_check(&self, age: Age) -> Result<Preparation, AttemptError> {
         if age == Age::Old {
             return self.preparation().await;
         }

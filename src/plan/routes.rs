@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::{
     counted, in_words,
-    stock::{ByRefresh, Own, RefreshToken, Stock},
+    list_stats::{ByRefresh, ListStats, OwnTokens, RefreshToken},
 };
 use crate::{
     clock,
     installation::Id,
     pace::Pacing,
-    route::{Way, Ways},
+    route::{Route, RouteList},
 };
 
 /// Agencies without a token that are named; the rest is counted.
@@ -22,16 +22,16 @@ const NAMED: usize = 3;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forecast {
     /// Each way, in the order in which they are tried.
-    pub ways: Vec<WayForecast>,
+    pub routes: Vec<RouteForecast>,
     /// Installations that none of the ways can serve.
-    pub without_way: u32,
+    pub without_route: u32,
 }
 
 /// What is expected of a way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WayForecast {
+pub struct RouteForecast {
     /// The way.
-    pub way: Way,
+    pub route: Route,
     /// Installations that it can serve, were the ways before it to fail.
     pub installations: u32,
     /// Those for which it is the first one.
@@ -69,7 +69,7 @@ enum AgencyToken {
     NotForAgencies,
 }
 
-impl Way {
+impl Route {
     /// Calls for one installation when all goes well.
     fn calls(self) -> u64 {
         match self {
@@ -104,33 +104,37 @@ impl Way {
 }
 
 impl Group {
-    fn can_go(&self, way: Way) -> bool {
-        match way {
-            Way::Refresh => self.refresh == RefreshToken::AtHand,
-            Way::Reconnect => true,
-            Way::Agency => self.agency == AgencyToken::AtHand,
+    fn can_go(&self, route: Route) -> bool {
+        match route {
+            Route::Refresh => self.refresh == RefreshToken::AtHand,
+            Route::Reconnect => true,
+            Route::Agency => self.agency == AgencyToken::AtHand,
         }
     }
 }
 
 /// What the ways come to with this stock, where the tokens of some agencies are known already.
 /// The agencies of the list count as known: they are recovered first.
-pub(super) fn forecast(ways: &Ways, stock: &Stock, known: Option<&HashSet<Id>>) -> Forecast {
+pub(super) fn forecast(
+    routes: &RouteList,
+    stats: &ListStats,
+    known: Option<&HashSet<Id>>,
+) -> Forecast {
     let is_known = |id: &Id| known.is_some_and(|known| known.contains(id));
-    let groups = groups(stock, is_known);
+    let groups = groups(stats, is_known);
     let mut told = Forecast::default();
-    for way in ways.iter() {
-        told.ways.push(WayForecast {
-            way,
-            installations: sum(groups.iter().filter(|group| group.can_go(way))),
+    for route in routes.iter() {
+        told.routes.push(RouteForecast {
+            route,
+            installations: sum(groups.iter().filter(|group| group.can_go(route))),
             first: 0,
-            missing: missing(way, stock, is_known),
+            missing: missing(route, stats, is_known),
         });
     }
     for group in &groups {
-        match told.ways.iter_mut().find(|forecast| group.can_go(forecast.way)) {
+        match told.routes.iter_mut().find(|forecast| group.can_go(forecast.route)) {
             Some(forecast) => forecast.first += group.count,
-            None => told.without_way += group.count,
+            None => told.without_route += group.count,
         }
     }
     told
@@ -140,40 +144,40 @@ fn sum<'a>(groups: impl Iterator<Item = &'a Group>) -> u32 {
     groups.map(|group| group.count).sum()
 }
 
-fn groups(stock: &Stock, is_known: impl Fn(&Id) -> bool) -> Vec<Group> {
-    let (mut served, mut others) = (ByRefresh::default(), stock.without_agency);
-    others += stock.beyond;
-    for (id, agency) in &stock.agencies {
-        let at_hand = agency.own == Own::Listed || is_known(id);
+fn groups(stats: &ListStats, is_known: impl Fn(&Id) -> bool) -> Vec<Group> {
+    let (mut served, mut others) = (ByRefresh::default(), stats.without_agency);
+    others += stats.beyond;
+    for (id, agency) in &stats.agencies {
+        let at_hand = agency.own == OwnTokens::Listed || is_known(id);
         *(if at_hand { &mut served } else { &mut others }) += agency.locations;
     }
     let group = |agency| move |(count, refresh)| Group { count, refresh, agency };
-    let companies = stock.companies.kinds().map(group(AgencyToken::NotForAgencies));
+    let companies = stats.companies.kinds().map(group(AgencyToken::NotForAgencies));
     let served = served.kinds().map(group(AgencyToken::AtHand));
     let others = others.kinds().map(group(AgencyToken::Missing));
     companies.into_iter().chain(served).chain(others).collect()
 }
 
-fn missing(way: Way, stock: &Stock, is_known: impl Fn(&Id) -> bool) -> Missing {
-    match way {
-        Way::Reconnect => Missing::default(),
-        Way::Refresh => {
-            let agencies = stock.agencies.values().map(|agency| agency.locations);
-            let all = agencies.chain([stock.companies, stock.without_agency, stock.beyond]);
+fn missing(route: Route, stats: &ListStats, is_known: impl Fn(&Id) -> bool) -> Missing {
+    match route {
+        Route::Reconnect => Missing::default(),
+        Route::Refresh => {
+            let agencies = stats.agencies.values().map(|agency| agency.locations);
+            let all = agencies.chain([stats.companies, stats.without_agency, stats.beyond]);
             Missing { refresh_token: all.map(|rows| rows.without).sum(), ..Missing::default() }
         }
-        Way::Agency => Missing {
-            company_id: stock.without_agency.all(),
-            agency_token: agencies_without_token(stock, is_known),
-            agency_token_beyond: stock.beyond.all(),
+        Route::Agency => Missing {
+            company_id: stats.without_agency.all(),
+            agency_token: agencies_without_token(stats, is_known),
+            agency_token_beyond: stats.beyond.all(),
             ..Missing::default()
         },
     }
 }
 
-fn agencies_without_token(stock: &Stock, is_known: impl Fn(&Id) -> bool) -> Vec<(Id, u32)> {
-    let unknown = stock.agencies.iter().filter(|(id, agency)| {
-        agency.own == Own::NotListed && agency.locations.all() > 0 && !is_known(id)
+fn agencies_without_token(stats: &ListStats, is_known: impl Fn(&Id) -> bool) -> Vec<(Id, u32)> {
+    let unknown = stats.agencies.iter().filter(|(id, agency)| {
+        agency.own == OwnTokens::NotListed && agency.locations.all() > 0 && !is_known(id)
     });
     let mut unknown: Vec<_> =
         unknown.map(|(id, agency)| (id.clone(), agency.locations.all())).collect();
@@ -185,15 +189,15 @@ impl Missing {
     /// Each thing that is missing in words, one a line.
     pub(super) fn in_words(&self) -> Vec<String> {
         let mut words = Vec::new();
-        let mut say = |rows: u32, what: String| {
+        let mut print = |rows: u32, what: String| {
             if rows > 0 {
                 words.push(format!("{what}: {}", counted(rows, "row")));
             }
         };
-        say(self.refresh_token, "no refresh token".into());
-        say(self.company_id, "no company id".into());
+        print(self.refresh_token, "no refresh token".into());
+        print(self.company_id, "no company id".into());
         for (id, rows) in self.agency_token.iter().take(NAMED) {
-            say(*rows, format!("no agency token for company {id}"));
+            print(*rows, format!("no agency token for company {id}"));
         }
         let rest = self.agency_token.iter().skip(NAMED);
         let more = u32::try_from(rest.clone().count()).unwrap_or(u32::MAX);
@@ -202,7 +206,7 @@ impl Missing {
             (_, 0) => format!("no agency token for {more} more companies"),
             (..) => format!("no agency token for more than {more} more companies"),
         };
-        say(rest.map(|(_, rows)| rows).sum::<u32>() + self.agency_token_beyond, more);
+        print(rest.map(|(_, rows)| rows).sum::<u32>() + self.agency_token_beyond, more);
         words
     }
 
@@ -219,10 +223,10 @@ impl Missing {
     }
 }
 
-impl WayForecast {
+impl RouteForecast {
     /// Calls of those for which it is the first way, when all goes well.
     pub fn calls(&self) -> u64 {
-        u64::from(self.first) * self.way.calls()
+        u64::from(self.first) * self.route.calls()
     }
 
     fn least_time(&self, pacing: &Pacing) -> Duration {
@@ -233,29 +237,29 @@ impl WayForecast {
 impl Forecast {
     /// Calls when all goes well.
     pub fn calls(&self) -> u64 {
-        self.ways.iter().map(WayForecast::calls).sum()
+        self.routes.iter().map(RouteForecast::calls).sum()
     }
 
     /// For a program.
     pub(super) fn as_json(&self, pacing: &Pacing) -> Value {
-        let ways = self.ways.iter().map(|forecast| {
+        let routes = self.routes.iter().map(|forecast| {
             json!({
-                "way": forecast.way,
+                "way": forecast.route,
                 "installations": forecast.installations,
                 "first": forecast.first,
                 "calls": forecast.calls(),
                 "least_time_ms": clock::millis(forecast.least_time(pacing)),
-                "may_lack_refresh_token": forecast.way.loss().is_some(),
+                "may_lack_refresh_token": forecast.route.loss().is_some(),
                 "missing": forecast.missing.as_json(),
             })
         });
-        ways.collect()
+        routes.collect()
     }
 
     /// For a person: a line a way, what it lacks below it.
     pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, pacing: &Pacing) -> fmt::Result {
-        for forecast in &self.ways {
-            let WayForecast { way, installations, first, .. } = forecast;
+        for forecast in &self.routes {
+            let RouteForecast { route, installations, first, .. } = forecast;
             let calls = match forecast.calls() {
                 1 => "1 call".to_owned(),
                 calls => format!("{calls} calls"),
@@ -263,16 +267,16 @@ impl Forecast {
             writeln!(
                 f,
                 "Via {:<10} open to {}, first for {first}: {calls}, {} at least",
-                way.name(),
+                route.name(),
                 counted(*installations, "installation"),
                 in_words(forecast.least_time(pacing)),
             )?;
-            let loss = way.loss().filter(|_| *installations > 0).map(str::to_owned);
+            let loss = route.loss().filter(|_| *installations > 0).map(str::to_owned);
             for line in forecast.missing.in_words().into_iter().chain(loss) {
                 writeln!(f, "                 {line}")?;
             }
         }
-        match self.without_way {
+        match self.without_route {
             0 => Ok(()),
             rows => writeln!(
                 f,
@@ -293,8 +297,8 @@ mod tests {
 
     /// So many sub-accounts of agency A with and without a refresh token, of B without, of nobody
     /// with one, and agency A itself where it is listed.
-    fn stock(own: Own) -> Stock {
-        let mut stock = Stock::default();
+    fn stats(own: OwnTokens) -> ListStats {
+        let mut stats = ListStats::default();
         let id = |text: &str| Id::new(text).unwrap();
         let refresh = || TokensAtHand { access: None, refresh: Some(Secret::new("x".into())) };
         let mut add = |count: u32, scope, company: Option<&str>, tokens: &TokensAtHand| {
@@ -304,7 +308,7 @@ mod tests {
                 } else {
                     id(&format!("location-{n}"))
                 };
-                stock.count(
+                stats.count(
                     &Installation { scope, id, company: company.map(|c| Id::new(c).unwrap()) },
                     tokens,
                 );
@@ -314,57 +318,60 @@ mod tests {
         add(3, Scope::Location, Some("agency-A"), &TokensAtHand::default());
         add(2, Scope::Location, Some("agency-B"), &TokensAtHand::default());
         add(1, Scope::Location, None, &refresh());
-        if own == Own::Listed {
+        if own == OwnTokens::Listed {
             add(1, Scope::Company, None, &TokensAtHand::default());
         }
-        stock
+        stats
     }
 
     /// Ways, the connection of agency A, agencies whose tokens are known.
-    type Given<'a> = (&'a str, Own, Option<&'a HashSet<Id>>);
+    type Given<'a> = (&'a str, OwnTokens, Option<&'a HashSet<Id>>);
 
     /// A way, what it serves, what goes this way first, calls.
     type Told = (&'static str, u32, u32, u64);
 
     #[test]
-    fn each_way_is_told_with_what_it_serves_and_lacks() {
+    fn each_route_is_told_with_what_it_serves_and_lacks() {
         let b = HashSet::from([Id::new("agency-B").unwrap()]);
         #[rustfmt::skip]
         let table: [(Given<'_>, &[Told], u32); 8] = [
-            (("reconnect", Own::Listed, None), &[("reconnect", 11, 11, 22)], 0),
-            (("refresh", Own::NotListed, None), &[("refresh", 5, 5, 5)], 5),
-            (("refresh,reconnect", Own::NotListed, None), &[("refresh", 5, 5, 5), ("reconnect", 10, 5, 10)], 0),
-            (("reconnect,refresh", Own::NotListed, None), &[("reconnect", 10, 10, 20), ("refresh", 5, 0, 0)], 0),
-            (("agency", Own::NotListed, None), &[("agency", 0, 0, 0)], 10),
-            (("agency", Own::NotListed, Some(&b)), &[("agency", 2, 2, 2)], 8),
-            (("agency,reconnect", Own::Listed, None), &[("agency", 7, 7, 7), ("reconnect", 11, 4, 8)], 0),
-            (("refresh,agency", Own::Listed, Some(&b)), &[("refresh", 5, 5, 5), ("agency", 9, 5, 5)], 1),
+            (("reconnect", OwnTokens::Listed, None), &[("reconnect", 11, 11, 22)], 0),
+            (("refresh", OwnTokens::NotListed, None), &[("refresh", 5, 5, 5)], 5),
+            (("refresh,reconnect", OwnTokens::NotListed, None), &[("refresh", 5, 5, 5), ("reconnect", 10, 5, 10)], 0),
+            (("reconnect,refresh", OwnTokens::NotListed, None), &[("reconnect", 10, 10, 20), ("refresh", 5, 0, 0)], 0),
+            (("agency", OwnTokens::NotListed, None), &[("agency", 0, 0, 0)], 10),
+            (("agency", OwnTokens::NotListed, Some(&b)), &[("agency", 2, 2, 2)], 8),
+            (("agency,reconnect", OwnTokens::Listed, None), &[("agency", 7, 7, 7), ("reconnect", 11, 4, 8)], 0),
+            (("refresh,agency", OwnTokens::Listed, Some(&b)), &[("refresh", 5, 5, 5), ("agency", 9, 5, 5)], 1),
         ];
-        for ((ways, own, known), expected, without_way) in table {
-            let told = forecast(&ways.parse().unwrap(), &stock(own), known);
-            let of = |f: &WayForecast| (f.way.name(), f.installations, f.first, f.calls());
-            assert_eq!(told.ways.iter().map(of).collect::<Vec<_>>(), expected, "{ways}");
-            assert_eq!(told.without_way, without_way, "{ways}");
+        for ((routes, own, known), expected, without_route) in table {
+            let told = forecast(&routes.parse().unwrap(), &stats(own), known);
+            let of = |f: &RouteForecast| (f.route.name(), f.installations, f.first, f.calls());
+            assert_eq!(told.routes.iter().map(of).collect::<Vec<_>>(), expected, "{routes}");
+            assert_eq!(told.without_route, without_route, "{routes}");
         }
     }
 
     #[test]
     fn what_is_missing_is_named_the_most_rows_first() {
-        let lacks = |ways: &str, own| {
-            let told = forecast(&ways.parse().unwrap(), &stock(own), None);
-            told.ways.iter().flat_map(|forecast| forecast.missing.in_words()).collect::<Vec<_>>()
+        let lacks = |routes: &str, own| {
+            let told = forecast(&routes.parse().unwrap(), &stats(own), None);
+            told.routes.iter().flat_map(|forecast| forecast.missing.in_words()).collect::<Vec<_>>()
         };
-        assert_eq!(lacks("reconnect", Own::Listed), [""; 0]);
-        assert_eq!(lacks("refresh", Own::Listed), ["no refresh token: 6 rows"]);
+        assert_eq!(lacks("reconnect", OwnTokens::Listed), [""; 0]);
+        assert_eq!(lacks("refresh", OwnTokens::Listed), ["no refresh token: 6 rows"]);
         assert_eq!(
-            lacks("agency", Own::NotListed),
+            lacks("agency", OwnTokens::NotListed),
             [
                 "no company id: 1 row",
                 "no agency token for company agency-A: 7 rows",
                 "no agency token for company agency-B: 2 rows",
             ]
         );
-        assert_eq!(lacks("agency", Own::Listed)[1], "no agency token for company agency-B: 2 rows");
+        assert_eq!(
+            lacks("agency", OwnTokens::Listed)[1],
+            "no agency token for company agency-B: 2 rows"
+        );
         let many = Missing {
             agency_token: (0..6)
                 .map(|n| (Id::new(&format!("agency-{n}")).unwrap(), 9 - n))

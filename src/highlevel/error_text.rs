@@ -14,10 +14,10 @@ pub enum BodyKind {
 }
 
 /// What an error body says, in one line, and whether HighLevel or a gateway said it.
-pub fn said(body: &[u8]) -> (BodyKind, String) {
+pub fn error_text(body: &[u8]) -> (BodyKind, String) {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     match serde_json::from_slice(body) {
-        Ok(Value::Object(object)) => return (BodyKind::Json, said_by_json(&object)),
+        Ok(Value::Object(object)) => return (BodyKind::Json, error_text_of_json(&object)),
         Ok(Value::String(text)) => return (BodyKind::Json, text),
         _ => {}
     }
@@ -33,7 +33,7 @@ const TELLING: [&str; 5] = ["message", "error_description", "error", "errors", "
 /// How deep an object stands within another in the bodies that were seen, with one to spare.
 const DEEPEST: usize = 3;
 
-fn said_by_json(object: &Map<String, Value>) -> String {
+fn error_text_of_json(object: &Map<String, Value>) -> String {
     let mut texts: Vec<String> = Vec::new();
     for text in TELLING.iter().filter_map(|name| object.get(*name)).flat_map(|v| texts_of(v, 1)) {
         if !texts.contains(&text) {
@@ -103,7 +103,7 @@ mod tests {
             ("", BodyKind::Other, ""),
             ("[1]", BodyKind::Other, "[1]"),
         ] {
-            assert_eq!(said(body.as_bytes()), (kind, text.to_owned()), "{body}");
+            assert_eq!(error_text(body.as_bytes()), (kind, text.to_owned()), "{body}");
         }
     }
 }

@@ -16,7 +16,7 @@ const NOISE: f64 = 0.02;
 
 /// Compares what answers take lately with what they usually take.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Quickness {
+pub struct LatencyTracker {
     seen: u32,
     lately: f64,
     usual: f64,
@@ -31,7 +31,7 @@ pub enum Speed {
     Slow,
 }
 
-impl Quickness {
+impl LatencyTracker {
     /// Takes the time of an answer into account.
     pub fn note(&mut self, took: Duration) -> Speed {
         let took = took.as_secs_f64();
@@ -54,9 +54,9 @@ mod tests {
     use super::*;
 
     fn judged(times_ms: &[(usize, u64)]) -> Vec<Speed> {
-        let mut quickness = Quickness::default();
+        let mut latency = LatencyTracker::default();
         let mut last = |(count, ms): &(usize, u64)| {
-            (0..*count).map(|_| quickness.note(Duration::from_millis(*ms))).last().unwrap()
+            (0..*count).map(|_| latency.note(Duration::from_millis(*ms))).last().unwrap()
         };
         times_ms.iter().map(&mut last).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Lane, Line, Pacer, Place, Preparation, Turn};
+use super::{Lane, Line, Pacer, Preparation, Reservation, Turn};
 use crate::{
     clock::Moment,
     highlevel::client::{Client, Connection, Departure, MayLeave, Unanswered},
@@ -10,25 +10,25 @@ use crate::{
 
 /// A request that may go: its connection is ready and its turn has come.
 #[derive(Debug)]
-pub struct Cleared {
+pub struct Clearance {
     connection: Connection,
     turn: Turn,
-    place: Option<Place>,
+    reservation: Option<Reservation>,
 }
 
-impl Cleared {
+impl Clearance {
     /// What the request goes out with. `judge` has the last word when its first byte is about to leave;
     /// the start is booked then, or the turn given back.
     pub fn depart(
         self,
         judge: impl FnOnce(&Moment) -> MayLeave + Send + 'static,
-    ) -> (Departure, Option<Place>) {
-        let Self { connection, turn, place } = self;
+    ) -> (Departure, Option<Reservation>) {
+        let Self { connection, turn, reservation } = self;
         let leave = move |now: &Moment| match judge(now) {
             MayLeave::Yes => turn.leave(now.instant()),
             MayLeave::No => MayLeave::No,
         };
-        (Departure { connection, leave: Box::new(leave) }, place)
+        (Departure { connection, leave: Box::new(leave) }, reservation)
     }
 }
 
@@ -52,9 +52,9 @@ impl Pacer {
         lane: Lane,
         held: Option<Connection>,
         readying: Readying,
-    ) -> Result<Cleared, Unanswered> {
+    ) -> Result<Clearance, Unanswered> {
         let mut held = held.filter(Connection::is_fresh);
-        let mut place_in_line = Line::Last;
+        let mut position_in_line = Line::Last;
         loop {
             let connection = match held.take() {
                 Some(connection) => connection,
@@ -63,21 +63,21 @@ impl Pacer {
                     Err(unanswered) => return Err(self.count_as_start(lane, unanswered).await),
                 },
             };
-            if place_in_line == Line::Last {
+            if position_in_line == Line::Last {
                 self.note(&readying);
             }
-            let (turn, place) = match lane {
+            let (turn, reservation) = match lane {
                 Lane::Reconnect => {
-                    let (turn, place) = self.turn_to_reconnect(place_in_line).await;
-                    (turn, Some(place))
+                    let (turn, reservation) = self.turn_to_reconnect(position_in_line).await;
+                    (turn, Some(reservation))
                 }
-                Lane::Exchange | Lane::Other => (self.turn(lane, place_in_line).await, None),
+                Lane::Exchange | Lane::Other => (self.turn(lane, position_in_line).await, None),
             };
             if connection.is_fresh() {
-                return Ok(Cleared { connection, turn, place });
+                return Ok(Clearance { connection, turn, reservation });
             }
             // It was closed while it waited for its turn, which goes to whoever is ready.
-            place_in_line = Line::First;
+            position_in_line = Line::First;
         }
     }
 
@@ -90,10 +90,10 @@ impl Pacer {
     }
 
     fn note(&self, readying: &Readying) {
-        let gate = &mut self.desk.lock().gate;
+        let limiter = &mut self.queue_handle.lock().limiter;
         match readying {
-            Readying::Ahead(preparation) => gate.readied_in(preparation.since.elapsed()),
-            Readying::Code(came) => gate.code_readied_in(came.elapsed()),
+            Readying::Ahead(preparation) => limiter.readied_in(preparation.since.elapsed()),
+            Readying::Code(came) => limiter.code_readied_in(came.elapsed()),
             Readying::Again => {}
         }
     }

@@ -12,7 +12,7 @@ use super::{
 
 /// Keeps tokens where there is still room.
 #[derive(Debug)]
-pub struct Rescue {
+pub struct Spill {
     places: Vec<PathBuf>,
     file: Option<LineFile>,
     kept: u32,
@@ -21,7 +21,7 @@ pub struct Rescue {
 
 /// What became of tokens in hand that the run folder no longer took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rescued {
+pub struct Spilled {
     /// The second place, if one was needed and found.
     pub place: Option<PathBuf>,
     /// Token pairs that are there.
@@ -30,7 +30,7 @@ pub struct Rescued {
     pub lost: u32,
 }
 
-impl Rescued {
+impl Spilled {
     /// Both together; the first place found is the one that is named.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -42,7 +42,7 @@ impl Rescued {
     }
 }
 
-impl Rescue {
+impl Spill {
     /// Prepares for the worst; nothing is made yet.
     pub fn new(run_folder: &Path, run_id: &str) -> Self {
         Self { places: places(run_folder, run_id), file: None, kept: 0, lost: 0 }
@@ -83,9 +83,9 @@ impl Rescue {
     }
 
     /// What became of them.
-    pub fn result(&self) -> Rescued {
+    pub fn result(&self) -> Spilled {
         let place = self.file.as_ref().map(|file| file.path().to_owned());
-        Rescued { place, kept: self.kept, lost: self.lost }
+        Spilled { place, kept: self.kept, lost: self.lost }
     }
 }
 

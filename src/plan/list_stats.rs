@@ -56,12 +56,12 @@ pub struct Agency {
     /// Its sub-accounts that are to be recovered.
     pub locations: ByRefresh,
     /// Whether it is to be recovered itself.
-    pub own: Own,
+    pub own: OwnTokens,
 }
 
 /// Whether an agency's own connection is on the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Own {
+pub enum OwnTokens {
     /// It is not.
     #[default]
     NotListed,
@@ -71,7 +71,7 @@ pub enum Own {
 
 /// What a list brings for each way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stock {
+pub struct ListStats {
     /// Agency connections.
     pub companies: ByRefresh,
     /// Sub-accounts whose agency is not named.
@@ -82,7 +82,7 @@ pub struct Stock {
     pub agencies: HashMap<Id, Agency>,
 }
 
-impl Stock {
+impl ListStats {
     /// Counts an installation and the tokens that may be presented for it.
     pub fn count(&mut self, installation: &Installation, tokens: &TokensAtHand) {
         let Installation { scope, id, company } = installation;
@@ -90,7 +90,7 @@ impl Stock {
             (Scope::Company, _) => {
                 self.companies.count(tokens);
                 if let Some(agency) = self.agency(id) {
-                    agency.own = Own::Listed;
+                    agency.own = OwnTokens::Listed;
                 }
             }
             (Scope::Location, None) => self.without_agency.count(tokens),

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{answer, client::Reply, wording::Wording};
+use super::{answer, client::Reply, normalised_message::NormalisedMessage};
 use crate::failure::{Class, Failure, Stage};
 use crate::{
     installation::{Installation, Scope},
@@ -15,7 +15,7 @@ use crate::{
 /// The path at which tokens are tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum TrialPath {
+pub enum TokenCheckPath {
     /// `/locations/{id}` for a sub-account, `/companies/{id}` for an agency.
     #[default]
     Usual,
@@ -29,12 +29,12 @@ pub enum TrialPath {
 #[error(
     "must begin with a single / and be a path below --base-url, without host, fragment, blanks or ..; it may name {{locationId}}, {{companyId}} and {{id}}, such as '/contacts/?locationId={{locationId}}&limit=1'"
 )]
-pub struct NotATrialPath;
+pub struct NotATokenCheckPath;
 
-impl FromStr for TrialPath {
-    type Err = NotATrialPath;
+impl FromStr for TokenCheckPath {
+    type Err = NotATokenCheckPath;
 
-    fn from_str(text: &str) -> Result<Self, NotATrialPath> {
+    fn from_str(text: &str) -> Result<Self, NotATokenCheckPath> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(Self::Usual);
@@ -46,27 +46,27 @@ impl FromStr for TrialPath {
         if is_path && is_plain && !named.contains(['{', '}']) {
             Ok(Self::Template(text.to_owned()))
         } else {
-            Err(NotATrialPath)
+            Err(NotATokenCheckPath)
         }
     }
 }
 
-impl TryFrom<String> for TrialPath {
-    type Error = NotATrialPath;
+impl TryFrom<String> for TokenCheckPath {
+    type Error = NotATokenCheckPath;
 
-    fn try_from(text: String) -> Result<Self, NotATrialPath> {
+    fn try_from(text: String) -> Result<Self, NotATokenCheckPath> {
         text.parse()
     }
 }
 
-impl From<TrialPath> for String {
-    fn from(path: TrialPath) -> Self {
+impl From<TokenCheckPath> for String {
+    fn from(path: TokenCheckPath) -> Self {
         path.to_string()
     }
 }
 
 /// As `--verify-path` takes it; the usual path is the empty text.
-impl fmt::Display for TrialPath {
+impl fmt::Display for TokenCheckPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usual => Ok(()),
@@ -78,7 +78,7 @@ impl fmt::Display for TrialPath {
 /// What a template may name.
 const PLACEHOLDERS: [&str; 3] = ["{locationId}", "{companyId}", "{id}"];
 
-impl TrialPath {
+impl TokenCheckPath {
     /// The path for one installation. Ids have no character that would change it.
     pub fn of(&self, installation: &Installation) -> String {
         let Self::Template(template) = self else { return usual(installation) };
@@ -109,7 +109,7 @@ fn usual(installation: &Installation) -> String {
 
 /// What an answer says of the token that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trial {
+pub enum TokenCheck {
     /// It works.
     Alive,
     /// It is alive and may not do this: a scope is missing, the call is for the other kind of
@@ -134,32 +134,33 @@ const OF_LIVING_TOKENS: [&str; 6] = [
 ];
 
 /// Judges the answer to a trial.
-pub fn judge(reply: &Reply) -> Trial {
+pub fn judge(reply: &Reply) -> TokenCheck {
     if (200..300).contains(&reply.status) {
         return judge_success(reply);
     }
     let failure = answer::refusal(Stage::Verify, reply);
-    let said = Wording::of(failure.message.as_str());
-    let is_living = OF_LIVING_TOKENS.iter().any(|words| said.says(&Wording::of(words)));
+    let error_text = NormalisedMessage::of(failure.message.as_str());
+    let is_living =
+        OF_LIVING_TOKENS.iter().any(|words| error_text.says(&NormalisedMessage::of(words)));
     match failure.class {
-        Class::WrongTenant => Trial::Foreign(failure),
-        Class::RateLimited | Class::ServerError | Class::Blocked => Trial::Unclear(failure),
-        _ if is_living => Trial::WithoutScope(failure.message),
-        Class::GrantRefused => Trial::Dead(failure),
+        Class::WrongTenant => TokenCheck::Foreign(failure),
+        Class::RateLimited | Class::ServerError | Class::Blocked => TokenCheck::Unclear(failure),
+        _ if is_living => TokenCheck::WithoutScope(failure.message),
+        Class::GrantRefused => TokenCheck::Dead(failure),
         // Whoever may not do this is known; the gateway's own 403 is no JSON and `Blocked`.
-        _ if reply.status == 403 => Trial::WithoutScope(failure.message),
-        _ => Trial::Unclear(failure),
+        _ if reply.status == 403 => TokenCheck::WithoutScope(failure.message),
+        _ => TokenCheck::Unclear(failure),
     }
 }
 
 /// A page that asks to sign in says "success" too.
-fn judge_success(reply: &Reply) -> Trial {
+fn judge_success(reply: &Reply) -> TokenCheck {
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&reply.body).is_ok();
     if is_json || reply.status == 204 {
-        return Trial::Alive;
+        return TokenCheck::Alive;
     }
     let why = "the answer to the trial says success but is no JSON";
-    Trial::Unclear(answer::bad_answer(Stage::Verify, reply, why))
+    TokenCheck::Unclear(answer::bad_answer(Stage::Verify, reply, why))
 }
 
 #[cfg(test)]
@@ -178,7 +179,7 @@ mod tests {
     fn a_path_names_ids_and_never_a_host() {
         let located = installation(Scope::Location, Some(COMPANY));
         let agency = installation(Scope::Company, None);
-        let orphan = installation(Scope::Location, None);
+        let unsaved = installation(Scope::Location, None);
         let contacts = "/contacts/?locationId={locationId}&limit=1";
         let both = "/x/{companyId}/{id}";
         for (path, installation, made) in [
@@ -188,10 +189,10 @@ mod tests {
             (contacts, &agency, format!("/companies/{ID}")),
             (both, &located, format!("/x/{COMPANY}/{ID}")),
             (both, &agency, format!("/x/{ID}/{ID}")),
-            (both, &orphan, format!("/locations/{ID}")),
+            (both, &unsaved, format!("/locations/{ID}")),
             ("/users/", &located, "/users/".to_owned()),
         ] {
-            assert_eq!(path.parse::<TrialPath>().unwrap().of(installation), made, "{path}");
+            assert_eq!(path.parse::<TokenCheckPath>().unwrap().of(installation), made, "{path}");
         }
         for bad in [
             "contacts",
@@ -204,17 +205,17 @@ mod tests {
             "/x?u=https://evil.example",
             "/a\\b",
         ] {
-            assert_eq!(bad.parse::<TrialPath>(), Err(NotATrialPath), "{bad}");
+            assert_eq!(bad.parse::<TokenCheckPath>(), Err(NotATokenCheckPath), "{bad}");
         }
     }
 
-    fn kind(trial: &Trial) -> &'static str {
-        match trial {
-            Trial::Alive => "alive",
-            Trial::WithoutScope(_) => "without scope",
-            Trial::Foreign(_) => "foreign",
-            Trial::Dead(_) => "dead",
-            Trial::Unclear(_) => "unclear",
+    fn kind(token_check: &TokenCheck) -> &'static str {
+        match token_check {
+            TokenCheck::Alive => "alive",
+            TokenCheck::WithoutScope(_) => "without scope",
+            TokenCheck::Foreign(_) => "foreign",
+            TokenCheck::Dead(_) => "dead",
+            TokenCheck::Unclear(_) => "unclear",
         }
     }
 
@@ -255,9 +256,9 @@ mod tests {
             (500, r#"{"message":"Invalid JWT"}"#, "unclear"),
             (302, "", "unclear"),
         ] {
-            let trial = judge(&Reply::of(status, body));
-            assert_eq!(kind(&trial), means, "{status} {body}");
-            if let Trial::Dead(failure) | Trial::Unclear(failure) = trial {
+            let token_check = judge(&Reply::of(status, body));
+            assert_eq!(kind(&token_check), means, "{status} {body}");
+            if let TokenCheck::Dead(failure) | TokenCheck::Unclear(failure) = token_check {
                 assert_eq!(failure.stage, Stage::Verify, "{status} {body}");
             }
         }

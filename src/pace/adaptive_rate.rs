@@ -29,7 +29,7 @@ const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// Additive up, multiplicative down. In starts a second.
 #[derive(Debug)]
-pub struct Governance {
+pub struct AdaptiveRate {
     ceiling: Option<f64>,
     /// What the pace is at the ceiling: nothing of its own, unless the server lowered the ceiling.
     at_the_top: Option<f64>,
@@ -48,7 +48,7 @@ struct Before {
     current: Option<f64>,
 }
 
-impl Governance {
+impl AdaptiveRate {
     /// Below a ceiling and at it from the first; `None` is none.
     pub fn below(ceiling: Option<f64>) -> Self {
         Self {
@@ -85,12 +85,12 @@ impl Governance {
         recent: f64,
     ) -> Duration {
         self.throttled_since.get_or_insert(now);
-        let is_news = self.is_news(sent);
-        if is_news {
+        let is_change = self.is_change(sent);
+        if is_change {
             self.holds_in_a_row += 1;
             self.refused(now, sent, recent);
         }
-        asked.unwrap_or(if is_news { self.own_hold() } else { Duration::ZERO })
+        asked.unwrap_or(if is_change { self.own_hold() } else { Duration::ZERO })
     }
 
     /// Nothing has been served so far.
@@ -100,7 +100,7 @@ impl Governance {
 
     /// Different installations were refused, the last of them with a request that was sent then.
     pub fn refused(&mut self, now: Instant, sent: Instant, recent: f64) {
-        if self.is_news(sent) {
+        if self.is_change(sent) {
             self.before.get_or_insert(Before { current: self.current });
             self.slow_down(now, recent, THROTTLED, SLOWEST);
         }
@@ -125,21 +125,21 @@ impl Governance {
 
     /// The server failed on a request that was sent then.
     pub fn troubled(&mut self, now: Instant, sent: Instant, recent: f64) {
-        if self.is_news(sent) {
+        if self.is_change(sent) {
             self.slow_down(now, recent, THROTTLED, SLOWEST_EASED);
         }
     }
 
     /// Answers to requests that were sent then have become slow.
     pub fn eased(&mut self, now: Instant, sent: Instant, recent: f64) {
-        if self.is_news(sent) {
+        if self.is_change(sent) {
             self.slow_down(now, recent, EASED, SLOWEST_EASED);
         }
     }
 
     /// Whether the answer to a request that was sent then tells anything that an earlier answer has
     /// not told.
-    pub fn is_news(&self, sent: Instant) -> bool {
+    pub fn is_change(&self, sent: Instant) -> bool {
         self.slowed_at.is_none_or(|slowed| sent > slowed)
     }
 
@@ -158,7 +158,7 @@ impl Governance {
 
     /// A request that was sent then had a clean answer.
     pub fn clean(&mut self, now: Instant, sent: Instant) {
-        if !self.is_news(sent) {
+        if !self.is_change(sent) {
             return;
         }
         self.throttled_since = None;
@@ -195,109 +195,109 @@ impl Governance {
 mod tests {
     use super::*;
 
-    fn per_second(governance: &Governance) -> f64 {
-        1.0 / governance.interval().as_secs_f64()
+    fn per_second(adaptive_rate: &AdaptiveRate) -> f64 {
+        1.0 / adaptive_rate.interval().as_secs_f64()
     }
 
     #[test]
     fn a_throttle_halves_and_clean_seconds_climb_back() {
-        let mut governance = Governance::below(Some(10.0));
+        let mut adaptive_rate = AdaptiveRate::below(Some(10.0));
         let begin = Instant::now();
         let at = |seconds: u64| begin + Duration::from_secs(seconds);
-        assert_eq!(governance.interval(), Duration::ZERO);
-        assert_eq!(governance.throttled(at(1), at(0), None, 0.0), Duration::from_secs(1));
-        assert!((per_second(&governance) - 5.0).abs() < 0.01);
-        governance.clean(at(2), at(0));
+        assert_eq!(adaptive_rate.interval(), Duration::ZERO);
+        assert_eq!(adaptive_rate.throttled(at(1), at(0), None, 0.0), Duration::from_secs(1));
+        assert!((per_second(&adaptive_rate) - 5.0).abs() < 0.01);
+        adaptive_rate.clean(at(2), at(0));
         assert!(
-            (per_second(&governance) - 5.0).abs() < 0.01,
+            (per_second(&adaptive_rate) - 5.0).abs() < 0.01,
             "an answer from before tells nothing"
         );
         for second in 2..=11 {
-            governance.clean(at(second), at(second));
+            adaptive_rate.clean(at(second), at(second));
         }
-        assert_eq!(governance.interval(), Duration::ZERO, "back at the ceiling");
+        assert_eq!(adaptive_rate.interval(), Duration::ZERO, "back at the ceiling");
     }
 
     #[test]
     fn many_answers_to_one_burst_slow_down_once() {
-        let mut governance = Governance::below(Some(10.0));
+        let mut adaptive_rate = AdaptiveRate::below(Some(10.0));
         let begin = Instant::now();
         let later = begin + Duration::from_secs(1);
         for _ in 0..16 {
-            governance.throttled(later, begin, Some(Duration::from_secs(3)), 0.0);
+            adaptive_rate.throttled(later, begin, Some(Duration::from_secs(3)), 0.0);
         }
-        assert!((per_second(&governance) - 5.0).abs() < 0.01);
+        assert!((per_second(&adaptive_rate) - 5.0).abs() < 0.01);
     }
 
     #[test]
     fn holds_in_a_row_grow_up_to_a_bound() {
-        let mut governance = Governance::below(Some(10.0));
+        let mut adaptive_rate = AdaptiveRate::below(Some(10.0));
         let mut now = Instant::now();
         let mut holds = Vec::new();
         for _ in 0..8 {
             let sent = now + Duration::from_millis(1);
             now = sent + Duration::from_secs(60);
-            holds.push(governance.throttled(now, sent, None, 0.0).as_secs());
+            holds.push(adaptive_rate.throttled(now, sent, None, 0.0).as_secs());
         }
         assert_eq!(holds, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert!(governance.interval() <= Duration::from_secs(10));
+        assert!(adaptive_rate.interval() <= Duration::from_secs(10));
     }
 
     #[test]
     fn a_pace_to_be_found_climbs_from_below_and_eases_off_bit_by_bit() {
-        let mut governance = Governance::from(10.0, Some(50.0));
+        let mut adaptive_rate = AdaptiveRate::from(10.0, Some(50.0));
         let begin = Instant::now();
         let at = |seconds: u64| begin + Duration::from_secs(seconds);
-        assert!((per_second(&governance) - 10.0).abs() < 0.01);
+        assert!((per_second(&adaptive_rate) - 10.0).abs() < 0.01);
         for second in 0..=4 {
-            governance.clean(at(second), at(second));
+            adaptive_rate.clean(at(second), at(second));
         }
-        assert!((per_second(&governance) - 20.0).abs() < 0.01, "2.5 more each second");
-        governance.eased(at(5), at(4), 0.0);
-        governance.eased(at(5), at(4), 0.0);
-        assert!((per_second(&governance) - 15.0).abs() < 0.01, "once for one generation");
-        governance.troubled(at(7), at(6), 0.0);
-        assert!((per_second(&governance) - 7.5).abs() < 0.01);
+        assert!((per_second(&adaptive_rate) - 20.0).abs() < 0.01, "2.5 more each second");
+        adaptive_rate.eased(at(5), at(4), 0.0);
+        adaptive_rate.eased(at(5), at(4), 0.0);
+        assert!((per_second(&adaptive_rate) - 15.0).abs() < 0.01, "once for one generation");
+        adaptive_rate.troubled(at(7), at(6), 0.0);
+        assert!((per_second(&adaptive_rate) - 7.5).abs() < 0.01);
         for second in 8..100 {
-            governance.clean(at(second), at(second));
+            adaptive_rate.clean(at(second), at(second));
         }
-        assert_eq!(governance.interval(), Duration::ZERO, "at the ceiling");
-        assert_eq!(Governance::from(10.0, Some(5.0)).interval(), Duration::ZERO, "a lower one");
+        assert_eq!(adaptive_rate.interval(), Duration::ZERO, "at the ceiling");
+        assert_eq!(AdaptiveRate::from(10.0, Some(5.0)).interval(), Duration::ZERO, "a lower one");
     }
 
     #[test]
     fn a_ceiling_of_the_server_is_never_climbed_over() {
-        let mut governance = Governance::below(Some(10.0));
+        let mut adaptive_rate = AdaptiveRate::below(Some(10.0));
         let begin = Instant::now();
-        governance.lower_ceiling(4.0);
-        governance.throttled(begin, begin, None, 0.0);
+        adaptive_rate.lower_ceiling(4.0);
+        adaptive_rate.throttled(begin, begin, None, 0.0);
         for second in 1..100 {
             let at = begin + Duration::from_secs(second);
-            governance.clean(at, at);
+            adaptive_rate.clean(at, at);
         }
-        assert!((per_second(&governance) - 4.0).abs() < 0.01);
+        assert!((per_second(&adaptive_rate) - 4.0).abs() < 0.01);
     }
 
     #[test]
     fn one_clean_answer_ends_the_time_of_being_throttled() {
-        let mut governance = Governance::below(Some(10.0));
+        let mut adaptive_rate = AdaptiveRate::below(Some(10.0));
         let begin = Instant::now();
         let at = |seconds: u64| begin + Duration::from_secs(seconds);
         for second in (10..=70).step_by(10) {
-            governance.throttled(at(second), at(second - 1), None, 0.0);
+            adaptive_rate.throttled(at(second), at(second - 1), None, 0.0);
         }
-        assert_eq!(governance.throttled_for(at(80)), Duration::from_secs(70));
-        governance.clean(at(80), at(79));
-        assert_eq!(governance.throttled_for(at(81)), Duration::ZERO);
+        assert_eq!(adaptive_rate.throttled_for(at(80)), Duration::from_secs(70));
+        adaptive_rate.clean(at(80), at(79));
+        assert_eq!(adaptive_rate.throttled_for(at(81)), Duration::ZERO);
     }
 
     #[test]
     fn without_a_ceiling_the_pace_so_far_is_halved() {
-        let mut governance = Governance::below(None);
+        let mut adaptive_rate = AdaptiveRate::below(None);
         let now = Instant::now();
-        governance.throttled(now, now, None, 400.0);
-        assert!((per_second(&governance) - 200.0).abs() < 0.1);
-        let mut beginner = Governance::below(None);
+        adaptive_rate.throttled(now, now, None, 400.0);
+        assert!((per_second(&adaptive_rate) - 200.0).abs() < 0.1);
+        let mut beginner = AdaptiveRate::below(None);
         beginner.throttled(now, now, None, 1.0);
         assert!((per_second(&beginner) - 10.0).abs() < 0.1);
     }

@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Recovery, Setback};
+use super::{AttemptError, Recovery};
 use crate::{
     clock::{self, Moment},
     engine::outage::{self, Change},
@@ -15,8 +15,8 @@ use crate::{
         answer,
         client::{Reply, Unanswered},
     },
-    journal::writer::CustodyLost,
-    pace::{Answer, Heard, Lane, memory::Day},
+    journal::writer::StorageError,
+    pace::{Answer, AnswerOutcome, Lane, memory::Day},
     secret,
     text::SafeText,
 };
@@ -25,17 +25,17 @@ use crate::{
 const CALLS_EACH: u64 = 2;
 
 impl Recovery<'_> {
-    pub(crate) async fn failed(&mut self, failure: Failure, call: Call) -> Setback {
+    pub(crate) async fn failed(&mut self, failure: Failure, call: Call) -> AttemptError {
         self.trace_ids.extend(failure.trace_id.clone());
         let failure = Self::without_secrets(failure);
         match self.watch_outage(&failure).await {
-            Ok(()) => Setback::Failed(failure, Some(call)),
+            Ok(()) => AttemptError::Failed(failure, Some(call)),
             Err(lost) => lost.into(),
         }
     }
 
     /// Lets a failure count as a sign of an outage, where it is one.
-    async fn watch_outage(&self, failure: &Failure) -> Result<(), CustodyLost> {
+    async fn watch_outage(&self, failure: &Failure) -> Result<(), StorageError> {
         if !outage::is_sign(failure) {
             return self.went_well(failure.stage).await;
         }
@@ -43,13 +43,13 @@ impl Recovery<'_> {
             Change::Began => {
                 let (at, failure) = (clock::now(), failure.clone());
                 let paused = Paused { at, failure, gives_up_at: self.gives_up_at() };
-                self.tools.recorder.tell(Event::Paused(paused)).await
+                self.tools.recorder.record(Event::Paused(paused)).await
             }
             Change::Probed(gap) => {
                 let (row, at, failure) = (self.row, clock::now(), failure.clone());
                 let next_ms = clock::millis(gap);
                 let probed = Probed { row, at, failure, next_ms, gives_up_at: self.gives_up_at() };
-                self.tools.recorder.tell(Event::Probed(probed)).await
+                self.tools.recorder.record(Event::Probed(probed)).await
             }
             Change::TooLong => {
                 let why = format!("no good answer for longer than --max-outage allows; {failure}");
@@ -71,61 +71,68 @@ impl Recovery<'_> {
     }
 
     /// An answer came that is no sign of an outage.
-    pub(crate) async fn went_well(&self, stage: Stage) -> Result<(), CustodyLost> {
+    pub(crate) async fn went_well(&self, stage: Stage) -> Result<(), StorageError> {
         match self.tools.dispatcher.good(stage, self.row) {
-            Change::Ended(paused) => self.tools.recorder.tell(continued(paused)).await,
+            Change::Ended(paused) => self.tools.recorder.record(continued(paused)).await,
             _ => Ok(()),
         }
     }
 
     /// Lets an answer change the pace, whatever else it says.
-    pub(crate) async fn heed(&mut self, lane: Lane, reply: &Reply) -> Result<(), CustodyLost> {
-        let heard = match reply.status {
-            429 => Heard::Throttled(answer::asked_wait(reply)),
-            500..600 => Heard::Failing,
-            _ => Heard::Clean,
+    pub(crate) async fn observe(&mut self, lane: Lane, reply: &Reply) -> Result<(), StorageError> {
+        let outcome = match reply.status {
+            429 => AnswerOutcome::Throttled(answer::asked_wait(reply)),
+            500..600 => AnswerOutcome::Failing,
+            _ => AnswerOutcome::Clean,
         };
-        if let Some(offset_ms) = self.tools.server_clock.news(reply) {
+        if let Some(offset_ms) = self.tools.server_clock.change(reply) {
             let clock = ServerClock { at: reply.received.day(), offset_ms };
-            self.tools.recorder.tell(Event::ServerClock(clock)).await?;
+            self.tools.recorder.record(Event::ServerClock(clock)).await?;
         }
         let (who, sent, allowance) = (Some(self.row), reply.sent.instant(), reply.allowance);
-        let effect = self.tools.pacer.hear(&Answer { who, lane, sent, heard, allowance });
-        self.is_echo = effect.is_echo;
+        let effect = self.tools.pacer.observe(&Answer { who, lane, sent, outcome, allowance });
+        self.is_stale_throttle = effect.is_stale_throttle;
         if let Some(hold) = effect.hold {
             let held = Held {
                 at: clock::now(),
                 hold_ms: clock::millis(hold.time),
                 interval_ms: clock::millis(hold.interval),
             };
-            self.tools.recorder.tell(Event::Held(held)).await?;
+            self.tools.recorder.record(Event::Held(held)).await?;
         }
         if self.tools.pacer.throttled_for() > self.tools.max_outage {
             self.halt_for_the_pace("HighLevel has answered nothing but \"too many requests\" for longer than --max-outage allows").await?;
         }
         match effect.day {
-            Some(day) => self.heed_day(lane, day).await,
+            Some(day) => self.observe_day(lane, day).await,
             None => Ok(()),
         }
     }
 
     /// What a location or a company answers about its own limits, to its own token, concerns nobody
     /// else: HighLevel counts them apart (100 requests in 10 seconds for each).
-    pub(crate) fn heed_trial(&self, reply: &Reply) {
-        let heard = if reply.status >= 500 { Heard::Failing } else { Heard::Aside };
+    pub(crate) fn observe_token_check(&self, reply: &Reply) {
+        let outcome =
+            if reply.status >= 500 { AnswerOutcome::Failing } else { AnswerOutcome::Aside };
         let (lane, sent, allowance) = (Lane::Other, reply.sent.instant(), Allowance::default());
-        self.tools.pacer.hear(&Answer { who: Some(self.row), lane, sent, heard, allowance });
+        self.tools.pacer.observe(&Answer { who: Some(self.row), lane, sent, outcome, allowance });
     }
 
     /// No answer came, which tells the pace something too.
-    pub(crate) fn heed_silence(&self, lane: Lane, sent: &Moment) {
+    pub(crate) fn observe_no_answer(&self, lane: Lane, sent: &Moment) {
         let (who, sent, allowance) = (Some(self.row), sent.instant(), Allowance::default());
-        self.tools.pacer.hear(&Answer { who, lane, sent, heard: Heard::Failing, allowance });
+        self.tools.pacer.observe(&Answer {
+            who,
+            lane,
+            sent,
+            outcome: AnswerOutcome::Failing,
+            allowance,
+        });
     }
 
     /// A day whose allowance is used up ends the run, to be gone on with later; what is left is for
     /// the codes in hand. One that will not do is told in time.
-    async fn heed_day(&self, lane: Lane, day: Day) -> Result<(), CustodyLost> {
+    async fn observe_day(&self, lane: Lane, day: Day) -> Result<(), StorageError> {
         let Day { left, resets_at } = day;
         let codes = u64::from(self.tools.pacer.codes_to_come());
         let done = u64::from(lane == Lane::Exchange);
@@ -138,14 +145,14 @@ impl Recovery<'_> {
             return self.halt_for_the_pace(&come_back(resets_at)).await;
         }
         let needed = codes + without_code * CALLS_EACH;
-        if left < needed && !self.tools.day_is_told.swap(true, Ordering::Relaxed) {
+        if left < needed && !self.tools.day_is_recorded.swap(true, Ordering::Relaxed) {
             let short = DayTooShort { at: clock::now(), left, needed, resets_at };
-            self.tools.recorder.tell(Event::DayTooShort(short)).await?;
+            self.tools.recorder.record(Event::DayTooShort(short)).await?;
         }
         Ok(())
     }
 
-    async fn halt_for_the_pace(&self, why: &str) -> Result<(), CustodyLost> {
+    async fn halt_for_the_pace(&self, why: &str) -> Result<(), StorageError> {
         self.tools.halt(Class::RateLimited, why, None).await
     }
 

@@ -2,20 +2,20 @@
 
 use std::{fmt::Write, time::Duration};
 
-use super::{Ending, Recovery, roads};
+use super::{Ending, Recovery, routes};
 use crate::{
     event::Call,
     failure::{Class, Failure, Stage},
     installation::Scope,
-    journal::writer::CustodyLost,
-    route::Way,
+    journal::writer::StorageError,
+    route::Route,
     text::SafeText,
 };
 
 /// Why one route did not lead to an installation.
 #[derive(Clone, Debug)]
-pub(crate) struct Obstacle {
-    route: Way,
+pub(crate) struct RouteUnavailable {
+    route: Route,
     failure: Failure,
     /// The request that failed; `None` when none was made.
     call: Option<Call>,
@@ -31,20 +31,20 @@ enum Progress {
     Tried,
 }
 
-impl Obstacle {
+impl RouteUnavailable {
     /// The route was not open.
-    pub(crate) fn closed(route: Way, failure: Failure) -> Self {
+    pub(crate) fn closed(route: Route, failure: Failure) -> Self {
         Self { route, failure, call: None, progress: Progress::Closed }
     }
 
     /// The route was tried and did not lead there.
-    pub(crate) fn tried(route: Way, failure: Failure, call: Option<Call>) -> Self {
+    pub(crate) fn tried(route: Route, failure: Failure, call: Option<Call>) -> Self {
         Self { route, failure, call, progress: Progress::Tried }
     }
 
     /// Whether the installation never had what the route needs, and nobody can give it.
     fn is_no_route(&self, scope: Scope) -> bool {
-        let is_out_of_reach = self.route == Way::Refresh || scope == Scope::Company;
+        let is_out_of_reach = self.route == Route::Refresh || scope == Scope::Company;
         self.failure.stage == Stage::Input && is_out_of_reach
     }
 
@@ -55,7 +55,7 @@ impl Obstacle {
         *stage == Stage::Refresh && matches!(class, Class::GrantRefused | Class::OutcomeUnknown)
     }
 
-    fn is_said_by_highlevel(&self) -> bool {
+    fn comes_from_highlevel(&self) -> bool {
         self.failure.stage != Stage::Input
     }
 }
@@ -65,26 +65,26 @@ impl Obstacle {
 /// The last one of which HighLevel spoke. Two kinds give way to another: a dead refresh token says
 /// nothing of the installation, and a route that is gone for all says nothing of a later one that a
 /// person can still open.
-fn decisive(obstacles: &[Obstacle], scope: Scope) -> Option<usize> {
-    let last = |is: &dyn Fn(&Obstacle) -> bool| obstacles.iter().rposition(is);
-    let can_be_opened = |o: &Obstacle| !o.is_said_by_highlevel() && !o.is_no_route(scope);
-    let verdict = last(&|o| o.is_said_by_highlevel() && !o.is_of_the_refresh_token());
+fn decisive(unavailable: &[RouteUnavailable], scope: Scope) -> Option<usize> {
+    let last = |is: &dyn Fn(&RouteUnavailable) -> bool| unavailable.iter().rposition(is);
+    let can_be_opened = |o: &RouteUnavailable| !o.comes_from_highlevel() && !o.is_no_route(scope);
+    let verdict = last(&|o| o.comes_from_highlevel() && !o.is_of_the_refresh_token());
     match verdict {
-        Some(at) if obstacles[at].failure.class == Class::EndpointRemoved => {
+        Some(at) if unavailable[at].failure.class == Class::EndpointRemoved => {
             last(&can_be_opened).max(Some(at))
         }
         Some(at) => Some(at),
         None => last(&can_be_opened)
-            .or_else(|| last(&Obstacle::is_said_by_highlevel))
-            .or_else(|| obstacles.len().checked_sub(1)),
+            .or_else(|| last(&RouteUnavailable::comes_from_highlevel))
+            .or_else(|| unavailable.len().checked_sub(1)),
     }
 }
 
 /// The decisive failure, and beside its text those of the other routes, each with its name.
-fn told(obstacles: &[Obstacle], decisive: usize) -> Failure {
-    let main = &obstacles[decisive].failure;
+fn reason(unavailable: &[RouteUnavailable], decisive: usize) -> Failure {
+    let main = &unavailable[decisive].failure;
     let mut text = main.message.as_str().to_owned();
-    for (at, other) in obstacles.iter().enumerate() {
+    for (at, other) in unavailable.iter().enumerate() {
         let said = other.failure.message.as_str();
         if at != decisive && !said.is_empty() {
             // Writing to a String cannot fail.
@@ -96,19 +96,19 @@ fn told(obstacles: &[Obstacle], decisive: usize) -> Failure {
 
 impl Recovery<'_> {
     /// Gives an installation up to which no route led.
-    pub(crate) async fn give_up_in_the_end(
+    pub(crate) async fn fail_without_route(
         &mut self,
-        obstacles: Vec<Obstacle>,
-    ) -> Result<Ending, CustodyLost> {
-        let Some(at) = decisive(&obstacles, self.installation.scope) else {
-            return self.give_up(roads::no_way(), None).await;
+        unavailable: Vec<RouteUnavailable>,
+    ) -> Result<Ending, StorageError> {
+        let Some(at) = decisive(&unavailable, self.installation.scope) else {
+            return self.give_up(routes::no_route(), None).await;
         };
-        let failure = told(&obstacles, at);
+        let failure = reason(&unavailable, at);
         // The call of the last route that was tried is in no event yet; those before it are.
-        let last = obstacles.iter().rposition(|o| o.progress == Progress::Tried);
-        let call = obstacles[at].call.clone().filter(|_| last == Some(at));
+        let last = unavailable.iter().rposition(|o| o.progress == Progress::Tried);
+        let call = unavailable[at].call.clone().filter(|_| last == Some(at));
         if let Some(last) = last.filter(|last| *last != at) {
-            let Obstacle { failure, call, .. } = obstacles[last].clone();
+            let RouteUnavailable { failure, call, .. } = unavailable[last].clone();
             self.wait_for_next(failure, call, Duration::ZERO).await?;
         }
         self.give_up(failure, call).await
@@ -119,11 +119,11 @@ impl Recovery<'_> {
 mod tests {
     use super::*;
 
-    fn obstacle(route: Way, stage: Stage, class: Class, text: &str) -> Obstacle {
+    fn unavailable(route: Route, stage: Stage, class: Class, text: &str) -> RouteUnavailable {
         let failure = Failure::without_answer(stage, class, text);
         match stage {
-            Stage::Input => Obstacle::closed(route, failure),
-            _ => Obstacle::tried(route, failure, None),
+            Stage::Input => RouteUnavailable::closed(route, failure),
+            _ => RouteUnavailable::tried(route, failure, None),
         }
     }
 
@@ -133,11 +133,11 @@ mod tests {
             EndpointRemoved, GrantRefused, InvalidRequest, NotInstalled, OutcomeUnknown,
             ServerError, UnknownId,
         };
-        let refresh = |class| obstacle(Way::Refresh, Stage::Refresh, class, "refresh");
-        let reconnect = |class| obstacle(Way::Reconnect, Stage::Reconnect, class, "reconnect");
-        let agency = |class| obstacle(Way::Agency, Stage::Agency, class, "agency");
-        let no_refresh_token = obstacle(Way::Refresh, Stage::Input, InvalidRequest, "none");
-        let no_agency_token = obstacle(Way::Agency, Stage::Input, InvalidRequest, "give one");
+        let refresh = |class| unavailable(Route::Refresh, Stage::Refresh, class, "refresh");
+        let reconnect = |class| unavailable(Route::Reconnect, Stage::Reconnect, class, "reconnect");
+        let agency = |class| unavailable(Route::Agency, Stage::Agency, class, "agency");
+        let no_refresh_token = unavailable(Route::Refresh, Stage::Input, InvalidRequest, "none");
+        let no_agency_token = unavailable(Route::Agency, Stage::Input, InvalidRequest, "give one");
         let (gone, dead) = (reconnect(EndpointRemoved), refresh(GrantRefused));
         let (sub_account, own) = (Scope::Location, Scope::Company);
         for (scope, met, decides) in [
@@ -164,16 +164,17 @@ mod tests {
             (sub_account, vec![&no_refresh_token], Some(0)),
             (sub_account, vec![], None),
         ] {
-            let met: Vec<Obstacle> = met.into_iter().cloned().collect();
+            let met: Vec<RouteUnavailable> = met.into_iter().cloned().collect();
             assert_eq!(decisive(&met, scope), decides, "{scope}: {met:?}");
         }
     }
 
     #[test]
     fn the_texts_of_the_other_routes_stand_beside() {
-        let dead = obstacle(Way::Refresh, Stage::Refresh, Class::GrantRefused, "it is dead");
-        let gone = obstacle(Way::Reconnect, Stage::Reconnect, Class::EndpointRemoved, "it is gone");
-        let failure = told(&[dead, gone], 1);
+        let dead = unavailable(Route::Refresh, Stage::Refresh, Class::GrantRefused, "it is dead");
+        let gone =
+            unavailable(Route::Reconnect, Stage::Reconnect, Class::EndpointRemoved, "it is gone");
+        let failure = reason(&[dead, gone], 1);
         assert_eq!(failure.class, Class::EndpointRemoved);
         assert_eq!(failure.message.as_str(), "it is gone; refresh: it is dead");
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     highlevel::{
-        client::{Cursor, Listing},
+        client::{Listing, PageCursor},
         version::ApiVersion,
     },
     installation::Id,
@@ -29,9 +29,9 @@ pub struct Question {
 
 /// The place in an agency's list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct AgencyCursor {
     /// Where the next page begins.
-    pub cursor: Cursor,
+    pub cursor: PageCursor,
     /// Locations given so far, each counted once.
     pub given: u64,
     /// Entries without a usable id.
@@ -39,32 +39,32 @@ pub struct Place {
     /// Locations that there are, as was said last.
     pub count: Option<u64>,
     /// Whether more is to come.
-    pub state: State,
+    pub state: Progress,
 }
 
 /// Whether more of an agency's list is to come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum Progress {
     /// Perhaps.
     #[default]
     Open,
     /// No.
-    Done,
+    SessionEnd,
 }
 
 /// The position beside a list that is not complete. There is nothing secret in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
+pub struct SavedCursor {
     /// What is asked.
     pub question: Question,
     /// The places of the agencies that were begun.
-    pub places: BTreeMap<Box<str>, Place>,
+    pub places: BTreeMap<Box<str>, AgencyCursor>,
     /// Bytes of the list that belong to these places.
     pub bytes: u64,
 }
 
-impl Position {
+impl SavedCursor {
     /// The position before the first call.
     pub fn new(question: Question) -> Self {
         Self { question, places: BTreeMap::new(), bytes: 0 }
@@ -77,13 +77,13 @@ impl Position {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.with_context(named)?,
         };
-        let position: Self = serde_json::from_slice(&bytes).with_context(named)?;
+        let cursor: Self = serde_json::from_slice(&bytes).with_context(named)?;
         ensure!(
-            position.question == *question,
+            cursor.question == *question,
             "{} is of another app, address, version or choice of locations; give the options of then, or remove it with its .partial",
             path.display()
         );
-        Ok(Some(position))
+        Ok(Some(cursor))
     }
 
     /// Writes it, durably and as a whole.
@@ -95,7 +95,7 @@ impl Position {
     }
 
     /// The place in a company's list.
-    pub fn place(&self, company: &Id) -> Place {
+    pub fn place(&self, company: &Id) -> AgencyCursor {
         self.places.get(company.as_str()).cloned().unwrap_or_default()
     }
 }

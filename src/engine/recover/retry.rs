@@ -20,7 +20,7 @@ const NOBODY_THERE: u32 = 3;
 
 /// Whether HighLevel is known to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ground {
+pub enum KnownGood {
     /// No answer has come yet.
     Unknown,
     /// One has.
@@ -33,16 +33,22 @@ pub enum Next {
     /// Another conversation, with a new code, after this wait.
     Again(Duration),
     /// Another way, if there is one.
-    OtherWay,
+    OtherRoute,
     /// The installation is given up.
     GiveUp,
 }
 
 /// Decides what follows a failure of the `attempt`-th of at most `attempts` conversations.
 /// `seed` makes the jitter.
-pub fn next(failure: &Failure, attempt: u32, attempts: u32, ground: Ground, seed: u64) -> Next {
-    if attempt >= bounded(attempts, failure, ground) || !can_pass_by_itself(failure) {
-        return if is_of_this_way(failure.class) { Next::OtherWay } else { Next::GiveUp };
+pub fn next(
+    failure: &Failure,
+    attempt: u32,
+    attempts: u32,
+    known_good: KnownGood,
+    seed: u64,
+) -> Next {
+    if attempt >= bounded(attempts, failure, known_good) || !can_pass_by_itself(failure) {
+        return if concerns_this_route(failure.class) { Next::OtherRoute } else { Next::GiveUp };
     }
     let asked =
         failure.retry_after_ms.map_or(Duration::ZERO, |ms| Duration::from_millis(ms.into()));
@@ -51,10 +57,10 @@ pub fn next(failure: &Failure, attempt: u32, attempts: u32, ground: Ground, seed
 
 /// Fewer conversations where HighLevel itself seems not to be there: what is wrong then is the
 /// address or the network, and patience does not mend it.
-fn bounded(attempts: u32, failure: &Failure, ground: Ground) -> u32 {
+fn bounded(attempts: u32, failure: &Failure, known_good: KnownGood) -> u32 {
     let nobody = failure.class == Class::Network
         && matches!(failure.stage, Stage::Reconnect | Stage::Refresh | Stage::Agency)
-        && ground == Ground::Unknown;
+        && known_good == KnownGood::Unknown;
     let somebody_else = failure.class == Class::BadAnswer && failure.origin == Origin::Elsewhere;
     if nobody || somebody_else { attempts.min(NOBODY_THERE) } else { attempts }
 }
@@ -68,7 +74,7 @@ fn can_pass_by_itself(failure: &Failure) -> bool {
 }
 
 /// Whether another way may lead where this one did not.
-fn is_of_this_way(class: Class) -> bool {
+fn concerns_this_route(class: Class) -> bool {
     match class {
         Class::EndpointRemoved
         | Class::NotInstalled
@@ -119,7 +125,8 @@ mod tests {
 
     #[test]
     fn what_can_pass_by_itself_is_tried_again_and_nothing_else() {
-        let again = |class| matches!(next(&failure(class), 1, 5, Ground::Known, 0), Next::Again(_));
+        let again =
+            |class| matches!(next(&failure(class), 1, 5, KnownGood::Known, 0), Next::Again(_));
         for class in [
             Class::Network,
             Class::RateLimited,
@@ -149,42 +156,45 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_token_is_not_presented_again_and_leads_to_another_way() {
+    fn a_refused_token_is_not_presented_again_and_leads_to_another_route() {
         for stage in [Stage::Refresh, Stage::Agency] {
             let refused = Failure { stage, ..failure(Class::GrantRefused) };
-            assert_eq!(next(&refused, 1, 5, Ground::Known, 0), Next::OtherWay, "{stage}");
+            assert_eq!(next(&refused, 1, 5, KnownGood::Known, 0), Next::OtherRoute, "{stage}");
             let parked = Failure { stage, ..failure(Class::LocationInactive) };
-            assert_eq!(next(&parked, 1, 5, Ground::Known, 0), Next::GiveUp, "{stage}");
+            assert_eq!(next(&parked, 1, 5, KnownGood::Known, 0), Next::GiveUp, "{stage}");
         }
     }
 
     #[test]
     fn attempts_are_bounded() {
-        assert!(matches!(next(&failure(Class::Network), 4, 5, Ground::Known, 0), Next::Again(_)));
-        assert_eq!(next(&failure(Class::Network), 5, 5, Ground::Known, 0), Next::OtherWay);
-        assert_eq!(next(&failure(Class::Network), 1, 1, Ground::Known, 0), Next::OtherWay);
+        assert!(matches!(
+            next(&failure(Class::Network), 4, 5, KnownGood::Known, 0),
+            Next::Again(_)
+        ));
+        assert_eq!(next(&failure(Class::Network), 5, 5, KnownGood::Known, 0), Next::OtherRoute);
+        assert_eq!(next(&failure(Class::Network), 1, 1, KnownGood::Known, 0), Next::OtherRoute);
     }
 
     #[test]
     fn an_address_where_nobody_or_somebody_else_answers_is_tried_three_times() {
-        let again = |failure: &Failure, attempt, ground| {
-            matches!(next(failure, attempt, 5, ground, 0), Next::Again(_))
+        let again = |failure: &Failure, attempt, known_good| {
+            matches!(next(failure, attempt, 5, known_good, 0), Next::Again(_))
         };
         let nobody = failure(Class::Network);
         let page = Failure { origin: Origin::Elsewhere, ..failure(Class::BadAnswer) };
         let outage = Failure { origin: Origin::Elsewhere, ..failure(Class::ServerError) };
         let cut = Failure { stage: Stage::Exchange, ..failure(Class::Network) };
-        for (failure, ground, bounded) in [
-            (&nobody, Ground::Unknown, true),
-            (&nobody, Ground::Known, false),
-            (&page, Ground::Unknown, true),
-            (&page, Ground::Known, true),
-            (&outage, Ground::Unknown, false),
-            (&cut, Ground::Unknown, false),
-            (&failure(Class::BadAnswer), Ground::Unknown, false),
+        for (failure, known_good, bounded) in [
+            (&nobody, KnownGood::Unknown, true),
+            (&nobody, KnownGood::Known, false),
+            (&page, KnownGood::Unknown, true),
+            (&page, KnownGood::Known, true),
+            (&outage, KnownGood::Unknown, false),
+            (&cut, KnownGood::Unknown, false),
+            (&failure(Class::BadAnswer), KnownGood::Unknown, false),
         ] {
-            assert!(again(failure, 2, ground), "{failure:?}");
-            assert_eq!(again(failure, 3, ground), !bounded, "{failure:?}");
+            assert!(again(failure, 2, known_good), "{failure:?}");
+            assert_eq!(again(failure, 3, known_good), !bounded, "{failure:?}");
         }
     }
 
@@ -202,6 +212,6 @@ mod tests {
     #[test]
     fn the_server_wish_is_a_lower_bound() {
         let wish = Failure { retry_after_ms: Some(7000), ..failure(Class::RateLimited) };
-        assert_eq!(next(&wish, 1, 5, Ground::Known, 0), Next::Again(Duration::from_secs(7)));
+        assert_eq!(next(&wish, 1, 5, KnownGood::Known, 0), Next::Again(Duration::from_secs(7)));
     }
 }

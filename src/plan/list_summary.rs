@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use super::{
+    list_stats::ListStats,
     rows::{Known, Row, Rows, Selection},
-    stock::Stock,
 };
 use crate::{
     app::{AppName, AppOfRun, Directory, NamedApp},
@@ -25,7 +25,7 @@ const NAMED: usize = 5;
 
 /// What a list amounts to, before anything is sent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Survey {
+pub struct ListSummary {
     /// The list, for the journal.
     pub list: List,
     /// Whether it is the failures of an earlier run.
@@ -56,9 +56,9 @@ pub struct Survey {
     /// Of which clients the tokens are that the list has.
     pub stored_tokens: StoredTokens,
     /// What else there is to say of its tokens.
-    pub stored: StoredSurvey,
+    pub stored: TokenSummary,
     /// What it brings for each way back.
-    pub stock: Stock,
+    pub stats: ListStats,
     /// Installations with an access token that `--skip-healthy` can try.
     pub with_access_token: u32,
     /// The apps that it has rows of, where there may be several.
@@ -76,13 +76,13 @@ pub struct AppRows {
 
 /// What the tokens of a list say of its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoredSurvey {
+pub struct TokenSummary {
     /// Rows whose tokens were given to another client.
     pub of_other_clients: Named,
     /// Rows whose tokens name another installation.
     pub contradicting: Named,
     /// Rows whose id or kind is known from a token alone.
-    pub told_by_token: Named,
+    pub known_by_token: Named,
     /// Rows with encrypted tokens.
     pub encrypted: u32,
     /// Rows with masks, placeholders and the like in the place of tokens.
@@ -135,7 +135,7 @@ impl Named {
 
 /// Why a list is not taken.
 #[derive(Debug, Error)]
-pub enum SurveyError {
+pub enum ListError {
     /// It cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -152,24 +152,24 @@ pub enum SurveyError {
 }
 
 /// Reads a list to its end and says what it amounts to.
-pub fn survey(
+pub fn summary(
     source: &Source,
     scope: ScopeChoice,
     selection: Selection,
     directory: Option<&Directory>,
     app: OwnApp<'_>,
     known: Known,
-) -> Result<Survey, SurveyError> {
+) -> Result<ListSummary, ListError> {
     let mut rows = Rows::of(source, scope, selection, directory.cloned())?.knowing(known);
-    let mut survey = Survey::of(source);
+    let mut summary = ListSummary::of(source);
     let mut clients = BTreeMap::new();
     let mut by_app = BTreeMap::<AppName, u32>::new();
     for row in &mut rows {
         let row = row?;
         if let Some(line) = app.secrets().find_map(|secret| line_that_holds(&row, secret)) {
-            return Err(SurveyError::HoldsClientSecret { name: source.name().to_owned(), line });
+            return Err(ListError::HoldsClientSecret { name: source.name().to_owned(), line });
         }
-        survey.count(&row);
+        summary.count(&row);
         if let Row::Take { listed: Listed { app: Some(name), .. }, .. } = &row {
             *by_app.entry(name.clone()).or_default() += 1;
         }
@@ -179,33 +179,33 @@ pub fn survey(
             }
             let named = listed.app.as_ref().and_then(|name| directory?.client_id(name));
             let client_id = named.or(app.client_id);
-            survey.stored.count(&listed, &stored, told_by, client_id);
+            summary.stored.count(&listed, &stored, told_by, client_id);
             let tokens = stored.usable_for(&listed.installation, client_id);
-            survey.with_access_token += u32::from(tokens.access.is_some());
-            survey.stock.count(&listed.installation, &tokens);
+            summary.with_access_token += u32::from(tokens.access.is_some());
+            summary.stats.count(&listed.installation, &tokens);
         }
     }
     let apps = directory.map(Directory::apps).unwrap_or_default().iter();
-    survey.apps = apps
+    summary.apps = apps
         .filter_map(|app| {
             let installations = *by_app.get(&app.name)?;
             Some(AppRows { app: app.clone(), installations })
         })
         .collect();
-    survey.stored_tokens = StoredTokens::of(clients);
+    summary.stored_tokens = StoredTokens::of(clients);
     let mut not_met: Vec<_> = rows.not_met.iter().collect();
     not_met.sort_unstable();
     for id in not_met {
-        survey.not_met.add(|| id.to_string());
+        summary.not_met.add(|| id.to_string());
     }
     let shape = rows.list().shape();
-    survey.list.shape = shape.to_string();
-    survey.list.columns.clone_from(&shape.columns);
-    survey.continues = shape.continues;
-    survey.columns_found.clone_from(&shape.found);
-    survey.token_columns.clone_from(&shape.left_out);
-    survey.list.digest = rows.list().digest();
-    Ok(survey)
+    summary.list.shape = shape.to_string();
+    summary.list.columns.clone_from(&shape.columns);
+    summary.continues = shape.continues;
+    summary.columns_found.clone_from(&shape.found);
+    summary.token_columns.clone_from(&shape.left_out);
+    summary.list.digest = rows.list().digest();
+    Ok(summary)
 }
 
 /// The line of a row in which a secret stands. A short one would be found by chance.
@@ -221,7 +221,7 @@ fn line_that_holds(row: &Row, secret: &ClientSecret) -> Option<u64> {
     }
 }
 
-impl Survey {
+impl ListSummary {
     fn of(source: &Source) -> Self {
         Self {
             list: List {
@@ -244,8 +244,8 @@ impl Survey {
             left_out: 0,
             not_met: Named::default(),
             stored_tokens: StoredTokens::default(),
-            stored: StoredSurvey::default(),
-            stock: Stock::default(),
+            stored: TokenSummary::default(),
+            stats: ListStats::default(),
             with_access_token: 0,
             apps: Vec::new(),
         }
@@ -306,7 +306,7 @@ impl Survey {
     }
 }
 
-impl StoredSurvey {
+impl TokenSummary {
     fn count(&mut self, at: &Listed, stored: &Stored, told_by: ToldBy, client_id: Option<&str>) {
         let Listed { row, line, installation, .. } = at;
         let id = &installation.id;
@@ -323,7 +323,7 @@ impl StoredSurvey {
         }
         if told_by == ToldBy::Token {
             let scope = installation.scope;
-            self.told_by_token.add(|| format!("row {row} (line {line}): {scope} {id}"));
+            self.known_by_token.add(|| format!("row {row} (line {line}): {scope} {id}"));
         }
         match stored.unused {
             Unused::Nothing => {}

@@ -19,12 +19,12 @@ pub(super) enum Kept {
 
 /// The way to the memory's thread.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct MemoryWriter {
     /// One saving at a time: the next one is asked for when this one is known to have ended.
     queue: SyncSender<Remembered>,
 }
 
-impl Keeper {
+impl MemoryWriter {
     /// Starts the thread, which ends after the keeper is dropped; `tell` hears how each saving went.
     pub(super) fn start(
         memory: Memory,

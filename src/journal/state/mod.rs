@@ -23,13 +23,13 @@ use crate::{
     failure::{Class, Failure, Stage},
     installation::{Id, Installation},
     plan::fingerprint::{Fingerprint, Fingerprints},
-    route::Way,
+    route::Route,
     text::SafeText,
 };
 
 /// Where every row of the list stands, by the journal.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct RunState {
     /// How the run began.
     pub started: Started,
     /// The list, when it is in the journal as a whole.
@@ -74,7 +74,7 @@ pub struct Ledger {
 /// Where a row stands; its last outcome is at a place in the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Row {
-    state: State,
+    state: RowState,
     origin: Origin,
     app: AppIndex,
     print: Fingerprint,
@@ -87,7 +87,7 @@ struct Row {
 impl Row {
     fn expected_line(&self) -> TokenLine {
         match (self.state, self.token_line) {
-            (State::Refused, _) => TokenLine::NotToBeUsed,
+            (RowState::Refused, _) => TokenLine::NotToBeUsed,
             (_, Some(checksum)) => TokenLine::Known(checksum),
             (_, None) => TokenLine::Unknown,
         }
@@ -103,7 +103,7 @@ enum Origin {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum RowState {
     #[default]
     NotListed,
     Pending,
@@ -145,7 +145,7 @@ pub struct LostGrant {
     /// The installation.
     pub id: Id,
     /// The way on which it was lost: by refresh, the refresh token may be spent.
-    pub via: Way,
+    pub via: Route,
     /// When its code was asked for; by refresh and by agency, when their token was presented.
     pub reconnected_at: Timestamp,
     /// Trace id of the reconnect.
@@ -272,7 +272,7 @@ pub fn started(journal: &Path) -> Result<Started, JournalError> {
     }
 }
 
-impl Ledger {
+impl RunState {
     /// Reads a journal; `listener` hears every event on the way.
     pub fn read(journal: &Path, listener: impl FnMut(&Event)) -> Result<Self, JournalError> {
         Self::read_with(Fingerprints::default(), journal, listener)
@@ -288,14 +288,14 @@ impl Ledger {
         let Some((_, Event::Started(started))) = events.next().transpose()? else {
             return Err(JournalError::NotBegun(journal.to_owned()));
         };
-        let mut ledger = Self::new(*started.clone(), events.position(), prints);
+        let mut run_state = Self::new(*started.clone(), events.position(), prints);
         listener(&Event::Started(started));
         while let Some((offset, event)) = events.next().transpose()? {
             listener(&event);
-            ledger.apply(offset, event);
-            ledger.end = events.position();
+            run_state.apply(offset, event);
+            run_state.end = events.position();
         }
-        Ok(ledger)
+        Ok(run_state)
     }
 
     fn new(started: Started, list_begins: u64, prints: Fingerprints) -> Self {
@@ -342,19 +342,19 @@ impl Ledger {
             }
             // The tokens came: there is no doubt about the call.
             Event::Untried(e) => drop(self.in_doubt.remove(&e.row)),
-            Event::Skipped(e) => self.settle(e.row, State::Skipped, offset),
+            Event::Skipped(e) => self.settle(e.row, RowState::Skipped, offset),
             Event::Recovered(e) => {
-                if e.via != Way::Refresh {
+                if e.via != Route::Refresh {
                     self.give_refresh_up(e.row);
                 }
-                self.settle(e.row, State::Recovered, offset);
+                self.settle(e.row, RowState::Recovered, offset);
             }
             Event::Reclaimed(e) => {
                 self.know_token_line(e.row, e.token_line);
-                self.settle(e.row, State::Recovered, offset);
+                self.settle(e.row, RowState::Recovered, offset);
             }
             Event::Failed(e) => self.fail(&e, offset),
-            Event::Missed(e) => self.settle(e.row, State::Pending, offset),
+            Event::Missed(e) => self.settle(e.row, RowState::Pending, offset),
             Event::Halted(halted) => self.halt(halted),
             Event::Finished(finished) => self.finished = Some(finished),
             Event::HandedOn(_) => self.hand_on(),
@@ -376,7 +376,7 @@ impl Ledger {
         let print = self.prints.of(self.application_of(listed), *scope, id.as_str());
         let app = self.index_of(listed.app.as_ref());
         let origin = if listed.history.is_some() { Origin::EarlierRun } else { Origin::New };
-        let (state, token_line, outcome_at) = (State::Pending, None, 0);
+        let (state, token_line, outcome_at) = (RowState::Pending, None, 0);
         self.rows[index] = Row { state, origin, app, print, token_line, listed_at, outcome_at };
     }
 
@@ -394,8 +394,8 @@ impl Ledger {
     }
 
     fn hand_on(&mut self) {
-        for row in self.rows.iter_mut().filter(|row| row.state == State::Recovered) {
-            row.state = State::HandedOn;
+        for row in self.rows.iter_mut().filter(|row| row.state == RowState::Recovered) {
+            row.state = RowState::HandedOn;
         }
     }
 
@@ -404,7 +404,7 @@ impl Ledger {
         self.give_refresh_up(row);
         let grant = LostGrant {
             id,
-            via: Way::Reconnect,
+            via: Route::Reconnect,
             reconnected_at: reconnect.at,
             reconnect_trace_id: reconnect.trace_id.clone(),
             exchanged_at: at,
@@ -415,7 +415,7 @@ impl Ledger {
 
     fn refreshing(&mut self, refreshing: Refreshing) {
         let Refreshing { row, id, attempt, at } = refreshing;
-        let (via, reconnect_trace_id) = (Way::Refresh, None);
+        let (via, reconnect_trace_id) = (Route::Refresh, None);
         let grant = LostGrant { id, via, reconnected_at: at, reconnect_trace_id, exchanged_at: at };
         self.in_doubt.entry(row).or_insert(grant);
         self.try_again(row, attempt, None);
@@ -425,7 +425,7 @@ impl Ledger {
     fn requesting(&mut self, requesting: Requesting) {
         let Requesting { row, id, attempt, at } = requesting;
         self.give_refresh_up(row);
-        let (via, reconnect_trace_id) = (Way::Agency, None);
+        let (via, reconnect_trace_id) = (Route::Agency, None);
         let grant = LostGrant { id, via, reconnected_at: at, reconnect_trace_id, exchanged_at: at };
         self.in_doubt.insert(row, grant);
         self.try_again(row, attempt, None);
@@ -433,14 +433,14 @@ impl Ledger {
 
     /// The other ways do not say that nothing was sent.
     fn withdraw_request(&mut self, row: u32) {
-        if self.in_doubt.get(&row).is_some_and(|grant| grant.via == Way::Agency) {
+        if self.in_doubt.get(&row).is_some_and(|grant| grant.via == Route::Agency) {
             self.in_doubt.remove(&row);
         }
     }
 
     /// A refresh in doubt that no repetition has cleared up is a lost grant.
     fn give_refresh_up(&mut self, row: u32) {
-        if self.in_doubt.get(&row).is_some_and(|grant| grant.via == Way::Refresh) {
+        if self.in_doubt.get(&row).is_some_and(|grant| grant.via == Route::Refresh) {
             self.lost_grants.extend(self.in_doubt.remove(&row));
         }
     }
@@ -448,7 +448,7 @@ impl Ledger {
     /// An answer, or the certainty that nothing was sent, ends the doubt about an exchange.
     fn end_doubt(&mut self, row: u32, failure: &Failure, call: Option<&Call>) {
         let Some(grant) = self.in_doubt.remove(&row) else { return };
-        if grant.via == Way::Refresh {
+        if grant.via == Route::Refresh {
             return self.end_refresh_doubt(row, failure, grant);
         }
         let is_refused = failure.http_status.is_some_and(|status| !(200..300).contains(&status));
@@ -460,7 +460,7 @@ impl Ledger {
                 self.lost_grants.push(grant);
             }
             // The code never left and is about to be presented again.
-            Class::Network if grant.via == Way::Reconnect => {
+            Class::Network if grant.via == Route::Reconnect => {
                 drop(self.in_doubt.insert(row, grant));
             }
             _ => {}
@@ -485,20 +485,20 @@ impl Ledger {
         self.end_doubt(failed.row, &failed.failure, failed.call.as_ref());
         self.give_refresh_up(failed.row);
         let state = match failed.failure.class {
-            class if class.is_left_off() => State::LeftOff,
-            _ if failed.failure.stage == Stage::Verify => State::Refused,
-            _ => State::Failed,
+            class if class.is_left_off() => RowState::LeftOff,
+            _ if failed.failure.stage == Stage::Verify => RowState::Refused,
+            _ => RowState::Failed,
         };
         self.settle(failed.row, state, offset);
     }
 
-    fn settle(&mut self, row: u32, state: State, outcome_at: u64) {
+    fn settle(&mut self, row: u32, state: RowState, outcome_at: u64) {
         if let Some(entry) = self.rows.get_mut(row as usize) {
             *entry = Row { state, outcome_at, ..*entry };
         }
         self.tried.remove(&row);
         self.in_doubt.remove(&row);
-        if state == State::Recovered {
+        if state == RowState::Recovered {
             self.refresh_presented.remove(&row);
         }
     }
@@ -561,7 +561,8 @@ impl Ledger {
             let (first_run, recovered) = (run_id.clone(), books.recovered);
             return Chain { first_run, runs: 1, input, recovered, outstanding };
         };
-        let is_recovered = |row: &Row| matches!(row.state, State::Recovered | State::HandedOn);
+        let is_recovered =
+            |row: &Row| matches!(row.state, RowState::Recovered | RowState::HandedOn);
         let again = |row: &&Row| row.origin == Origin::EarlierRun && is_recovered(row);
         let again = self.rows.iter().filter(again).count();
         let again = u32::try_from(again).unwrap_or(u32::MAX).min(parent.outstanding);
@@ -576,18 +577,18 @@ impl Ledger {
 
     /// Whether there are installations whose new tokens are refused where they are tried.
     pub fn has_refused(&self) -> bool {
-        self.rows.iter().any(|row| row.state == State::Refused)
+        self.rows.iter().any(|row| row.state == RowState::Refused)
     }
 
     /// How many installations have to have their tokens in `tokens.jsonl`.
     pub fn tokens_awaited(&self) -> u32 {
-        let awaited = self.rows.iter().filter(|row| row.state == State::Recovered).count();
+        let awaited = self.rows.iter().filter(|row| row.state == RowState::Recovered).count();
         u32::try_from(awaited).unwrap_or(u32::MAX)
     }
 
     /// Whether installations of an app were recovered; without a name, of the whole run.
     pub fn is_proven(&self, app: Option<&AppName>) -> bool {
-        self.rows_of(app).any(|row| matches!(row.state, State::Recovered | State::HandedOn))
+        self.rows_of(app).any(|row| matches!(row.state, RowState::Recovered | RowState::HandedOn))
     }
 
     /// The rows of an app that a leg takes, with whether they were tried before.
@@ -601,7 +602,7 @@ impl Ledger {
         rows.filter(move |(_, entry)| index.is_none_or(|index| entry.app == index))
             .filter(move |(_, entry)| entry.state.is_taken(take))
             .map(|(row, entry)| {
-                let is_new = entry.state == State::Pending && !self.tried.contains_key(&row);
+                let is_new = entry.state == RowState::Pending && !self.tried.contains_key(&row);
                 (row, if is_new { Before::Untried } else { Before::Tried })
             })
     }
@@ -609,7 +610,7 @@ impl Ledger {
     /// How many installations were begun and not finished when the run ended. The books have them
     /// among those that were not attempted.
     pub fn left_off(&self) -> u32 {
-        let rows = self.rows.iter().filter(|row| row.state == State::LeftOff).count();
+        let rows = self.rows.iter().filter(|row| row.state == RowState::LeftOff).count();
         u32::try_from(rows).unwrap_or(u32::MAX)
     }
 
@@ -631,9 +632,15 @@ impl Ledger {
             let line = on_disk.get(&entry.print).copied();
             let line = line.filter(|line| entry.token_line.is_none_or(|known| known == *line));
             match (entry.state, line) {
-                (State::NotListed | State::Refused | State::Skipped | State::HandedOn, _)
-                | (State::Recovered, Some(_)) => {}
-                (State::Recovered, None) => disagreement.missed.push(row),
+                (
+                    RowState::NotListed
+                    | RowState::Refused
+                    | RowState::Skipped
+                    | RowState::HandedOn,
+                    _,
+                )
+                | (RowState::Recovered, Some(_)) => {}
+                (RowState::Recovered, None) => disagreement.missed.push(row),
                 (_, Some(line)) => disagreement.reclaimed.push((row, line)),
                 (_, None) => {}
             }
@@ -656,7 +663,7 @@ impl Ledger {
     }
 
     fn listed_rows(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| row.state != State::NotListed)
+        self.rows.iter().filter(|row| row.state != RowState::NotListed)
     }
 
     /// Whether a line of `quarantine.jsonl` is as it was written.
@@ -689,7 +696,7 @@ impl Ledger {
         let taken =
             move |row: u32| self.rows.get(row as usize).is_some_and(|r| r.state.is_taken(take));
         let outcomes = Outcomes {
-            ledger: self,
+            run_state: self,
             list: Reader::open(journal)?,
             ends: Reader::open(journal)?,
             taken,
@@ -714,7 +721,7 @@ impl Ledger {
         journal: &Path,
     ) -> Result<impl Iterator<Item = Result<(Listed, Outcome), JournalError>>, JournalError> {
         Ok(Outcomes {
-            ledger: self,
+            run_state: self,
             list: Reader::open(journal)?,
             ends: Reader::open(journal)?,
             taken: |_| true,
@@ -722,7 +729,7 @@ impl Ledger {
     }
 }
 
-impl State {
+impl RowState {
     fn is_taken(self, take: Take) -> bool {
         match self {
             Self::Pending | Self::LeftOff => true,
@@ -734,7 +741,7 @@ impl State {
 
 /// Reads the list once more and looks each outcome up where it stands in the journal.
 struct Outcomes<'a, F> {
-    ledger: &'a Ledger,
+    run_state: &'a RunState,
     list: Reader,
     ends: Reader,
     taken: F,
@@ -742,9 +749,9 @@ struct Outcomes<'a, F> {
 
 impl<F> Outcomes<'_, F> {
     fn outcome_of(&mut self, row: u32) -> Result<Outcome, JournalError> {
-        let state = self.ledger.rows.get(row as usize).copied().unwrap_or_default();
-        if matches!(state.state, State::NotListed | State::Pending) {
-            let tried = self.ledger.tried.get(&row).cloned().unwrap_or_default();
+        let state = self.run_state.rows.get(row as usize).copied().unwrap_or_default();
+        if matches!(state.state, RowState::NotListed | RowState::Pending) {
+            let tried = self.run_state.tried.get(&row).cloned().unwrap_or_default();
             return Ok(Outcome::NotAttempted(tried));
         }
         match self.ends.event_at(state.outcome_at)? {
