@@ -11,7 +11,9 @@ pub mod status;
 use std::io::{self, IsTerminal, Write};
 
 use clap::CommandFactory;
+use clap_mangen::roff::{Roff, roman};
 
+use self::explain::topics::Topic;
 use crate::{
     exit::{Exit, Fault, OrExit},
     journal::disk::Disk,
@@ -27,7 +29,7 @@ pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
         Command::Check(args) => run::check(args),
         Command::Report(args) => report::report(args, Console::of(cli.verbosity)),
         Command::Discover(args) => discover::discover(args, Console::of(cli.verbosity)),
-        Command::Explain { class } => Ok(explain::explain(*class)),
+        Command::Explain { subject } => explain::explain(subject.as_deref()),
         Command::Classes => Ok(explain::table()),
         Command::Status(args) => status::status(args),
         Command::Sandbox(args) => sandbox::serve(args),
@@ -102,5 +104,17 @@ fn render_man(page: &mut Vec<u8>) -> io::Result<()> {
         man.render_synopsis_section(page)?;
         man.render_options_section(page)?;
     }
-    Ok(())
+    explain::topics::TOPICS.iter().try_for_each(|topic| render_topic(page, topic))
+}
+
+/// A topic of `explain` as a section, its lines as they stand.
+fn render_topic(page: &mut Vec<u8>, topic: &Topic) -> io::Result<()> {
+    let mut section = Roff::new();
+    section.control("SH", [topic.name.to_uppercase().as_str()]);
+    section.control("nf", []);
+    for line in topic.text().lines() {
+        section.text([roman(line)]);
+    }
+    section.control("fi", []);
+    section.to_writer(page)
 }

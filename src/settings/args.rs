@@ -9,7 +9,6 @@ use clap_complete::Shell;
 
 use crate::{
     event::{Escalation, TICKET_LIMIT},
-    failure::Class,
     highlevel::{
         endpoint::{HIGHLEVEL, RECONNECT_PATH},
         token_check::TokenCheckPath,
@@ -56,10 +55,11 @@ pub enum Command {
     Report(ReportArgs),
     /// List the locations of agencies as a list for run, with an agency's token
     Discover(Box<DiscoverArgs>),
-    /// Say what a class of failure means, how it is told and what to do; without one, list all
+    /// Explain a failure class or a topic; without a name, list all
     Explain {
-        /// The class, as failures.csv has it in error_class
-        class: Option<Class>,
+        /// A class, as in the column error_class, or a topic
+        #[arg(value_name = "CLASS|TOPIC")]
+        subject: Option<String>,
     },
     /// Print the table from HighLevel's answers to classes
     #[command(hide = true)]

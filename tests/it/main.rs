@@ -28,6 +28,7 @@ mod outage;
 mod outcomes;
 mod pace;
 mod property;
+mod readme;
 mod recording;
 mod recovery;
 mod sandbox_command;

@@ -1,20 +1,45 @@
-//! `explain` and `classes`: what the table of classes says, in words.
+//! `explain` and `classes`: the classes of failures and the topics of the program, in words.
+
+pub mod topics;
 
 use std::{fmt::Write as _, num::NonZeroU32};
 
+use anyhow::bail;
 use clap::ValueEnum;
 
+use self::topics::TOPICS;
 use super::print;
 use crate::{
-    exit::Exit,
+    exit::{Exit, Fault, OrExit},
     failure::Class,
     highlevel::table::{self, About, Halts, Row},
 };
 
-/// Explains a class, or lists all of them.
-pub fn explain(class: Option<Class>) -> Exit {
-    print(&class.map_or_else(list, in_words));
-    Exit::Recovered
+/// Explains a class or a topic, or lists all of them.
+pub fn explain(name: Option<&str>) -> Result<Exit, Fault> {
+    print(&match name {
+        None => list(),
+        Some(name) => explained(name).or_exit(Exit::Usage)?,
+    });
+    Ok(Exit::Recovered)
+}
+
+/// The names of all classes and topics.
+fn names() -> Vec<&'static str> {
+    let classes = Class::value_variants().iter().map(|class| class.name());
+    classes.chain(TOPICS.iter().map(|topic| topic.name)).collect()
+}
+
+fn explained(name: &str) -> anyhow::Result<String> {
+    if let Some(topic) = TOPICS.iter().find(|topic| topic.name == name) {
+        return Ok(topic.text().to_owned());
+    }
+    match Class::from_str(name, false) {
+        Ok(class) => Ok(in_words(class)),
+        Err(_) => {
+            bail!("no class or topic is named {name:?}; there are {}", names().join(", "))
+        }
+    }
 }
 
 /// Prints every class and every row of the table.
@@ -30,19 +55,36 @@ pub fn table() -> Exit {
     Exit::Recovered
 }
 
+/// Every class and every topic, a line each.
 fn list() -> String {
-    let classes = Class::value_variants();
-    let width = classes.iter().map(|class| class.name().len()).max().unwrap_or_default();
-    let lines =
-        classes.iter().map(|class| format!("{:width$}  {}\n", class.name(), class.about().means));
-    lines.chain(["\nghl-reconnect explain CLASS says more.\n".to_owned()]).collect()
+    let classes = Class::value_variants().iter();
+    let classes = classes.map(|class| (class.name(), class.about().means.as_str()));
+    let topics = TOPICS.iter().map(|topic| (topic.name, topic.title()));
+    format!(
+        "Classes of failures, as in the column error_class:\n\n{}\nTopics:\n\n{}\n\
+         ghl-reconnect explain NAME says more.\n",
+        table_of(classes),
+        table_of(topics)
+    )
 }
+
+fn table_of<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut table = String::new();
+    for (name, text) in rows {
+        // Writing to a String cannot fail.
+        let _ = writeln!(table, "  {name:<NAME_WIDTH$}{}", wrapped(text, NAME_WIDTH + 2));
+    }
+    table
+}
+
+/// Columns that the names of classes and topics take.
+const NAME_WIDTH: usize = 18;
 
 fn in_words(class: Class) -> String {
     let About { means, reach, halts, retry, todo, told, next_steps, .. } = class.about();
-    let mut text = format!("{class}: {}\n\n", wrapped(means, 4));
+    let mut text = format!("{}\n\n", wrapped(&format!("{class}: {means}"), 4));
     for (title, what) in [
-        ("How it is told", told.clone()),
+        ("How recognised", told.clone()),
         (
             "Whom it concerns",
             format!("{}{}", reach.name(), halts.map(halts_in_words).unwrap_or_default()),
@@ -79,7 +121,7 @@ fn wrapped(text: &str, indent: usize) -> String {
 }
 
 /// Characters in a line.
-const WIDTH: usize = 98;
+const WIDTH: usize = 79;
 
 fn halts_in_words(halts: Halts) -> String {
     let at = halts.at.map(|stage| format!(" at the {stage}")).unwrap_or_default();
