@@ -79,7 +79,7 @@ fn every_command_of_the_readme_runs() {
         let line =
             line.replace("cargo run --release -- ", "ghl-reconnect ").replace("RUN_DIR", run_dir);
         if line.starts_with("export ") || line.starts_with("read ") {
-            setting += &format!("{line}\n");
+            setting = format!("{setting}{line}\n");
             continue;
         }
         assert!(line.starts_with("ghl-reconnect "), "neither run nor left to CI: {line}");
