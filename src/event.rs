@@ -16,7 +16,6 @@ use crate::{
     highlevel::{token_check::TokenCheckPath, token_clients::StoredTokens},
     input::ScopeChoice,
     installation::{Id, Installation},
-    journal::recoveries::RecoveredBefore,
     route::{Route, RouteList},
     text::SafeText,
 };
@@ -533,6 +532,15 @@ pub struct Skipped {
     /// The run that has recovered it already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<RecoveredBefore>,
+}
+
+/// The run that recovered an installation, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveredBefore {
+    /// When.
+    pub at: Timestamp,
+    /// The run folder, as a full path.
+    pub folder: String,
 }
 
 impl Skipped {

@@ -8,11 +8,11 @@ use std::{
 use super::fingerprint::{Fingerprint, Fingerprints};
 use crate::{
     app::{AppName, AppOfRun, COLUMN, Directory},
-    event::{Duplicate, History, Listed, Rejected},
+    event::{Duplicate, History, Listed, RecoveredBefore, Rejected},
     highlevel::client_id::application,
     input::{self, InputError, Record, ScopeChoice, Source, Stored, ToldBy},
     installation::{Id, Installation},
-    journal::recoveries::{Earlier, RecoveredBefore},
+    journal::recoveries::Earlier,
     text::SafeText,
 };
 

@@ -13,14 +13,14 @@ use super::{
 use crate::{
     clock::{self, Moment},
     engine::watchdog::Step,
-    event::{Call, Event, Skipped, Verdict, Verified},
+    event::{Call, Event, RecoveredBefore, Skipped, Verdict, Verified},
     failure::{Failure, Stage},
     highlevel::{
         client::MayLeave,
         token_check::{self, TokenCheck, TokenCheckPath},
         token_checks::OldTokens,
     },
-    journal::{recoveries::RecoveredBefore, writer::StorageError},
+    journal::writer::StorageError,
     pace::{Lane, Preparation, Readying},
     secret::Secret,
 };

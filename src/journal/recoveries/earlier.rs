@@ -9,10 +9,9 @@ use std::{
 };
 
 use super::{
-    ENDING, EVERY, Header, Print, REMEMBERED, RecoveredBefore, beginning, file_name, is_remembered,
-    read_line,
+    ENDING, EVERY, Header, Print, REMEMBERED, beginning, file_name, is_remembered, read_line,
 };
-use crate::{clock, installation::Installation, state_folder};
+use crate::{clock, event::RecoveredBefore, installation::Installation, state_folder};
 use jiff::Timestamp;
 
 /// The recoveries of the last 24 hours, for the apps of a run: 24 bytes for each installation.

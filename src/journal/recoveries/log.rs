@@ -13,11 +13,11 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Earlier, Header, Print, RecoveredBefore,
+    Earlier, Header, Print,
     earlier::{files, read_from},
     file_name, line_of,
 };
-use crate::{clock, installation::Installation, state_folder};
+use crate::{clock, event::RecoveredBefore, installation::Installation, state_folder};
 
 /// Recoveries of this time are written together.
 const BATCH: Duration = Duration::from_millis(20);

@@ -38,15 +38,6 @@ impl Print {
     }
 }
 
-/// The run that recovered an installation, and when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecoveredBefore {
-    /// When.
-    pub at: Timestamp,
-    /// The run folder, as a full path.
-    pub folder: String,
-}
-
 /// The first line of a file.
 #[derive(Serialize, Deserialize)]
 struct Header {
