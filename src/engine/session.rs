@@ -177,7 +177,13 @@ impl Session {
             calls.app_contexts.iter().flat_map(AppContext::secrets).collect();
         let stop = Cancellation::default();
         let run_id = run_state.started.run_id.clone();
-        let (journal, writing) = writer.spawn(&run_id, stop.clone()).or_exit(Exit::Local)?;
+        let on_failure = {
+            let stop = stop.clone();
+            move || {
+                stop.cancel(Cause::StorageError);
+            }
+        };
+        let (journal, writing) = writer.spawn(&run_id, on_failure).or_exit(Exit::Local)?;
         let team = Team { calls, tokens, others, journal, log, stop: stop.clone(), console };
         // Ended at once, work is still going on and the journal's thread with it: not waited for.
         team.recover_all(run_state, take, &folder, &mut signals).await?;

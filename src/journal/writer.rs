@@ -5,7 +5,7 @@
 //! fails, nothing more is asked for, and the tokens in hand are brought to safety one by one.
 
 use std::{
-    io,
+    fmt, io,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc::RecvTimeoutError},
     thread,
@@ -30,7 +30,6 @@ use super::{
 pub use crate::event::TokenFile;
 use crate::{
     checksum::Checksum,
-    engine::cancellation::{Cancellation, Cause},
     event::{Event, Saving},
     secret::Secret,
 };
@@ -98,8 +97,14 @@ impl Writer {
         seal::sealed(event).map_err(|e| StorageError::new(&self.folder.journal(), e.into()))
     }
 
-    /// Hands the files to a thread of their own, which asks for a stop when the disk fails.
-    pub fn spawn(self, run_id: &str, stop: Cancellation) -> anyhow::Result<(Journal, Writing)> {
+    /// Hands the files to a thread of their own. `on_failure` is called when the disk fails: the
+    /// caller then asks for no new code.
+    pub fn spawn(
+        self,
+        run_id: &str,
+        on_failure: impl Fn() + Send + Sync + 'static,
+    ) -> anyhow::Result<(Journal, Writing)> {
+        let on_failure = OnFailure(Arc::new(on_failure));
         let (queue, commands) = mpsc::channel(QUEUE);
         let lost = Arc::new(OnceLock::new());
         let service = Service {
@@ -108,14 +113,14 @@ impl Writer {
             unsaved: Unsaved::NotSaved,
             writer: self,
             lost: lost.clone(),
-            stop,
+            on_failure: on_failure.clone(),
         };
         let stalled = Arc::new(Stalled {
             patience: service.writer.folder.disk().patience(),
             path: service.path.clone(),
             spill: Mutex::new(Spill::elsewhere(service.writer.folder.path(), run_id)),
             lost,
-            stop: service.stop.clone(),
+            on_failure,
         });
         let journal = Journal { queue, stalled: stalled.clone() };
         let (end, ended) = std::sync::mpsc::sync_channel(1);
@@ -199,6 +204,22 @@ impl Writer {
     }
 }
 
+/// Called with each failure of the disk, from whichever thread notices it.
+#[derive(Clone)]
+struct OnFailure(Arc<dyn Fn() + Send + Sync>);
+
+impl OnFailure {
+    fn call(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for OnFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnFailure")
+    }
+}
+
 /// What a failed group left undone.
 enum Broken {
     /// Nothing of it is written but events, if any.
@@ -223,7 +244,7 @@ struct Service {
     spill: Spill,
     unsaved: Unsaved,
     lost: Arc<OnceLock<StorageError>>,
-    stop: Cancellation,
+    on_failure: OnFailure,
 }
 
 impl Service {
@@ -285,7 +306,7 @@ impl Service {
     fn give_up(&self, lost: StorageError) {
         // Only the first fault is told; the others follow from it.
         let _ = self.lost.set(lost);
-        self.stop.cancel(Cause::StorageError);
+        self.on_failure.call();
     }
 
     /// When the folder was deleted under the run, the tokens of the whole run are saved. Its files
@@ -328,7 +349,7 @@ struct Stalled {
     path: Arc<Path>,
     spill: Mutex<Spill>,
     lost: Arc<OnceLock<StorageError>>,
-    stop: Cancellation,
+    on_failure: OnFailure,
 }
 
 /// How long a second place may take to keep one document.
@@ -341,7 +362,7 @@ impl Stalled {
         let why = format!("the disk has not answered for {seconds} s");
         let lost = StorageError::new(&self.path, io::Error::new(io::ErrorKind::TimedOut, why));
         let lost = self.lost.get_or_init(|| lost).clone();
-        self.stop.cancel(Cause::StorageError);
+        self.on_failure.call();
         lost
     }
 
