@@ -7,7 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     event::{Event, Listener},
-    journal::writer::{Journal, StorageError, TokenFile},
+    journal::{
+        handle::Journal,
+        writer::{StorageError, TokenFile},
+    },
 };
 
 /// The one way by which work speaks. Cheap to clone.

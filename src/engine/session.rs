@@ -48,11 +48,12 @@ use crate::{
     input::Source,
     journal::{
         folder::{Lock, RunFolder},
+        handle::{self, Ended, Journal},
         leaks::{MoreTokens, Search},
         recoveries::{self, Earlier, RecoveryLog},
         state::{self, RunState, Take},
         tokens,
-        writer::{Ended, Journal, Writer},
+        writer::Writer,
     },
     pace::{Outlook, Pacer, memory::Memory},
     route::RouteList,
@@ -183,7 +184,7 @@ impl Session {
                 stop.cancel(Cause::StorageError);
             }
         };
-        let (journal, writing) = writer.spawn(&run_id, on_failure).or_exit(Exit::Local)?;
+        let (journal, writing) = handle::spawn(writer, &run_id, on_failure).or_exit(Exit::Local)?;
         let team = Team { calls, tokens, others, journal, log, stop: stop.clone(), console };
         // Ended at once, work is still going on and the journal's thread with it: not waited for.
         team.recover_all(run_state, take, &folder, &mut signals).await?;

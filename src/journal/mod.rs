@@ -1,8 +1,11 @@
 //! The journal: the run as a file of events, from which everything else is derived, and the custody
 //! of the tokens that were granted.
 
+mod command;
 pub mod disk;
+mod fault;
 pub mod folder;
+pub mod handle;
 pub mod leaks;
 pub mod line_file;
 pub mod parent;
@@ -11,5 +14,6 @@ pub mod recoveries;
 pub mod seal;
 pub mod spill;
 pub mod state;
+mod thread;
 pub mod tokens;
 pub mod writer;

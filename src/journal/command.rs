@@ -1,0 +1,44 @@
+//! What the journal's thread is asked to do.
+
+use tokio::sync::oneshot;
+
+use super::line_file::StorageError;
+use crate::{event::TokenFile, secret::Secret};
+
+/// A line of tokens.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) file: TokenFile,
+    pub(super) line: Secret,
+    /// The event that says what the line will be, as a line of the journal.
+    pub(super) saving: Vec<u8>,
+}
+
+/// The documents of a group.
+pub(super) fn documents(group: &[Command]) -> impl Iterator<Item = &Document> {
+    group.iter().filter_map(|command| command.document.as_ref())
+}
+
+/// An event to append, with the document that it speaks of.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) document: Option<Document>,
+    /// A line of the journal; empty where somebody only waits.
+    pub(super) event: Vec<u8>,
+    pub(super) done: Option<oneshot::Sender<Result<(), StorageError>>>,
+    pub(super) wait: Wait,
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    No,
+    UntilWritten,
+    UntilDurable,
+}
+
+impl Command {
+    pub(super) fn is_for(&self, file: TokenFile) -> bool {
+        self.document.as_ref().is_some_and(|document| document.file == file)
+    }
+}

@@ -1,0 +1,126 @@
+//! The journal's thread: takes commands in groups and gives each group to the files.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{
+    command::{Command, Document, Wait, documents},
+    fault::FirstFault,
+    line_file::StorageError,
+    spill::{Spill, Spilled},
+    writer::{Broken, Writer},
+};
+
+/// Commands that one sync covers at most.
+const GROUP: usize = 1024;
+
+/// Whether the tokens of a file that was deleted under the run are in a second place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unsaved {
+    NotSaved,
+    Saved,
+}
+
+/// How the journal's thread ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The files, back again, unless the disk still has them.
+    pub writer: Option<Writer>,
+    /// The fault, if the disk failed.
+    pub lost: Option<StorageError>,
+    /// What became of the tokens in hand then.
+    pub spilled: Spilled,
+}
+
+/// The journal's thread.
+pub(super) struct Service {
+    writer: Writer,
+    spill: Spill,
+    unsaved: Unsaved,
+    fault: Arc<FirstFault>,
+}
+
+impl Service {
+    pub(super) fn new(writer: Writer, spill: Spill, fault: Arc<FirstFault>) -> Self {
+        Self { writer, spill, unsaved: Unsaved::NotSaved, fault }
+    }
+
+    /// Serves commands until nobody can give any more.
+    pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Ended {
+        let mut group = Vec::with_capacity(GROUP);
+        while let Some(first) = commands.blocking_recv() {
+            group.push(first);
+            while group.len() < GROUP
+                && let Ok(next) = commands.try_recv()
+            {
+                group.push(next);
+            }
+            self.serve(&mut group);
+            for done in group.drain(..).filter_map(|command| command.done) {
+                // The one who asked may be gone; what was written stays written.
+                let _ = done.send(self.fault.result());
+            }
+        }
+        if self.fault.get().is_some() {
+            self.save_unsaved();
+        }
+        let spilled = self.spill.result();
+        Ended { writer: Some(self.writer), lost: self.fault.get().cloned(), spilled }
+    }
+
+    fn serve(&mut self, group: &mut [Command]) {
+        if self.fault.get().is_some() {
+            return self.save(group);
+        }
+        let ahead = self.writer.write_ahead(group);
+        if ahead.is_ok() {
+            for command in group.iter_mut().filter(|command| command.wait == Wait::UntilWritten) {
+                // The one who asked may be gone.
+                let _ = command.done.take().map(|done| done.send(Ok(())));
+            }
+        }
+        match ahead.map_err(Broken::Ahead).and_then(|()| self.writer.commit(group)) {
+            Ok(()) => {}
+            Err(Broken::Events(lost)) => {
+                self.fault.report(lost);
+                self.writer.retreat_events();
+            }
+            Err(Broken::Ahead(lost)) => {
+                self.fault.report(lost);
+                self.writer.retreat_events();
+                self.save(group);
+            }
+            Err(Broken::Documents(lost)) => {
+                self.fault.report(lost);
+                self.writer.retreat_documents();
+                self.save(group);
+            }
+        }
+    }
+
+    /// When the folder was deleted under the run, the tokens of the whole run are saved. Its files
+    /// go one after the other, so the journal may be missed before the tokens are gone.
+    fn save_unsaved(&mut self) {
+        if self.unsaved == Unsaved::NotSaved
+            && let Some(lines) = self.writer.unsaved_tokens()
+        {
+            self.unsaved = Unsaved::Saved;
+            for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                self.spill.keep(line);
+            }
+        }
+    }
+
+    /// Saves the documents of a group one by one, where they belong or in a second place. What
+    /// lands where it belongs is found there by the next leg.
+    fn save(&mut self, group: &[Command]) {
+        self.save_unsaved();
+        for Document { file, line, .. } in documents(group) {
+            let bytes = line.expose().as_bytes();
+            if self.writer.keep_alone(*file, bytes).is_err() {
+                self.spill.keep(bytes);
+            }
+        }
+    }
+}
