@@ -764,6 +764,27 @@ pub struct Reclaimed {
     pub at: Timestamp,
     /// Checksum of the line of `tokens.jsonl` that was found.
     pub token_line: Checksum,
+    /// Attempts that it took, as far as the journal tells.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+    /// The route that gave the tokens, where the journal tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Route>,
+    /// Trace id of the reconnect, where the journal tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconnect_trace_id: Option<SafeText>,
+    /// Expiry of the access token, as its line has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_expires_at: Option<Timestamp>,
+    /// Whether the line has no refresh token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_refresh_token: bool,
+}
+
+// The signature is serde's.
+#[expect(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// See [`Event::Missed`].

@@ -1,7 +1,6 @@
 //! `resume`: goes on with a run from its folder, after any end.
 
 use std::{
-    collections::HashMap,
     io,
     num::NonZeroU32,
     path::{Path, PathBuf},
@@ -18,9 +17,8 @@ use super::{
 };
 use crate::{
     app::{AppOfRun, DEFAULT, Directory},
-    checksum::Checksum,
     clock,
-    event::{Event, Finished, HandedOn, Listener, Missed, Reclaimed, Resumed, Started},
+    event::{Event, Finished, HandedOn, Listener, Resumed, Started},
     exit::{Exit, Fault, OrExit},
     highlevel::{
         client_id::application,
@@ -31,6 +29,7 @@ use crate::{
         disk::Disk,
         folder::{Lock, RunFolder},
         reader::JournalError,
+        reconcile,
         recoveries::Earlier,
         spill,
         state::{Books, Disagreement, RunState, Take},
@@ -187,7 +186,7 @@ fn restore(
     let differ = run_state.compare(&on_disk.pairs);
     if differ != Disagreement::default() {
         print(&in_words_of(&differ));
-        for event in agreement(folder, &run_state, differ).or_exit(Exit::Local)? {
+        for event in reconcile::events(folder, &run_state, differ).or_exit(Exit::Local)? {
             add(&mut run_state, &mut writer, log, event).or_exit(Exit::Local)?;
         }
         writer.sync().or_exit(Exit::Local)?;
@@ -425,28 +424,6 @@ fn in_words_of(differ: &Disagreement) -> String {
         ));
     }
     texts.join("\n")
-}
-
-/// The events that bring the journal into agreement with the tokens.
-fn agreement(
-    folder: &RunFolder,
-    run_state: &RunState,
-    differ: Disagreement,
-) -> Result<Vec<Event>, JournalError> {
-    let at = clock::now();
-    let Disagreement { reclaimed, missed } = differ;
-    let lines: HashMap<u32, Checksum> = reclaimed.iter().copied().collect();
-    let rows = reclaimed.into_iter().map(|(row, _)| row);
-    let reclaimed = run_state.listed(&folder.journal(), rows)?.into_iter().filter_map(|listed| {
-        let (row, id) = (listed.row, listed.installation.id);
-        let token_line = *lines.get(&row)?;
-        Some(Event::Reclaimed(Reclaimed { row, id, at, token_line }))
-    });
-    let missed = run_state
-        .listed(&folder.journal(), missed)?
-        .into_iter()
-        .map(|listed| Event::Missed(Missed { row: listed.row, id: listed.installation.id, at }));
-    Ok(reclaimed.chain(missed).collect())
 }
 
 fn limits_before(run_state: &RunState) -> Limits {

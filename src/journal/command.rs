@@ -38,6 +38,12 @@ pub(super) enum Wait {
 }
 
 impl Command {
+    /// Whether somebody waits for an event that a power cut must not take. The event of a line in
+    /// `tokens.jsonl` is rebuilt from that line; nothing is rebuilt from `quarantine.jsonl`.
+    pub(super) fn needs_synced_event(&self) -> bool {
+        self.wait == Wait::UntilDurable && !self.is_for(TokenFile::Tokens)
+    }
+
     pub(super) fn is_for(&self, file: TokenFile) -> bool {
         self.document.as_ref().is_some_and(|document| document.file == file)
     }

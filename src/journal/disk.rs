@@ -113,7 +113,8 @@ impl Disk {
             options.mode(0o600);
         }
         // Windows lets no file be shortened that is open for appending alone.
-        let file = options.read(true).append(cfg!(unix)).write(true).open(path)?;
+        let mut file = options.read(true).append(cfg!(unix)).write(true).open(path)?;
+        file.seek(SeekFrom::End(0))?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -164,30 +165,25 @@ impl DiskFile {
     /// Appends bytes.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.disk.permit(Operation::Write)?;
-        self.file.seek(SeekFrom::End(0))?;
         self.file.write_all(bytes)
     }
 
-    /// Makes what was appended durable. A file that has no name any more would not outlive the
-    /// run, so that is an error.
-    pub fn sync(&self) -> io::Result<()> {
+    /// Makes what was appended durable and returns the length of the file. A file that has no name
+    /// any more does not outlive the run, so that is an error.
+    pub fn sync(&self) -> io::Result<u64> {
         self.disk.permit(Operation::Sync)?;
         self.file.sync_data()?;
-        if self.has_name()? { Ok(()) } else { Err(io::Error::other("the file was deleted")) }
+        let metadata = self.file.metadata()?;
+        if has_name(&metadata) {
+            Ok(metadata.len())
+        } else {
+            Err(io::Error::other("the file was deleted"))
+        }
     }
 
     /// Whether any folder still has the file.
-    #[cfg(unix)]
     pub fn has_name(&self) -> io::Result<bool> {
-        use std::os::unix::fs::MetadataExt;
-        Ok(self.file.metadata()?.nlink() > 0)
-    }
-
-    /// Windows does not let an open file be deleted.
-    #[cfg(not(unix))]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Unix")]
-    pub fn has_name(&self) -> io::Result<bool> {
-        Ok(true)
+        Ok(has_name(&self.file.metadata()?))
     }
 
     /// Its length in bytes.
@@ -196,8 +192,9 @@ impl DiskFile {
     }
 
     /// Cuts it to a length.
-    pub fn cut(&self, length: u64) -> io::Result<()> {
-        self.file.set_len(length)
+    pub fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)?;
+        self.go_to_end()
     }
 
     /// The bytes from `start` to `end`, even when the file has no name any more.
@@ -205,19 +202,36 @@ impl DiskFile {
         let mut piece = Vec::new();
         self.file.seek(SeekFrom::Start(start))?;
         (&self.file).take(end.saturating_sub(start)).read_to_end(&mut piece)?;
+        self.go_to_end()?;
         Ok(piece)
     }
 
+    /// Where the next bytes go: Windows appends at the place of the file, Unix at its end.
+    fn go_to_end(&mut self) -> io::Result<()> {
+        self.file.seek(SeekFrom::End(0)).map(drop)
+    }
+
     /// The open file itself, for what need not be durable.
-    pub fn into_handle(mut self) -> io::Result<File> {
-        self.file.seek(SeekFrom::End(0))?;
-        Ok(self.file)
+    pub fn into_handle(self) -> File {
+        self.file
     }
 
     /// The open file, to lock it.
     pub fn handle(&self) -> &File {
         &self.file
     }
+}
+
+#[cfg(unix)]
+fn has_name(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.nlink() > 0
+}
+
+/// Windows does not let an open file be deleted.
+#[cfg(not(unix))]
+fn has_name(_: &fs::Metadata) -> bool {
+    true
 }
 
 /// A file that replaces another one as a whole: written aside, synced, renamed. A crash leaves the

@@ -288,7 +288,7 @@ impl Lock {
         let missing = if first_line.is_empty() { "\n" } else { "" };
         self.file.cut(first_line.len() as u64)?;
         self.file.append(format!("{missing}{holder}").as_bytes())?;
-        self.file.sync()
+        self.file.sync().map(drop)
     }
 
     /// The first line with its end; empty where there is no whole one.

@@ -52,7 +52,8 @@ pub fn spawn(
         fault: fault.clone(),
     });
     let spill = Spill::new(run_folder, run_id);
-    let service = Service::new(writer, spill, fault);
+    let service =
+        Service::new(writer, spill, fault).context("cannot start the journal's thread")?;
     let journal = Journal { queue, stalled: stalled.clone() };
     let (end, ended) = std::sync::mpsc::sync_channel(1);
     let work = move || {
@@ -137,8 +138,9 @@ impl Journal {
         self.send_and_wait(None, event, Wait::UntilDurable).await
     }
 
-    /// Takes a token pair into custody and returns when it, and the event that says so, can be
-    /// read back after a power cut.
+    /// Keeps a token pair and returns when it can be read back after a power cut. The event that says
+    /// so is written by then; for `tokens.jsonl` a power cut may take it, and `resume` rebuilds it from
+    /// the token line.
     pub async fn keep(
         &self,
         storage: TokenFile,

@@ -89,14 +89,18 @@ impl LineFile {
     /// Makes every line durable.
     pub fn sync(&mut self) -> Result<(), StorageError> {
         self.write()?;
-        let length = self.file.sync().and_then(|()| self.file.length());
-        let length = length.map_err(|e| StorageError::new(&self.path, e))?;
+        let length = self.file.sync().map_err(|e| StorageError::new(&self.path, e))?;
         if length != self.written {
             let why = "somebody else has changed the file";
             return Err(StorageError::new(&self.path, io::Error::other(why)));
         }
         self.durable = self.written;
         Ok(())
+    }
+
+    /// Whether lines would be lost in a power cut.
+    pub fn has_unsynced(&self) -> bool {
+        self.durable < self.end()
     }
 
     /// After a fault: forgets the lines that wait, and cuts off what is not a whole line.

@@ -10,6 +10,7 @@ pub mod leaks;
 pub mod line_file;
 pub mod parent;
 pub mod reader;
+pub mod reconcile;
 pub mod recoveries;
 pub mod seal;
 pub mod spill;

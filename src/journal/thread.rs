@@ -1,8 +1,16 @@
 //! The journal's thread: takes commands in groups and gives each group to the files.
 
-use std::sync::Arc;
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::sync::mpsc;
+use tokio::{
+    runtime::{self, Runtime},
+    sync::mpsc,
+    time::timeout_at,
+};
 
 use super::{
     command::{Command, Document, Wait, documents},
@@ -14,6 +22,9 @@ use super::{
 
 /// Commands that one sync covers at most.
 const GROUP: usize = 1024;
+
+/// Events that nobody waits for are synced after this time: a power cut takes no older ones.
+const SYNCED_WITHIN: Duration = Duration::from_millis(100);
 
 /// Whether the tokens of a file that was deleted under the run are in a second place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +50,23 @@ pub(super) struct Service {
     spill: Spill,
     unsaved: Unsaved,
     fault: Arc<FirstFault>,
+    /// When the events have to be synced that are not synced yet, if there are any.
+    sync_at: Option<Instant>,
+    /// Measures time while the thread waits for commands.
+    clock: Runtime,
 }
 
 impl Service {
-    pub(super) fn new(writer: Writer, spill: Spill, fault: Arc<FirstFault>) -> Self {
-        Self { writer, spill, unsaved: Unsaved::NotSaved, fault }
+    pub(super) fn new(writer: Writer, spill: Spill, fault: Arc<FirstFault>) -> io::Result<Self> {
+        let clock = runtime::Builder::new_current_thread().enable_time().build()?;
+        let (unsaved, sync_at) = (Unsaved::NotSaved, None);
+        Ok(Self { writer, spill, unsaved, fault, sync_at, clock })
     }
 
     /// Serves commands until nobody can give any more.
     pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Ended {
         let mut group = Vec::with_capacity(GROUP);
-        while let Some(first) = commands.blocking_recv() {
+        while let Some(first) = self.next(&mut commands) {
             group.push(first);
             while group.len() < GROUP
                 && let Ok(next) = commands.try_recv()
@@ -61,12 +78,42 @@ impl Service {
                 // The one who asked may be gone; what was written stays written.
                 let _ = done.send(self.fault.result());
             }
+            self.schedule_sync();
         }
         if self.fault.get().is_some() {
             self.save_unsaved();
         }
         let spilled = self.spill.result();
         Ended { writer: Some(self.writer), lost: self.fault.get().cloned(), spilled }
+    }
+
+    /// Waits for the next command. Meanwhile, and before it where it is time, events are synced that
+    /// nobody waits for.
+    fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
+        if let Some(at) = self.sync_at {
+            let next = async { timeout_at(at.into(), commands.recv()).await };
+            if at > Instant::now()
+                && let Ok(next) = self.clock.block_on(next)
+            {
+                return next;
+            }
+            self.sync_late_events();
+        }
+        commands.blocking_recv()
+    }
+
+    fn schedule_sync(&mut self) {
+        let is_due = self.fault.get().is_none() && self.writer.has_unsynced_events();
+        let at = || Instant::now() + SYNCED_WITHIN;
+        self.sync_at = is_due.then(|| self.sync_at.unwrap_or_else(at));
+    }
+
+    fn sync_late_events(&mut self) {
+        self.sync_at = None;
+        if let Err(fault) = self.writer.sync_events() {
+            self.fault.report(fault);
+            self.writer.retreat_events();
+        }
     }
 
     fn serve(&mut self, group: &mut [Command]) {

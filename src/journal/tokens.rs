@@ -1,14 +1,15 @@
 //! Reads `tokens.jsonl` back: which installations have their tokens on disk.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
     io::{self, BufRead, BufReader, Write},
     path::Path,
 };
 
+use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     folder::RunFolder,
@@ -63,6 +64,53 @@ pub fn on_disk(tokens: &Path, prints: &Fingerprints) -> io::Result<OnDisk> {
         Ok(())
     })?;
     Ok(found)
+}
+
+/// What a token line tells of its pair besides the installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairFacts {
+    /// Expiry of the access token.
+    pub expires_at: Option<Timestamp>,
+    /// Whether there is a refresh token.
+    pub has_refresh_token: bool,
+}
+
+impl Default for PairFacts {
+    /// Nothing is known, and no lack is claimed.
+    fn default() -> Self {
+        Self { expires_at: None, has_refresh_token: true }
+    }
+}
+
+impl PairFacts {
+    fn of(line: &[u8]) -> Self {
+        let Ok(document) = serde_json::from_slice::<Value>(line) else { return Self::default() };
+        let expire_at = document["expire_at"].as_i64();
+        Self {
+            expires_at: expire_at.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+            has_refresh_token: document["refresh_token"].as_str().is_some_and(|t| !t.is_empty()),
+        }
+    }
+}
+
+/// Reads what some token lines tell, each known by its checksum.
+pub fn facts_of(
+    tokens: &Path,
+    lines: impl IntoIterator<Item = Checksum>,
+) -> io::Result<HashMap<Checksum, PairFacts>> {
+    let wanted: HashSet<Checksum> = lines.into_iter().collect();
+    let mut facts = HashMap::new();
+    if wanted.is_empty() {
+        return Ok(facts);
+    }
+    each_line(tokens, |line| {
+        let checksum = Checksum::of(line);
+        if wanted.contains(&checksum) {
+            facts.insert(checksum, PairFacts::of(line));
+        }
+        Ok(())
+    })?;
+    Ok(facts)
 }
 
 /// The lines of a token file that are not as they were written, by number; 1 is the first.

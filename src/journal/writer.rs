@@ -1,12 +1,14 @@
 //! Durable events and custody of tokens: one owner of the files.
 //!
-//! Order is everything here. A token pair is written and synced before the event that says so, and
-//! the event is synced before anybody is told; many installations share one sync. When the disk
-//! fails, nothing more is asked for, and the tokens in hand are brought to safety one by one.
+//! A token pair is written and synced before the event that says so is written, and nobody is told
+//! before both. Many installations share one sync. It is that of the token file: an event that a power
+//! cut takes from the journal is rebuilt from its token line by `resume`. All other events that
+//! somebody waits for are synced first. When the disk fails, nothing more is asked for, and the tokens
+//! in hand are brought to safety one by one.
 
 pub use super::line_file::StorageError;
 use super::{
-    command::{Command, Document, Wait, documents},
+    command::{Command, Document, documents},
     folder::RunFolder,
     line_file::LineFile,
     seal,
@@ -85,7 +87,7 @@ impl Writer {
     }
 
     /// Writes the rest of a group: tokens first, synced; then the events that speak of them; and syncs
-    /// all events where somebody waits for it.
+    /// all events where one of them could not be rebuilt and somebody waits for it.
     pub(super) fn commit(&mut self, group: &[Command]) -> Result<(), Broken> {
         self.commit_documents(group).map_err(Broken::Documents)?;
         self.commit_events(group).map_err(Broken::Events)
@@ -107,7 +109,7 @@ impl Writer {
         for command in group.iter().filter(|command| command.document.is_some()) {
             self.journal.line(&command.event)?;
         }
-        if group.iter().any(|command| command.wait == Wait::UntilDurable) {
+        if group.iter().any(Command::needs_synced_event) {
             self.journal.sync()
         } else {
             self.journal.write()
@@ -127,6 +129,16 @@ impl Writer {
                 Ok(self.quarantine.insert(file))
             }
         }
+    }
+
+    /// Whether a power cut would take events from the journal.
+    pub(super) fn has_unsynced_events(&self) -> bool {
+        self.journal.has_unsynced()
+    }
+
+    /// Makes the events durable that nobody waits for.
+    pub(super) fn sync_events(&mut self) -> Result<(), StorageError> {
+        self.journal.sync()
     }
 
     /// After a fault: forgets the events that are not written, and cuts off a part of one.

@@ -53,7 +53,7 @@ impl RunLog {
     /// Opens the log of a run folder, or makes it.
     pub fn open(folder: &RunFolder) -> anyhow::Result<Self> {
         let path = folder.file("run.log");
-        let file = folder.disk().open_or_create(&path).and_then(DiskFile::into_handle);
+        let file = folder.disk().open_or_create(&path).map(DiskFile::into_handle);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
         Self::to(file)
     }

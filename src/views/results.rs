@@ -121,11 +121,15 @@ fn skipped_cells(skipped: &Skipped) -> [String; 14] {
     cells
 }
 
-/// The details were lost in a crash; the tokens were not.
+/// What token line and journal tell after a crash between the two.
 fn reclaimed_cells(reclaimed: &Reclaimed) -> [String; 14] {
     let mut cells: [String; 14] = Default::default();
     cells[0] = "recovered".into();
+    cells[1] = reclaimed.via.map(Route::name).unwrap_or_default().into();
     cells[5] = "tokens found on disk when the run was resumed".into();
+    cells[6] = csv_writer::or_empty(reclaimed.reconnect_trace_id.as_ref());
+    cells[8] = if reclaimed.attempts == 0 { String::new() } else { reclaimed.attempts.to_string() };
+    cells[13] = csv_writer::or_empty(reclaimed.token_expires_at.map(stamp));
     cells[12] = stamp(reclaimed.at);
     cells
 }

@@ -91,6 +91,9 @@ impl Stats {
                 e.code_age_ms.into_iter().for_each(|ms| self.code_age_ms.add(ms));
                 e.code_margin_ms.into_iter().for_each(|ms| self.code_margin_ms.add(ms));
             }
+            Event::Reclaimed(e) => {
+                self.proofs.without_refresh_token += u64::from(e.without_refresh_token);
+            }
             Event::Untried(e) => self.granting(e.via, &e.call),
             Event::Skipped(e) => e.call.iter().for_each(|call| self.verify(call)),
             _ => {}

@@ -153,6 +153,7 @@ struct Figures {
     lost: usize,
     presented_twice: usize,
     untold: usize,
+    rebuilt: usize,
 }
 
 impl Figures {
@@ -228,9 +229,11 @@ fn power_cut(route: Route, count: usize, at: usize, seed: u64) -> Figures {
     drop(let_go);
     wait_until("the end of its thread", || still_open.strong_count() == 0);
     let was_cut = exit != Exit::Recovered;
+    let mut durable_lines = String::new();
     if was_cut {
         let Durable { tokens, journal, .. } = *durable.lock().unwrap();
         cut(&run.join("tokens.jsonl"), tokens);
+        durable_lines = fs::read_to_string(run.join("tokens.jsonl")).unwrap();
         cut(&run.join("journal.jsonl"), journal);
         let events = lines(&run.join("journal.jsonl"));
         let run_id = events[0]["started"]["run_id"].as_str().unwrap();
@@ -242,8 +245,13 @@ fn power_cut(route: Route, count: usize, at: usize, seed: u64) -> Figures {
         inside(&world.work, &words, &world.stand_in, Disk::default());
     }
     let ran = Ran { code: 0, ..left(&world.work, exit) };
+    let tokens = ran.text("tokens.jsonl");
+    for line in durable_lines.lines() {
+        assert!(tokens.lines().any(|kept| kept == line), "recovered, and asked for once more");
+    }
     let mut figures = Figures::default();
     figures.add(&world, &ran, usize::from(was_cut), count);
+    figures.rebuilt = ran.events("reclaimed").len();
     figures
 }
 
@@ -267,6 +275,16 @@ fn a_location_token_that_a_power_cut_lost_is_told() {
         assert_eq!(figures.ends, 1, "{figures:?}");
         assert!(figures.grants > 40, "some were lost: {figures:?}");
         assert_eq!((figures.lost, figures.untold), (0, 0), "{figures:?}");
+    }
+}
+
+#[test]
+fn a_power_cut_takes_no_recovery_whose_tokens_are_synced() {
+    for route in [Route::Reconnect, Route::Refresh] {
+        let figures = power_cut(route, 40, 60, 3);
+        assert_eq!(figures.ends, 1, "{route:?}: {figures:?}");
+        assert_eq!((figures.lost, figures.presented_twice), (0, 0), "{route:?}: {figures:?}");
+        assert!(figures.rebuilt > 0, "events are synced later than tokens: {route:?}: {figures:?}");
     }
 }
 

@@ -271,6 +271,38 @@ fn a_journal_cut_at_any_byte_is_gone_on_with() {
 }
 
 #[test]
+fn what_an_event_said_is_rebuilt_from_its_token_line() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(3));
+    let ran = work.run(list, &stand_in.url()).args(["--concurrency", "1"]).go().expect(0);
+    let (before, tokens) = (ran.results(), ran.text("tokens.jsonl"));
+    // Back to a power cut that took what was not synced: after the second code went out, no event
+    // tells what came of it, and none tells of the third installation.
+    let journal = ran.text("journal.jsonl");
+    let second = journal.match_indices("{\"exchanging\"").nth(1).unwrap().0;
+    let end = second + journal[second..].find('\n').unwrap() + 1;
+    fs::write(ran.file("journal.jsonl"), &journal[..end]).unwrap();
+    let calls = stand_in.requests();
+    let ran = work.resume(&stand_in.url()).go().expect(0);
+    assert_eq!(stand_in.requests(), calls, "nothing is asked for again");
+    assert_eq!(ran.text("tokens.jsonl"), tokens);
+    ran.assert_books_balance();
+    assert_eq!(ran.summary()["books"]["recovered"], 3);
+    assert_eq!(ran.summary()["lost_grants"]["count"], 0);
+    assert_eq!(ran.summary()["tokens"]["without_refresh_token"], 0);
+    let after = ran.results();
+    assert_eq!(after[0], before[0], "its event was synced");
+    for column in ["status", "via", "reconnect_trace_id", "attempts", "token_expires_at"] {
+        assert_eq!(after[1][column], before[1][column], "{column}");
+    }
+    assert_eq!(after[2]["token_expires_at"], before[2]["token_expires_at"]);
+    assert_eq!([&after[2]["via"], &after[2]["attempts"]], ["", ""], "nothing tells of them");
+    // Once more: it is recovered, and stays so.
+    work.resume(&stand_in.url()).go().expect(0).assert_sound_after_kills(&stand_in);
+    assert_eq!(stand_in.requests(), calls);
+}
+
+#[test]
 fn a_token_file_cut_at_any_byte_is_made_whole_again() {
     let (work, stand_in) = (Work::in_memory(), StandIn::good());
     let (_, files) = finished_run(&work, &stand_in);

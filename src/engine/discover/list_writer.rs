@@ -151,7 +151,7 @@ impl ListWriter {
 impl Aside {
     /// Goes on at an earlier position, as far as the file still has what belongs to it.
     fn take_up(
-        self,
+        mut self,
         earlier: Option<SavedCursor>,
         question: Question,
     ) -> anyhow::Result<ListWriter> {

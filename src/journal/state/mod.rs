@@ -532,6 +532,16 @@ impl RunState {
         self.lost_grants.iter().chain(doubts.into_iter().map(|(_, grant)| grant)).cloned().collect()
     }
 
+    /// The grant of a row of which nobody knows yet what came of it.
+    pub fn doubt_of(&self, row: u32) -> Option<&LostGrant> {
+        self.in_doubt.get(&row)
+    }
+
+    /// Attempts for a row that has no outcome.
+    pub fn attempts_of(&self, row: u32) -> u32 {
+        self.tried.get(&row).map_or(0, |tried| tried.attempts)
+    }
+
     /// The books as they stand.
     pub fn books(&self) -> Books {
         let installations = self.books_of(None);
