@@ -1,8 +1,8 @@
-//! The wish that the run end: once made it stays, and everybody can wait for it.
+//! Cancellation of a run, or of its part for one app: set once, awaited by everyone.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::event::Interrupt;
 
@@ -17,62 +17,45 @@ pub enum Cause {
     StorageError,
 }
 
-/// Carries the wish. After it no new code is asked for; codes in hand are still exchanged.
+/// A cancellation token with its first cause. Once it is cancelled, no new code is asked for; codes
+/// in hand are still exchanged.
 #[derive(Clone, Debug)]
 pub struct Cancellation {
-    cause: Arc<watch::Sender<Option<Cause>>>,
-    /// The wish of which this one is a part.
-    parent: Option<Arc<watch::Sender<Option<Cause>>>>,
+    token: CancellationToken,
+    /// The causes of the whole first, then its own. A cause is set before its token is cancelled.
+    causes: Vec<Arc<OnceLock<Cause>>>,
 }
 
 impl Default for Cancellation {
     fn default() -> Self {
-        Self { cause: Arc::new(watch::Sender::new(None)), parent: None }
+        Self { token: CancellationToken::new(), causes: vec![Arc::default()] }
     }
 }
 
 impl Cancellation {
-    /// A stop for a part of the work: it ends with the whole, and the whole goes on without it.
+    /// A part of the work: it is cancelled with the whole, and the whole goes on without it.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { parent: Some(self.cause.clone()), ..Self::default() }
+        let causes = self.causes.iter().cloned().chain([Arc::default()]).collect();
+        Self { token: self.token.child_token(), causes }
     }
 
-    /// Asks the run, or this part of it, to end. The first cause counts; whether this is the first
-    /// is the answer.
+    /// Cancels the run, or this part of it. Returns whether this cause is its first one.
     pub fn cancel(&self, cause: Cause) -> bool {
-        self.cause.send_if_modified(|current| {
-            let first = current.is_none();
-            current.get_or_insert(cause);
-            first
-        })
+        let is_first = self.causes.last().is_some_and(|own| own.set(cause).is_ok());
+        self.token.cancel();
+        is_first
     }
 
-    /// The cause, if the run is to end.
+    /// The cause; `None` while nothing is cancelled.
     pub fn cause(&self) -> Option<Cause> {
-        let parent = self.parent.as_ref().and_then(|parent| *parent.borrow());
-        parent.or_else(|| *self.cause.borrow())
+        self.causes.iter().find_map(|cause| cause.get().copied())
     }
 
-    /// Waits until the run is to end.
+    /// Waits for the cancellation.
     pub async fn cancelled(&self) -> Cause {
-        let Some(parent) = &self.parent else { return first_cause(&self.cause).await };
-        tokio::select! {
-            cause = first_cause(parent) => cause,
-            cause = first_cause(&self.cause) => cause,
-        }
-    }
-}
-
-async fn first_cause(sender: &watch::Sender<Option<Cause>>) -> Cause {
-    let mut sender = sender.subscribe();
-    loop {
-        if let Some(cause) = *sender.borrow_and_update() {
-            return cause;
-        }
-        if sender.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        self.token.cancelled().await;
+        self.cause().unwrap_or(Cause::Halted)
     }
 }
 
@@ -85,9 +68,11 @@ mod tests {
         let parent = Cancellation::default();
         let [first, second] = [parent.child(), parent.child()];
         assert!(first.cancel(Cause::Halted));
+        assert!(!first.cancel(Cause::StorageError), "the first cause stays");
         assert_eq!(first.cancelled().await, Cause::Halted);
         assert_eq!((second.cause(), parent.cause()), (None, None));
-        parent.cancel(Cause::StorageError);
+        assert!(parent.cancel(Cause::StorageError));
         assert_eq!(second.cancelled().await, Cause::StorageError);
+        assert_eq!(second.child().cause(), Some(Cause::StorageError));
     }
 }

@@ -13,10 +13,8 @@ use std::{
 use memchr::memmem;
 use serde_json::Value;
 
-use crate::{
-    journal::leaks::{self, TAIL},
-    secret::Secret,
-};
+use super::secret_forms::{self, TAIL};
+use crate::secret::Secret;
 
 /// What stands where a secret was.
 const CUT: &str = "[secret]";
@@ -190,12 +188,12 @@ impl Entry {
         let mut tails = Vec::new();
         if secret.expose().len() >= LONG {
             // Tokens are long and many, so that their forms are not made before one is met.
-            leaks::each_tail_of_plain(secret.expose(), |tail| tails.push(tail));
+            secret_forms::each_tail_of_plain(secret.expose(), |tail| tails.push(tail));
         }
         if tails.is_empty() {
             for form in entry.forms() {
                 entry.is_short |= form.len() < TAIL;
-                tails.extend(leaks::tail_of(&form));
+                tails.extend(secret_forms::tail_of(&form));
             }
         }
         tails.sort_unstable();
@@ -207,7 +205,7 @@ impl Entry {
     /// Every form in lower case, the longest first.
     fn forms(&self) -> Vec<Vec<u8>> {
         let secret = self.secret.expose();
-        let forms = leaks::forms(secret).into_iter();
+        let forms = secret_forms::forms(secret).into_iter();
         let mut forms: Vec<_> = forms.map(String::into_bytes).collect();
         forms.retain(|form| form.len() >= SHORTEST);
         for form in &mut forms {
@@ -223,7 +221,7 @@ impl Entry {
 
 impl KnownForms {
     fn knows(&self, kind: Kind, secret: &Secret) -> bool {
-        let plain = leaks::tail_of(secret.expose().as_bytes());
+        let plain = secret_forms::tail_of(secret.expose().as_bytes());
         let alike = plain.map_or(Some(&self.short), |tail| self.by_tail.get(&tail));
         alike.into_iter().flatten().any(|entry| entry.is(kind, secret))
     }
@@ -276,7 +274,8 @@ impl KnownForms {
         let padded =
             |end: usize| end + bytes[end..].iter().take(2).take_while(|b| **b == b'=').count();
         for (end, window) in (TAIL..).zip(bytes.windows(TAIL)) {
-            let entries = leaks::tail_of_lowered(window).and_then(|tail| self.by_tail.get(&tail));
+            let entries =
+                secret_forms::tail_of_lowered(window).and_then(|tail| self.by_tail.get(&tail));
             for entry in entries.into_iter().flatten().filter(|e| kinds.contains(&e.kind)) {
                 let mut forms = entry.forms().into_iter();
                 if let Some(form) = forms.find(|form| bytes[..end].ends_with(form)) {
@@ -432,7 +431,7 @@ mod tests {
                 let token: String =
                     (0..length).map(|n| if n % 7 == 3 { sign } else { 'a' }).collect();
                 let known = knowing(Kind::Token, &token);
-                for form in leaks::forms(&token) {
+                for form in secret_forms::forms(&token) {
                     assert!(known.placeholder(&format!("({form})")), "{token}: {form}");
                 }
             }

@@ -15,6 +15,7 @@ pub mod jwt;
 pub mod known_secrets;
 pub mod locations;
 pub mod normalised_message;
+pub mod secret_forms;
 pub mod server_clock;
 pub mod table;
 pub mod token_check;

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
-
 use crate::{
     failure::{Class, Failure, Origin, Stage},
     highlevel::table::Reach,
@@ -103,16 +101,9 @@ fn concerns_this_route(class: Class) -> bool {
 /// The wait after the `attempt`-th conversation: doubling, with up to as much again of jitter, so
 /// that installations which failed together do not come back together.
 pub fn backoff(attempt: u32, seed: u64) -> Duration {
-    ExponentialBuilder::default()
-        .with_min_delay(FIRST_WAIT)
-        .with_max_delay(LONGEST_WAIT)
-        .with_factor(2.0)
-        .with_jitter()
-        .with_jitter_seed(seed)
-        .without_max_times()
-        .build()
-        .nth(attempt.saturating_sub(1).min(16) as usize)
-        .unwrap_or(LONGEST_WAIT)
+    let doublings = attempt.saturating_sub(1).min(16);
+    let wait = (FIRST_WAIT * 2_u32.pow(doublings)).min(LONGEST_WAIT);
+    wait + wait.mul_f64(fastrand::Rng::with_seed(seed).f64())
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use crate::{
     failure::Stage,
     highlevel::{
         endpoint::RECONNECT_PATH,
+        secret_forms,
         token_check::{self, TokenCheck, TokenCheckPath},
         tokens::{self, TokenPair},
         version::ApiVersion,
     },
-    journal::leaks,
     sandbox::{self, FaultPlan, InstalledLocation, Options, RefreshLife, Sandbox, StoredPair},
 };
 
@@ -103,7 +103,7 @@ async fn every_route_leads_to_tokens_that_are_alive() {
 async fn what_is_presented_is_cut_out_of_a_refusal() {
     let token = "a-token-that-must/not=be~shown";
     let (encoded, (sandbox, id)) =
-        (leaks::forms(token), (world().await, Id::new(LOCATION).unwrap()));
+        (secret_forms::forms(token), (world().await, Id::new(LOCATION).unwrap()));
     let text = format!(r#"{{"message":"no {token} {}"}}"#, encoded.join(" "));
     let fault = serde_json::json!({ "*": [
         format!("agency:http(400,{text})*"), format!("verify:http(400,{text})*"),
