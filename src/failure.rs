@@ -138,11 +138,6 @@ impl Class {
     pub fn is_left_off(self) -> bool {
         matches!(self, Self::Interrupted | Self::Halted)
     }
-
-    /// What to do about an installation that ended in this class.
-    pub fn advice(self) -> Advice {
-        self.about().retry
-    }
 }
 
 impl fmt::Display for Class {
@@ -224,16 +219,6 @@ pub enum Origin {
 }
 
 impl Failure {
-    /// What to do about an installation that ended so: what the class says, but for a token that will
-    /// be refused again, whenever it is presented.
-    pub fn advice(&self) -> Advice {
-        match (self.stage, self.class) {
-            (Stage::Refresh, Class::GrantRefused) => Advice::NeedsReinstall,
-            (Stage::Agency, Class::GrantRefused | Class::WrongKind) => Advice::FixInput,
-            _ => self.class.advice(),
-        }
-    }
-
     /// A failure without an answer to show.
     pub fn without_answer(stage: Stage, class: Class, message: &str) -> Self {
         Self {

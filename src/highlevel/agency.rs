@@ -35,7 +35,7 @@ mod tests {
     use super::*;
     use crate::{
         failure::Stage,
-        highlevel::{answer, client::Reply},
+        highlevel::{answer, reply::Reply},
     };
 
     #[test]

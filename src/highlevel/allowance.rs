@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::header_times::{MAX_RETRY_AFTER, http_date};
+
 /// What is left and until when, as far as the headers say.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Allowance {
@@ -52,12 +54,7 @@ impl Allowance {
     /// How long nothing may start, since nothing is left.
     pub fn hold(&self) -> Option<Duration> {
         let nothing_left = self.remaining == Some(0);
-        nothing_left.then_some(self.resets_in)?.map(|time| time.min(super::answer::MAX_RETRY_AFTER))
-    }
-
-    /// Whether the day's allowance is used up.
-    pub fn is_day_used_up(&self) -> bool {
-        self.daily_remaining == Some(0)
+        nothing_left.then_some(self.resets_in)?.map(|time| time.min(MAX_RETRY_AFTER))
     }
 }
 
@@ -100,7 +97,7 @@ fn leading_number(text: &str) -> Option<u64> {
 fn reset_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
     let Ok(number) = text.parse::<i64>() else {
-        return text.parse().ok().or_else(|| super::answer::http_date(text));
+        return text.parse().ok().or_else(|| http_date(text));
     };
     match number {
         0..=172_800 => Timestamp::from_second(now.as_second() + number).ok(),
@@ -195,7 +192,7 @@ mod tests {
                 ("x-ratelimit-daily-remaining", "0"),
                 ("x-ratelimit-daily-reset", text),
             ]);
-            assert!(read.is_day_used_up());
+            assert_eq!(read.daily_remaining, Some(0));
             assert_eq!(read.daily_resets_at, resets_at.map(|time| time.parse().unwrap()), "{text}");
         }
     }

@@ -2,23 +2,16 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
 use super::{
-    client::Reply,
     error_text::{BodyKind, error_text},
+    header_times::retry_after,
+    reply::Reply,
     table::Meaning,
 };
 use crate::failure::{Class, Failure, Origin, Stage};
-use crate::{clock, secret, text::SafeText};
-
-/// The longest that one `Retry-After` holds the run; the server can say it again.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
-
-/// A longer wait than this is a mistake of the server's, and no wish.
-const ABSURD_RETRY_AFTER: Duration = Duration::from_secs(86_400);
+use crate::{clock, text::SafeText};
 
 /// A success answer's JSON object, or the failure that the answer is.
 pub fn object_of(stage: Stage, reply: &Reply) -> Result<Map<String, Value>, Failure> {
@@ -48,37 +41,6 @@ pub fn text<'a>(object: &'a Map<String, Value>, snake: &str, camel: &str) -> Opt
 /// A field of an answer, under the name that it has in either casing.
 pub fn field<'a>(object: &'a Map<String, Value>, snake: &str, camel: &str) -> Option<&'a Value> {
     object.get(snake).or_else(|| object.get(camel))
-}
-
-/// HighLevel's trace id, unless what stands in its place looks like a token: a body field on some
-/// answers; no header with it has been seen, two likely ones are looked at anyway.
-pub(super) fn trace_id(reply: &Reply) -> Option<SafeText> {
-    let in_body = || Some(SafeText::identifier(&trace_id_in(&reply.body)?));
-    let id = in_body().or_else(|| reply.trace_header.as_deref().map(SafeText::identifier));
-    let is_clean = |id: &SafeText| {
-        secret::cut_out_tokens(id.as_str()) == id.as_str() && !reply.known.placeholder(id.as_str())
-    };
-    id.filter(is_clean)
-}
-
-/// Reads nothing of the body but what is looked for: this is done for every answer.
-fn trace_id_in(body: &[u8]) -> Option<String> {
-    let told = |body: &Traced| {
-        let id = body.trace_id.as_ref().or(body.snake_case.as_ref())?.as_str()?;
-        (!id.trim().is_empty()).then(|| id.to_owned())
-    };
-    let traced: Traced = serde_json::from_slice(body).ok()?;
-    told(&traced).or_else(|| told(&serde_json::from_str(traced.error?.get()).ok()?))
-}
-
-#[derive(Deserialize)]
-struct Traced<'a> {
-    #[serde(rename = "traceId")]
-    trace_id: Option<Value>,
-    #[serde(rename = "trace_id")]
-    snake_case: Option<Value>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
 }
 
 /// The failure that an answer is which is no success.
@@ -128,46 +90,4 @@ fn evidence(stage: Stage, class: Class, reply: &Reply) -> Failure {
 /// How long the server asks to wait, as far as that can be believed.
 pub fn asked_wait(reply: &Reply) -> Option<Duration> {
     retry_after(reply.retry_after.as_deref()?, clock::now())
-}
-
-/// Reads `Retry-After`: seconds or a date, capped at [`MAX_RETRY_AFTER`]; nonsense is `None`.
-fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    let value = value.trim();
-    let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        Duration::from_secs(value.parse().ok()?)
-    } else {
-        Duration::try_from(http_date(value)?.duration_since(now)).unwrap_or_default()
-    };
-    (wait <= ABSURD_RETRY_AFTER).then_some(wait.min(MAX_RETRY_AFTER))
-}
-
-/// Reads an HTTP date such as `Tue, 08 Oct 2024 13:35:43 GMT` (RFC 9110 §5.6.7).
-pub fn http_date(value: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::parse(value.trim()).ok().map(|zoned| zoned.timestamp())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_read_as_seconds_or_a_date_and_capped() {
-        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
-        for (value, wait) in [
-            ("2", Some(2)),
-            (" 0 ", Some(0)),
-            ("3600", Some(60)),
-            ("999999999", None),
-            ("999999999999999999999999", None),
-            ("Sun, 22 Nov 2026 10:00:07 GMT", Some(7)),
-            ("Sun, 22 Nov 2026 09:00:00 GMT", Some(0)),
-            ("Sun, 22 Nov 2026 11:00:00 GMT", Some(60)),
-            ("Fri, 22 Nov 2030 09:00:00 GMT", None),
-            ("-1", None),
-            ("soon", None),
-            ("", None),
-        ] {
-            assert_eq!(retry_after(value, now), wait.map(Duration::from_secs), "{value}");
-        }
-    }
 }

@@ -1,11 +1,11 @@
 //! Where the calls go: one host, over HTTPS, or over HTTP when it is this machine itself.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use reqwest::Url;
 use thiserror::Error;
 
-use super::{client::is_loopback_host, version::ApiVersion};
+use super::version::ApiVersion;
 
 /// HighLevel's API.
 pub const HIGHLEVEL: &str = "https://services.leadconnectorhq.com";
@@ -156,6 +156,13 @@ fn is_a_call(path: &str) -> bool {
         .into_iter()
         .flat_map(|version| [version.location_token_path(), version.installed_locations_path()]);
     of_version.chain([RECONNECT_PATH, TOKEN_PATH]).any(|call| path.ends_with(call))
+}
+
+/// Whether a host name is this machine's own: an address of 127.0.0.0/8, `::1` or `localhost`.
+fn is_loopback_host(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

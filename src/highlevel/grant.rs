@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{answer, client::Reply};
+use super::{answer, header_times::http_date, reply::Reply};
 use crate::failure::{Failure, Origin, Stage};
 use crate::{
     clock::Moment,
@@ -74,7 +74,7 @@ pub fn grant_of(reply: &Reply) -> Result<Grant, Failure> {
     };
     let expires_at: Option<Timestamp> =
         answer::text(&object, "expires_at", "expiresAt").and_then(|text| text.trim().parse().ok());
-    let date = reply.date.as_deref().and_then(answer::http_date);
+    let date = reply.date.as_deref().and_then(http_date);
     let (since, life) = match judge(expires_at, date, reply.sent.day(), reply.received.day()) {
         Judged::SinceReceived(life) => (reply.received, life),
         Judged::SinceSent(life) => (reply.sent, life),

@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    answer,
-    client::{PageCursor, Reply},
-};
+use super::{answer, client::PageCursor, reply::Reply};
 use crate::failure::{Failure, Stage};
 use crate::{installation::Id, text::SafeText};
 

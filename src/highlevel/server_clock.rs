@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::{answer, client::Reply};
+use super::{header_times::http_date, reply::Reply};
 use crate::clock;
 
 /// A change by less than this is not worth a word, in milliseconds.
@@ -22,7 +22,7 @@ pub struct OffsetWatch {
 impl OffsetWatch {
     /// The offset in milliseconds that an answer shows, when it is news.
     pub fn change(&self, reply: &Reply) -> Option<i64> {
-        let date = answer::http_date(reply.date.as_deref()?)?;
+        let date = http_date(reply.date.as_deref()?)?;
         let seen = Bounds::of(date, reply.sent.day(), reply.received.day())?;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let change = seen.is_change_after(*told).then(|| seen.best_guess());

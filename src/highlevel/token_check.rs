@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{answer, client::Reply, normalised_message::NormalisedMessage};
+use super::{answer, normalised_message::NormalisedMessage, reply::Reply};
 use crate::failure::{Class, Failure, Stage};
 use crate::{
     installation::{Installation, Scope},

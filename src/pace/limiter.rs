@@ -23,7 +23,7 @@ use super::{
     shared_limits::SharedLimits,
     window::Window,
 };
-use crate::highlevel::answer::MAX_RETRY_AFTER;
+use crate::highlevel::header_times::MAX_RETRY_AFTER;
 
 /// How long a code may wait for its exchange, should all codes that are on their way come at once.
 /// Less would let a few slow answers hold up all others; codes live minutes.

@@ -14,8 +14,9 @@ use crate::{
     highlevel::{
         agency::{self, Concern},
         answer,
-        client::{Client, Listing, MayLeave, PageCursor, Query, Reply, Unanswered},
+        client::{Client, Listing, MayLeave, PageCursor, Query, Unanswered},
         locations::{self, Location, Next, Page},
+        reply::Reply,
     },
     installation::Id,
     pace::{Answer, AnswerOutcome, Lane, Pacer, Readying},

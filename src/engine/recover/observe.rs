@@ -10,11 +10,7 @@ use crate::{
     engine::outage::{self, Change},
     event::{Call, Continued, DayTooShort, Event, Held, Paused, Probed, ServerClock},
     failure::{Class, Failure, Origin, Stage},
-    highlevel::{
-        allowance::Allowance,
-        answer,
-        client::{Reply, Unanswered},
-    },
+    highlevel::{allowance::Allowance, answer, client::Unanswered, reply::Reply},
     journal::writer::StorageError,
     pace::{Answer, AnswerOutcome, Lane, memory::Day},
     secret,

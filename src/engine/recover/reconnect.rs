@@ -14,8 +14,9 @@ use crate::{
     event::{Call, Event, Exchanging, Retrying},
     failure::{Class, Failure, Stage},
     highlevel::{
-        client::{Connection, Departure, MayLeave, Presentation, Reply},
+        client::{Connection, Departure, MayLeave, Presentation},
         grant::{self, CodeLife, Grant},
+        reply::Reply,
         tokens,
     },
     pace::{Lane, Readying, Reservation},

@@ -9,7 +9,8 @@ use crate::{
     event::{Event, Refreshing, Retrying},
     failure::{Class, Failure, Stage},
     highlevel::{
-        client::{Departure, MayLeave, Reply, Unanswered},
+        client::{Departure, MayLeave, Unanswered},
+        reply::Reply,
         tokens,
     },
     pace::{Lane, Readying},

@@ -1,33 +1,44 @@
 //! The calls on the wire: on connections at hand, no redirects, no hidden retries, every wait bounded.
 
 mod connection;
+mod connector;
+mod credentials;
+mod first_byte;
+mod http1;
 mod pages;
 mod requests;
+mod unanswered;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use reqwest::RequestBuilder;
 
-pub use self::{
-    connection::{Connection, Leave, MayLeave},
-    pages::{Listing, PageCursor, Query},
-    wire::{MAX_ANSWER_BYTES, Reply, Unanswered},
-};
 use self::{
-    connection::{Connections, Trust},
+    connection::Connections,
+    connector::Trust,
     requests::{Presented, ReconnectRequest},
-    wire::Body,
 };
-use super::known_secrets::{Kind, KnownSecrets};
-use super::{endpoint::Endpoint, table::Answers};
+pub use self::{
+    connection::{Connection, Departure},
+    credentials::Credentials,
+    first_byte::{Leave, MayLeave},
+    pages::{Listing, PageCursor, Query},
+    unanswered::Unanswered,
+};
+use super::{
+    endpoint::Endpoint,
+    known_secrets::{Kind, KnownSecrets},
+    reply::{AnswerBody, Reply},
+    table::Answers,
+};
 use crate::{
     installation::{Id, Installation, Scope},
-    secret::{AuthorizationCode, ClientSecret, Secret, TokensAtHand},
+    secret::{AuthorizationCode, Secret, TokensAtHand},
 };
 
 /// The header that names the version of the API.
@@ -35,17 +46,6 @@ const VERSION: &str = "Version";
 
 /// The longest time that a connection may take to be made.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-
-/// The app as HighLevel knows it.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// `client_id`, which the Reconnect API calls `clientKey`.
-    pub client_id: String,
-    /// `client_secret`, which the Reconnect API calls `clientSecret`.
-    pub client_secret: ClientSecret,
-    /// Sent with the exchange when given.
-    pub redirect_uri: Option<String>,
-}
 
 /// Calls the API. Cheap to share: connections are pooled within.
 ///
@@ -145,7 +145,7 @@ impl Client {
             company_id,
         };
         let request = self.http.post(self.endpoint.reconnect()).json(&body);
-        self.send_on(departure, request, Body::MayGiveTokens).await
+        self.send_on(departure, request, AnswerBody::MayGiveTokens).await
     }
 
     /// `POST /oauth/token`: presents a code. It is consumed, and comes back only when it
@@ -190,7 +190,7 @@ impl Client {
         if let Some(header) = version.token_header() {
             request = request.header(VERSION, header);
         }
-        self.send(departure, request, Body::MayGiveTokens).await
+        self.send(departure, request, AnswerBody::MayGiveTokens).await
     }
 
     /// `POST /oauth/locationToken`: asks for a sub-account's tokens with those of its agency.
@@ -203,7 +203,7 @@ impl Client {
     ) -> Result<Reply, Unanswered> {
         let form = requests::location_form(company, location);
         let request = self.http.post(self.endpoint.location_token()).form(&form);
-        self.send_as(departure, request, agency_token, Body::MayGiveTokens).await
+        self.send_as(departure, request, agency_token, AnswerBody::MayGiveTokens).await
     }
 
     /// `GET` of a path below the base, its query included: tries an access token.
@@ -215,7 +215,7 @@ impl Client {
         access_token: &Secret,
     ) -> Result<Reply, Unanswered> {
         let request = self.http.get(self.endpoint.below(path));
-        self.send_as(departure, request, access_token, Body::GivesNone).await
+        self.send_as(departure, request, access_token, AnswerBody::GivesNone).await
     }
 
     /// `GET /oauth/installedLocations`: a page of an agency's locations.
@@ -226,7 +226,7 @@ impl Client {
         query: &Query<'_>,
     ) -> Result<Reply, Unanswered> {
         let url = query.put_to(self.endpoint.installed_locations(), self.endpoint.version());
-        self.send_as(departure, self.http.get(url), agency_token, Body::GivesNone).await
+        self.send_as(departure, self.http.get(url), agency_token, AnswerBody::GivesNone).await
     }
 
     /// Sends a request in the name of an access token. Only a token that cannot stand in a header
@@ -236,7 +236,7 @@ impl Client {
         departure: Departure,
         request: RequestBuilder,
         token: &Secret,
-        body: Body,
+        body: AnswerBody,
     ) -> Result<Reply, Unanswered> {
         self.known.learn(Kind::Token, token);
         let version = self.endpoint.version().header();
@@ -248,7 +248,7 @@ impl Client {
         &self,
         departure: Departure,
         request: RequestBuilder,
-        body: Body,
+        body: AnswerBody,
     ) -> Result<Reply, Unanswered> {
         self.send_on(departure, request, body).await.map(|(reply, _)| reply)
     }
@@ -259,31 +259,16 @@ impl Client {
         &self,
         departure: Departure,
         request: RequestBuilder,
-        body: Body,
+        body: AnswerBody,
     ) -> Result<(Reply, Connection), Unanswered> {
         let Departure { connection, leave } = departure;
         let sent = wire::send(connection, request, leave, self.timeout).await;
         let (reply, connection) = sent.map_err(|why| why.without(&self.known))?;
         let mut reply = reply.without(&self.known, body);
-        if body == Body::MayGiveTokens {
+        if body == AnswerBody::MayGiveTokens {
             reply.learn();
         }
         reply.answers = self.answers.clone();
         Ok((reply, connection))
     }
-}
-
-/// What a request goes out with.
-pub struct Departure {
-    /// The connection at hand.
-    pub connection: Connection,
-    /// What has the last word.
-    pub leave: Leave,
-}
-
-/// Whether a host name is this machine's own: an address of 127.0.0.0/8, `::1` or `localhost`.
-pub(super) fn is_loopback_host(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost")
-        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

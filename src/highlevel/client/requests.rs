@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Credentials;
+use super::credentials::Credentials;
 use crate::{
     highlevel::version::ApiVersion,
     installation::{Id, Scope},

@@ -15,6 +15,7 @@ use crate::{
         version::ApiVersion,
     },
     sandbox::{self, FaultPlan, InstalledLocation, Options, RefreshLife, Sandbox, StoredPair},
+    secret::ClientSecret,
 };
 
 const COMPANY: &str = "Com00000000000000001";

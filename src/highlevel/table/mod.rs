@@ -29,7 +29,7 @@ use super::{
     error_text::{self, BodyKind},
     normalised_message::NormalisedMessage,
 };
-use crate::failure::{Advice, Class, Stage};
+use crate::failure::{Advice, Class, Failure, Stage};
 
 /// The built-in file.
 const CLASSES: &str = include_str!("../classes.toml");
@@ -66,6 +66,23 @@ impl Class {
     /// What is said and done about it.
     pub fn about(self) -> &'static About {
         TABLE.about.get(&self).unwrap_or(&NOTHING)
+    }
+
+    /// What to do about an installation that ended in this class.
+    pub fn advice(self) -> Advice {
+        self.about().retry
+    }
+}
+
+impl Failure {
+    /// What to do about an installation that ended so: what the class says, but for a token that will
+    /// be refused again, whenever it is presented.
+    pub fn advice(&self) -> Advice {
+        match (self.stage, self.class) {
+            (Stage::Refresh, Class::GrantRefused) => Advice::NeedsReinstall,
+            (Stage::Agency, Class::GrantRefused | Class::WrongKind) => Advice::FixInput,
+            _ => self.class.advice(),
+        }
     }
 }
 
