@@ -29,9 +29,7 @@ use crate::{
         disk::Disk,
         folder::{Lock, RunFolder},
         reader::JournalError,
-        reconcile,
-        recoveries::Earlier,
-        spill,
+        reconcile, spill,
         state::{Books, Disagreement, RunState, Take},
         tokens::{self, OnDisk},
         writer::{StorageError, TokenFile, Writer},
@@ -39,6 +37,7 @@ use crate::{
     pace::Pacing,
     plan::{
         Known, OwnApp, counted, fingerprint::Fingerprints, in_words, max_failures::MaxFailures,
+        recoveries::Earlier,
     },
     route::{Route, RouteList},
     settings::{

@@ -19,12 +19,11 @@ use crate::{
     journal::{
         disk::Disk,
         folder::RunFolder,
-        recoveries::Earlier,
         state::{RunState, Take},
         writer::Writer,
     },
     pace::memory::Memory,
-    plan::{Known, ListSummary, Only, OnlyError, Plan, counted},
+    plan::{Known, ListSummary, Only, OnlyError, Plan, counted, recoveries::Earlier},
     route::{Route, RouteList},
     sandbox::Sandbox,
     settings::{

@@ -24,7 +24,8 @@ use crate::{
     event::{Event, Failed, HaltRule},
     failure::{Class, Failure, Stage},
     installation::{Installation, Scope},
-    journal::{recoveries::RecoveryLog, state::Tried, writer::StorageError},
+    journal::{state::Tried, writer::StorageError},
+    plan::recoveries::RecoveryLog,
     route::Route,
     secret::TokensAtHand,
 };

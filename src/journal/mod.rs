@@ -11,7 +11,6 @@ pub mod line_file;
 pub mod parent;
 pub mod reader;
 pub mod reconcile;
-pub mod recoveries;
 pub mod seal;
 pub mod spill;
 pub mod state;

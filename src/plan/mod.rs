@@ -5,6 +5,7 @@ pub mod list_stats;
 pub mod list_summary;
 pub mod max_failures;
 mod only;
+pub mod recoveries;
 pub mod routes;
 mod rows;
 

@@ -5,14 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use super::fingerprint::{Fingerprint, Fingerprints};
+use super::{
+    fingerprint::{Fingerprint, Fingerprints},
+    recoveries::Earlier,
+};
 use crate::{
     app::{AppName, AppOfRun, COLUMN, Directory},
     event::{Duplicate, History, Listed, RecoveredBefore, Rejected},
     highlevel::client_id::application,
     input::{self, InputError, Record, ScopeChoice, Source, Stored, ToldBy},
     installation::{Id, Installation},
-    journal::recoveries::Earlier,
     text::SafeText,
 };
 

@@ -47,11 +47,9 @@ use crate::{
         tokens::{Mismatch, TokenPair},
     },
     installation::{Installation, Scope},
-    journal::{
-        recoveries::RecoveryLog,
-        writer::{StorageError, TokenFile},
-    },
+    journal::writer::{StorageError, TokenFile},
     pace::Pacer,
+    plan::recoveries::RecoveryLog,
     route::Route,
     text::SafeText,
 };
