@@ -163,6 +163,14 @@ pub struct Started {
     pub escalation: Escalation,
 }
 
+impl Started {
+    /// The client id of an app of the run; without a name, of the run itself.
+    pub fn client_id_of(&self, app: Option<&AppName>) -> &str {
+        let own = app.and_then(|name| self.apps.iter().find(|app| app.name == *name));
+        own.map_or(&self.client_id, |app| &app.client_id)
+    }
+}
+
 /// The run whose failures a list is, and the books of the chain of runs as of then. Counts are of
 /// installations, without duplicate and rejected rows: `input` is `recovered` and `outstanding`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,143 @@
+//! Where each row of the list stands.
+
+use jiff::Timestamp;
+
+use crate::{
+    app::AppName, checksum::Checksum, event::Started, plan::fingerprint::Fingerprint,
+    text::SafeText,
+};
+
+/// Where a row stands; its last outcome is at a place in the journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) state: RowState,
+    pub(super) origin: Origin,
+    pub(super) app: AppIndex,
+    pub(super) print: Fingerprint,
+    /// Checksum of its last line in `tokens.jsonl`, where the journal knows it.
+    pub(super) token_line: Option<Checksum>,
+    pub(super) listed_at: u64,
+    pub(super) outcome_at: u64,
+}
+
+/// Whether an earlier run has tried the row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Origin {
+    #[default]
+    New,
+    EarlierRun,
+}
+
+/// An app of the run by its place in the list of them; the first where there is one only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct AppIndex(u16);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum RowState {
+    #[default]
+    NotListed,
+    Pending,
+    Recovered,
+    /// Recovered, and its tokens are where they belong: they need not be on disk any more.
+    HandedOn,
+    /// Left alone, since its old token is good.
+    Skipped,
+    Failed,
+    /// Failed, since its new token is refused: the pair must not be used.
+    Refused,
+    /// Failed only because the run ended while it was being worked on.
+    LeftOff,
+}
+
+impl RowState {
+    pub(super) fn is_recovered(self) -> bool {
+        matches!(self, Self::Recovered | Self::HandedOn)
+    }
+
+    pub(super) fn is_taken(self, take: Take) -> bool {
+        match self {
+            Self::Pending | Self::LeftOff => true,
+            Self::Failed | Self::Refused => take == Take::OpenAndFailed,
+            Self::NotListed | Self::Recovered | Self::HandedOn | Self::Skipped => false,
+        }
+    }
+}
+
+/// Which installations an execution takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// Those without an outcome, and those that the end of an execution left off.
+    Open,
+    /// The failed ones too.
+    OpenAndFailed,
+}
+
+/// Whether an execution has begun with an installation before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// None has.
+    Untried,
+    /// One has.
+    Tried,
+}
+
+/// What is known of an installation that was begun and has no outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tried {
+    /// Attempts that were begun.
+    pub attempts: u32,
+    /// Trace ids seen, oldest first.
+    pub trace_ids: Vec<SafeText>,
+    /// When the refresh token was presented, if nobody knows what came of it.
+    pub refresh_presented: Option<Timestamp>,
+}
+
+/// The rows by number; a number that the list does not have is not listed.
+#[derive(Debug, Default)]
+pub(super) struct Rows(Vec<Row>);
+
+impl Rows {
+    pub(super) fn list(&mut self, number: u32, row: Row) {
+        let index = number as usize;
+        if self.0.len() <= index {
+            self.0.resize(index + 1, Row::default());
+        }
+        self.0[index] = row;
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&Row> {
+        self.0.get(number as usize)
+    }
+
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Row> {
+        self.0.get_mut(number as usize)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Row> {
+        self.0.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Row> {
+        self.0.iter_mut()
+    }
+
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (u32, &Row)> {
+        (0..).zip(&self.0)
+    }
+
+    pub(super) fn count_in(&self, state: RowState) -> u32 {
+        count(self.iter().filter(|row| row.state == state))
+    }
+}
+
+/// How many there are, in the width that counts of rows have.
+pub(super) fn count<T>(rows: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(rows.count()).unwrap_or(u32::MAX)
+}
+
+impl AppIndex {
+    pub(super) fn of(started: &Started, app: Option<&AppName>) -> Self {
+        let index = started.apps.iter().position(|known| Some(&known.name) == app);
+        Self(u16::try_from(index.unwrap_or_default()).unwrap_or(u16::MAX))
+    }
+}
