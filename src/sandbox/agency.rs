@@ -1,15 +1,15 @@
 //! `POST /oauth/locationToken` and `/oauth/location-token`: an agency's access token in, the tokens
 //! of one of its sub-accounts out.
 
-use super::answers::{self, Answer};
-use super::bearer::{self, Bearer};
-use super::call::{Api, Call, Content};
+use super::answers::{self, Answer, Casing, Reply};
+use super::call::{Api, Call, Content, Step};
 use super::faults::Fault;
-use super::ledger::Source;
-use super::spoil::{self, Casing, Reply};
-use super::state::State;
-use super::step::Step;
-use super::token;
+use super::options::CLIENT_ID;
+use super::records::{Owner, Via};
+use super::state::{State, app_of};
+use super::token::SCOPE;
+use super::tokens;
+use super::verify::{self, Bearer};
 use crate::installation::Scope;
 
 /// The path of version 2.
@@ -18,19 +18,22 @@ pub(super) const PATH: &str = "/oauth/locationToken";
 /// The path of version 3.
 pub(super) const PATH_V3: &str = "/oauth/location-token";
 
+/// The `planId` and `versionId` of every answer.
+const PLAN: &str = "66f2a1c04b7d3e5f90a1b2c3";
+
 /// Answers a request for the tokens of a sub-account.
 pub(super) fn answer(state: &mut State, call: &Call) -> Reply {
     state.note_step(call, Step::Agency);
     if let Some(answer) = wrong_version(call, PATH_V3) {
-        return Reply::whole(answer);
+        return answer.into();
     }
     let form = matches!(call.content, Content::Form(_)).then_some(&call.content);
     let field = |name| form.and_then(|form| form.field(name));
-    let missing = |name| Reply::whole(answers::VALIDATION.fill(&[("field", name)]));
+    let missing = |name| answers::VALIDATION.fill(&[("field", name)]).into();
     let Some(company) = field("companyId") else { return missing("companyId") };
     let Some(location) = field("locationId") else { return missing("locationId") };
-    let asked = bearer::asked(call, Step::Agency, Scope::Location, location);
-    state.serve_bearer(call, &asked, |state, bearer, fault| {
+    let asked = (Step::Agency, Scope::Location, location);
+    verify::serve(state, call, asked, |state, bearer, fault| {
         give(state, call, bearer, (company, location), fault)
     })
 }
@@ -48,44 +51,40 @@ pub(super) fn wrong_version(call: &Call, path_v3: &str) -> Option<Answer> {
 fn give(
     state: &mut State,
     call: &Call,
-    bearer: &Bearer,
+    Bearer { holder, client }: &Bearer,
     (company, location): (&str, &str),
     fault: Option<&Fault>,
 ) -> Answer {
-    if bearer.holder.scope == Scope::Location {
-        return answers::USER_TYPE.fill(&[]);
+    if holder.scope() == Scope::Location {
+        return answers::USER_TYPE.plain();
     }
-    if bearer.holder.company != company {
-        return answers::NO_ACCESS.fill(&[]);
+    if holder.company != company {
+        return answers::NO_ACCESS.plain();
     }
-    if !state.agencies.has(company, location) {
-        return answers::UNKNOWN_ID.fill(&[("traceId", &state.mint.trace(call.ordinal))]);
+    if !state.has(company, location) {
+        return answers::UNKNOWN_ID.plain();
     }
-    let tenant = state.log.texts.number(location);
-    let made = (tenant, Scope::Location, bearer.client, Source::Agency);
-    let serial = state.grant_anew(made, fault);
-    granted(state, call, serial, bearer.client)
+    let tenant = state.texts.add(location);
+    let owner = Owner { tenant, scope: Scope::Location, client: *client };
+    let position = state.issue(owner, (Via::Agency, None), fault);
+    granted(state, call, position, *client)
 }
 
 /// As specified, neither `userType` nor `companyId` is in it.
-fn granted(state: &State, call: &Call, serial: u32, client: Option<u32>) -> Answer {
-    let tokens = state.tokens(serial);
+fn granted(state: &mut State, call: &Call, position: u32, client: Option<u32>) -> Answer {
+    let tokens = state.hand_out(position);
     // A second more than other tokens say: observed.
-    let life = state.access_life.as_secs().saturating_add(1);
+    let life = state.options.access_life.as_secs().saturating_add(1);
     let location = tokens.holder.id();
-    let mut answer = answers::LOCATION_TOKEN.fill(&[
+    let answer = answers::LOCATION_TOKEN.fill(&[
         ("access", &tokens.access),
         ("refresh", &tokens.refresh),
         ("life", &life.to_string()),
-        ("scope", token::SCOPE),
+        ("scope", SCOPE),
         ("location", location),
-        ("plan", "66f2a1c04b7d3e5f90a1b2c3"),
-        ("app", state.clients.app(client)),
-        ("user", &state.mint.user(location)),
-        ("traceId", &state.mint.trace(call.ordinal)),
+        ("plan", PLAN),
+        ("app", app_of(state.client_id(client).unwrap_or(CLIENT_ID))),
+        ("user", &tokens::user(state.options.seed, location)),
     ]);
-    if call.api == Api::V3 {
-        spoil::recase(&mut answer, Casing::Camel);
-    }
-    answer
+    if call.api == Api::V3 { answer.spelled(Casing::Camel) } else { answer }
 }

@@ -1,17 +1,18 @@
 //! What the sandbox saw and gave, for those who want to check a client against it.
 //!
-//! The report holds codes and tokens in clear. The stand-in's own open nothing; what a client showed
-//! is there as it was shown.
+//! The report holds codes and tokens in clear. The sandbox's own open nothing; what a client
+//! presented is there as it was presented.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::clock::micros;
-use super::ledger::{PairState, Via};
-use super::log::Outcome;
-use super::step::Step;
+use super::call::Step;
+use super::clock::{Micros, micros};
+use super::records::{Outcome, Pair, Presented, Refresh, RequestRow, Source, Text, Via, serial};
+use super::state::State;
+use super::tokens::{self, Purpose};
 use crate::installation::Scope;
 
 /// A snapshot of everything since the start or the last reset.
@@ -118,6 +119,18 @@ pub struct RefreshPresented {
     pub gave: Option<usize>,
 }
 
+/// What a token pair is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PairState {
+    /// It works.
+    Live,
+    /// Its refresh token was used; a newer pair took its place.
+    Rotated,
+    /// The code that gave it was presented again (RFC 6749, section 10.5).
+    Revoked,
+}
+
 /// One token pair.
 #[derive(Clone, Debug, Serialize)]
 pub struct PairGranted {
@@ -125,9 +138,9 @@ pub struct PairGranted {
     pub id: String,
     /// Sub-account or agency, as asked for.
     pub scope: Scope,
-    /// The way by which it was got.
+    /// The route by which it was got.
     pub via: Via,
-    /// The code that gave it; none for a pair that was got by another way.
+    /// The code that gave it; none for a pair that was got by another route.
     pub code: Option<String>,
     /// The access token.
     pub access_token: String,
@@ -152,7 +165,7 @@ pub struct Counts {
     pub refreshes: usize,
     /// Requests for a sub-account's tokens with an agency's.
     pub agency_calls: usize,
-    /// Trials of access tokens.
+    /// Checks of access tokens.
     pub verifications: usize,
     /// Requests for a page of an agency's locations.
     pub discoveries: usize,
@@ -176,18 +189,18 @@ impl AuditReport {
         texts.filter(|code| !once.insert(*code) && twice.insert(*code)).collect()
     }
 
-    /// The refresh tokens that had given a pair and were presented again when the time in which they
-    /// give the same once more was over. A careful client has none.
+    /// The refresh tokens that had given a pair and were presented again when the time in which
+    /// they give the same once more was over. A careful client has none.
     pub fn refresh_tokens_spent_twice_outside_grace(&self) -> Vec<&str> {
-        let (mut gave, mut twice) = (HashSet::new(), HashSet::new());
-        let again = self.refreshes.iter().filter(|seen| {
-            if seen.outcome == Outcome::Granted {
-                gave.insert(seen.refresh_token.as_str());
+        let (mut gave, mut twice) = (HashSet::new(), BTreeSet::new());
+        for RefreshPresented { refresh_token, outcome, .. } in &self.refreshes {
+            match outcome {
+                Outcome::Granted => _ = gave.insert(refresh_token),
+                Outcome::Used if gave.contains(refresh_token) => _ = twice.insert(&**refresh_token),
+                _ => {}
             }
-            seen.outcome == Outcome::Used && gave.contains(seen.refresh_token.as_str())
-        });
-        let again: Vec<_> = again.map(|seen| seen.refresh_token.as_str()).collect();
-        again.into_iter().filter(|token| twice.insert(*token)).collect()
+        }
+        twice.into_iter().collect()
     }
 
     /// The presentations of a refresh token, in order.
@@ -195,9 +208,14 @@ impl AuditReport {
         self.refreshes.iter().filter(|seen| seen.refresh_token == refresh_token).collect()
     }
 
-    /// The pairs that were got by a way, in order.
+    /// The pairs that were got by a route, in order.
     pub fn granted_via(&self, via: Via) -> Vec<&PairGranted> {
         self.grants.iter().filter(|pair| pair.via == via).collect()
+    }
+
+    /// The last pair of an installation that still works.
+    pub fn granted(&self, id: &str) -> Option<&PairGranted> {
+        self.grants.iter().rev().find(|pair| pair.id == id && pair.state == PairState::Live)
     }
 
     /// The requests of a step, in order.
@@ -205,9 +223,9 @@ impl AuditReport {
         self.requests.iter().filter(|request| request.step == step).collect()
     }
 
-    /// The last pair of an installation that still works.
-    pub fn granted(&self, id: &str) -> Option<&PairGranted> {
-        self.grants.iter().rev().find(|pair| pair.id == id && pair.state == PairState::Live)
+    /// How many requests of a step there were.
+    pub fn calls(&self, step: Step) -> usize {
+        self.requests_at(step).len()
     }
 
     /// The requests that concerned an installation, in order.
@@ -228,23 +246,147 @@ impl AuditReport {
         });
         counts.max().unwrap_or(0)
     }
+}
 
-    /// The most requests that were being answered at a time.
-    pub fn max_in_flight(&self) -> usize {
-        self.max_in_flight
-    }
-
-    /// How many requests of a step there were.
-    pub fn calls(&self, step: Step) -> usize {
-        self.requests.iter().filter(|request| request.step == step).count()
-    }
-
-    /// How often each installation met a fault, by the fault's text.
-    pub fn faults_met(&self) -> HashMap<&str, usize> {
-        let mut met = HashMap::new();
-        for fault in self.requests.iter().filter_map(|request| request.fault.as_deref()) {
-            *met.entry(fault).or_default() += 1;
+impl State {
+    /// The audit as it stands.
+    pub(super) fn report(&self) -> AuditReport {
+        let issued = self.issued().map(|(position, ..)| position);
+        let ordinals: HashMap<u32, usize> = issued.zip(0..).collect();
+        let refreshes = self.presented_as(Purpose::Refresh);
+        let grants = self.issued().map(|(position, pair, via, code)| {
+            let code = code.map(|code| tokens::code(self.options.seed, code));
+            self.grant(position, pair, via, code)
+        });
+        AuditReport {
+            requests: (0..).zip(&self.requests).map(|(n, row)| self.request(n, row)).collect(),
+            codes: self.codes(),
+            presentations: self.presented_as(Purpose::Code).map(|one| self.code(one)).collect(),
+            refreshes: refreshes.map(|one| self.refresh(one, &ordinals)).collect(),
+            grants: grants.collect(),
+            max_in_flight: self.max_in_flight,
         }
-        met
+    }
+
+    /// The audit in numbers.
+    pub(super) fn counts(&self) -> Counts {
+        let calls = |step| self.requests.iter().filter(|row| row.step == step).count();
+        let live = |pair: &Pair| matches!(pair.refresh, Refresh::New);
+        Counts {
+            requests: self.requests.len(),
+            reconnects: calls(Step::Reconnect),
+            exchanges: calls(Step::Exchange),
+            refreshes: calls(Step::Refresh),
+            agency_calls: calls(Step::Agency),
+            verifications: calls(Step::Verify),
+            discoveries: calls(Step::Discover),
+            codes: self.codes.len(),
+            pairs: self.issued().count(),
+            live_pairs: self.issued().filter(|(_, pair, ..)| live(pair)).count(),
+            codes_presented_twice: self.times_presented().values().filter(|n| **n > 1).count(),
+            max_in_flight: self.max_in_flight,
+        }
+    }
+
+    /// The pairs that were issued: position, pair, route and code.
+    fn issued(&self) -> impl Iterator<Item = (u32, &Pair, Via, Option<u32>)> {
+        (0..).zip(&self.pairs).filter_map(|(position, pair)| match pair.source {
+            Source::Issued(via, code) => Some((position, pair, via, code)),
+            Source::Stored => None,
+        })
+    }
+
+    fn presented_as(&self, purpose: Purpose) -> impl Iterator<Item = &Presented> {
+        self.presented.iter().filter(move |one| one.purpose == purpose)
+    }
+
+    fn times_presented(&self) -> HashMap<&str, u64> {
+        let mut times = HashMap::new();
+        for one in self.presented_as(Purpose::Code) {
+            *times.entry(self.texts.get(one.text)).or_default() += 1;
+        }
+        times
+    }
+
+    fn request(&self, ordinal: u64, row: &RequestRow) -> RequestSeen {
+        let text = |text: Text| self.texts.get(text).to_owned();
+        RequestSeen {
+            ordinal,
+            at_us: row.at,
+            at: self.clock.rfc3339(row.at),
+            ended_us: row.ended,
+            method: text(row.method),
+            path: text(row.path),
+            query: row.query.map(text),
+            step: row.step,
+            id: row.tenant.map(text),
+            content_type: row.content_type.map(text),
+            user_agent: row.user_agent.map(text),
+            version: row.version.map(text),
+            authorization: row.authorization,
+            bearer: row.bearer.map(text),
+            fault: row.fault.map(text),
+            status: row.status,
+        }
+    }
+
+    fn codes(&self) -> Vec<CodeIssued> {
+        let presented = self.times_presented();
+        let codes = self.codes.iter().enumerate().map(|(position, code)| {
+            let text = tokens::code(self.options.seed, serial(position));
+            CodeIssued {
+                presented: presented.get(&*text).copied().unwrap_or(0),
+                code: text,
+                id: self.texts.get(code.owner.tenant).to_owned(),
+                scope: code.owner.scope,
+                at_us: code.issued,
+                expires_us: code.expires,
+            }
+        });
+        codes.collect()
+    }
+
+    fn code(&self, one: &Presented) -> CodePresented {
+        CodePresented {
+            code: self.texts.get(one.text).to_owned(),
+            id: self.texts.owned(one.tenant),
+            at_us: self.arrival(one.request),
+            request: one.request,
+            outcome: one.outcome,
+        }
+    }
+
+    fn refresh(&self, one: &Presented, ordinals: &HashMap<u32, usize>) -> RefreshPresented {
+        RefreshPresented {
+            refresh_token: self.texts.get(one.text).to_owned(),
+            id: self.texts.owned(one.tenant),
+            at_us: self.arrival(one.request),
+            request: one.request,
+            outcome: one.outcome,
+            gave: one.gave.and_then(|position| ordinals.get(&position).copied()),
+        }
+    }
+
+    fn arrival(&self, request: u64) -> Micros {
+        let row = usize::try_from(request).ok().and_then(|n| self.requests.get(n));
+        row.map_or(0, |row| row.at)
+    }
+
+    fn grant(&self, position: u32, pair: &Pair, via: Via, code: Option<String>) -> PairGranted {
+        let tokens = self.tokens(position);
+        PairGranted {
+            id: self.texts.get(pair.owner.tenant).to_owned(),
+            scope: pair.owner.scope,
+            via,
+            code,
+            access_token: tokens.access,
+            refresh_token: tokens.refresh,
+            at_us: pair.at,
+            state: match pair.refresh {
+                Refresh::New => PairState::Live,
+                Refresh::Same(..) => PairState::Rotated,
+                Refresh::Nothing => PairState::Revoked,
+            },
+        }
     }
 }

@@ -1,24 +1,76 @@
-//! One request, read: its head, and its body as far as its kind is understood.
+//! One request, read: what it may be for, its head, and its body as far as its kind is understood.
 
 use std::collections::HashMap;
+use std::fmt;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Bytes;
 use axum::extract::{Form, FromRequest, Query, Request};
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::HeaderMap;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The most that is read of a body.
-const BODY_CAP: usize = 64 * 1024;
+/// What a request to the sandbox is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// `POST /oauth/reconnect`: asks for an authorization code.
+    Reconnect,
+    /// `POST /oauth/token` with a code, or with a body that names no known grant type.
+    Exchange,
+    /// `POST /oauth/token` with a refresh token.
+    Refresh,
+    /// `POST /oauth/locationToken` or `/oauth/location-token`: asks for the tokens of a sub-account
+    /// with its agency's.
+    Agency,
+    /// `GET` of a location, a company or contacts: checks an access token.
+    Verify,
+    /// `GET /oauth/installedLocations` or `/oauth/installed-locations`: asks for a page of a list.
+    Discover,
+    /// Any other path. No fault applies there.
+    Other,
+}
+
+impl Step {
+    /// How many steps there are: the length of tables with a place for each.
+    pub(super) const COUNT: usize = 7;
+
+    /// The name in plans and in the audit.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reconnect => "reconnect",
+            Self::Exchange => "exchange",
+            Self::Refresh => "refresh",
+            Self::Agency => "agency",
+            Self::Verify => "verify",
+            Self::Discover => "discover",
+            Self::Other => "other",
+        }
+    }
+
+    /// Reads the step before the colon of a plan entry.
+    pub fn from_name(name: &str) -> Option<Self> {
+        use Step::{Agency, Discover, Exchange, Reconnect, Refresh, Verify};
+        let faulty = [Reconnect, Exchange, Refresh, Agency, Verify, Discover];
+        faulty.into_iter().find(|step| step.name() == name)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 /// One request.
 pub(super) struct Call {
+    /// Its position in order of arrival.
     pub(super) ordinal: u64,
     pub(super) method: String,
     pub(super) path: String,
     query: HashMap<String, String>,
     pub(super) agent: Agent,
     pub(super) api: Api,
-    /// The access token that is shown.
+    /// The access token in the `Authorization` header.
     pub(super) bearer: Option<String>,
     pub(super) content: Content,
 }
@@ -55,26 +107,25 @@ pub(super) enum Content {
 impl Call {
     /// Reads a request.
     pub(super) async fn read(ordinal: u64, request: Request) -> Self {
-        let (head, body) = request.into_parts();
-        let agent = match text(&head.headers, "user-agent") {
+        let headers = request.headers();
+        let agent = match text(headers, "user-agent") {
             Some(name) if !name.trim().is_empty() => Agent::Named,
             _ => Agent::Nameless,
         };
-        let api = match text(&head.headers, "version") {
+        let api = match text(headers, "version") {
             Some(version) if version.eq_ignore_ascii_case("v3") => Api::V3,
             Some(_) => Api::V2,
             None => Api::Unnamed,
         };
-        let content = Content::read(&head.headers, body).await;
         Self {
             ordinal,
-            method: head.method.to_string(),
-            path: head.uri.path().to_owned(),
-            query: queried(&head.uri),
+            method: request.method().to_string(),
+            path: request.uri().path().to_owned(),
+            query: Query::try_from_uri(request.uri()).map(|Query(map)| map).unwrap_or_default(),
             agent,
             api,
-            bearer: bearer(&head.headers).map(str::to_owned),
-            content,
+            bearer: bearer(headers).map(str::to_owned),
+            content: Content::read(request).await,
         }
     }
 
@@ -84,46 +135,37 @@ impl Call {
     }
 }
 
-fn queried(uri: &Uri) -> HashMap<String, String> {
-    if uri.query().is_none() {
-        return HashMap::new();
-    }
-    Query::try_from_uri(uri).map_or_else(|_| HashMap::new(), |Query(map)| map)
-}
-
 /// The access token in the `Authorization` header.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     text(headers, "authorization")?.strip_prefix("Bearer ")
 }
 
+/// A header as text.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
 impl Content {
-    async fn read(headers: &HeaderMap, body: Body) -> Self {
-        let kind = text(headers, "content-type").unwrap_or_default().to_ascii_lowercase();
-        let Ok(bytes) = to_bytes(body, BODY_CAP).await else { return Self::Other };
+    async fn read(request: Request) -> Self {
+        let kind = text(request.headers(), "content-type").unwrap_or_default();
+        let kind = kind.to_ascii_lowercase();
         if kind.starts_with("application/json") {
-            Self::json(&bytes)
+            let bytes = Bytes::from_request(request, &()).await;
+            bytes.map_or(Self::Other, |bytes| Self::json(&bytes))
         } else if kind.starts_with("application/x-www-form-urlencoded") {
-            Self::form(bytes).await
+            let form = Form::from_request(request, &()).await;
+            form.map_or(Self::Other, |Form(map)| Self::Form(map))
         } else {
             Self::Other
         }
     }
 
-    fn json(bytes: &Bytes) -> Self {
+    fn json(bytes: &[u8]) -> Self {
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(map)) => Self::Json(map),
             Ok(_) => Self::Json(Map::new()),
             Err(error) => Self::BadJson(error.column().saturating_sub(1)),
         }
-    }
-
-    async fn form(bytes: Bytes) -> Self {
-        let mut request = Request::post("/")
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Body::empty())
-            .unwrap_or_default();
-        *request.body_mut() = Body::from(bytes);
-        Form::from_request(request, &()).await.map_or(Self::Other, |Form(map)| Self::Form(map))
     }
 
     /// A field of a form, or of a JSON object where it is a text; never an empty one.
@@ -135,9 +177,4 @@ impl Content {
         };
         (!value.is_empty()).then_some(value)
     }
-}
-
-/// A header as text.
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }

@@ -24,27 +24,33 @@ impl Clock {
         micros(self.started.elapsed())
     }
 
-    /// The time as the server tells it, offset and all.
-    pub(super) fn told(&self, at: Micros) -> Timestamp {
+    /// The time as the server gives it, offset and all.
+    pub(super) fn utc(&self, at: Micros) -> Timestamp {
         let after = SignedDuration::from_micros(i64::try_from(at).unwrap_or(i64::MAX));
-        let told = self.utc.checked_add(after.saturating_add(self.offset));
-        told.unwrap_or(self.utc)
+        self.utc.checked_add(after.saturating_add(self.offset)).unwrap_or(self.utc)
     }
 
     /// RFC 3339 with milliseconds, in UTC.
     pub(super) fn rfc3339(&self, at: Micros) -> String {
-        format!("{:.3}", self.told(at))
+        format!("{:.3}", self.utc(at))
+    }
+
+    /// The time that long ago.
+    pub(super) fn rfc3339_ago(&self, time: Duration) -> String {
+        format!("{:.3}", self.utc(self.now()).checked_sub(time).unwrap_or_default())
     }
 
     /// The value of a `Date` header where the clock is off; the server's own is right otherwise.
     pub(super) fn odd_date(&self) -> Option<String> {
-        (!self.offset.is_zero()).then(|| self.http_date(self.now()))
+        (!self.offset.is_zero()).then(|| self.http_date_in(Duration::ZERO))
     }
 
-    /// The date of an HTTP header.
-    pub(super) fn http_date(&self, at: Micros) -> String {
-        let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
-        printer.timestamp_to_rfc9110_string(&self.told(at)).unwrap_or_default()
+    /// The date of an HTTP header, so far ahead.
+    pub(super) fn http_date_in(&self, time: Duration) -> String {
+        let at = self.utc(self.now().saturating_add(micros(time)));
+        jiff::fmt::rfc2822::DateTimePrinter::new()
+            .timestamp_to_rfc9110_string(&at)
+            .unwrap_or_default()
     }
 }
 

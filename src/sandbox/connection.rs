@@ -1,4 +1,4 @@
-//! The connections: a listener whose handlers can have their own connection cut.
+//! The connections: a listener whose handlers can reset their own connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,56 +9,55 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Pause after a failed accept, so that a lack of file descriptors is no busy loop.
 const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 
-/// A listener that hands a [`Shears`] to the handlers of each connection.
-pub(super) struct Wires(pub(super) TcpListener);
+/// A listener that gives the handlers of each connection its [`Reset`].
+pub(super) struct Listener(pub(super) TcpListener);
 
-/// Cuts one connection.
+/// Resets one connection.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shears(Arc<AtomicBool>);
+pub(super) struct Reset(Arc<AtomicBool>);
 
-impl Shears {
+impl Reset {
     /// From the next write on the connection is dead: nothing more is sent, and the peer sees a
     /// reset rather than an orderly end.
-    pub(super) fn cut(&self) {
+    pub(super) fn now(&self) {
         self.0.store(true, Ordering::Release);
     }
-
-    fn is_cut(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
 }
 
-/// One connection, alive until its shears are used.
-pub(super) struct Wire {
+/// One connection, alive until it is reset.
+pub(super) struct Connection {
     stream: TcpStream,
-    shears: Shears,
+    reset: Reset,
 }
 
-impl Wire {
-    fn refuse(&self) -> io::Error {
+impl Connection {
+    fn check_alive(&self) -> io::Result<()> {
+        if !self.reset.0.load(Ordering::Acquire) {
+            return Ok(());
+        }
         // Lingering for no time turns the close into a reset. Should it fail, a close will do.
         let _ = self.stream.set_zero_linger();
-        io::ErrorKind::ConnectionReset.into()
+        Err(io::ErrorKind::ConnectionReset.into())
     }
 }
 
-impl Listener for Wires {
-    type Io = Wire;
+impl axum::serve::Listener for Listener {
+    type Io = Connection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Wire, SocketAddr) {
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
         loop {
             if let Ok((stream, peer)) = self.0.accept().await {
                 // Without it answers may wait; that is slower, not wrong.
                 let _ = stream.set_nodelay(true);
-                return (Wire { stream, shears: Shears::default() }, peer);
+                return (Connection { stream, reset: Reset::default() }, peer);
             }
             tokio::time::sleep(AFTER_FAILED_ACCEPT).await;
         }
@@ -69,13 +68,13 @@ impl Listener for Wires {
     }
 }
 
-impl Connected<IncomingStream<'_, Wires>> for Shears {
-    fn connect_info(stream: IncomingStream<'_, Wires>) -> Self {
-        stream.io().shears.clone()
+impl Connected<IncomingStream<'_, Listener>> for Reset {
+    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
+        stream.io().reset.clone()
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -85,31 +84,14 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Connection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.shears.is_cut() {
-            return Poll::Ready(Err(self.refuse()));
-        }
+        self.check_alive()?;
         Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if self.shears.is_cut() {
-            return Poll::Ready(Err(self.refuse()));
-        }
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -117,9 +99,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.shears.is_cut() {
-            return Poll::Ready(Err(self.refuse()));
-        }
+        self.check_alive()?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

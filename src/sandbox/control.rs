@@ -1,72 +1,74 @@
-//! The side door: `/_sandbox/...`, for those who steer a sandbox that is a process of its own.
+//! The control API: `/_sandbox/...`, to steer a sandbox that is a process of its own.
 //!
 //! | request | answer |
 //! |---|---|
 //! | `GET /_sandbox/health` | `ok` |
 //! | `GET /_sandbox/audit` | the audit as JSON |
 //! | `GET /_sandbox/counts` | the audit in numbers |
-//! | `DELETE /_sandbox/audit` | forgets requests, codes, tokens; what is stored is as it was stored |
+//! | `DELETE /_sandbox/audit` | forgets requests, codes, tokens; what is stored is as at the start |
 //! | `PUT` or `POST /_sandbox/faults` | puts a fault plan in force: the JSON of a fault file |
-//! | `POST /_sandbox/stored` | learns of tokens: JSON lines, see [`StoredPair::from_lines`] |
-//! | `POST /_sandbox/installed` | learns of locations: JSON lines, see [`InstalledLocation::from_lines`] |
+//! | `POST /_sandbox/stored` | adds tokens: JSON lines, see [`StoredPair::from_lines`] |
+//! | `POST /_sandbox/installed` | adds locations: JSON lines, see [`InstalledLocation::from_lines`] |
 //!
-//! None of these is in the audit.
+//! None of these requests is in the audit.
 
 use std::fmt::Display;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::plan::FaultPlan;
-use super::server::Shared;
+use super::state::State;
 use super::stored::{InstalledLocation, StoredPair};
 
-/// What the side door's paths begin with.
+/// What the paths begin with.
 pub(super) const PREFIX: &str = "/_sandbox/";
 
 /// The most that is read of a body.
 const CAP: usize = 64 * 1024 * 1024;
 
-/// Answers at the side door.
-pub(super) async fn answer(shared: &Shared, request: Request) -> Response {
+/// The state. A handler that panicked while it held the lock has left it whole enough to audit.
+pub(super) fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Answers a request of the control API.
+pub(super) async fn answer(state: &Mutex<State>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let path = head.uri.path().strip_prefix(PREFIX).unwrap_or_default();
-    match (&head.method, path) {
+    let Ok(text) = to_bytes(body, CAP).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let mut state = lock(state);
+    match (&head.method, head.uri.path().strip_prefix(PREFIX).unwrap_or_default()) {
         (&Method::GET, "health") => "ok".into_response(),
-        (&Method::GET, "audit") => Json(shared.state().report()).into_response(),
-        (&Method::GET, "counts") => Json(shared.state().counts()).into_response(),
+        (&Method::GET, "audit") => Json(state.report()).into_response(),
+        (&Method::GET, "counts") => Json(state.counts()).into_response(),
         (&Method::DELETE, "audit") => {
-            shared.state().reset();
+            state.reset();
             StatusCode::NO_CONTENT.into_response()
         }
         (&Method::PUT | &Method::POST, "faults") => {
-            told(body, FaultPlan::from_json, |plan| shared.state().plan(plan)).await
+            apply(FaultPlan::from_json(&text), |plan| state.plan(plan))
         }
         (&Method::POST, "stored") => {
-            told(body, StoredPair::from_lines, |pairs| shared.state().store(pairs)).await
+            apply(StoredPair::from_lines(&text), |pairs| state.store(pairs))
         }
         (&Method::POST, "installed") => {
-            told(body, InstalledLocation::from_lines, |rows| shared.state().list(rows)).await
+            apply(InstalledLocation::from_lines(&text), |rows| state.list(rows))
         }
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
-/// Reads a body and lets it hold.
-async fn told<T, E: Display>(
-    body: Body,
-    read: impl Fn(&[u8]) -> Result<T, E>,
-    hold: impl FnOnce(T),
-) -> Response {
-    let Ok(text) = to_bytes(body, CAP).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-    };
-    match read(&text) {
+/// Applies what was read, or says why it cannot be read.
+fn apply<T, E: Display>(read: Result<T, E>, apply: impl FnOnce(T)) -> Response {
+    match read {
         Ok(read) => {
-            hold(read);
+            apply(read);
             StatusCode::NO_CONTENT.into_response()
         }
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),

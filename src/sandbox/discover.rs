@@ -5,14 +5,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde_json::{Value, json};
 
 use super::agency;
-use super::answers::{self, Answer};
-use super::bearer::{self, Bearer};
-use super::call::{Api, Call};
-use super::faults::{Fault, Kind};
-use super::spoil::Reply;
-use super::state::State;
-use super::step::Step;
+use super::answers::{self, Answer, Reply};
+use super::call::{Api, Call, Step};
+use super::faults::{Effect, Fault};
+use super::state::{State, app_of};
 use super::stored::{InstalledLocation, Presence};
+use super::verify::{self, Bearer};
 use crate::installation::Scope;
 
 /// The path of version 2.
@@ -38,7 +36,7 @@ struct Page {
 pub(super) fn answer(state: &mut State, call: &Call) -> Reply {
     state.note_step(call, Step::Discover);
     if let Some(answer) = agency::wrong_version(call, PATH_V3) {
-        return Reply::whole(answer);
+        return answer.into();
     }
     let Some(company) = call.query("companyId") else { return refused(call, "companyId") };
     let Some(app) = call.query("appId") else { return refused(call, "appId") };
@@ -46,20 +44,20 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Reply {
         Ok(page) => page,
         Err(field) => return refused(call, field),
     };
-    let asked = bearer::asked(call, Step::Discover, Scope::Company, company);
-    state.serve_bearer(call, &asked, |state, bearer, fault| {
-        let no = refusal(state, call, bearer, (company, app));
-        no.unwrap_or_else(|| show(state, call, company, page, fault))
+    let asked = (Step::Discover, Scope::Company, company);
+    verify::serve(state, call, asked, |state, bearer, fault| {
+        let refusal = refusal(state, call, bearer, (company, app));
+        refusal.unwrap_or_else(|| show(state, call, company, page, fault))
     })
 }
 
-/// A parameter that is missing or wrong: an object in version 3.
+/// The answer to a parameter that is missing or wrong: an object in version 3.
 fn refused(call: &Call, field: &str) -> Reply {
     let recorded = match call.api {
         Api::V3 => answers::INVALID_ARGUMENT_V3,
         Api::V2 | Api::Unnamed => answers::VALIDATION,
     };
-    Reply::whole(recorded.fill(&[("field", field)]))
+    recorded.fill(&[("field", field)]).into()
 }
 
 /// The page that is asked for, or the parameter that is wrong.
@@ -70,7 +68,7 @@ fn read(call: &Call) -> Result<Page, &'static str> {
     if call.api == Api::V3 {
         let size = number("pageSize", USUAL)?;
         let size = Some(size).filter(|size| (1..=MOST).contains(size)).ok_or("pageSize")?;
-        let skip = call.query("pageToken").map_or(Some(0), opened).ok_or("pageToken")?;
+        let skip = call.query("pageToken").map_or(Some(0), skip_of).ok_or("pageToken")?;
         return Ok(Page { skip, size });
     }
     Ok(Page { skip: number("skip", 0)?, size: number("limit", USUAL)?.min(MOST) })
@@ -82,40 +80,40 @@ fn refusal(
     bearer: &Bearer,
     (company, app): (&str, &str),
 ) -> Option<Answer> {
-    if bearer.holder.scope == Scope::Location {
-        return Some(answers::AUTH_CLASS.fill(&[]));
+    if bearer.holder.scope() == Scope::Location {
+        return Some(answers::AUTH_CLASS.plain());
     }
     if bearer.holder.company != company {
-        return Some(answers::NO_ACCESS.fill(&[]));
+        return Some(answers::NO_ACCESS.plain());
     }
+    let good = match bearer.client {
+        Some(_) => state.client_id(bearer.client).map(app_of) == Some(app),
+        // Whatever has the shape of one.
+        None => !app.contains('-'),
+    };
     let recorded = match call.api {
         Api::V3 => answers::APP_NOT_FOUND_V3,
         Api::V2 | Api::Unnamed => answers::APP_NOT_FOUND,
     };
-    let trace = state.mint.trace(call.ordinal);
-    let known = state.clients.is_app(bearer.client, app);
-    (!known).then(|| recorded.fill(&[("app", app), ("traceId", &trace)]))
+    (!good).then(|| recorded.fill(&[("app", app)]))
 }
 
 fn show(state: &State, call: &Call, company: &str, page: Page, fault: Option<&Fault>) -> Answer {
-    let kind = fault.map(|fault| fault.kind);
-    let page = match kind {
-        Some(Kind::FirstPage) => Page { skip: 0, ..page },
-        _ => page,
-    };
+    let effect = fault.map(|fault| fault.kind.effect);
+    let skip = if matches!(effect, Some(Effect::FirstPage)) { 0 } else { page.skip };
     let listed: Vec<_> =
-        state.agencies.of(company).filter(|location| is_wanted(call, location)).collect();
-    let shown: Vec<_> = listed.iter().skip(page.skip).take(page.size).map(|one| row(one)).collect();
-    let count = listed.len() + usize::from(kind == Some(Kind::WrongCount));
-    let next = page.skip + page.size;
+        state.locations_of(company).filter(|location| is_wanted(call, location)).collect();
+    let shown: Vec<_> = listed.iter().skip(skip).take(page.size).map(|one| row(one)).collect();
+    let count = listed.len() + usize::from(matches!(effect, Some(Effect::WrongCount)));
+    let next = Some(skip + page.size).filter(|next| *next < listed.len());
     Answer::json(&match call.api {
         Api::V3 => json!({
             "items": shown,
             "pagination": {
                 "totalRecords": count,
-                "hasNextPage": next < listed.len(),
-                "hasPrevPage": page.skip > 0,
-                "nextPageToken": (next < listed.len()).then(|| sealed(next)),
+                "hasNextPage": next.is_some(),
+                "hasPrevPage": skip > 0,
+                "nextPageToken": next.map(page_token),
                 "currentPageSize": shown.len(),
             },
             "metadata": {"filterApplied": {"companyId": company}},
@@ -138,31 +136,25 @@ fn is_wanted(call: &Call, location: &InstalledLocation) -> bool {
 }
 
 fn row(location: &InstalledLocation) -> Value {
-    let address = "1 Example Street";
-    match location.presence {
-        Presence::Installed => json!({
-            "_id": location.id,
-            "name": location.name,
-            "address": address,
-            "isInstalled": true,
-            "versionId": "66f2a1c04b7d3e5f90a1b2c3",
-            "installedAt": "2026-01-10T00:15:00.000Z",
-        }),
-        Presence::Absent => json!({
-            "_id": location.id,
-            "name": location.name,
-            "address": address,
-            "isInstalled": false,
-        }),
+    let mut row = json!({
+        "_id": location.id,
+        "name": location.name,
+        "address": "1 Example Street",
+        "isInstalled": location.presence == Presence::Installed,
+    });
+    if location.presence == Presence::Installed {
+        row["versionId"] = "66f2a1c04b7d3e5f90a1b2c3".into();
+        row["installedAt"] = "2026-01-10T00:15:00.000Z".into();
     }
+    row
 }
 
 /// A page token: opaque to the client.
-fn sealed(skip: usize) -> String {
+fn page_token(skip: usize) -> String {
     BASE64.encode(json!({ "skip": skip }).to_string())
 }
 
-fn opened(token: &str) -> Option<usize> {
+fn skip_of(token: &str) -> Option<usize> {
     let json = BASE64.decode(token).ok()?;
     let value: Value = serde_json::from_slice(&json).ok()?;
     usize::try_from(value.get("skip")?.as_u64()?).ok()

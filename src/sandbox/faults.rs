@@ -1,287 +1,242 @@
-//! Which faults exist, where each makes sense, and how one is written.
+//! The faults as data: what each is called, at which steps it makes sense, and what it does.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::step::Place;
+use super::answers::{self, Answer, Casing, Delivery, Recorded, Reply, Values};
+use super::call::Step;
+use super::clock::Clock;
+use super::tokens::Recipient;
 
-/// The faults by name; [`CATALOGUE`] says what each one does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "each variant is described by its row in the catalogue")]
-pub enum Kind {
-    RateLimited,
-    RateLimitedDate,
-    RateLimitedBare,
-    RateLimitedAbsurd,
-    RateLimitedHeaders,
-    ServerError,
-    BadGateway,
-    Unavailable,
-    Blocked,
-    Reset,
-    Cut,
-    Silence,
-    Slow,
-    Empty,
-    NotJson,
-    Huge,
-    MissingCode,
-    MissingToken,
-    BadExpiry,
-    PastExpiry,
-    NoExpiry,
-    ShortCode,
-    CodeNotFound,
-    CodeExpired,
-    GrantRefused,
-    ClientRefused,
-    EndpointRemoved,
-    PathGone,
-    LocationInactive,
-    NotInstalled,
-    UnknownId,
-    Validation,
-    WrongTenant,
-    WrongKind,
-    Redirect,
-    Snake,
-    Camel,
-    Created,
-    NoTrace,
-    MessageArray,
-    ErrorObject,
-    UnauthorisedHtml,
-    GarbageMessage,
-    EchoSecret,
-    NotCreated,
-    NoRefreshToken,
-    KillsEarlier,
-    TokenDead,
-    TokenInvalid,
-    ScopeMissing,
-    UserType,
-    AuthClass,
-    NoAccess,
-    NoFeature,
-    VersionMissing,
-    WrongCount,
-    FirstPage,
-    Http,
+/// How long ago a code of `past_expiry` says it expired.
+const PAST: Duration = Duration::from_secs(600);
+
+/// One kind of fault.
+#[derive(Clone, Copy)]
+pub struct FaultKind {
+    /// The name in plans, shares and the audit.
+    pub name: &'static str,
+    /// Where it makes sense; the first one is where it strikes unless told otherwise.
+    pub steps: &'static [Step],
+    /// What it does, for a person.
+    pub meaning: &'static str,
+    pub(super) takes: Takes,
+    pub(super) effect: Effect,
 }
 
 /// What may stand in parentheses after a fault's name, with its default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    /// No parameter.
+#[derive(Clone, Copy)]
+pub(super) enum Takes {
     Nothing,
-    /// Whole seconds.
-    Seconds(u64),
-    /// A time such as `500ms` or `2s`; the default in milliseconds.
-    Wait(u64),
-    /// Mebibytes.
-    Mebibytes(u64),
-    /// A URL.
-    Target(&'static str),
+    /// A whole number: seconds or mebibytes.
+    Number(u64),
+    /// A time such as `500ms` or `2s`; in milliseconds.
+    Time(u64),
+    Url(&'static str),
     /// `status,text`, which must be given.
     Answer,
 }
 
-/// One row of the catalogue.
+/// What a fault does.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
-    /// The name in plans, shares and the audit.
-    pub name: &'static str,
-    /// The fault.
-    pub kind: Kind,
-    /// Where it makes sense.
-    pub place: Place,
-    /// Its parameter.
-    pub takes: Takes,
-    /// What it does, for a person.
-    pub meaning: &'static str,
+pub(super) enum Effect {
+    /// This answer in place of the work.
+    Refuse(Recorded),
+    /// 429 in place of the work.
+    Throttle(RetryAfter),
+    /// 307 to the URL of the parameter, in place of the work.
+    Redirect,
+    /// The status and text of the parameter, in place of the work.
+    Custom,
+    /// The work, and this delivery of its answer.
+    Deliver(Delivery),
+    /// The work, and this status.
+    Status(u16),
+    /// The work, and an empty body.
+    Empty,
+    /// The work, and this body.
+    Body(Recorded),
+    /// The work, and an answer without these keys.
+    Without(&'static [&'static str]),
+    /// The work, and this time of expiry.
+    ExpiresAt(&'static str),
+    /// The work, and a time of expiry that is over.
+    Expired,
+    /// The work, and an answer spelled in one way.
+    Spell(Casing),
+    /// A code that expires after the time of the parameter.
+    ShortCode,
+    /// Tokens of this one.
+    IssueTo(Recipient),
+    /// New tokens, and the end of the installation's earlier access tokens.
+    RevokeEarlier,
+    /// A count of one more than there are.
+    WrongCount,
+    /// The first page, whichever was asked for.
+    FirstPage,
 }
 
-/// The parameter of a fault, read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Parameter {
-    /// None is taken.
+/// What a 429 says about when to try again.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RetryAfter {
+    Seconds,
+    Date,
     Nothing,
-    /// Whole seconds.
-    Seconds(u64),
-    /// A time.
-    Wait(Duration),
-    /// Mebibytes.
-    Mebibytes(u64),
-    /// A URL.
-    Target(Arc<str>),
-    /// A status and a body.
-    Answer(u16, Arc<str>),
+    Absurd,
+    LimitHeaders,
 }
 
 /// One fault as a plan asks for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Which one.
-    pub kind: Kind,
-    /// With which parameter.
-    pub parameter: Parameter,
+#[derive(Clone)]
+pub(super) struct Fault {
+    pub(super) kind: &'static FaultKind,
+    /// Seconds, milliseconds, mebibytes or a status, as the kind takes it.
+    pub(super) number: u64,
+    /// A URL or a body, as the kind takes it.
+    pub(super) text: Arc<str>,
     /// As the plan wrote it: what the audit shows.
-    pub text: Arc<str>,
+    pub(super) written: Arc<str>,
 }
 
 impl Fault {
-    /// Reads `name` or `name(parameter)`. The error is the reason, without the text itself.
-    pub fn parse(text: &str) -> Result<(Self, Place), String> {
-        let (name, written) = split_parameter(text)?;
-        let known = CATALOGUE
-            .iter()
-            .find(|known| known.name == name)
-            .ok_or_else(|| format!("there is no such fault; there are: {}", names()))?;
-        let parameter = known.takes.read(written)?;
-        Ok((Self { kind: known.kind, parameter, text: text.into() }, known.place))
-    }
-
-    /// The time that the parameter gives, or none.
-    pub(super) fn wait(&self) -> Option<Duration> {
-        match self.parameter {
-            Parameter::Wait(wait) => Some(wait),
+    /// The answer that the fault gives in place of the work; none where the work is done.
+    pub(super) fn refusal(&self, values: &Values<'_>, clock: &Clock) -> Option<Answer> {
+        match self.kind.effect {
+            Refuse(recorded) => Some(recorded.fill(values)),
+            Throttle(hint) => Some(self.throttle(hint, clock)),
+            Redirect => Some(Answer::custom(307, "").with("Location", &self.text)),
+            Custom => Some(Answer::custom(u16::try_from(self.number).unwrap_or(500), &self.text)),
             _ => None,
         }
     }
 
-    /// The number that the parameter gives, or zero.
-    pub(super) fn number(&self) -> u64 {
-        match self.parameter {
-            Parameter::Seconds(n) | Parameter::Mebibytes(n) => n,
-            _ => 0,
+    fn throttle(&self, hint: RetryAfter, clock: &Clock) -> Answer {
+        let answer = answers::TOO_MANY.plain();
+        let wait = Duration::from_secs(self.number);
+        match hint {
+            RetryAfter::Seconds => answer.with("Retry-After", &self.number),
+            RetryAfter::Date => answer.with("Retry-After", &clock.http_date_in(wait)),
+            RetryAfter::Nothing => answer,
+            RetryAfter::Absurd => answer.with("Retry-After", &999_999_999),
+            RetryAfter::LimitHeaders => answer.with_limit(100, wait, 0),
+        }
+    }
+
+    /// Corrupts the answer to work that was done. An error stays an error: only its delivery
+    /// suffers.
+    pub(super) fn corrupt(&self, answer: Answer, clock: &Clock) -> Reply {
+        let answer = if answer.status < 300 { self.corrupted(answer, clock) } else { answer };
+        let delivery = match self.kind.effect {
+            Deliver(delivery) => delivery,
+            _ => Delivery::Whole,
+        };
+        Reply { answer, delivery, number: self.number }
+    }
+
+    fn corrupted(&self, answer: Answer, clock: &Clock) -> Answer {
+        match self.kind.effect {
+            Status(status) => Answer { status, ..answer },
+            Empty => Answer { body: String::new(), ..answer },
+            Body(recorded) => answer.replaced(recorded),
+            Without(keys) => answer.without(keys),
+            ExpiresAt(text) => answer.expiring(text.into()),
+            Expired => answer.expiring(clock.rfc3339_ago(PAST)),
+            Spell(casing) => answer.spelled(casing),
+            _ => answer,
         }
     }
 }
 
-impl Takes {
-    fn read(self, written: Option<&str>) -> Result<Parameter, String> {
-        match self {
-            Self::Nothing if written.is_none() => Ok(Parameter::Nothing),
-            Self::Nothing => Err("it takes no parameter".into()),
-            Self::Seconds(default) => number(written, default).map(Parameter::Seconds),
-            Self::Mebibytes(default) => number(written, default).map(Parameter::Mebibytes),
-            Self::Wait(default) => written
-                .map_or(Some(Duration::from_millis(default)), wait)
-                .map(Parameter::Wait)
-                .ok_or_else(|| "its parameter is a time such as 500ms or 2s".into()),
-            Self::Target(default) => Ok(Parameter::Target(written.unwrap_or(default).into())),
-            Self::Answer => written
-                .and_then(answer)
-                .ok_or_else(|| "its parameter is a status from 200 to 599 and a text".into()),
-        }
-    }
-}
+use Effect::{
+    Body, Custom, Deliver, Empty, Expired, ExpiresAt, FirstPage, IssueTo, Redirect, Refuse,
+    RevokeEarlier, ShortCode, Spell, Status, Throttle, Without, WrongCount,
+};
+use Step::{Agency, Discover, Exchange, Reconnect, Refresh, Verify};
+use Takes::{Nothing, Number, Time, Url};
 
-fn split_parameter(text: &str) -> Result<(&str, Option<&str>), String> {
-    let Some((name, rest)) = text.split_once('(') else { return Ok((text, None)) };
-    let inner = rest.strip_suffix(')').ok_or("the parenthesis is not closed")?;
-    Ok((name, Some(inner)))
-}
-
-fn number(written: Option<&str>, default: u64) -> Result<u64, String> {
-    let Some(text) = written else { return Ok(default) };
-    text.trim().parse().map_err(|_| "its parameter is a whole number".into())
-}
-
-fn wait(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    if let Some(millis) = text.strip_suffix("ms") {
-        return millis.trim().parse().ok().map(Duration::from_millis);
-    }
-    let seconds: f64 = text.strip_suffix('s')?.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-fn answer(text: &str) -> Option<Parameter> {
-    let (status, body) = text.split_once(',')?;
-    let status = status.trim().parse().ok().filter(|status| (200..600).contains(status))?;
-    Some(Parameter::Answer(status, body.trim_start().into()))
-}
-
-/// The names of all faults, for a message.
-fn names() -> String {
-    CATALOGUE.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
-}
+const ANYWHERE: &[Step] = &[Reconnect, Exchange, Refresh, Agency, Verify, Discover];
+/// Where a code comes from.
+const CODES: &[Step] = &[Reconnect];
+/// Where a code goes.
+const CODE: &[Step] = &[Exchange];
+/// Where tokens come from.
+const TOKENS: &[Step] = &[Exchange, Refresh, Agency];
+/// Where tokens come from without a code.
+const LATER: &[Step] = &[Agency, Refresh];
+const AGENCY: &[Step] = &[Agency];
+/// Where an access token is presented.
+const BEARER: &[Step] = &[Verify, Agency, Discover];
+const LIST: &[Step] = &[Discover];
 
 const fn row(
     name: &'static str,
-    kind: Kind,
-    place: Place,
+    steps: &'static [Step],
     takes: Takes,
+    effect: Effect,
     meaning: &'static str,
-) -> Known {
-    Known { name, kind, place, takes, meaning }
+) -> FaultKind {
+    FaultKind { name, steps, meaning, takes, effect }
 }
-
-use Place::{
-    AgencyOnly, Anywhere, Bearer, DiscoverOnly, ExchangeOnly, Later, ReconnectOnly, Tokens,
-};
-use Takes::{Answer, Mebibytes, Nothing, Seconds, Target, Wait};
 
 /// Every fault that the sandbox knows.
 #[rustfmt::skip]
-pub const CATALOGUE: &[Known] = &[
-    row("rate_limited", Kind::RateLimited, Anywhere, Seconds(1), "429 with Retry-After in seconds"),
-    row("rate_limited_date", Kind::RateLimitedDate, Anywhere, Seconds(1), "429 with Retry-After as an HTTP date that many seconds away"),
-    row("rate_limited_bare", Kind::RateLimitedBare, Anywhere, Nothing, "429 that does not say until when"),
-    row("rate_limited_absurd", Kind::RateLimitedAbsurd, Anywhere, Nothing, "429 with Retry-After: 999999999"),
-    row("rate_limited_headers", Kind::RateLimitedHeaders, Anywhere, Seconds(1), "429 with X-RateLimit-* headers alone, an interval of that many seconds"),
-    row("server_error", Kind::ServerError, Anywhere, Nothing, "500 as Nest sends it"),
-    row("bad_gateway", Kind::BadGateway, Anywhere, Nothing, "502, a page of the gateway"),
-    row("unavailable", Kind::Unavailable, Anywhere, Nothing, "503, a line of text of a proxy"),
-    row("blocked", Kind::Blocked, Anywhere, Nothing, "403, text: error code: 1010"),
-    row("reset", Kind::Reset, Anywhere, Nothing, "processed, then reset before any byte of the answer"),
-    row("cut", Kind::Cut, Anywhere, Nothing, "processed, then closed in the middle of the body"),
-    row("silence", Kind::Silence, Anywhere, Nothing, "processed, never answered"),
-    row("slow", Kind::Slow, Anywhere, Wait(1000), "processed, answered after a while"),
-    row("empty", Kind::Empty, Anywhere, Nothing, "processed, 200 with an empty body"),
-    row("not_json", Kind::NotJson, Anywhere, Nothing, "processed, 200 with a page"),
-    row("huge", Kind::Huge, Anywhere, Mebibytes(64), "processed, 200 with that many MiB"),
-    row("missing_code", Kind::MissingCode, ReconnectOnly, Nothing, "200 without authorizationCode"),
-    row("missing_token", Kind::MissingToken, Tokens, Nothing, "200 without access_token"),
-    row("bad_expiry", Kind::BadExpiry, ReconnectOnly, Nothing, "expiresAt that is no time"),
-    row("past_expiry", Kind::PastExpiry, ReconnectOnly, Nothing, "expiresAt ten minutes ago; the code works all the same"),
-    row("no_expiry", Kind::NoExpiry, ReconnectOnly, Nothing, "no expiresAt"),
-    row("short_code", Kind::ShortCode, ReconnectOnly, Wait(200), "a code that dies soon, and says so"),
-    row("code_not_found", Kind::CodeNotFound, ExchangeOnly, Nothing, "401 Authorization code not found"),
-    row("code_expired", Kind::CodeExpired, ExchangeOnly, Nothing, "400 Invalid grant: authorization code has expired"),
-    row("grant_refused", Kind::GrantRefused, Tokens, Nothing, "400 Invalid grant: ... is invalid"),
-    row("client_refused", Kind::ClientRefused, Anywhere, Nothing, "401 Invalid client credentials!"),
-    row("endpoint_removed", Kind::EndpointRemoved, Anywhere, Nothing, "400 API endpoint has been removed"),
-    row("path_gone", Kind::PathGone, Anywhere, Nothing, "404 Cannot POST ..."),
-    row("location_inactive", Kind::LocationInactive, Anywhere, Nothing, "400 Location is not active"),
-    row("not_installed", Kind::NotInstalled, Anywhere, Nothing, "400 App is not installed ... (made up: no such body is published)"),
-    row("unknown_id", Kind::UnknownId, Anywhere, Nothing, "400 Location not found, with a traceId"),
-    row("validation", Kind::Validation, Anywhere, Nothing, "422 whose message is an array"),
-    row("wrong_tenant", Kind::WrongTenant, Tokens, Nothing, "200 with the tokens of another id"),
-    row("wrong_kind", Kind::WrongKind, Tokens, Nothing, "200 with a Company token for a location, and the other way round"),
-    row("redirect", Kind::Redirect, Anywhere, Target("https://elsewhere.invalid/oauth"), "307 to another host"),
-    row("snake", Kind::Snake, Anywhere, Nothing, "the answer in snake_case"),
-    row("camel", Kind::Camel, Anywhere, Nothing, "the answer in camelCase"),
-    row("created", Kind::Created, Anywhere, Nothing, "201 instead of 200"),
-    row("no_trace", Kind::NoTrace, Anywhere, Nothing, "the answer without traceId"),
-    row("message_array", Kind::MessageArray, Anywhere, Nothing, "400 whose message is an array"),
-    row("error_object", Kind::ErrorObject, Anywhere, Nothing, "400 whose error is an object, as in v3"),
-    row("unauthorised_html", Kind::UnauthorisedHtml, Anywhere, Nothing, "401 with a page of a proxy"),
-    row("garbage_message", Kind::GarbageMessage, Anywhere, Nothing, "400 whose message has terminal escapes, bidi marks, markup and a formula"),
-    row("echo_secret", Kind::EchoSecret, Anywhere, Nothing, "400 that repeats the client secret"),
-    row("not_created", Kind::NotCreated, AgencyOnly, Nothing, "200 instead of 201, as the specification has it"),
-    row("no_refresh_token", Kind::NoRefreshToken, Later, Nothing, "tokens without a refresh token"),
-    row("kills_earlier", Kind::KillsEarlier, Later, Nothing, "a grant that kills the earlier access tokens of the installation"),
-    row("token_dead", Kind::TokenDead, Bearer, Nothing, "401 Invalid JWT"),
-    row("token_invalid", Kind::TokenInvalid, Bearer, Nothing, "401 Invalid token: access token is invalid"),
-    row("scope_missing", Kind::ScopeMissing, Bearer, Nothing, "401 The token is not authorized for this scope."),
-    row("user_type", Kind::UserType, Bearer, Nothing, "401 This token's user type is not yet supported!"),
-    row("auth_class", Kind::AuthClass, Bearer, Nothing, "401 This authClass type is not allowed to access this scope. ..."),
-    row("no_access", Kind::NoAccess, Bearer, Nothing, "403 The token does not have access to this location."),
-    row("no_feature", Kind::NoFeature, Bearer, Nothing, "401 You do not have access to this feature! ..., with a traceId"),
-    row("version_missing", Kind::VersionMissing, Bearer, Nothing, "401 version header was not found."),
-    row("wrong_count", Kind::WrongCount, DiscoverOnly, Nothing, "a count of one more than there are"),
-    row("first_page", Kind::FirstPage, DiscoverOnly, Nothing, "the first page, whichever was asked for"),
-    row("http", Kind::Http, Anywhere, Answer, "http(status,text): any answer at all"),
+pub static CATALOGUE: &[FaultKind] = &[
+    row("rate_limited", ANYWHERE, Number(1), Throttle(RetryAfter::Seconds), "429 with Retry-After in seconds"),
+    row("rate_limited_date", ANYWHERE, Number(1), Throttle(RetryAfter::Date), "429 with Retry-After as an HTTP date that many seconds away"),
+    row("rate_limited_bare", ANYWHERE, Nothing, Throttle(RetryAfter::Nothing), "429 that does not say until when"),
+    row("rate_limited_absurd", ANYWHERE, Nothing, Throttle(RetryAfter::Absurd), "429 with Retry-After: 999999999"),
+    row("rate_limited_headers", ANYWHERE, Number(1), Throttle(RetryAfter::LimitHeaders), "429 with X-RateLimit-* headers alone, an interval of that many seconds"),
+    row("server_error", ANYWHERE, Nothing, Refuse(answers::SERVER_ERROR), "500 as Nest sends it"),
+    row("bad_gateway", ANYWHERE, Nothing, Refuse(answers::BAD_GATEWAY), "502, a page of the gateway"),
+    row("unavailable", ANYWHERE, Nothing, Refuse(answers::UNAVAILABLE), "503, a line of text of a proxy"),
+    row("blocked", ANYWHERE, Nothing, Refuse(answers::BLOCKED), "403, text: error code: 1010"),
+    row("reset", ANYWHERE, Nothing, Deliver(Delivery::Reset), "processed, then reset before any byte of the answer"),
+    row("cut", ANYWHERE, Nothing, Deliver(Delivery::Cut), "processed, then closed in the middle of the body"),
+    row("silence", ANYWHERE, Nothing, Deliver(Delivery::Silence), "processed, never answered"),
+    row("slow", ANYWHERE, Time(1000), Deliver(Delivery::Slow), "processed, answered after a while"),
+    row("empty", ANYWHERE, Nothing, Empty, "processed, 200 with an empty body"),
+    row("not_json", ANYWHERE, Nothing, Body(answers::SIGN_IN), "processed, 200 with a page"),
+    row("huge", ANYWHERE, Number(64), Deliver(Delivery::Huge), "processed, 200 with that many MiB"),
+    row("missing_code", CODES, Nothing, Without(&["authorizationCode"]), "200 without authorizationCode"),
+    row("missing_token", TOKENS, Nothing, Without(&["access_token", "accessToken"]), "200 without access_token"),
+    row("bad_expiry", CODES, Nothing, ExpiresAt("in a few minutes"), "expiresAt that is no time"),
+    row("past_expiry", CODES, Nothing, Expired, "expiresAt ten minutes ago; the code works all the same"),
+    row("no_expiry", CODES, Nothing, Without(&["expiresAt"]), "no expiresAt"),
+    row("short_code", CODES, Time(200), ShortCode, "a code that expires soon, and says so"),
+    row("code_not_found", CODE, Nothing, Refuse(answers::CODE_NOT_FOUND), "401 Authorization code not found"),
+    row("code_expired", CODE, Nothing, Refuse(answers::CODE_EXPIRED), "400 Invalid grant: authorization code has expired"),
+    row("grant_refused", TOKENS, Nothing, Refuse(answers::GRANT_REFUSED), "400 Invalid grant: ... is invalid"),
+    row("client_refused", ANYWHERE, Nothing, Refuse(answers::CLIENT_REFUSED), "401 Invalid client credentials!"),
+    row("endpoint_removed", ANYWHERE, Nothing, Refuse(answers::ENDPOINT_REMOVED), "400 API endpoint has been removed"),
+    row("path_gone", ANYWHERE, Nothing, Refuse(answers::NOT_FOUND), "404 Cannot POST ..."),
+    row("location_inactive", ANYWHERE, Nothing, Refuse(answers::LOCATION_INACTIVE), "400 Location is not active"),
+    row("not_installed", ANYWHERE, Nothing, Refuse(answers::NOT_INSTALLED), "400 App is not installed ... (made up: no such body is published)"),
+    row("unknown_id", ANYWHERE, Nothing, Refuse(answers::UNKNOWN_ID), "400 Location not found, with a traceId"),
+    row("validation", ANYWHERE, Nothing, Refuse(answers::VALIDATION), "422 whose message is an array"),
+    row("wrong_tenant", TOKENS, Nothing, IssueTo(Recipient::OtherTenant), "200 with the tokens of another id"),
+    row("wrong_kind", TOKENS, Nothing, IssueTo(Recipient::OtherKind), "200 with a Company token for a location, and the other way round"),
+    row("redirect", ANYWHERE, Url("https://elsewhere.invalid/oauth"), Redirect, "307 to another host"),
+    row("snake", ANYWHERE, Nothing, Spell(Casing::Snake), "the answer in snake_case"),
+    row("camel", ANYWHERE, Nothing, Spell(Casing::Camel), "the answer in camelCase"),
+    row("created", ANYWHERE, Nothing, Status(201), "201 instead of 200"),
+    row("no_trace", ANYWHERE, Nothing, Without(&["traceId"]), "the answer without traceId"),
+    row("message_array", ANYWHERE, Nothing, Refuse(answers::MESSAGE_ARRAY), "400 whose message is an array"),
+    row("error_object", ANYWHERE, Nothing, Refuse(answers::ERROR_OBJECT), "400 whose error is an object, as in v3"),
+    row("unauthorised_html", ANYWHERE, Nothing, Refuse(answers::UNAUTHORISED), "401 with a page of a proxy"),
+    row("garbage_message", ANYWHERE, Nothing, Refuse(answers::GARBAGE_MESSAGE), "400 whose message has terminal escapes, bidi marks, markup and a formula"),
+    row("echo_secret", ANYWHERE, Nothing, Refuse(answers::ECHO_SECRET), "400 that repeats the client secret"),
+    row("not_created", AGENCY, Nothing, Status(200), "200 instead of 201, as the specification has it"),
+    row("no_refresh_token", LATER, Nothing, Without(&["refresh_token", "refreshToken", "refreshTokenId"]), "tokens without a refresh token"),
+    row("kills_earlier", LATER, Nothing, RevokeEarlier, "a grant that revokes the earlier access tokens of the installation"),
+    row("token_dead", BEARER, Nothing, Refuse(answers::TOKEN_DEAD), "401 Invalid JWT"),
+    row("token_invalid", BEARER, Nothing, Refuse(answers::TOKEN_INVALID), "401 Invalid token: access token is invalid"),
+    row("scope_missing", BEARER, Nothing, Refuse(answers::SCOPE_MISSING), "401 The token is not authorized for this scope."),
+    row("user_type", BEARER, Nothing, Refuse(answers::USER_TYPE), "401 This token's user type is not yet supported!"),
+    row("auth_class", BEARER, Nothing, Refuse(answers::AUTH_CLASS), "401 This authClass type is not allowed to access this scope. ..."),
+    row("no_access", BEARER, Nothing, Refuse(answers::NO_ACCESS), "403 The token does not have access to this location."),
+    row("no_feature", BEARER, Nothing, Refuse(answers::NO_FEATURE), "401 You do not have access to this feature! ..., with a traceId"),
+    row("version_missing", BEARER, Nothing, Refuse(answers::VERSION_MISSING), "401 version header was not found."),
+    row("wrong_count", LIST, Nothing, WrongCount, "a count of one more than there are"),
+    row("first_page", LIST, Nothing, FirstPage, "the first page, whichever was asked for"),
+    row("http", ANYWHERE, Takes::Answer, Custom, "http(status,text): any answer at all"),
 ];

@@ -1,12 +1,13 @@
-//! Which installation meets which fault, and when.
+//! The fault plan: how faults are written, and which installation meets which one when.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
-use super::faults::Fault;
-use super::mint;
-use super::step::Step;
+use super::call::Step;
+use super::faults::{CATALOGUE, Fault, Takes};
+use super::tokens;
 
 /// The id that stands for every installation in a fault file.
 const EVERY: &str = "*";
@@ -18,26 +19,27 @@ const EVERY: &str = "*";
 /// lets one call of its step pass; a trailing `*` repeats an entry for ever, at its step, and the
 /// entries behind it hold for the other steps. An installation's own list goes first, then the list
 /// of `*`, then the shares.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FaultPlan {
     lists: HashMap<String, Vec<Entry>>,
     shares: Vec<Share>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 struct Entry {
     step: Step,
-    action: Option<Fault>,
+    /// None for `ok`.
+    fault: Option<Fault>,
     repeat: Repeat,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy)]
 enum Repeat {
     Once,
     ForEver,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 struct Share {
     step: Step,
     fault: Fault,
@@ -81,9 +83,6 @@ pub enum PlanError {
     },
 }
 
-/// How far one installation has worked off a list: the positions that are used up.
-pub(super) type Taken = Vec<u32>;
-
 impl FaultPlan {
     /// Reads a fault file.
     pub fn from_file(path: &Path) -> Result<Self, PlanError> {
@@ -115,73 +114,74 @@ impl FaultPlan {
     }
 
     /// Whether nothing is to go wrong.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.lists.is_empty() && self.shares.is_empty()
     }
 
     /// The fault of the next call of this step for this installation, taking it off its lists.
     pub(super) fn next(
         &self,
-        call: &Call<'_>,
-        own: &mut Taken,
-        every: &mut Taken,
+        seed: u64,
+        id: &str,
+        step: Step,
+        progress: &mut Progress,
     ) -> Option<Fault> {
-        for (name, taken) in [(call.id, own), (EVERY, every)] {
+        let call = &mut progress.calls[step as usize];
+        let ordinal = u64::from(*call);
+        *call = call.saturating_add(1);
+        for (name, used) in [(id, &mut progress.own), (EVERY, &mut progress.every)] {
             let list = self.lists.get(name).map_or(&[][..], Vec::as_slice);
-            if let Some(entry) = take(list, taken, call.step) {
-                return entry.action.clone();
+            if let Some(entry) = take(list, used, step) {
+                return entry.fault.clone();
             }
         }
-        self.by_share(call)
+        let drawn = tokens::mix(&[seed, tokens::digest(id), step as u64, ordinal]);
+        self.by_share(step, drawn)
     }
 
-    fn by_share(&self, call: &Call<'_>) -> Option<Fault> {
-        let mut shares = self.shares.iter().filter(|share| share.step == call.step).peekable();
-        shares.peek()?;
-        let step = call.step.index() as u64;
-        let mixed = mint::mix(&[call.seed, mint::digest(call.id), step, call.ordinal]);
-        let mut rest = fastrand::Rng::with_seed(mixed).f64();
-        shares
-            .find(|share| {
-                rest -= share.part;
-                rest < 0.0
-            })
-            .map(|share| share.fault.clone())
+    fn by_share(&self, step: Step, drawn: u64) -> Option<Fault> {
+        let mut rest = fastrand::Rng::with_seed(drawn).f64();
+        let mut shares = self.shares.iter().filter(|share| share.step == step);
+        let met = shares.find(|share| {
+            rest -= share.part;
+            rest < 0.0
+        });
+        met.map(|share| share.fault.clone())
     }
 
     fn check_shares(self) -> Result<Self, PlanError> {
-        for step in Step::FAULTY {
-            let sum: f64 = self.shares.iter().filter(|s| s.step == step).map(|s| s.part).sum();
+        for Share { step, .. } in &self.shares {
+            let sum: f64 = self.shares.iter().filter(|s| s.step == *step).map(|s| s.part).sum();
             if sum > 1.0 + 1e-9 {
-                return Err(PlanError::TooMuch { step });
+                return Err(PlanError::TooMuch { step: *step });
             }
         }
         Ok(self)
     }
 }
 
-/// The call that a fault is looked up for.
-pub(super) struct Call<'a> {
-    pub(super) seed: u64,
-    pub(super) id: &'a str,
-    pub(super) step: Step,
-    /// How many calls of this step there were for this installation.
-    pub(super) ordinal: u64,
+/// How far an installation is through its faults.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// How many calls of each step there were.
+    calls: [u32; Step::COUNT],
+    /// The positions that are used up of its own list.
+    own: Vec<usize>,
+    /// The same of the list for every installation.
+    every: Vec<usize>,
 }
 
-fn take<'a>(list: &'a [Entry], taken: &mut Taken, step: Step) -> Option<&'a Entry> {
-    for (position, entry) in (0..).zip(list) {
-        if taken.contains(&position) {
-            continue;
-        }
+fn take<'a>(list: &'a [Entry], used: &mut Vec<usize>, step: Step) -> Option<&'a Entry> {
+    for (position, entry) in list.iter().enumerate() {
         match entry.repeat {
             Repeat::ForEver if entry.step == step => return Some(entry),
-            Repeat::ForEver => {}
+            Repeat::Once if used.contains(&position) => {}
             Repeat::Once if entry.step == step => {
-                taken.push(position);
+                used.push(position);
                 return Some(entry);
             }
             Repeat::Once => return None,
+            Repeat::ForEver => {}
         }
     }
     None
@@ -196,35 +196,19 @@ impl Entry {
         };
         let (step, name) = split_step(text);
         if name == "ok" {
-            return Ok(Self { step: step.unwrap_or(Step::Reconnect), action: None, repeat });
+            return Ok(Self { step: step.unwrap_or(Step::Reconnect), fault: None, repeat });
         }
         let (step, fault) = fault_at(step, name, piece)?;
-        Ok(Self { step, action: Some(fault), repeat })
+        Ok(Self { step, fault: Some(fault), repeat })
     }
-}
-
-/// Parts `exchange:reset` at the colon; a colon behind a parenthesis belongs to the parameter.
-fn split_step(text: &str) -> (Option<Step>, &str) {
-    let named = text.split_once(':').and_then(|(step, rest)| Some((Step::from_name(step)?, rest)));
-    named.map_or((None, text), |(step, rest)| (Some(step), rest))
-}
-
-fn fault_at(step: Option<Step>, name: &str, piece: &str) -> Result<(Step, Fault), PlanError> {
-    let bad = |reason| PlanError::Entry { piece: piece.to_owned(), reason };
-    let (fault, place) = Fault::parse(name).map_err(bad)?;
-    let step = step.unwrap_or(place.natural_step());
-    if !place.allows(step) {
-        return Err(bad(format!("it makes no sense at the {step}")));
-    }
-    Ok((step, fault))
 }
 
 impl FromStr for FaultPlan {
     type Err = PlanError;
 
     /// Reads shares: `rate_limited=5%,server_error=2%,exchange:reset=1%`. A share is the part of
-    /// the calls of its step that meet the fault; which ones is settled by the seed, the id and
-    /// the ordinal of the call, so that a run with the same seed meets the same faults.
+    /// the calls of its step that meet the fault. The seed, the id and the ordinal of the call
+    /// decide which ones, so that a run with the same seed meets the same faults.
     fn from_str(text: &str) -> Result<Self, PlanError> {
         let pieces = split_outside_parentheses(text);
         let shares = pieces.iter().map(|piece| Share::parse(piece)).collect::<Result<_, _>>()?;
@@ -253,4 +237,71 @@ fn split_outside_parentheses(text: &str) -> Vec<&str> {
     .map(str::trim)
     .filter(|piece| !piece.is_empty())
     .collect()
+}
+
+/// Splits `exchange:reset` at the colon; a colon behind a parenthesis belongs to the parameter.
+fn split_step(text: &str) -> (Option<Step>, &str) {
+    let named = text.split_once(':').and_then(|(step, rest)| Some((Step::from_name(step)?, rest)));
+    named.map_or((None, text), |(step, rest)| (Some(step), rest))
+}
+
+fn fault_at(step: Option<Step>, written: &str, piece: &str) -> Result<(Step, Fault), PlanError> {
+    let bad = |reason| PlanError::Entry { piece: piece.to_owned(), reason };
+    let fault = parse(written).map_err(bad)?;
+    let step = step.unwrap_or(fault.kind.steps[0]);
+    if !fault.kind.steps.contains(&step) {
+        return Err(bad(format!("it makes no sense at the {step}")));
+    }
+    Ok((step, fault))
+}
+
+/// Reads `name` or `name(parameter)`. The error is the reason, without the text itself.
+fn parse(written: &str) -> Result<Fault, String> {
+    let (name, parameter) = match written.split_once('(') {
+        Some((name, rest)) => {
+            (name, Some(rest.strip_suffix(')').ok_or("the parenthesis is not closed")?))
+        }
+        None => (written, None),
+    };
+    let kind = CATALOGUE.iter().find(|kind| kind.name == name).ok_or_else(|| {
+        let names: Vec<_> = CATALOGUE.iter().map(|kind| kind.name).collect();
+        format!("there is no such fault; there are: {}", names.join(", "))
+    })?;
+    let (number, text) = read_parameter(kind.takes, parameter)?;
+    Ok(Fault { kind, number, text, written: written.into() })
+}
+
+/// The number and the text of a parameter.
+fn read_parameter(takes: Takes, written: Option<&str>) -> Result<(u64, Arc<str>), &'static str> {
+    let number = |number| (number, "".into());
+    match (takes, written) {
+        (Takes::Nothing, None) => Ok(number(0)),
+        (Takes::Nothing, Some(_)) => Err("it takes no parameter"),
+        (Takes::Number(default) | Takes::Time(default), None) => Ok(number(default)),
+        (Takes::Number(_), Some(text)) => {
+            text.trim().parse().map(number).map_err(|_| "its parameter is a whole number")
+        }
+        (Takes::Time(_), Some(text)) => {
+            millis(text.trim()).map(number).ok_or("its parameter is a time such as 500ms or 2s")
+        }
+        (Takes::Url(default), written) => Ok((0, written.unwrap_or(default).into())),
+        (Takes::Answer, written) => {
+            written.and_then(answer).ok_or("its parameter is a status from 200 to 599 and a text")
+        }
+    }
+}
+
+fn millis(text: &str) -> Option<u64> {
+    if let Some(millis) = text.strip_suffix("ms") {
+        return millis.trim().parse().ok();
+    }
+    let seconds: f64 = text.strip_suffix('s')?.trim().parse().ok()?;
+    let time = std::time::Duration::try_from_secs_f64(seconds).ok()?;
+    u64::try_from(time.as_millis()).ok()
+}
+
+fn answer(text: &str) -> Option<(u64, Arc<str>)> {
+    let (status, body) = text.split_once(',')?;
+    let status = status.trim().parse().ok().filter(|status| (200..600).contains(status))?;
+    Some((status, body.trim_start().into()))
 }

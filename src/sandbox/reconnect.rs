@@ -1,43 +1,44 @@
 //! `POST /oauth/reconnect`: a client pair and an id in, an authorization code out.
 
-use super::answers::{self, Answer};
-use super::call::{Call, Content};
-use super::faults::Fault;
-use super::ledger::Code;
-use super::mint;
-use super::spoil::{self, Reply};
-use super::state::{Asked, State};
-use super::step::Step;
+use std::time::Duration;
+
+use super::answers::{self, Answer, Reply};
+use super::call::{Call, Content, Step};
+use super::clock::micros;
+use super::faults::{Effect, Fault};
+use super::records::Owner;
+use super::state::{Requested, State};
 use crate::installation::Scope;
 
 /// Answers a reconnect.
 pub(super) fn answer(state: &mut State, call: &Call) -> Reply {
     state.note_step(call, Step::Reconnect);
     match read(&call.content) {
-        Ok(asked) => state.serve(call, &asked, |state, fault| work(state, call, &asked, fault)),
-        Err(answer) => Reply::whole(answer),
+        Ok(asked) => state.serve(call, &asked, |state, fault| issue(state, &asked, fault)),
+        Err(answer) => answer.into(),
     }
 }
 
-fn work(state: &mut State, call: &Call, asked: &Asked, fault: Option<&Fault>) -> Answer {
-    let Some(client) = state.clients.accept(&asked.client, &asked.secret) else {
-        return answers::CLIENT_REFUSED.fill(&[]);
+fn issue(state: &mut State, asked: &Requested, fault: Option<&Fault>) -> Answer {
+    let Some(client) = state.accept(&asked.client, &asked.secret) else {
+        return answers::CLIENT_REFUSED.plain();
+    };
+    let life = match fault {
+        Some(fault) if matches!(fault.kind.effect, Effect::ShortCode) => {
+            Duration::from_millis(fault.number)
+        }
+        _ => state.options.code_life,
     };
     let issued = state.clock.now();
-    let expires = issued.saturating_add(spoil::code_life(fault, state.code_life));
-    let tenant = state.log.texts.number(&asked.id);
-    let (scope, gave) = (asked.scope, None);
-    let code = Code { tenant, scope, client, issued, expires, gave };
-    let serial = state.ledger.issue(state.mint, code);
-    answers::CODE.fill(&[
-        ("code", &mint::hex(&state.mint.code(serial.into()))),
-        ("expiresAt", &state.clock.rfc3339(expires)),
-        ("traceId", &state.mint.trace(call.ordinal)),
-    ])
+    let expires = issued.saturating_add(micros(life));
+    let tenant = state.texts.add(&asked.id);
+    let owner = Owner { tenant, scope: asked.scope, client: Some(client) };
+    let code = state.issue_code(owner, issued, expires);
+    answers::CODE.fill(&[("code", &code), ("expiresAt", &state.clock.rfc3339(expires))])
 }
 
 /// What is asked for. The messages are in the words of Nest's validator; none is published.
-fn read(content: &Content) -> Result<Asked, Answer> {
+fn read(content: &Content) -> Result<Requested, Answer> {
     if let Content::BadJson(position) = content {
         return Err(answers::BAD_JSON.fill(&[("position", &position.to_string())]));
     }
@@ -49,8 +50,8 @@ fn read(content: &Content) -> Result<Asked, Answer> {
     let (scope, id) = match (field("locationId"), field("companyId")) {
         (Some(id), None) => (Scope::Location, id),
         (None, Some(id)) => (Scope::Company, id),
-        _ => return Err(answers::ONE_ID.fill(&[])),
+        _ => return Err(answers::ONE_ID.plain()),
     };
     let [client, secret, id] = [client, secret, id].map(str::to_owned);
-    Ok(Asked { step: Step::Reconnect, client, secret, scope, id })
+    Ok(Requested { step: Step::Reconnect, client, secret, scope, id })
 }

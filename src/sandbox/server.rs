@@ -1,7 +1,7 @@
-//! From a connection to an answer on the wire.
+//! The server: which endpoint answers a request, and how the answer goes out.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,34 +12,22 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{self, StreamExt};
 use tokio::sync::watch;
 
-use super::answers::Answer;
-use super::call::{self, Call};
-use super::clock::Clock;
-use super::connection::{Shears, Wires};
-use super::control;
-use super::log::Row;
-use super::spoil::{Delivery, Reply};
+use super::answers::{self, Answer, Delivery, Reply};
+use super::call::{self, Agent, Call, Step};
+use super::clock::micros;
+use super::connection::{Listener, Reset};
+use super::control::{self, lock};
+use super::records::RequestRow;
 use super::state::State;
-use super::step::Step;
+use super::{agency, discover, reconnect, token, tokens, verify};
 
 /// What the handlers share.
 pub(super) struct Shared {
-    state: Mutex<State>,
-    clock: Clock,
-    latency: Duration,
-    stopping: watch::Receiver<()>,
+    pub(super) state: Mutex<State>,
+    pub(super) stopping: watch::Receiver<()>,
 }
 
 impl Shared {
-    pub(super) fn new(state: State, latency: Duration, stopping: watch::Receiver<()>) -> Self {
-        Self { clock: state.clock, state: Mutex::new(state), latency, stopping }
-    }
-
-    /// The state. A handler that died while it held the lock has left it whole enough to audit.
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns when the sandbox is stopped or dropped.
     async fn stopped(&self) {
         // Either way it is over: an error means that the handle is gone.
@@ -48,116 +36,157 @@ impl Shared {
 
     /// Sleeps, but not beyond the end of the sandbox.
     async fn pause(&self, time: Duration) {
-        if time.is_zero() {
-            return;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(time) => {}
-            () = self.stopped() => {}
+        if !time.is_zero() {
+            let _ = tokio::time::timeout(time, self.stopped()).await;
         }
     }
 }
 
 /// Serves until the sandbox is stopped or dropped.
-pub(super) async fn serve(wires: Wires, shared: Arc<Shared>) {
+pub(super) async fn serve(listener: Listener, shared: Arc<Shared>) {
     let router = Router::new().fallback(handle).with_state(Arc::clone(&shared));
-    let service = router.into_make_service_with_connect_info::<Shears>();
+    let service = router.into_make_service_with_connect_info::<Reset>();
     let end = async move { shared.stopped().await };
-    // The listener never gives up, so that there is no error to tell.
-    let _ = axum::serve(wires, service).with_graceful_shutdown(end).await;
+    // The listener never gives up, so that there is no error.
+    let _ = axum::serve(listener, service).with_graceful_shutdown(end).await;
 }
 
 async fn handle(
     Shares(shared): Shares<Arc<Shared>>,
-    ConnectInfo(shears): ConnectInfo<Shears>,
+    ConnectInfo(reset): ConnectInfo<Reset>,
     request: Request,
 ) -> Response {
     if request.uri().path().starts_with(control::PREFIX) {
-        return control::answer(&shared, request).await;
+        return control::answer(&shared.state, request).await;
     }
-    let flight = Flight::start(&shared, &request);
-    let call = Call::read(flight.ordinal, request).await;
-    let reply = shared.state().answer(&call);
-    shared.pause(shared.latency).await;
-    deliver(&shared, reply, &shears).await
+    let in_flight = InFlight::start(&shared.state, &request);
+    let call = Call::read(in_flight.ordinal, request).await;
+    let (reply, latency) = {
+        let mut state = lock(&shared.state);
+        (answer(&mut state, &call), state.options.latency)
+    };
+    shared.pause(latency).await;
+    deliver(&shared, reply, &reset).await
 }
 
 /// A request on its way: noted when it arrives, and when it is answered or given up.
-struct Flight<'a> {
-    shared: &'a Shared,
+struct InFlight<'a> {
+    state: &'a Mutex<State>,
     epoch: u64,
     ordinal: u64,
 }
 
-impl<'a> Flight<'a> {
-    fn start(shared: &'a Shared, request: &Request) -> Self {
-        let mut state = shared.state();
+impl<'a> InFlight<'a> {
+    fn start(shared: &'a Mutex<State>, request: &Request) -> Self {
+        let mut state = lock(shared);
         let at = state.clock.now();
-        let texts = &mut state.log.texts;
+        let texts = &mut state.texts;
         let headers = request.headers();
-        let mut header = |name| call::text(headers, name).map(|text| texts.number(text));
-        let row = Row {
+        let mut header = |name| call::text(headers, name).map(|text| texts.add(text));
+        let row = RequestRow {
             at,
             ended: None,
             content_type: header("content-type"),
             user_agent: header("user-agent"),
             version: header("version"),
             authorization: headers.contains_key(header::AUTHORIZATION),
-            bearer: call::bearer(headers).map(|token| texts.number(token)),
-            method: texts.number(request.method().as_str()),
-            path: texts.number(request.uri().path()),
-            query: request.uri().query().map(|query| texts.number(query)),
+            bearer: call::bearer(headers).map(|token| texts.add(token)),
+            method: texts.add(request.method().as_str()),
+            path: texts.add(request.uri().path()),
+            query: request.uri().query().map(|query| texts.add(query)),
             step: Step::Other,
             tenant: None,
             fault: None,
             status: None,
         };
-        let ordinal = state.log.arrive(row);
+        state.requests.push(row);
         state.in_flight += 1;
         state.max_in_flight = state.max_in_flight.max(state.in_flight);
-        Self { shared, epoch: state.epoch, ordinal }
+        Self { state: shared, epoch: state.epoch, ordinal: state.requests.len() as u64 - 1 }
     }
 }
 
-impl Drop for Flight<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        let mut state = self.shared.state();
+        let mut state = lock(self.state);
         state.in_flight -= 1;
         let now = state.clock.now();
         if state.epoch == self.epoch
-            && let Some(row) = state.log.row(self.ordinal)
+            && let Some(row) = state.row(self.ordinal)
         {
             row.ended = Some(now);
         }
     }
 }
 
-async fn deliver(shared: &Shared, reply: Reply, shears: &Shears) -> Response {
-    let Reply { answer, delivery } = reply;
-    let date = shared.clock.odd_date();
-    match delivery {
-        Delivery::Whole => {}
-        Delivery::After(time) => shared.pause(time).await,
-        Delivery::Reset => shears.cut(),
-        Delivery::Silence => {
-            shared.stopped().await;
-            shears.cut();
-        }
-        Delivery::Cut => return respond(&answer, date, half(&answer.body)),
-        Delivery::Huge(mebibytes) => return respond(&answer, date, endless(mebibytes)),
+/// Answers a request and notes what came of it.
+fn answer(state: &mut State, call: &Call) -> Reply {
+    let mut reply = within_quota(state, call);
+    reply.answer = reply.answer.traced(|| tokens::trace(state.options.seed, call.ordinal));
+    if let Some(date) = state.clock.odd_date() {
+        reply.answer = reply.answer.with("Date", &date);
     }
-    let body = Body::from(answer.body.clone());
-    respond(&answer, date, body)
+    let status = reply.status();
+    if let Some(row) = state.row(call.ordinal) {
+        row.status = status;
+    }
+    reply
 }
 
-fn respond(answer: &Answer, date: Option<String>, body: Body) -> Response {
+fn within_quota(state: &mut State, call: &Call) -> Reply {
+    let Some(quota) = state.options.quota else { return route(state, call) };
+    let number = state.clock.now() / micros(quota.per).max(1);
+    let used = if state.window.0 == number { state.window.1 + 1 } else { 1 };
+    state.window = (number, used);
+    let left = quota.requests.checked_sub(used);
+    let mut reply = match left {
+        Some(_) => route(state, call),
+        None => answers::TOO_MANY.plain().with("Retry-After", &1).into(),
+    };
+    reply.answer = reply.answer.with_limit(quota.requests, quota.per, left.unwrap_or(0));
+    reply
+}
+
+fn route(state: &mut State, call: &Call) -> Reply {
+    // Cloudflare stands in front: observed.
+    if call.agent == Agent::Nameless {
+        return answers::BLOCKED.plain().into();
+    }
+    match (call.method.as_str(), call.path.as_str()) {
+        ("POST", path) if path == state.options.reconnect_path => reconnect::answer(state, call),
+        ("POST", "/oauth/token") => token::answer(state, call),
+        ("POST", agency::PATH | agency::PATH_V3) => agency::answer(state, call),
+        ("GET", discover::PATH | discover::PATH_V3) => discover::answer(state, call),
+        ("GET", _) => verify::answer(state, call).unwrap_or_else(|| not_found(call)),
+        _ => not_found(call),
+    }
+}
+
+fn not_found(call: &Call) -> Reply {
+    answers::NOT_FOUND.fill(&[("method", &call.method), ("path", &call.path)]).into()
+}
+
+async fn deliver(shared: &Shared, reply: Reply, reset: &Reset) -> Response {
+    let Reply { answer, delivery, number } = reply;
+    match delivery {
+        Delivery::Whole => {}
+        Delivery::Slow => shared.pause(Duration::from_millis(number)).await,
+        Delivery::Reset => reset.now(),
+        Delivery::Silence => {
+            shared.stopped().await;
+            reset.now();
+        }
+        Delivery::Cut => return respond(&answer, half(&answer.body)),
+        Delivery::Huge => return respond(&answer, endless(number)),
+    }
+    respond(&answer, Body::from(answer.body.clone()))
+}
+
+fn respond(answer: &Answer, body: Body) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
-    if let Some(date) = date.and_then(|date| HeaderValue::try_from(date).ok()) {
-        headers.insert(header::DATE, date);
-    }
     for (name, value) in &answer.headers {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(*name, value);

@@ -1,16 +1,16 @@
-//! What the world holds before the first request: tokens that a list brings along, and the
-//! locations of agencies.
+//! What is known before the first request: tokens that a list brings along, and the locations of
+//! agencies. Both are read from JSON lines.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::seed::{self, SeedError};
 use crate::installation::Scope;
 
-/// What an access token is worth when it is tried.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a check of an access token gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessLife {
     /// It works, until it expires.
@@ -27,7 +27,7 @@ pub enum AccessLife {
 }
 
 /// What a refresh token is worth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefreshLife {
     /// It works once, and for a while gives the same again.
@@ -39,7 +39,7 @@ pub enum RefreshLife {
 
 /// Tokens that the sandbox did not grant but knows: those of a list, of an agency, of another run.
 ///
-/// A token without a word about its life is good. It has no `Debug`: the tokens may be real ones.
+/// It has no `Debug`: the tokens may be real ones.
 #[derive(Clone)]
 #[must_use]
 pub struct StoredPair {
@@ -85,15 +85,16 @@ impl StoredPair {
         Self { expires: Some(at), ..self }
     }
 
-    /// Reads JSON lines in the shape of `tokens.jsonl`, with `access` and `refresh` beside them for
-    /// a life that is not good: `{"locationId": "...", "refresh_token": "...", "refresh": "dead"}`.
+    /// Reads JSON lines in the shape of `tokens.jsonl`. `access` and `refresh` beside the tokens
+    /// say what they are worth: `{"locationId": "...", "refresh_token": "...", "refresh": "dead"}`.
+    /// A token without a word about it is good.
     pub fn from_lines(text: &[u8]) -> Result<Vec<Self>, SeedError> {
-        seed::pairs(text)
+        lines(text, Line::pair)
     }
 
     /// Reads a file of such lines.
     pub fn from_file(path: &Path) -> Result<Vec<Self>, SeedError> {
-        Self::from_lines(&seed::read(path)?)
+        Self::from_lines(&read(path)?)
     }
 }
 
@@ -137,11 +138,122 @@ impl InstalledLocation {
     /// Reads JSON lines: `{"_id": "...", "companyId": "...", "name": "...", "isInstalled": true}`,
     /// of which name and state may be left out.
     pub fn from_lines(text: &[u8]) -> Result<Vec<Self>, SeedError> {
-        seed::locations(text)
+        lines(text, |row: Listed| Ok(row.location()))
     }
 
     /// Reads a file of such lines.
     pub fn from_file(path: &Path) -> Result<Vec<Self>, SeedError> {
-        Self::from_lines(&seed::read(path)?)
+        Self::from_lines(&read(path)?)
     }
+}
+
+/// Why stored tokens or locations cannot be read. No text of the file is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line is not what it should be.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// Counted from 1.
+        line: usize,
+        /// What it should be.
+        reason: &'static str,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    resource_id: Option<String>,
+    location_id: Option<String>,
+    company_id: Option<String>,
+    user_type: Option<String>,
+    application_id: Option<String>,
+    #[serde(rename = "access_token", alias = "accessToken")]
+    access_token: Option<String>,
+    #[serde(rename = "refresh_token", alias = "refreshToken")]
+    refresh_token: Option<String>,
+    #[serde(rename = "expire_at")]
+    expire_at: Option<i64>,
+    #[serde(default)]
+    access: AccessLife,
+    #[serde(default)]
+    refresh: RefreshLife,
+}
+
+impl Line {
+    fn pair(self) -> Result<StoredPair, &'static str> {
+        let named = self.user_type.as_deref().and_then(Scope::from_user_type);
+        let seems = self.location_id.as_ref().map_or(Scope::Company, |_| Scope::Location);
+        let scope = named.unwrap_or(seems);
+        let (own, company) = match scope {
+            Scope::Location => (self.location_id, self.company_id),
+            Scope::Company => (self.company_id, None),
+        };
+        let source = self.access_token.as_deref().and_then(source_id);
+        Ok(StoredPair {
+            scope,
+            id: own.or(self.resource_id).ok_or("it names neither locationId nor companyId")?,
+            company,
+            client: source.or(self.application_id),
+            access: self.access_token.map(|token| (token, self.access)),
+            refresh: self.refresh_token.map(|token| (token, self.refresh)),
+            expires: self.expire_at.and_then(|at| Timestamp::from_millisecond(at).ok()),
+        })
+    }
+}
+
+/// The client id that a JWT names.
+fn source_id(token: &str) -> Option<String> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
+    claims.get("sourceId")?.as_str().map(str::to_owned)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    #[serde(rename = "_id")]
+    id: String,
+    company_id: String,
+    name: Option<String>,
+    is_installed: Option<bool>,
+}
+
+impl Listed {
+    fn location(self) -> InstalledLocation {
+        let mut location = InstalledLocation::new(self.id, self.company_id);
+        if let Some(name) = self.name {
+            location.name = name;
+        }
+        if self.is_installed == Some(false) {
+            location.presence = Presence::Absent;
+        }
+        location
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, SeedError> {
+    std::fs::read(path).map_err(|source| SeedError::Unreadable { path: path.to_owned(), source })
+}
+
+fn lines<L: DeserializeOwned, T>(
+    text: &[u8],
+    take: impl Fn(L) -> Result<T, &'static str>,
+) -> Result<Vec<T>, SeedError> {
+    let rows = (1..).zip(text.split(|byte| *byte == b'\n'));
+    rows.filter(|(_, row)| !row.trim_ascii().is_empty())
+        .map(|(line, row)| {
+            // What serde says may repeat a value, and with it a token.
+            let read = serde_json::from_slice(row).map_err(|_| "it is no JSON object as expected");
+            read.and_then(&take).map_err(|reason| SeedError::Line { line, reason })
+        })
+        .collect()
 }

@@ -1,43 +1,48 @@
-//! `POST /oauth/token`: a code or a refresh token in, a token pair out.
+//! `POST /oauth/token`: a code or a refresh token in, a token pair out. Both are single use.
 
-use super::answers::{self, Answer};
-use super::call::{Api, Call, Content};
-use super::faults::{Fault, Kind};
-use super::ledger::{Code, MadeOut, Refused};
-use super::log::{Outcome, Presented, Presentee};
-use super::refresh;
-use super::spoil::{self, Casing, Reply};
-use super::state::{Asked, State};
-use super::step::Step;
-use super::symbols::Symbol;
+use super::answers::{self, Answer, Casing, Reply};
+use super::call::{Api, Call, Content, Step};
+use super::clock::micros;
+use super::faults::Fault;
+use super::records::{Outcome, Owner, Presented, Refresh, Via};
+use super::state::{Requested, State};
+use super::tokens::{self, Purpose};
 use crate::installation::Scope;
 
 /// The scopes of every token.
 pub(super) const SCOPE: &str =
     "contacts.readonly contacts.write locations.readonly oauth.readonly oauth.write";
 
+/// The pair that is given, or why there is none; both with what the audit says of it.
+type Given = Result<(Outcome, u32), (Outcome, Answer)>;
+
 /// Answers a token request.
 pub(super) fn answer(state: &mut State, call: &Call) -> Reply {
     let fields = Fields { content: &call.content, api: call.api };
-    match fields.get("grantType") {
-        Some("authorization_code") => exchange(state, call, &fields),
-        Some("refresh_token") => refresh::answer(state, call, &fields),
-        Some(_) => malformed(state, call, complaint("Invalid", "grantType")),
-        None => malformed(state, call, complaint("Missing", "grantType")),
+    let (step, field) = match fields.get("grantType") {
+        Some("authorization_code") => (Step::Exchange, "code"),
+        Some("refresh_token") => (Step::Refresh, "refreshToken"),
+        _ => (Step::Exchange, "grantType"),
+    };
+    state.note_step(call, step);
+    match fields.get(field) {
+        Some(_) if field == "grantType" => complaint("Invalid", field).into(),
+        None => complaint("Missing", field).into(),
+        Some(text) => present(state, call, &fields, step, text),
     }
 }
 
 /// The fields of the body. v2 takes a form in `snake_case`; v3 a form or JSON in camelCase, and
 /// `snake_case` too, since its documentation shows both.
-pub(super) struct Fields<'a> {
+struct Fields<'a> {
     content: &'a Content,
     api: Api,
 }
 
 impl<'a> Fields<'a> {
     /// A field by its camelCase name.
-    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
-        let plain = self.content.field(&spoil::snake(name));
+    fn get(&self, name: &str) -> Option<&'a str> {
+        let plain = self.content.field(&answers::snake(name));
         match (self.api, self.content) {
             (Api::V2 | Api::Unnamed, Content::Form(_)) => plain,
             (Api::V2 | Api::Unnamed, _) => None,
@@ -46,104 +51,125 @@ impl<'a> Fields<'a> {
     }
 
     /// The client id and secret, or the answer to what is missing.
-    pub(super) fn client(&self) -> Result<(&'a str, &'a str), Answer> {
-        let client = self.get("clientId").ok_or_else(|| complaint("Missing", "clientId"))?;
-        let secret =
-            self.get("clientSecret").ok_or_else(|| complaint("Missing", "clientSecret"))?;
-        Ok((client, secret))
-    }
-
-    /// What a fault gets to know.
-    pub(super) fn asked(&self, state: &State, step: Step, tenant: Symbol, scope: Scope) -> Asked {
-        let text = |name| self.get(name).unwrap_or_default().to_owned();
-        let id = state.log.texts.text(tenant).to_owned();
-        Asked { step, client: text("clientId"), secret: text("clientSecret"), scope, id }
+    fn client(&self) -> Result<(&'a str, &'a str), (Outcome, Answer)> {
+        let needed =
+            |name| self.get(name).ok_or_else(|| (Outcome::Malformed, complaint("Missing", name)));
+        Ok((needed("clientId")?, needed("clientSecret")?))
     }
 }
 
 /// The answer to a field that is bad or missing.
-pub(super) fn complaint(complaint: &str, field: &str) -> Answer {
+fn complaint(complaint: &str, field: &str) -> Answer {
     answers::PARAMETER.fill(&[("complaint", complaint), ("field", field)])
 }
 
-fn malformed(state: &mut State, call: &Call, answer: Answer) -> Reply {
-    state.note_step(call, Step::Exchange);
-    Reply::whole(answer)
-}
-
-fn exchange(state: &mut State, call: &Call, fields: &Fields<'_>) -> Reply {
-    state.note_step(call, Step::Exchange);
-    let Some(text) = fields.get("code") else {
-        return Reply::whole(complaint("Missing", "code"));
-    };
-    let Some((serial, code)) = state.ledger.find(text) else {
-        let code = Presentee::Text(state.log.texts.number(text));
-        state.log.present(Presented { code, request: call.ordinal, outcome: Outcome::Unknown });
-        return Reply::whole(answers::CODE_NOT_FOUND.fill(&[]));
-    };
-    let (code_text, request) = (Presentee::Issued(serial), call.ordinal);
-    // A fault that stands in the way leaves it at that; the work overwrites it.
-    state.log.present(Presented { code: code_text, request, outcome: Outcome::Fault });
-    let asked = fields.asked(state, Step::Exchange, code.tenant, code.scope);
+/// Answers the presentation of a code or a refresh token.
+fn present(state: &mut State, call: &Call, fields: &Fields<'_>, step: Step, text: &str) -> Reply {
+    let purpose = if step == Step::Refresh { Purpose::Refresh } else { Purpose::Code };
+    let known = state.find(purpose, text);
+    let owner = known.map(|position| match purpose {
+        Purpose::Refresh => state.pairs[position as usize].owner,
+        _ => state.codes[position as usize].owner,
+    });
+    // A fault in place of the work leaves it at that; the work overwrites it.
+    let outcome = if known.is_some() { Outcome::Fault } else { Outcome::Unknown };
+    let (text, tenant) = (state.texts.add(text), owner.map(|owner| owner.tenant));
+    let request = call.ordinal;
+    state.presented.push(Presented { purpose, text, tenant, request, outcome, gave: None });
+    let (Some(position), Some(owner)) = (known, owner) else { return refused(step).into() };
+    let asked = requested(state, fields, step, owner);
     state.serve(call, &asked, |state, fault| {
-        let (outcome, answer) = redeem(state, call, fields, (serial, code), fault);
-        if let Some(presented) = state.log.presented.last_mut() {
-            presented.outcome = outcome;
+        let given = match step {
+            Step::Refresh => rotate(state, fields, position, fault),
+            _ => redeem(state, fields, position, fault),
+        };
+        if let Some(presented) = state.presented.last_mut() {
+            (presented.outcome, presented.gave) = match &given {
+                Ok((outcome, pair)) => (*outcome, Some(*pair)),
+                Err((outcome, _)) => (*outcome, None),
+            };
         }
-        answer
+        given.map_or_else(|(_, answer)| answer, |(_, pair)| granted(state, call, pair))
     })
 }
 
-fn redeem(
-    state: &mut State,
-    call: &Call,
-    fields: &Fields<'_>,
-    (serial, code): (u32, Code),
-    fault: Option<&Fault>,
-) -> (Outcome, Answer) {
-    let client = match fields.client() {
-        Ok((client, secret)) => state.clients.acts_as(Some(code.client), client, secret),
-        Err(answer) if code.gave.is_none() => return (Outcome::Malformed, answer),
-        Err(_) => None,
-    };
-    let now = state.clock.now();
-    match state.ledger.redeem(serial, client, made_out(fault), now) {
-        Ok(pair) => (Outcome::Granted, granted(state, call, pair)),
-        Err(Refused::Unknown) => (Outcome::Used, answers::CODE_NOT_FOUND.fill(&[])),
-        Err(Refused::Client) => (Outcome::ClientRefused, answers::CLIENT_REFUSED.fill(&[])),
-        Err(Refused::Expired) => (Outcome::Expired, answers::CODE_EXPIRED.fill(&[])),
+/// The answer to a code or a refresh token that is not good.
+fn refused(step: Step) -> Answer {
+    match step {
+        Step::Refresh => answers::GRANT_REFUSED.fill(&[("grant", "refresh token")]),
+        _ => answers::CODE_NOT_FOUND.plain(),
     }
 }
 
-/// To whom a fault has tokens made out.
-pub(super) fn made_out(fault: Option<&Fault>) -> MadeOut {
-    match fault.map(|fault| fault.kind) {
-        Some(Kind::WrongTenant) => MadeOut::ToAnotherTenant,
-        Some(Kind::WrongKind) => MadeOut::ToTheOtherKind,
-        _ => MadeOut::AsAsked,
+/// What a fault gets to know.
+fn requested(state: &State, fields: &Fields<'_>, step: Step, owner: Owner) -> Requested {
+    let text = |name| fields.get(name).unwrap_or_default().to_owned();
+    let (client, secret) = (text("clientId"), text("clientSecret"));
+    let id = state.texts.get(owner.tenant).to_owned();
+    Requested { step, client, secret, scope: owner.scope, id }
+}
+
+/// Gives a pair for a code: looks at the code first, then at the client, then at the time, as
+/// observed. A used code revokes what it gave.
+fn redeem(state: &mut State, fields: &Fields<'_>, position: u32, fault: Option<&Fault>) -> Given {
+    let code = state.codes[position as usize];
+    if let Some(pair) = code.gave {
+        state.revoke(pair);
+        return Err((Outcome::Used, refused(Step::Exchange)));
     }
+    own_client(state, fields, code.owner)?;
+    if state.clock.now() > code.expires {
+        return Err((Outcome::Expired, answers::CODE_EXPIRED.plain()));
+    }
+    let pair = state.issue(code.owner, (Via::Reconnect, Some(position)), fault);
+    state.codes[position as usize].gave = Some(pair);
+    Ok((Outcome::Granted, pair))
+}
+
+/// Gives a pair for a refresh token: a new one, and for a while the same again.
+fn rotate(state: &mut State, fields: &Fields<'_>, position: u32, fault: Option<&Fault>) -> Given {
+    let pair = state.pairs[position as usize];
+    let client = Some(own_client(state, fields, pair.owner)?);
+    let (now, grace) = (state.clock.now(), micros(state.options.same_again));
+    match pair.refresh {
+        Refresh::New => {
+            let new = state.issue(Owner { client, ..pair.owner }, (Via::Refresh, None), fault);
+            state.pairs[position as usize].refresh = Refresh::Same(new, now);
+            Ok((Outcome::Granted, new))
+        }
+        Refresh::Same(new, when) if now - when <= grace => Ok((Outcome::Repeated, new)),
+        _ => Err((Outcome::Used, refused(Step::Refresh))),
+    }
+}
+
+/// The number of the client that asks, which must own what it presents.
+fn own_client(
+    state: &mut State,
+    fields: &Fields<'_>,
+    owner: Owner,
+) -> Result<u32, (Outcome, Answer)> {
+    let (client, secret) = fields.client()?;
+    let number = state.act_as(owner.client, client, secret);
+    number.ok_or_else(|| (Outcome::ClientRefused, answers::CLIENT_REFUSED.plain()))
 }
 
 /// The answer that hands a pair out.
-pub(super) fn granted(state: &State, call: &Call, serial: u32) -> Answer {
-    let tokens = state.tokens(serial);
-    let recorded = match tokens.holder.scope {
+fn granted(state: &mut State, call: &Call, position: u32) -> Answer {
+    let tokens = state.hand_out(position);
+    let recorded = match tokens.holder.scope() {
         Scope::Location => answers::TOKEN_LOCATION,
         Scope::Company => answers::TOKEN_COMPANY,
     };
-    let mut answer = recorded.fill(&[
+    let seed = state.options.seed;
+    let answer = recorded.fill(&[
         ("access", &tokens.access),
         ("refresh", &tokens.refresh),
-        ("life", &state.access_life.as_secs().to_string()),
-        ("refreshId", &state.mint.refresh_id(serial.into())),
+        ("life", &state.options.access_life.as_secs().to_string()),
+        ("refreshId", &tokens::refresh_id(seed, position)),
         ("scope", SCOPE),
         ("company", &tokens.holder.company),
         ("location", tokens.holder.location.as_deref().unwrap_or_default()),
-        ("user", &state.mint.user(tokens.holder.id())),
-        ("traceId", &state.mint.trace(call.ordinal)),
+        ("user", &tokens::user(seed, tokens.holder.id())),
     ]);
-    if call.api == Api::V3 {
-        spoil::recase(&mut answer, Casing::Camel);
-    }
-    answer
+    if call.api == Api::V3 { answer.spelled(Casing::Camel) } else { answer }
 }

@@ -262,6 +262,6 @@ fn no_more_installations_are_in_flight_than_asked_for() {
         let list = work.file("list.csv", locations(20));
         let run = work.run(list, &stand_in.url()).args(["--concurrency", "4"]);
         run.go().expect(0).assert_sound(&stand_in);
-        assert_eq!(stand_in.audit().max_in_flight(), 4);
+        assert_eq!(stand_in.audit().max_in_flight, 4);
     });
 }

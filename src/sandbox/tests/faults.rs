@@ -6,7 +6,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::json;
 
 use super::{ACCESS, AGENCY, Bench, COMPANY, ID, REFRESH, V2, fields, seen};
-use crate::sandbox::{CATALOGUE, CLIENT_SECRET, Place, Step};
+use crate::sandbox::{CATALOGUE, CLIENT_SECRET, Step};
 
 /// What a fault is expected to look like to the client.
 enum Looks {
@@ -186,18 +186,6 @@ async fn a_fault_of_every_step_strikes_at_every_step() {
             assert_eq!(status, if created { 201 } else { expected }, "{entry}");
             assert_eq!(bench.sandbox.audit().requests[0].fault.as_deref(), Some(name), "{entry}");
         }
-    }
-}
-
-#[test]
-fn a_fault_without_a_step_strikes_where_it_makes_sense() {
-    for known in CATALOGUE {
-        assert!(known.place.allows(known.place.natural_step()), "{}", known.name);
-        assert!(!known.place.allows(Step::Other), "{}", known.name);
-    }
-    assert_eq!(Place::Bearer.natural_step(), Step::Verify);
-    for step in Step::FAULTY {
-        assert_eq!(Step::from_name(step.name()), Some(step));
     }
 }
 

@@ -58,7 +58,7 @@ async fn arrivals_can_be_measured() {
     futures::future::join_all(calls).await;
     assert!(started.elapsed() >= latency);
     let audit = bench.sandbox.audit();
-    assert_eq!(audit.max_in_flight(), 4);
+    assert_eq!(audit.max_in_flight, 4);
     assert_eq!(audit.max_in_window(Duration::from_secs(10)), 4);
     assert_eq!(audit.max_in_window(Duration::from_micros(0)), 1);
 }

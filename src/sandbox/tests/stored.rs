@@ -61,10 +61,10 @@ fn a_line_that_cannot_be_read_is_named_without_its_text() {
 #[test]
 fn locations_are_read_from_lines() {
     let text = "{\"_id\":\"a\",\"companyId\":\"c\"}\n\
-                {\"_id\":\"b\",\"companyId\":\"c\",\"name\":\"N\",\"isInstalled\":false}";
+                {\"_id\":\"b\",\"companyId\":\"c\",\"isInstalled\":false}";
     let expected = [
         InstalledLocation::new("a", "c"),
-        InstalledLocation::new("b", "c").named("N").presence(Presence::Absent),
+        InstalledLocation::new("b", "c").presence(Presence::Absent),
     ];
     assert_eq!(InstalledLocation::from_lines(text.as_bytes()).unwrap(), expected);
     let path = std::path::Path::new("/no/such/file");
