@@ -7,16 +7,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 const JSON: &str = "application/json; charset=utf-8";
 const HTML: &str = "text/html; charset=UTF-8";
 const TEXT: &str = "text/plain; charset=UTF-8";
-
-/// What `X-RateLimit-Limit-Daily` says. The sandbox never lets the day run out.
-const DAILY: u32 = 200_000;
 
 /// A body as recorded, with `$name` where a value goes.
 #[derive(Clone, Copy, Debug)]
@@ -145,15 +141,6 @@ impl Answer {
     pub(super) fn with(mut self, name: &'static str, value: &dyn fmt::Display) -> Self {
         self.headers.push((name, value.to_string()));
         self
-    }
-
-    /// The same answer with the headers of a rate limit, spelled as observed.
-    pub(super) fn with_limit(self, requests: u32, per: Duration, left: u32) -> Self {
-        self.with("X-RateLimit-Limit-Daily", &DAILY)
-            .with("X-RateLimit-Daily-Remaining", &(DAILY - 1))
-            .with("X-RateLimit-Interval-Milliseconds", &per.as_millis())
-            .with("X-RateLimit-Max", &requests)
-            .with("X-RateLimit-Remaining", &left)
     }
 
     /// The same answer with the trace id of its request.

@@ -309,7 +309,7 @@ impl State {
     }
 
     fn request(&self, ordinal: u64, row: &RequestRow) -> RequestSeen {
-        let text = |text: Text| self.texts.get(text).to_owned();
+        let text = |text| self.text(text);
         RequestSeen {
             ordinal,
             at_us: row.at,
@@ -337,7 +337,7 @@ impl State {
             CodeIssued {
                 presented: presented.get(&*text).copied().unwrap_or(0),
                 code: text,
-                id: self.texts.get(code.owner.tenant).to_owned(),
+                id: self.text(code.owner.tenant),
                 scope: code.owner.scope,
                 at_us: code.issued,
                 expires_us: code.expires,
@@ -348,8 +348,8 @@ impl State {
 
     fn code(&self, one: &Presented) -> CodePresented {
         CodePresented {
-            code: self.texts.get(one.text).to_owned(),
-            id: self.texts.owned(one.tenant),
+            code: self.text(one.text),
+            id: one.tenant.map(|id| self.text(id)),
             at_us: self.arrival(one.request),
             request: one.request,
             outcome: one.outcome,
@@ -358,13 +358,17 @@ impl State {
 
     fn refresh(&self, one: &Presented, ordinals: &HashMap<u32, usize>) -> RefreshPresented {
         RefreshPresented {
-            refresh_token: self.texts.get(one.text).to_owned(),
-            id: self.texts.owned(one.tenant),
+            refresh_token: self.text(one.text),
+            id: one.tenant.map(|id| self.text(id)),
             at_us: self.arrival(one.request),
             request: one.request,
             outcome: one.outcome,
             gave: one.gave.and_then(|position| ordinals.get(&position).copied()),
         }
+    }
+
+    fn text(&self, text: Text) -> String {
+        self.texts.get(text).to_owned()
     }
 
     fn arrival(&self, request: u64) -> Micros {
@@ -375,7 +379,7 @@ impl State {
     fn grant(&self, position: u32, pair: &Pair, via: Via, code: Option<String>) -> PairGranted {
         let tokens = self.tokens(position);
         PairGranted {
-            id: self.texts.get(pair.owner.tenant).to_owned(),
+            id: self.text(pair.owner.tenant),
             scope: pair.owner.scope,
             via,
             code,

@@ -34,30 +34,18 @@ impl Step {
     /// How many steps there are: the length of tables with a place for each.
     pub(super) const COUNT: usize = 7;
 
-    /// The name in plans and in the audit.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Reconnect => "reconnect",
-            Self::Exchange => "exchange",
-            Self::Refresh => "refresh",
-            Self::Agency => "agency",
-            Self::Verify => "verify",
-            Self::Discover => "discover",
-            Self::Other => "other",
-        }
-    }
-
     /// Reads the step before the colon of a plan entry.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         use Step::{Agency, Discover, Exchange, Reconnect, Refresh, Verify};
         let faulty = [Reconnect, Exchange, Refresh, Agency, Verify, Discover];
-        faulty.into_iter().find(|step| step.name() == name)
+        faulty.into_iter().find(|step| step.to_string() == name)
     }
 }
 
 impl fmt::Display for Step {
+    /// The name in plans and in the audit.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(&format!("{self:?}").to_ascii_lowercase())
     }
 }
 
@@ -68,18 +56,12 @@ pub(super) struct Call {
     pub(super) method: String,
     pub(super) path: String,
     query: HashMap<String, String>,
-    pub(super) agent: Agent,
+    /// Empty where the client does not name itself.
+    pub(super) agent: String,
     pub(super) api: Api,
     /// The access token in the `Authorization` header.
     pub(super) bearer: Option<String>,
     pub(super) content: Content,
-}
-
-/// Whether the client names itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Agent {
-    Named,
-    Nameless,
 }
 
 /// The version of the API that the `Version` header asks for.
@@ -108,10 +90,6 @@ impl Call {
     /// Reads a request.
     pub(super) async fn read(ordinal: u64, request: Request) -> Self {
         let headers = request.headers();
-        let agent = match text(headers, "user-agent") {
-            Some(name) if !name.trim().is_empty() => Agent::Named,
-            _ => Agent::Nameless,
-        };
         let api = match text(headers, "version") {
             Some(version) if version.eq_ignore_ascii_case("v3") => Api::V3,
             Some(_) => Api::V2,
@@ -122,7 +100,7 @@ impl Call {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),
             query: Query::try_from_uri(request.uri()).map(|Query(map)| map).unwrap_or_default(),
-            agent,
+            agent: text(headers, "user-agent").unwrap_or_default().trim().to_owned(),
             api,
             bearer: bearer(headers).map(str::to_owned),
             content: Content::read(request).await,

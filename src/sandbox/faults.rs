@@ -118,7 +118,13 @@ impl Fault {
             RetryAfter::Date => answer.with("Retry-After", &clock.http_date_in(wait)),
             RetryAfter::Nothing => answer,
             RetryAfter::Absurd => answer.with("Retry-After", &999_999_999),
-            RetryAfter::LimitHeaders => answer.with_limit(100, wait, 0),
+            // Spelled as observed; the day is not used up.
+            RetryAfter::LimitHeaders => answer
+                .with("X-RateLimit-Limit-Daily", &200_000)
+                .with("X-RateLimit-Daily-Remaining", &199_999)
+                .with("X-RateLimit-Interval-Milliseconds", &wait.as_millis())
+                .with("X-RateLimit-Max", &100)
+                .with("X-RateLimit-Remaining", &0),
         }
     }
 

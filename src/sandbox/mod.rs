@@ -45,11 +45,10 @@ pub use audit::{
 };
 pub use call::Step;
 pub use faults::{CATALOGUE, FaultKind};
-pub use options::{CLIENT_ID, CLIENT_SECRET, Options, Quota};
+pub use options::{CLIENT_ID, CLIENT_SECRET, Options};
 pub use plan::{FaultPlan, PlanError};
 pub use records::{Outcome, Via};
 pub use stored::{AccessLife, InstalledLocation, Presence, RefreshLife, SeedError, StoredPair};
-pub use tokens::company_of;
 
 use connection::Listener;
 use server::Shared;

@@ -24,22 +24,11 @@ pub struct Options {
     pub faults: FaultPlan,
     /// What codes, tokens, trace ids and shares of faults are drawn from. 0 by default.
     pub seed: u64,
-    /// The only client id and secret that are good. By default every pair is that is not empty.
-    pub credentials: Option<(String, String)>,
     /// How far the server's clock is ahead, in its `Date` header and its times. 0 by default.
     pub clock_offset: SignedDuration,
-    /// The agency of every sub-account for which `stored` and `installed` name none. By default
-    /// [`company_of`](super::company_of) settles it.
-    pub company: Option<String>,
-    /// The path of the reconnect endpoint, `/oauth/reconnect` by default.
-    pub reconnect_path: String,
-    /// A rate limit, shown in headers and enforced. None by default.
-    pub quota: Option<Quota>,
     /// How long a used refresh token gives the same pair again: 30 seconds by default, as
     /// documented.
     pub same_again: Duration,
-    /// How long an access token works, shown in whole seconds: 86,399 seconds by default.
-    pub access_life: Duration,
     /// Tokens that are known from the start. None by default.
     pub stored: Vec<StoredPair>,
     /// The locations of agencies, in the order in which they are listed. None by default: then an
@@ -54,27 +43,10 @@ impl Default for Options {
             latency: Duration::ZERO,
             faults: FaultPlan::default(),
             seed: 0,
-            credentials: None,
             clock_offset: SignedDuration::ZERO,
-            company: None,
-            reconnect_path: "/oauth/reconnect".into(),
-            quota: None,
             same_again: Duration::from_secs(30),
-            access_life: Duration::from_secs(86_399),
             stored: Vec::new(),
             installed: Vec::new(),
         }
     }
-}
-
-/// A limit on requests, shown in `X-RateLimit-*` headers on every answer and enforced with 429.
-///
-/// Documented are 100 requests in 10 seconds for an app in a location or company; the sandbox
-/// counts all requests together, in fixed windows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
-    /// How many requests a window lets through.
-    pub requests: u32,
-    /// How long a window is.
-    pub per: Duration,
 }

@@ -10,6 +10,9 @@ use super::records::Owner;
 use super::state::{Requested, State};
 use crate::installation::Scope;
 
+/// The path.
+pub(super) const PATH: &str = "/oauth/reconnect";
+
 /// Answers a reconnect.
 pub(super) fn answer(state: &mut State, call: &Call) -> Reply {
     state.note_step(call, Step::Reconnect);
@@ -20,9 +23,7 @@ pub(super) fn answer(state: &mut State, call: &Call) -> Reply {
 }
 
 fn issue(state: &mut State, asked: &Requested, fault: Option<&Fault>) -> Answer {
-    let Some(client) = state.accept(&asked.client, &asked.secret) else {
-        return answers::CLIENT_REFUSED.plain();
-    };
+    let client = state.client(&asked.client, Some(&asked.secret));
     let life = match fault {
         Some(fault) if matches!(fault.kind.effect, Effect::ShortCode) => {
             Duration::from_millis(fault.number)

@@ -162,8 +162,4 @@ impl Texts {
     pub(super) fn get(&self, number: Text) -> &str {
         &self.texts[number.0 as usize]
     }
-
-    pub(super) fn owned(&self, number: Option<Text>) -> Option<String> {
-        number.map(|number| self.get(number).to_owned())
-    }
 }

@@ -13,8 +13,7 @@ use futures::stream::{self, StreamExt};
 use tokio::sync::watch;
 
 use super::answers::{self, Answer, Delivery, Reply};
-use super::call::{self, Agent, Call, Step};
-use super::clock::micros;
+use super::call::{self, Call, Step};
 use super::connection::{Listener, Reset};
 use super::control::{self, lock};
 use super::records::RequestRow;
@@ -121,7 +120,7 @@ impl Drop for InFlight<'_> {
 
 /// Answers a request and notes what came of it.
 fn answer(state: &mut State, call: &Call) -> Reply {
-    let mut reply = within_quota(state, call);
+    let mut reply = route(state, call);
     reply.answer = reply.answer.traced(|| tokens::trace(state.options.seed, call.ordinal));
     if let Some(date) = state.clock.odd_date() {
         reply.answer = reply.answer.with("Date", &date);
@@ -133,27 +132,13 @@ fn answer(state: &mut State, call: &Call) -> Reply {
     reply
 }
 
-fn within_quota(state: &mut State, call: &Call) -> Reply {
-    let Some(quota) = state.options.quota else { return route(state, call) };
-    let number = state.clock.now() / micros(quota.per).max(1);
-    let used = if state.window.0 == number { state.window.1 + 1 } else { 1 };
-    state.window = (number, used);
-    let left = quota.requests.checked_sub(used);
-    let mut reply = match left {
-        Some(_) => route(state, call),
-        None => answers::TOO_MANY.plain().with("Retry-After", &1).into(),
-    };
-    reply.answer = reply.answer.with_limit(quota.requests, quota.per, left.unwrap_or(0));
-    reply
-}
-
 fn route(state: &mut State, call: &Call) -> Reply {
     // Cloudflare stands in front: observed.
-    if call.agent == Agent::Nameless {
+    if call.agent.is_empty() {
         return answers::BLOCKED.plain().into();
     }
     match (call.method.as_str(), call.path.as_str()) {
-        ("POST", path) if path == state.options.reconnect_path => reconnect::answer(state, call),
+        ("POST", reconnect::PATH) => reconnect::answer(state, call),
         ("POST", "/oauth/token") => token::answer(state, call),
         ("POST", agency::PATH | agency::PATH_V3) => agency::answer(state, call),
         ("GET", discover::PATH | discover::PATH_V3) => discover::answer(state, call),

@@ -34,8 +34,6 @@ pub(super) struct State {
     /// The companies of locations that stored tokens name.
     companies: HashMap<String, String>,
     progress: HashMap<Text, Progress>,
-    /// The window of the quota, and how many requests there were in it.
-    pub(super) window: (u64, u32),
     pub(super) in_flight: usize,
     pub(super) max_in_flight: usize,
     /// Counts the resets, so that a request from before one is not noted after it.
@@ -81,7 +79,6 @@ impl State {
             listed: HashMap::new(),
             companies: HashMap::new(),
             progress: HashMap::new(),
-            window: (0, 0),
             in_flight: 0,
             max_in_flight: 0,
             epoch: 0,
@@ -95,8 +92,8 @@ impl State {
     /// stored are as at the start.
     pub(super) fn reset(&mut self) {
         let fresh = Self::begin(std::mem::take(&mut self.options), self.clock);
-        let (in_flight, window, epoch) = (self.in_flight, self.window, self.epoch + 1);
-        *self = Self { in_flight, max_in_flight: in_flight, window, epoch, ..fresh };
+        let (in_flight, epoch) = (self.in_flight, self.epoch + 1);
+        *self = Self { in_flight, max_in_flight: in_flight, epoch, ..fresh };
     }
 
     /// Puts other faults in force, from their beginning.
@@ -151,11 +148,10 @@ impl State {
         }
     }
 
-    /// The agency of a location: as listed, as stored, the only one, or one of seven.
+    /// The agency of a location: as listed, as stored, or one of seven.
     pub(super) fn company_of(&self, location: &str) -> String {
         let listed = self.listed(location).map(|listed| &listed.company);
         let known = listed.or_else(|| self.companies.get(location));
-        let known = known.or(self.options.company.as_ref());
         known.cloned().unwrap_or_else(|| tokens::company_of(location))
     }
 
@@ -179,26 +175,22 @@ impl State {
         self.options.installed.iter().filter(move |listed| listed.company == company)
     }
 
-    /// The number of a client that sent this id and secret; none for a wrong pair.
-    pub(super) fn accept(&mut self, id: &str, secret: &str) -> Option<u32> {
-        let only = self.options.credentials.as_ref();
-        let good = only.is_none_or(|(good, key)| good == id && key == secret);
-        good.then(|| self.client(id, Some(secret)))
-    }
-
     /// The number of a client that sent this id and secret to use what belongs to that client; none
     /// where it may not. What belongs to nobody is for everybody.
     pub(super) fn act_as(&mut self, owner: Option<u32>, id: &str, secret: &str) -> Option<u32> {
-        let Some(number) = owner else { return self.accept(id, secret) };
+        let Some(number) = owner else { return Some(self.client(id, Some(secret))) };
         let client = &self.clients[number as usize];
         match &client.secret {
             Some(key) => (client.id == id && key == secret).then_some(number),
-            None if client.id == id || client.id == app_of(id) => self.accept(id, secret),
+            None if client.id == id || client.id == app_of(id) => {
+                Some(self.client(id, Some(secret)))
+            }
             None => None,
         }
     }
 
-    fn client(&mut self, id: &str, secret: Option<&str>) -> u32 {
+    /// The number of a client. Every id and secret are good.
+    pub(super) fn client(&mut self, id: &str, secret: Option<&str>) -> u32 {
         let same = |client: &Client| client.id == id && client.secret.as_deref() == secret;
         let position = self.clients.iter().position(same).unwrap_or_else(|| {
             self.clients.push(Client { id: id.to_owned(), secret: secret.map(str::to_owned) });
@@ -209,9 +201,7 @@ impl State {
 
     /// The client id that the tokens of this client name; none where it is not known.
     pub(super) fn client_id(&self, client: Option<u32>) -> Option<&str> {
-        let known = client.map(|number| &self.clients[number as usize].id);
-        let only = self.options.credentials.as_ref().map(|(id, _)| id);
-        known.or(only).map(String::as_str)
+        client.map(|number| &*self.clients[number as usize].id)
     }
 
     /// The position of a code or token with this text.
@@ -250,7 +240,7 @@ impl State {
             _ => Recipient::AsRequested,
         };
         let at = self.clock.now();
-        let expires = self.clock.utc(at).checked_add(self.options.access_life).ok();
+        let expires = self.clock.utc(at).checked_add(tokens::ACCESS_LIFE).ok();
         self.add(Pair {
             owner,
             source: Source::Issued(via, code),
@@ -295,7 +285,6 @@ impl State {
             holder: self.holder(pair),
             client: self.client_id(pair.owner.client),
             issued: self.clock.utc(pair.at).as_second(),
-            life: i64::try_from(self.options.access_life.as_secs()).unwrap_or(i64::MAX),
             serial: position,
         };
         claims.tokens(self.options.seed)

@@ -164,7 +164,7 @@ fn granted(state: &mut State, call: &Call, position: u32) -> Answer {
     let answer = recorded.fill(&[
         ("access", &tokens.access),
         ("refresh", &tokens.refresh),
-        ("life", &state.options.access_life.as_secs().to_string()),
+        ("life", &tokens::ACCESS_LIFE.as_secs().to_string()),
         ("refreshId", &tokens::refresh_id(seed, position)),
         ("scope", SCOPE),
         ("company", &tokens.holder.company),

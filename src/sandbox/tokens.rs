@@ -2,6 +2,7 @@
 //! of them need not be kept.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 
@@ -10,8 +11,11 @@ use crate::installation::Scope;
 /// The header of every token.
 const HEADER: &[u8] = br#"{"alg":"RS256","typ":"JWT"}"#;
 
-/// How long a refresh token says it lives: a year, in seconds.
-const REFRESH_LIFE: i64 = 31_536_000;
+/// How long an access token lives: a day less a second, as observed.
+pub(super) const ACCESS_LIFE: Duration = Duration::from_secs(86_399);
+
+/// How long a refresh token says it lives: a year, as documented.
+const REFRESH_LIFE: Duration = Duration::from_secs(31_536_000);
 
 /// What a number is drawn for: keeps the sequences apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,20 +69,18 @@ pub(super) struct Claims<'a> {
     pub(super) client: Option<&'a str>,
     /// Epoch seconds.
     pub(super) issued: i64,
-    /// How long the access token lives, in seconds.
-    pub(super) life: i64,
     pub(super) serial: u32,
 }
 
 impl Claims<'_> {
     /// The tokens: shaped like JWTs, signed by nobody.
     pub(super) fn tokens(self, seed: u64) -> Tokens {
-        let access = self.token(seed, Purpose::Access, self.life);
+        let access = self.token(seed, Purpose::Access, ACCESS_LIFE);
         let refresh = self.token(seed, Purpose::Refresh, REFRESH_LIFE);
         Tokens { holder: self.holder, access, refresh }
     }
 
-    fn token(&self, seed: u64, purpose: Purpose, life: i64) -> String {
+    fn token(&self, seed: u64, purpose: Purpose, life: Duration) -> String {
         let mut payload = serde_json::json!({
             "authClass": self.holder.scope().user_type(),
             "authClassId": self.holder.id(),
@@ -87,7 +89,7 @@ impl Claims<'_> {
             "channel": "OAUTH",
             "primaryAuthClassId": self.holder.id(),
             "iat": self.issued,
-            "exp": self.issued.saturating_add(life),
+            "exp": self.issued.saturating_add_unsigned(life.as_secs()),
         });
         if let (None, Some(map)) = (self.client, payload.as_object_mut()) {
             map.shift_remove("sourceId");
@@ -122,8 +124,8 @@ pub(super) fn user(seed: u64, id: &str) -> String {
     alphanumeric(&[seed, Purpose::User as u64, digest(id)])
 }
 
-/// The agency of a sub-account where the options name none: one of seven, settled by the id.
-pub fn company_of(location: &str) -> String {
+/// The agency of a sub-account of which nothing else is known: one of seven, settled by the id.
+pub(super) fn company_of(location: &str) -> String {
     alphanumeric(&[0xa6e, digest(location) % 7])
 }
 
