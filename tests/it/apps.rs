@@ -6,9 +6,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::{
-    recording::{Recording, Reply, Seen},
     schemas,
-    support::{CLIENT_ID, CLIENT_SECRET, Ran, Run, StandIn, Work, location},
+    support::{
+        CLIENT_ID, CLIENT_SECRET, Ran, Recording, Reply, Run, Seen, StandIn, Work, location,
+    },
 };
 
 const CRM: &str = "0123456789abcdef01234567-m1zzzzzz";

@@ -12,9 +12,9 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{
-    recording::{Book, Recording, Reply, Seen, whole},
-    support::{Nobody, Ran, StandIn, Witness, Work, location, locations, rows},
+use crate::support::{
+    Book, Nobody, Ran, Recording, Reply, Seen, StandIn, Witness, Work, location, locations, rows,
+    whole,
 };
 
 /// Installations, and the steps in which they heal.

@@ -7,10 +7,7 @@ use clap::ValueEnum;
 use ghl_reconnect::failure::Class;
 use serde_json::json;
 
-use crate::{
-    recording::{Recording, Reply},
-    support::{CLIENT_ID, Nobody, StandIn, Work, location, locations},
-};
+use crate::support::{CLIENT_ID, Nobody, Recording, Reply, StandIn, Work, location, locations};
 
 #[test]
 fn an_answer_that_nothing_knows_is_shown_once_with_the_row_that_teaches_it() {

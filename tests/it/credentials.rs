@@ -1,9 +1,6 @@
 //! Where the client id and secret come from, and what is refused.
 
-use crate::{
-    recording::Recording,
-    support::{CLIENT_ID, CLIENT_SECRET, Nobody, Run, StandIn, Work, locations},
-};
+use crate::support::{CLIENT_ID, CLIENT_SECRET, Nobody, Recording, Run, StandIn, Work, locations};
 
 const OTHER_ID: &str = "0123456789abcdef01234567-m1zzzzzz";
 const OTHER_SECRET: &str = "11111111-2222-4333-8444-555555555555";
@@ -198,7 +195,7 @@ fn a_proxy_of_the_environment_sees_nothing_of_a_loopback_address() {
 fn a_plain_answer_of_another_protocol_is_no_success() {
     let work = Work::new();
     let stand_in = Recording::answering(|_, _, _| {
-        crate::recording::Reply::Bytes(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec())
+        crate::support::Reply::Bytes(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec())
     });
     let list = work.file("list.csv", locations(1));
     let ran = work.run(list, &stand_in.url()).args(["--attempts", "1"]).go().expect(3);

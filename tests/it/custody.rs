@@ -20,9 +20,10 @@ use ghl_reconnect::{
 };
 use serde_json::json;
 
-use crate::{
-    durability::{inside, left},
-    support::{Ran, StandIn, Work, company, lines, location, wait_until},
+use crate::support::{
+    Ran, StandIn, Work, company,
+    in_process::{inside, left},
+    lines, location, wait_until,
 };
 
 /// How tokens come.

@@ -5,9 +5,8 @@ use std::fs;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::{
-    recording::{Recording, Reply, whole},
-    support::{CLIENT_ID, Nobody, Ran, StandIn, Work, location, locations, rows},
+use crate::support::{
+    CLIENT_ID, Nobody, Ran, Recording, Reply, StandIn, Work, location, locations, rows, whole,
 };
 
 /// The sections of escalation.md, without what stands before the first.

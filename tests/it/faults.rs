@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::{
-    recording::{Book, Recording, Reply, Seen, whole},
-    support::{Row, StandIn, Work, location, rows},
-};
+use crate::support::{Book, Recording, Reply, Row, Seen, StandIn, Work, location, rows, whole};
 
 /// A cell that a spreadsheet would run.
 fn is_formula(cell: &str) -> bool {

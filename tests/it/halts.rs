@@ -8,9 +8,8 @@ use std::{
 use ghl_reconnect::sandbox::Options;
 use serde_json::json;
 
-use crate::{
-    recording::{Recording, Reply, whole},
-    support::{Nobody, Ran, StandIn, Work, location, locations, start, wait_until},
+use crate::support::{
+    Nobody, Ran, Recording, Reply, StandIn, Work, location, locations, start, wait_until, whole,
 };
 
 /// Installations in the list of each test here.

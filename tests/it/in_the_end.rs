@@ -7,10 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::{
-    recording::{Recording, Reply, Seen, whole},
-    support::{Nobody, Work, company, location, locations},
-};
+use crate::support::{Nobody, Recording, Reply, Seen, Work, company, location, locations, whole};
 
 fn refresh_token(n: usize) -> String {
     format!("the-refresh-token-of-{n:06}")

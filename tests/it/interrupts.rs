@@ -137,35 +137,6 @@ fn forty_kills_lose_nothing() {
 }
 
 #[test]
-fn no_dead_code_is_presented_after_a_pause() {
-    let life = Duration::from_millis(600);
-    let stand_in = StandIn::with(Options {
-        code_life: life,
-        latency: Duration::from_millis(100),
-        ..Options::default()
-    });
-    let work = Work::undisturbed();
-    let list = work.file("list.csv", locations(120));
-    let child = start(work.run(list, &stand_in.url()).rate("150/s").command());
-    for round in 1..=3 {
-        wait_until("codes in hand", || stand_in.audit().codes.len() >= 20 * round);
-        signal(&child, "-STOP");
-        // The pause itself is what is tested: longer than any code lives.
-        std::thread::sleep(life + Duration::from_millis(200));
-        signal(&child, "-CONT");
-    }
-    let ran = work.end(child).expect(0);
-    ran.assert_sound(&stand_in);
-    let audit = stand_in.audit();
-    let dead: Vec<_> = audit
-        .presentations
-        .iter()
-        .filter(|seen| format!("{:?}", seen.outcome) == "Expired")
-        .collect();
-    assert!(dead.is_empty(), "{dead:?}");
-}
-
-#[test]
 fn a_terminal_that_goes_away_stops_nothing() {
     let (work, stand_in) = (Work::new(), slow(5));
     let list = work.file("list.csv", locations(40));
@@ -176,4 +147,15 @@ fn a_terminal_that_goes_away_stops_nothing() {
         Ran { code: 0, stdout: String::new(), stderr: String::new(), folder: work.path("run") };
     ran.assert_sound(&stand_in);
     assert_eq!(ran.count("recovered"), 40);
+}
+
+#[test]
+fn a_terminal_that_nobody_reads_holds_nothing_up() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let list = work.file("list.csv", locations(1000));
+    // More lines than a pipe holds, and nobody reads them before the end.
+    let mut child = start(work.run(list, &stand_in.url()).arg("-v").command());
+    wait_until("the end", || child.try_wait().unwrap().is_some());
+    let ran = work.end(child).expect(0);
+    assert_eq!(ran.count("recovered"), 1000);
 }

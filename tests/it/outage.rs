@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use ghl_reconnect::sandbox::Options;
 use serde_json::json;
 
-use crate::{
-    recording::{Recording, Reply, whole},
-    support::{StandIn, Witness, Work, location, locations, start, wait_until},
+use crate::support::{
+    Recording, Reply, StandIn, Witness, Work, location, locations, start, wait_until, whole,
 };
 
 const COUNT: usize = 120;

@@ -14,9 +14,8 @@ use std::{
 use ghl_reconnect::sandbox::{CATALOGUE, Options, Outcome, Step};
 use serde_json::json;
 
-use crate::{
-    recording::{Recording, Reply, whole},
-    support::{Ran, StandIn, Work, location, locations, wait_until},
+use crate::support::{
+    Ran, Recording, Reply, StandIn, Work, location, locations, wait_until, whole,
 };
 
 /// What a fault means for the installation that meets it.

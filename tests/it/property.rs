@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, fs, process::Stdio, time::Duration};
 
-use ghl_reconnect::{
-    event::Event,
-    journal::state::{Outcome, RunState},
-    sandbox::Options,
-};
+use ghl_reconnect::sandbox::Options;
 use proptest::{prelude::*, sample::select, test_runner::Config};
 use serde_json::json;
 
@@ -165,58 +161,5 @@ proptest! {
         prop_assert_eq!(ran.code, 0, "{}", ran.stderr);
         ran.assert_sound_after_kills(&stand_in);
         prop_assert_eq!(recovered(&ran), (0..COUNT).map(location).collect::<Vec<_>>());
-    }
-}
-
-/// Each installation with how it stands, as a text that can be compared.
-fn state_of(journal: &std::path::Path) -> Vec<String> {
-    let ledger = RunState::read(journal, |_| {}).unwrap();
-    let outcomes = ledger.outcomes(journal).unwrap();
-    outcomes
-        .map(|item| item.unwrap())
-        .map(|(listed, outcome)| format!("{}: {outcome:?}", listed.row))
-        .collect()
-}
-
-#[test]
-fn any_prefix_of_a_journal_tells_a_prefix_of_the_state() {
-    let faults = json!({location(1): ["server_error"], location(3): ["not_installed"]});
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
-    let list = work.file("list.csv", locations(5));
-    let ran = work.run(list, &stand_in.url()).go().expect(1);
-    let journal = fs::read(ran.file("journal.jsonl")).unwrap();
-    let prefix = work.path("prefix.jsonl");
-    let mut whole_lines = Vec::new();
-    let mut settled: BTreeMap<u32, String> = BTreeMap::new();
-    for length in 0..=journal.len() {
-        fs::write(&prefix, &journal[..length]).unwrap();
-        let Some(end) = journal[..length].iter().rposition(|byte| *byte == b'\n') else {
-            assert!(RunState::read(&prefix, |_| {}).is_err(), "nothing whole in {length} bytes");
-            continue;
-        };
-        let state = state_of(&prefix);
-        if end + 1 == length {
-            whole_lines.clone_from(&state);
-            remember_settled(&prefix, &mut settled);
-        }
-        assert_eq!(state, whole_lines, "a torn line changes nothing at {length}");
-    }
-    assert_eq!(settled.len(), 5);
-    assert_eq!(state_of(&ran.file("journal.jsonl")), whole_lines);
-}
-
-/// What is settled once stays as it is.
-fn remember_settled(journal: &std::path::Path, settled: &mut BTreeMap<u32, String>) {
-    let mut events = 0;
-    let ledger = RunState::read(journal, |_: &Event| events += 1).unwrap();
-    assert!(events > 0);
-    for item in ledger.outcomes(journal).unwrap() {
-        let (listed, outcome) = item.unwrap();
-        if matches!(outcome, Outcome::NotAttempted(_)) {
-            assert!(!settled.contains_key(&listed.row), "row {} came loose", listed.row);
-            continue;
-        }
-        let told = format!("{outcome:?}");
-        assert_eq!(settled.entry(listed.row).or_insert_with(|| told.clone()), &told);
     }
 }

@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::{
-    recording::Recording,
-    support::{CLIENT_ID, Ran, StandIn, Work, company, location},
-};
+use crate::support::{CLIENT_ID, Ran, Recording, StandIn, Work, company, location};
 
 /// Every tenth installation is an agency's.
 fn mixed_list(count: usize) -> String {

@@ -1,15 +1,15 @@
 //! What may not get out, and what may not come in: secrets in what a server says, tokens of a list
 //! under odd names, tokens whose claims name somebody else.
 
+use std::{fs, io::Write, process::Stdio, time::Duration};
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ghl_reconnect::{exit::Exit, sandbox::Options};
 use serde_json::{Value, json};
 
-use crate::{
-    recording::{Recording, Reply, whole},
-    support::{
-        CLIENT_ID, CLIENT_SECRET, Ran, StandIn, Witness, Work, company, entries, location,
-        locations,
-    },
+use crate::support::{
+    CLIENT_ID, CLIENT_SECRET, Ran, Recording, Reply, StandIn, Witness, Work, company, entries,
+    in_process::left, location, locations, wait_until, whole,
 };
 
 const OTHER_APP: &str = "76c1a6f5e4b0a1b2c3d4e5f6-m1abcdef";
@@ -228,5 +228,40 @@ fn a_leak_is_cut_out_of_all_that_is_said_of_it() {
         }
         assert_eq!(ran.summary()["exit_code"], 5);
         assert!(ran.summary()["leaks"].as_array().unwrap().contains(&"summary.json".into()));
+    }
+}
+
+#[test]
+fn a_secret_in_a_file_sets_the_file_aside() {
+    for leaky in ["client secret", "token", "token in base64"] {
+        let stand_in =
+            StandIn::with(Options { latency: Duration::from_millis(20), ..Options::default() });
+        let work = Work::new();
+        let list = work.file("list.csv", locations(30));
+        let mut command = work.run(list, &stand_in.url()).args(["--concurrency", "2"]).command();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = child.spawn().unwrap();
+        wait_until("the first tokens", || !stand_in.audit().grants.is_empty());
+        let token = stand_in.audit().grants[0].access_token.clone();
+        let secret = match leaky {
+            "client secret" => CLIENT_SECRET.to_owned(),
+            "token" => token,
+            _ => {
+                use base64::{Engine, engine::general_purpose::STANDARD};
+                STANDARD.encode(token)
+            }
+        };
+        let log = work.path("run").join("run.log");
+        let mut log = fs::OpenOptions::new().append(true).open(log).unwrap();
+        writeln!(log, "somebody noted {secret} here").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(5), "{leaky}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("run.log"), "{said}");
+        assert!(!said.contains(&secret), "{said}");
+        let is_there = |name: &str| work.path("run").join(name).exists();
+        assert!(!is_there("run.log") && is_there("run.log.leaked"));
+        let summary = left(&work, Exit::Bug).summary();
+        assert_eq!((&summary["exit_code"], &summary["leaks"][0]), (&json!(5), &json!("run.log")));
     }
 }

@@ -4,9 +4,8 @@ use std::{fs, process::Stdio, thread, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::{
-    recording::{Recording, Reply},
-    support::{Ran, StandIn, Work, entries, location, locations, wait_until},
+use crate::support::{
+    Ran, Recording, Reply, StandIn, Work, entries, location, locations, wait_until,
 };
 
 fn status(work: &Work, folder: &str, args: &[&str]) -> Ran {

@@ -10,10 +10,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::{
-    recording::{Book, Recording, Reply, Seen, whole},
-    support::{Work, location},
-};
+use crate::support::{Book, Recording, Reply, Seen, Work, location, whole};
 
 const COUNT: usize = 120;
 

@@ -7,9 +7,8 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{
-    recording::Recording,
-    support::{CLIENT_ID, Ran, StandIn, Work, company, fixture, location, locations, program},
+use crate::support::{
+    CLIENT_ID, Ran, Recording, StandIn, Work, company, fixture, location, locations, program,
 };
 
 const COMMANDS: [&str; 7] = ["run", "resume", "check", "report", "sandbox", "completions", "man"];

@@ -18,11 +18,9 @@ use ghl_reconnect::{
 };
 use serde_json::json;
 
-use crate::{
-    durability::inside,
-    support::{
-        Ran, Run, StandIn, Work, entries, location, locations, sealed, unsealed, wait_until,
-    },
+use crate::support::{
+    Ran, Run, StandIn, Work, entries, in_process::inside, location, locations, sealed, unsealed,
+    wait_until,
 };
 
 /// A run of four, of which one failed; the sandbox is good after it.

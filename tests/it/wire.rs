@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    recording::{Book, Recording, Reply, Seen, whole},
-    support::{CLIENT_ID, CLIENT_SECRET, Ran, Work, company, entries, location, locations},
+use crate::support::{
+    Book, CLIENT_ID, CLIENT_SECRET, Ran, Recording, Reply, Seen, Work, company, entries, location,
+    locations, whole,
 };
 
 /// A run over a sub-account that has an agency and over an agency; the requests of each.

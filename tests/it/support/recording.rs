@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{Testimony, Witness};
+use super::{Testimony, Witness};
 
 /// One request as it came.
 #[derive(Clone, Debug)]

@@ -1,0 +1,211 @@
+//! Files of a run that were cut, or are missing.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Stdio, time::Duration};
+
+use ghl_reconnect::{
+    event::Event,
+    exit::Exit,
+    journal::{
+        disk::Disk,
+        state::{Outcome, RunState},
+    },
+    sandbox::Options,
+};
+use serde_json::json;
+
+use crate::support::{
+    StandIn, Work,
+    in_process::{converge, left, resume, run},
+    location, locations, wait_until,
+};
+
+/// A finished run of two installations with all of its files.
+fn finished_run(work: &Work, stand_in: &StandIn) -> (PathBuf, Vec<(PathBuf, Vec<u8>)>) {
+    let list = work.file("list.csv", locations(2));
+    assert_eq!(run(work, &list, stand_in, Disk::default()), Exit::Recovered);
+    let files = fs::read_dir(work.path("run")).unwrap().map(|entry| {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        (path, bytes)
+    });
+    (list, files.collect())
+}
+
+fn restore(files: &[(PathBuf, Vec<u8>)], cut: &str, length: usize) {
+    for (path, bytes) in files {
+        let length = if path.ends_with(cut) { length } else { bytes.len() };
+        fs::write(path, &bytes[..length]).unwrap();
+    }
+}
+
+fn length_of(files: &[(PathBuf, Vec<u8>)], name: &str) -> usize {
+    files.iter().find(|(path, _)| path.ends_with(name)).unwrap().1.len()
+}
+
+#[test]
+fn a_journal_cut_at_any_byte_is_gone_on_with() {
+    let (work, stand_in) = (Work::in_memory(), StandIn::good());
+    let (list, files) = finished_run(&work, &stand_in);
+    for length in 0..=length_of(&files, "journal.jsonl") {
+        restore(&files, "journal.jsonl", length);
+        assert_eq!(resume(&work, &stand_in), Exit::Recovered, "cut at {length}");
+        if length % 97 == 0 {
+            left(&work, Exit::Recovered).assert_sound_after_kills(&stand_in);
+        }
+    }
+    converge(&work, &list, &stand_in, 2);
+    assert_eq!(stand_in.audit().grants.len(), 2, "the tokens were there all the time");
+}
+
+#[test]
+fn a_token_file_cut_at_any_byte_is_made_whole_again() {
+    let (work, stand_in) = (Work::in_memory(), StandIn::good());
+    let (_, files) = finished_run(&work, &stand_in);
+    let length = length_of(&files, "tokens.jsonl");
+    for cut in 0..=length {
+        restore(&files, "tokens.jsonl", cut);
+        assert_eq!(resume(&work, &stand_in), Exit::Recovered, "cut at {cut}");
+        let tokens = fs::read_to_string(work.path("run/tokens.jsonl")).unwrap();
+        assert_eq!(tokens.lines().count(), 2, "cut at {cut}");
+        if cut % 97 == 0 {
+            let ran = left(&work, Exit::Recovered);
+            assert_eq!(ran.tokens().len(), 2, "cut at {cut}");
+            assert_eq!(ran.count("recovered"), 2, "cut at {cut}");
+        }
+    }
+    assert!(stand_in.audit().codes_presented_twice().is_empty());
+}
+
+#[test]
+fn damage_in_the_middle_is_refused_and_nothing_is_sent() {
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let (_, files) = finished_run(&work, &stand_in);
+    let calls = stand_in.requests();
+    for (path, bytes) in files.iter().filter(|(path, _)| path.ends_with("journal.jsonl")) {
+        let mut bytes = bytes.clone();
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 3].copy_from_slice(b"\n{\n");
+        fs::write(path, &bytes).unwrap();
+        let ran = work.resume(&stand_in.url()).go().expect(4);
+        assert!(ran.stderr.contains("damaged"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("line "), "{}", ran.stderr);
+        assert_eq!(&fs::read(path).unwrap(), &bytes, "nothing was changed");
+    }
+    assert_eq!(stand_in.requests(), calls);
+}
+
+#[test]
+fn a_missing_token_file_is_refused_and_nothing_is_sent() {
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    finished_run(&work, &stand_in);
+    let calls = stand_in.requests();
+    fs::remove_file(work.path("run").join("tokens.jsonl")).unwrap();
+    let ran = work.resume(&stand_in.url()).go().expect(4);
+    assert!(ran.stderr.contains("tokens.jsonl is missing"), "{}", ran.stderr);
+    assert_eq!(stand_in.requests(), calls);
+}
+
+#[test]
+fn a_missing_journal_is_refused_and_nothing_is_sent() {
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    finished_run(&work, &stand_in);
+    let calls = stand_in.requests();
+    fs::remove_file(work.path("run").join("journal.jsonl")).unwrap();
+    for command in ["resume", "report"] {
+        let run = work.path("run");
+        let ran = work.program([command.as_ref(), run.as_os_str()]).credentials().go().expect(4);
+        assert!(ran.stderr.contains("journal.jsonl; put it back"), "{}", ran.stderr);
+    }
+    assert!(!work.path("run").join("journal.jsonl").exists());
+    assert_eq!(stand_in.requests(), calls);
+}
+
+#[test]
+fn a_report_without_the_tokens_says_so_and_makes_no_file() {
+    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    finished_run(&work, &stand_in);
+    let tokens = work.path("run").join("tokens.jsonl");
+    fs::remove_file(&tokens).unwrap();
+    let run = work.path("run");
+    let ran = work.program(["report".as_ref(), run.as_os_str()]).go().expect(0);
+    assert!(ran.stderr.contains("tokens.jsonl is missing"), "{}", ran.stderr);
+    assert!(!tokens.exists());
+    // The way that the refusal to resume names: an empty file in its place asks for all anew.
+    fs::write(&tokens, "").unwrap();
+    let ran = work.resume(&stand_in.url()).go().expect(0);
+    assert_eq!(ran.tokens().len(), 2);
+    ran.assert_sound_after_kills(&stand_in);
+}
+
+#[test]
+fn tokens_that_somebody_else_cuts_meanwhile_are_noticed() {
+    let stand_in =
+        StandIn::with(Options { latency: Duration::from_millis(20), ..Options::default() });
+    let work = Work::new();
+    let list = work.file("list.csv", locations(60));
+    let mut command = work.run(list, &stand_in.url()).command();
+    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
+    let tokens = work.path("run").join("tokens.jsonl");
+    fs::OpenOptions::new().write(true).truncate(true).open(tokens).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("somebody else has changed the file"), "{said}");
+    let ran = work.resume(&stand_in.url()).go().expect(0);
+    ran.assert_sound_after_kills(&stand_in);
+    assert_eq!(ran.count("recovered"), 60);
+}
+
+/// Each installation with how it stands, as a text that can be compared.
+fn state_of(journal: &std::path::Path) -> Vec<String> {
+    let ledger = RunState::read(journal, |_| {}).unwrap();
+    let outcomes = ledger.outcomes(journal).unwrap();
+    outcomes
+        .map(|item| item.unwrap())
+        .map(|(listed, outcome)| format!("{}: {outcome:?}", listed.row))
+        .collect()
+}
+
+#[test]
+fn any_prefix_of_a_journal_tells_a_prefix_of_the_state() {
+    let faults = json!({location(1): ["server_error"], location(3): ["not_installed"]});
+    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let list = work.file("list.csv", locations(5));
+    let ran = work.run(list, &stand_in.url()).go().expect(1);
+    let journal = fs::read(ran.file("journal.jsonl")).unwrap();
+    let prefix = work.path("prefix.jsonl");
+    let mut whole_lines = Vec::new();
+    let mut settled: BTreeMap<u32, String> = BTreeMap::new();
+    for length in 0..=journal.len() {
+        fs::write(&prefix, &journal[..length]).unwrap();
+        let Some(end) = journal[..length].iter().rposition(|byte| *byte == b'\n') else {
+            assert!(RunState::read(&prefix, |_| {}).is_err(), "nothing whole in {length} bytes");
+            continue;
+        };
+        let state = state_of(&prefix);
+        if end + 1 == length {
+            whole_lines.clone_from(&state);
+            remember_settled(&prefix, &mut settled);
+        }
+        assert_eq!(state, whole_lines, "a torn line changes nothing at {length}");
+    }
+    assert_eq!(settled.len(), 5);
+    assert_eq!(state_of(&ran.file("journal.jsonl")), whole_lines);
+}
+
+/// What is settled once stays as it is.
+fn remember_settled(journal: &std::path::Path, settled: &mut BTreeMap<u32, String>) {
+    let mut events = 0;
+    let ledger = RunState::read(journal, |_: &Event| events += 1).unwrap();
+    assert!(events > 0);
+    for item in ledger.outcomes(journal).unwrap() {
+        let (listed, outcome) = item.unwrap();
+        if matches!(outcome, Outcome::NotAttempted(_)) {
+            assert!(!settled.contains_key(&listed.row), "row {} came loose", listed.row);
+            continue;
+        }
+        let told = format!("{outcome:?}");
+        assert_eq!(settled.entry(listed.row).or_insert_with(|| told.clone()), &told);
+    }
+}

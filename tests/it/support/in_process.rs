@@ -1,0 +1,97 @@
+//! The program inside the test, on a disk of the test's making.
+
+use std::{fs, io, path::Path};
+
+use clap::Parser;
+use ghl_reconnect::{
+    commands::{self, Console},
+    exit::Exit,
+    journal::disk::Disk,
+    settings::args::{Cli, Command},
+    terminal::progress::{Colors, Verbosity},
+};
+
+use super::{CLIENT_ID, CLIENT_SECRET, Ran, StandIn, Work};
+
+const QUIET: Console = Console { verbosity: Verbosity::Quiet, colors: Colors::Off };
+
+/// The program inside the test, on a disk of the test's making. The test must have its work
+/// directory undisturbed: a process that another test starts at this moment holds, until it is the
+/// other program, a copy of every file that is open here, locks included.
+pub(crate) fn inside(work: &Work, words: &[&str], stand_in: &StandIn, disk: Disk) -> Exit {
+    let env = format!("GHL_CLIENT_ID={CLIENT_ID}\nGHL_CLIENT_SECRET={CLIENT_SECRET}\n");
+    let env = work.file("env", env);
+    let url = stand_in.url();
+    let run = work.path("run");
+    let mut args: Vec<&str> = vec!["ghl-reconnect"];
+    args.extend(words);
+    args.extend(["--base-url", &url, "--rate", "unlimited", "--yes", "--env-file"]);
+    args.push(env.to_str().unwrap());
+    if words[0] == "run" {
+        args.extend(["--out", run.to_str().unwrap()]);
+    }
+    let ended = match &Cli::parse_from(args).command {
+        Command::Run(args) => commands::run::run(args, QUIET, disk),
+        Command::Resume(args) => commands::resume::resume(args, QUIET, disk),
+        other => panic!("not of this test: {other:?}"),
+    };
+    ended.unwrap_or_else(|fault| fault.exit)
+}
+
+pub(crate) fn left(work: &Work, exit: Exit) -> Ran {
+    let (stdout, stderr) = Default::default();
+    Ran { code: exit.code().into(), stdout, stderr, folder: work.path("run") }
+}
+
+pub(crate) fn resume(work: &Work, stand_in: &StandIn) -> Exit {
+    inside(work, &["resume", work.path("run").to_str().unwrap()], stand_in, Disk::default())
+}
+
+pub(crate) fn run(work: &Work, list: &Path, stand_in: &StandIn, disk: Disk) -> Exit {
+    // Inside the tests, the memory of recoveries is that of whoever runs them.
+    inside(work, &["run", "--again", list.to_str().unwrap()], stand_in, disk)
+}
+
+/// Goes on with whatever is there until all is recovered, and checks the end.
+#[track_caller]
+pub(crate) fn converge(work: &Work, list: &Path, stand_in: &StandIn, count: usize) -> Ran {
+    let has_begun = work.path("run").join(".lock").exists();
+    let mut exit = if has_begun { resume(work, stand_in) } else { run_anew(work, list, stand_in) };
+    if exit != Exit::Recovered {
+        // A folder in which not even the first line came to rest has nothing to go on with.
+        exit = run_anew(work, list, stand_in);
+    }
+    let ran = left(work, exit).expect(0);
+    ran.assert_sound_after_kills(stand_in);
+    assert_eq!(ran.count("recovered"), count);
+    ran
+}
+
+fn run_anew(work: &Work, list: &Path, stand_in: &StandIn) -> Exit {
+    assert!(fs::read(work.path("run").join("tokens.jsonl")).unwrap_or_default().is_empty());
+    let _ = fs::remove_dir_all(work.path("run"));
+    run(work, list, stand_in, Disk::default())
+}
+
+pub(crate) fn broken() -> io::Error {
+    io::Error::other("the disk was made to fail")
+}
+
+pub(crate) fn whole_lines(path: &Path, with: &str) -> usize {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.split_inclusive('\n').filter(|line| line.ends_with('\n') && line.contains(with)).count()
+}
+
+/// `run` inside the test, on a disk of the test's making.
+pub(crate) fn run_on(work: &Work, list: &str, url: &str, disk: Disk, more: &[&str]) -> Exit {
+    let env = format!("GHL_CLIENT_ID={CLIENT_ID}\nGHL_CLIENT_SECRET={CLIENT_SECRET}\n");
+    let (list, env) = (work.file("list.csv", list), work.file("env", env));
+    let out = work.path("run");
+    let paths = [&list, &env, &out].map(|path| path.to_str().unwrap());
+    let mut args =
+        vec!["ghl-reconnect", "run", paths[0], "--env-file", paths[1], "--out", paths[2]];
+    args.extend(["--base-url", url, "--yes"]);
+    args.extend(more);
+    let Command::Run(args) = Cli::parse_from(args).command else { panic!("it is a run") };
+    commands::run::run(&args, QUIET, disk).unwrap_or_else(|fault| fault.exit)
+}
