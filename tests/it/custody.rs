@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     fs,
     path::Path,
-    process::Stdio,
     sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
@@ -23,7 +22,7 @@ use serde_json::json;
 use crate::support::{
     Ran, StandIn, Work, company,
     in_process::{inside, left},
-    lines, location, wait_until,
+    lines, location, start_silent, wait_until,
 };
 
 /// How tokens come.
@@ -57,10 +56,7 @@ struct World {
 
 impl World {
     fn new(route: Route, count: usize, seed: u64, latency_ms: u64) -> Self {
-        Self::in_work(Work::new(), route, count, seed, latency_ms)
-    }
-
-    fn in_work(work: Work, route: Route, count: usize, seed: u64, latency_ms: u64) -> Self {
+        let work = Work::new();
         let agency_token = "the-access-token-of-the-one-agency";
         let refresh_token = |n: usize| format!("the-refresh-token-of-{n:06}");
         let agency = StoredPair::new(Scope::Company, company(1));
@@ -107,9 +103,7 @@ impl World {
     fn kill(&self, most: usize, random: &mut fastrand::Rng) -> usize {
         let mut kills = 0;
         while kills < most {
-            let mut command = self.command().command();
-            let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            let mut child = silent.spawn().unwrap();
+            let mut child = start_silent(self.command().command());
             let until = self.stand_in.requests() + random.usize(0..40);
             let mut has_ended = false;
             wait_until("some progress", || {
@@ -191,7 +185,7 @@ struct Durable {
 /// Takes the power away at an operation of the disk: nothing that is not synced by then is there
 /// afterwards. Goes on to the end.
 fn power_cut(route: Route, count: usize, at: usize, seed: u64) -> Figures {
-    let world = World::in_work(Work::in_memory(), route, count, seed, 10);
+    let world = World::new(route, count, seed, 10);
     let run = world.work.path("run");
     let (let_go, hanging) = mpsc::channel::<()>();
     let hanging = Arc::new(Mutex::new(hanging));
@@ -222,9 +216,9 @@ fn power_cut(route: Route, count: usize, at: usize, seed: u64) -> Figures {
             Ok(())
         })
     };
-    // It works in this process, and so beside what other tests remember in the state folder.
-    let run_anyway = ["run", &world.list, "--again"];
-    let words: Vec<&str> = run_anyway.into_iter().chain(world.options()).collect();
+    let unpaced = ["--rate", "unlimited"];
+    let first = ["run", &world.list];
+    let words: Vec<&str> = first.into_iter().chain(unpaced).chain(world.options()).collect();
     let disk = disk.with_patience(Duration::from_millis(300));
     let exit = inside(&world.work, &words, &world.stand_in, disk);
     drop(let_go);
@@ -242,7 +236,7 @@ fn power_cut(route: Route, count: usize, at: usize, seed: u64) -> Figures {
             fs::remove_file(place).unwrap();
         }
         let resume = ["resume", run.to_str().unwrap(), "--retry-failed"];
-        let words: Vec<&str> = resume.into_iter().chain(world.options()).collect();
+        let words: Vec<&str> = resume.into_iter().chain(unpaced).chain(world.options()).collect();
         inside(&world.work, &words, &world.stand_in, Disk::default());
     }
     let ran = Ran { code: 0, ..left(&world.work, exit) };

@@ -1,6 +1,13 @@
 //! Files of a run that were cut, or are missing.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    time::Duration,
+};
+
+use fastrand::Rng;
 
 use ghl_reconnect::{
     event::Event,
@@ -8,6 +15,7 @@ use ghl_reconnect::{
     journal::{
         disk::Disk,
         state::{Outcome, RunState},
+        tokens,
     },
     sandbox::Options,
 };
@@ -16,7 +24,7 @@ use serde_json::json;
 use crate::support::{
     StandIn, Work,
     in_process::{converge, left, resume, run},
-    location, locations, wait_until,
+    location, locations, start, wait_until,
 };
 
 /// A finished run of two installations with all of its files.
@@ -38,18 +46,27 @@ fn restore(files: &[(PathBuf, Vec<u8>)], cut: &str, length: usize) {
     }
 }
 
-fn length_of(files: &[(PathBuf, Vec<u8>)], name: &str) -> usize {
-    files.iter().find(|(path, _)| path.ends_with(name)).unwrap().1.len()
+fn bytes_of<'a>(files: &'a [(PathBuf, Vec<u8>)], name: &str) -> &'a [u8] {
+    &files.iter().find(|(path, _)| path.ends_with(name)).unwrap().1
+}
+
+/// Where a file is cut for the program: at the ends of its lines, a byte before and a byte after them,
+/// and at some places between.
+fn places(bytes: &[u8], some: usize) -> BTreeSet<usize> {
+    let ends = memchr::memchr_iter(b'\n', bytes).flat_map(|at| [at, at + 1, at + 2]);
+    let mut random = Rng::with_seed(20_261_124);
+    let between = std::iter::repeat_with(|| random.usize(..bytes.len())).take(some);
+    ends.chain(between).chain([0, 1]).filter(|at| *at <= bytes.len()).collect()
 }
 
 #[test]
-fn a_journal_cut_at_any_byte_is_gone_on_with() {
-    let (work, stand_in) = (Work::in_memory(), StandIn::good());
+fn a_run_whose_journal_was_cut_is_resumed_without_a_call() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
     let (list, files) = finished_run(&work, &stand_in);
-    for length in 0..=length_of(&files, "journal.jsonl") {
+    for (number, length) in places(bytes_of(&files, "journal.jsonl"), 50).into_iter().enumerate() {
         restore(&files, "journal.jsonl", length);
         assert_eq!(resume(&work, &stand_in), Exit::Recovered, "cut at {length}");
-        if length % 97 == 0 {
+        if number % 8 == 0 {
             left(&work, Exit::Recovered).assert_sound_after_kills(&stand_in);
         }
     }
@@ -58,27 +75,42 @@ fn a_journal_cut_at_any_byte_is_gone_on_with() {
 }
 
 #[test]
-fn a_token_file_cut_at_any_byte_is_made_whole_again() {
-    let (work, stand_in) = (Work::in_memory(), StandIn::good());
+fn a_token_file_that_was_cut_is_made_whole_again() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
     let (_, files) = finished_run(&work, &stand_in);
-    let length = length_of(&files, "tokens.jsonl");
-    for cut in 0..=length {
+    for (number, cut) in places(bytes_of(&files, "tokens.jsonl"), 50).into_iter().enumerate() {
         restore(&files, "tokens.jsonl", cut);
         assert_eq!(resume(&work, &stand_in), Exit::Recovered, "cut at {cut}");
-        let tokens = fs::read_to_string(work.path("run/tokens.jsonl")).unwrap();
-        assert_eq!(tokens.lines().count(), 2, "cut at {cut}");
-        if cut % 97 == 0 {
-            let ran = left(&work, Exit::Recovered);
-            assert_eq!(ran.tokens().len(), 2, "cut at {cut}");
-            assert_eq!(ran.count("recovered"), 2, "cut at {cut}");
+        let ran = left(&work, Exit::Recovered);
+        assert_eq!(ran.tokens().len(), 2, "cut at {cut}");
+        assert_eq!(ran.count("recovered"), 2, "cut at {cut}");
+        if number % 8 == 0 {
+            ran.assert_books_balance();
         }
     }
     assert!(stand_in.audit().codes_presented_twice().is_empty());
 }
 
 #[test]
+fn any_prefix_of_a_token_file_holds_its_whole_lines_and_nothing_of_a_torn_one() {
+    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (_, files) = finished_run(&work, &stand_in);
+    let state = RunState::read(&work.path("run/journal.jsonl"), |_| {}).unwrap();
+    let bytes = bytes_of(&files, "tokens.jsonl");
+    let prefix = work.path("prefix.jsonl");
+    for length in 0..=bytes.len() {
+        fs::write(&prefix, &bytes[..length]).unwrap();
+        let whole = memchr::memchr_iter(b'\n', &bytes[..length]).count();
+        let found = tokens::on_disk(&prefix, state.prints()).unwrap();
+        assert_eq!((found.lines, found.pairs.len()), (whole, whole), "{length} bytes");
+        assert_eq!(state.count_good(&found.pairs), whole, "{length} bytes");
+        assert_eq!(tokens::damaged(&prefix, &state).unwrap(), [0; 0], "{length} bytes");
+    }
+}
+
+#[test]
 fn damage_in_the_middle_is_refused_and_nothing_is_sent() {
-    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let (work, stand_in) = (Work::new(), StandIn::good());
     let (_, files) = finished_run(&work, &stand_in);
     let calls = stand_in.requests();
     for (path, bytes) in files.iter().filter(|(path, _)| path.ends_with("journal.jsonl")) {
@@ -96,7 +128,7 @@ fn damage_in_the_middle_is_refused_and_nothing_is_sent() {
 
 #[test]
 fn a_missing_token_file_is_refused_and_nothing_is_sent() {
-    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let (work, stand_in) = (Work::new(), StandIn::good());
     finished_run(&work, &stand_in);
     let calls = stand_in.requests();
     fs::remove_file(work.path("run").join("tokens.jsonl")).unwrap();
@@ -107,7 +139,7 @@ fn a_missing_token_file_is_refused_and_nothing_is_sent() {
 
 #[test]
 fn a_missing_journal_is_refused_and_nothing_is_sent() {
-    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let (work, stand_in) = (Work::new(), StandIn::good());
     finished_run(&work, &stand_in);
     let calls = stand_in.requests();
     fs::remove_file(work.path("run").join("journal.jsonl")).unwrap();
@@ -122,7 +154,7 @@ fn a_missing_journal_is_refused_and_nothing_is_sent() {
 
 #[test]
 fn a_report_without_the_tokens_says_so_and_makes_no_file() {
-    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let (work, stand_in) = (Work::new(), StandIn::good());
     finished_run(&work, &stand_in);
     let tokens = work.path("run").join("tokens.jsonl");
     fs::remove_file(&tokens).unwrap();
@@ -143,8 +175,7 @@ fn tokens_that_somebody_else_cuts_meanwhile_are_noticed() {
         StandIn::with(Options { latency: Duration::from_millis(20), ..Options::default() });
     let work = Work::new();
     let list = work.file("list.csv", locations(60));
-    let mut command = work.run(list, &stand_in.url()).command();
-    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = start(work.run(list, &stand_in.url()).command());
     wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
     let tokens = work.path("run").join("tokens.jsonl");
     fs::OpenOptions::new().write(true).truncate(true).open(tokens).unwrap();
@@ -169,9 +200,9 @@ fn state_of(journal: &std::path::Path) -> Vec<String> {
 
 #[test]
 fn any_prefix_of_a_journal_tells_a_prefix_of_the_state() {
-    let faults = json!({location(1): ["server_error"], location(3): ["not_installed"]});
+    let faults = json!({location(1): ["server_error"], location(2): ["not_installed"]});
     let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
-    let list = work.file("list.csv", locations(5));
+    let list = work.file("list.csv", locations(3));
     let ran = work.run(list, &stand_in.url()).go().expect(1);
     let journal = fs::read(ran.file("journal.jsonl")).unwrap();
     let prefix = work.path("prefix.jsonl");
@@ -190,7 +221,7 @@ fn any_prefix_of_a_journal_tells_a_prefix_of_the_state() {
         }
         assert_eq!(state, whole_lines, "a torn line changes nothing at {length}");
     }
-    assert_eq!(settled.len(), 5);
+    assert_eq!(settled.len(), 3);
     assert_eq!(state_of(&ran.file("journal.jsonl")), whole_lines);
 }
 

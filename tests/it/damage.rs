@@ -239,7 +239,7 @@ impl Flips {
 #[ignore = "a measurement of some minutes"]
 #[expect(clippy::print_stdout, reason = "a measurement is printed")]
 fn flips_in_figures() {
-    let work = Work::in_memory();
+    let work = Work::new();
     let (stand_in, files) = killed(&work);
     let ran = work.resume(&stand_in.url()).go().expect(0);
     let finished: Vec<_> = entries(&ran.folder).into_iter().map(|name| ran.file(&name)).collect();

@@ -10,7 +10,9 @@ use ghl_reconnect::{
 };
 use serde_json::json;
 
-use crate::support::{CLIENT_ID, Ran, Row, Run, StandIn, Work, company, location, rows};
+use crate::support::{
+    CLIENT_ID, Ran, Row, Run, StandIn, Work, company, location, rows, side_by_side,
+};
 
 /// The access token of the n-th agency.
 fn token(n: usize) -> String {
@@ -153,11 +155,12 @@ fn forget_the_page(work: &Work) {
 
 #[test]
 fn a_discovery_goes_on_where_a_fault_stopped_it() {
-    for (version, before_it_goes_on) in [
+    let cases = [
         ("v2", append_half_a_page as fn(&Work)),
         ("v3", append_half_a_page),
         ("v3", forget_the_page),
-    ] {
+    ];
+    side_by_side(&cases, |(version, before_it_goes_on)| {
         let work = Work::new();
         let stand_in = world(faults(&json!({
             company(1): ["discover:reset", "discover:ok", "discover:bad_gateway", "discover:ok", "discover:server_error*"],
@@ -188,7 +191,7 @@ fn a_discovery_goes_on_where_a_fault_stopped_it() {
         assert!(
             !work.path("list.csv.position").exists() && !work.path("list.csv.partial").exists()
         );
-    }
+    });
 }
 
 #[test]

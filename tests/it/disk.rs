@@ -4,7 +4,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Stdio,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -24,9 +23,9 @@ use ghl_reconnect::{
 use serde_json::json;
 
 use crate::support::{
-    Ran, StandIn, Work,
+    Launch, Ran, StandIn, Work,
     in_process::{broken, converge, run, whole_lines},
-    lines, location, locations, wait_until,
+    lines, location, locations, start, wait_until,
 };
 
 /// Fails the n-th operation, and, where `for_good`, all after it. Counts them.
@@ -49,8 +48,8 @@ enum Failing {
 
 #[test]
 fn whichever_operation_fails_nothing_granted_is_lost() {
-    let work = Work::undisturbed();
-    let list = work.file("list.csv", locations(3));
+    let work = Work::new();
+    let list = work.file("list.csv", locations(2));
     for how in [Failing::Once, Failing::FromThenOn] {
         let mut n = 1;
         while !passes_clean(&work, &list, n, how) {
@@ -72,15 +71,15 @@ fn passes_clean(work: &Work, list: &Path, n: usize, how: Failing) -> bool {
         return true;
     }
     assert!(matches!(exit, Exit::Recovered | Exit::Local), "operation {n} fails {how:?}: {exit:?}");
-    converge(work, list, &stand_in, 3);
-    let redone = stand_in.audit().grants.len() - 3;
+    converge(work, list, &stand_in, 2);
+    let redone = stand_in.audit().grants.len() - 2;
     assert_eq!(redone, 0, "operation {n} fails {how:?}");
     false
 }
 
 #[test]
 fn nothing_counts_as_recovered_before_its_tokens_are_synced() {
-    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let (work, stand_in) = (Work::new(), StandIn::good());
     let list = work.file("list.csv", locations(3));
     let tokens = work.path("run").join("tokens.jsonl");
     let disk = Disk::failing(move |operation| {
@@ -95,7 +94,7 @@ fn nothing_counts_as_recovered_before_its_tokens_are_synced() {
 
 #[test]
 fn a_disk_that_never_answers_is_given_up_and_what_it_holds_is_saved_elsewhere() {
-    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let (work, stand_in) = (Work::new(), StandIn::good());
     let list = work.file("list.csv", locations(40));
     let tokens = work.path("run").join("tokens.jsonl");
     // The disk hangs until the test lets go of it.
@@ -126,7 +125,7 @@ fn a_disk_that_never_answers_is_given_up_and_what_it_holds_is_saved_elsewhere() 
 
 #[test]
 fn a_stuck_step_is_named() {
-    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let (work, stand_in) = (Work::new(), StandIn::good());
     let list = work.file("list.csv", locations(5));
     let (tokens, log) = (work.path("run").join("tokens.jsonl"), work.path("run").join("run.log"));
     let is_named = move || fs::read_to_string(&log).unwrap().contains("STUCK: row 1 ");
@@ -145,7 +144,7 @@ fn a_stuck_step_is_named() {
 
 #[test]
 fn no_event_says_recovered_before_the_tokens_are_in_their_file() {
-    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let (work, stand_in) = (Work::new(), StandIn::good());
     let list = work.file("list.csv", locations(40));
     let [tokens, journal] =
         ["tokens.jsonl", "journal.jsonl"].map(|name| work.path("run").join(name));
@@ -168,7 +167,7 @@ fn the_tokens_of_a_folder_that_is_removed_are_saved_elsewhere() {
     let work = Work::new();
     let list = work.file("list.csv", locations(60));
     let child = work.run(list, &stand_in.url()).command();
-    let child = { child }.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = start(child);
     wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
     fs::remove_dir_all(work.path("run")).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -188,7 +187,7 @@ fn the_tokens_of_a_folder_that_is_removed_are_saved_elsewhere() {
 #[cfg(unix)]
 #[test]
 fn tokens_that_go_after_the_journal_went_are_saved_elsewhere_too() {
-    let (work, stand_in) = (Work::undisturbed(), StandIn::good());
+    let (work, stand_in) = (Work::new(), StandIn::good());
     let list = work.file("list.csv", locations(10));
     let folder = work.path("run");
     let syncs = AtomicUsize::new(0);
@@ -232,7 +231,7 @@ impl SmallDisk {
         fs::create_dir(&at).unwrap();
         let mut command = std::process::Command::new("mount");
         command.args(["-t", "tmpfs", "-o", options, "small"]).arg(&at);
-        let mounted = command.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        let mounted = command.capture().is_ok_and(|mounted| mounted.status.success());
         mounted.then_some(Self(at))
     }
 }
@@ -240,7 +239,7 @@ impl SmallDisk {
 #[cfg(target_os = "linux")]
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).capture();
     }
 }
 
@@ -254,8 +253,7 @@ fn a_disk_that_fills_up_stops_the_run_and_loses_nothing() {
     let Some(small) = SmallDisk::mount(work.path("small"), "size=600k") else { return };
     let out = small.0.join("run");
     let list = work.file("list.csv", locations(100));
-    let mut run = work.run_into("small/run", &list, &stand_in.url()).command();
-    let child = run.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = start(work.run_into("small/run", &list, &stand_in.url()).command());
     wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
     let filler = small.0.join("filler");
     let _ = fs::write(&filler, vec![0; 600 << 10]);
@@ -287,7 +285,7 @@ fn a_disk_too_small_for_the_list_is_refused_before_the_first_call() {
     assert_eq!(stand_in.requests(), 0);
     let mut command = std::process::Command::new("mount");
     command.args(["-o", "remount,size=60m"]).arg(&small.0);
-    assert!(command.status().unwrap().success());
+    assert!(command.capture().unwrap().status.success());
     let resume = work.program(["resume".as_ref(), small.0.join("run").as_os_str()]).credentials();
     assert_eq!(resume.args(["--rate", "unlimited"]).go().code, 0);
     assert_eq!(stand_in.audit().grants.len(), 600);

@@ -9,7 +9,8 @@ use ghl_reconnect::sandbox::Options;
 use serde_json::json;
 
 use crate::support::{
-    Nobody, Ran, Recording, Reply, StandIn, Work, location, locations, start, wait_until, whole,
+    Nobody, Ran, Recording, Reply, StandIn, Work, location, locations, side_by_side, start,
+    wait_until, whole,
 };
 
 /// Installations in the list of each test here.
@@ -91,22 +92,24 @@ fn an_address_where_nobody_listens_stops_the_run() {
 #[test]
 fn another_host_is_found_out_with_one_installation() {
     let page = "<html><title>It works!</title></html>";
-    for (status, body, class, calls, advice) in [
+    let cases = [
         (200, page, "bad_answer", 3, "later"),
         (200, "", "bad_answer", 3, "later"),
         (200, "{}", "bad_answer", 3, "later"),
         (404, page, "endpoint_removed", 1, "needs-support"),
         (400, page, "unrecognised", 1, "needs-support"),
-    ] {
+    ];
+    side_by_side(&cases, |(status, body, class, calls, advice)| {
+        let (status, body) = (*status, *body);
         let stand_in = Recording::answering(move |_, _, _| Reply::Whole(whole(status, &[], body)));
         let work = Work::new();
         let list = work.file("list.csv", locations(COUNT));
         let ran = work.run(list, &stand_in.url()).go().expect(3);
         ran.assert_sound(&stand_in);
         assert_halted_at_the_first(&ran, class, advice);
-        assert_eq!(stand_in.seen().len(), calls, "{status} {body}");
+        assert_eq!(stand_in.seen().len(), *calls, "{status} {body}");
         assert!(ran.stdout.contains("--base-url"), "{status} {body}: {}", ran.stdout);
-    }
+    });
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Nobody, Recording, Reply, Seen, Work, company, location, locations, whole};
+use crate::support::{
+    Nobody, Recording, Reply, Seen, Work, company, location, locations, side_by_side, whole,
+};
 
 fn refresh_token(n: usize) -> String {
     format!("the-refresh-token-of-{n:06}")
@@ -142,7 +144,7 @@ fn strict(retry_after: &'static str, checks: Arc<Mutex<Vec<Instant>>>) -> Record
 #[test]
 fn a_drain_obeys_the_wait_that_a_token_check_is_asked_for() {
     use crate::support::{signal, start, wait_until};
-    for (retry_after, least, verdict) in [("1", 1, "alive"), ("40", 0, "unclear")] {
+    side_by_side(&[("1", 1, "alive"), ("40", 0, "unclear")], |(retry_after, least, verdict)| {
         let checks = Arc::new(Mutex::new(Vec::new()));
         let (work, highlevel) = (Work::new(), strict(retry_after, checks.clone()));
         let list = work.file("list.csv", locations(1));
@@ -159,5 +161,5 @@ fn a_drain_obeys_the_wait_that_a_token_check_is_asked_for() {
         assert!(gaps.clone().all(|gap| gap >= asked), "{:?}", gaps.collect::<Vec<_>>());
         assert_eq!(ran.summary()["tokens"][verdict], 1, "{}", ran.text("journal.jsonl"));
         assert_eq!(ran.summary()["calls"]["verify"], came.len(), "each check is booked once");
-    }
+    });
 }

@@ -6,7 +6,8 @@ use ghl_reconnect::sandbox::Options;
 use serde_json::json;
 
 use crate::support::{
-    Recording, Reply, StandIn, Witness, Work, location, locations, start, wait_until, whole,
+    Recording, Reply, StandIn, Witness, Work, location, locations, side_by_side, start, wait_until,
+    whole,
 };
 
 const COUNT: usize = 120;
@@ -27,7 +28,8 @@ fn slow() -> StandIn {
 
 #[test]
 fn an_outage_burns_no_attempts_and_the_run_goes_on_by_itself() {
-    for fault in ["reconnect:unavailable*", "exchange:bad_gateway*", "reconnect:reset*"] {
+    let faults = ["reconnect:unavailable*", "exchange:bad_gateway*", "reconnect:reset*"];
+    side_by_side(&faults, |fault| {
         let (work, stand_in) = (Work::new(), slow());
         let child = broken_off(&work, &stand_in, fault, "10m");
         let journal = work.path("run").join("journal.jsonl");
@@ -49,7 +51,7 @@ fn an_outage_burns_no_attempts_and_the_run_goes_on_by_itself() {
         assert!(!ran.events("probed").is_empty());
         assert!(ran.stderr.contains("PAUSED"), "{}", ran.stderr);
         assert!(ran.stderr.contains("going on after"), "{}", ran.stderr);
-    }
+    });
 }
 
 #[test]
@@ -169,15 +171,15 @@ fn a_server_that_only_ever_says_too_many_halts_the_run() {
 
 #[test]
 fn neighbours_that_always_fail_stop_nobody() {
-    for attempts in ["1", "3"] {
+    side_by_side(&["1", "3"], |attempts| {
         let faults: serde_json::Map<_, _> =
             (1..=6).map(|n| (location(n), json!(["unavailable*"]))).collect();
         let (work, stand_in) = (Work::new(), StandIn::faulty(&faults.into()));
         let list = work.file("list.csv", locations(10));
         let run = work.run(list, &stand_in.url()).args(["--concurrency", "1"]);
-        let ran = run.args(["--attempts", attempts]).go().expect(1);
+        let ran = run.args(["--attempts", *attempts]).go().expect(1);
         ran.assert_sound(&stand_in);
         assert_eq!((ran.count("recovered"), ran.count("failed")), (4, 6));
-        assert!(ran.failures().iter().all(|row| row["attempts_total"] == attempts));
-    }
+        assert!(ran.failures().iter().all(|row| row["attempts_total"] == *attempts));
+    });
 }

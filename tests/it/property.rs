@@ -1,15 +1,15 @@
 //! Whatever goes wrong, going on with the failures ends where one lucky run would have ended.
 
-use std::{collections::BTreeMap, fs, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use ghl_reconnect::sandbox::Options;
 use proptest::{prelude::*, sample::select, test_runner::Config};
 use serde_json::json;
 
-use crate::support::{Ran, StandIn, Work, location, locations, wait_until};
+use crate::support::{Launch, Ran, StandIn, Work, location, locations, start_silent, wait_until};
 
 /// Cases: each is a handful of runs.
-const CASES: u32 = 24;
+const CASES: u32 = 10;
 
 /// Installations in a list.
 const COUNT: usize = 7;
@@ -96,15 +96,14 @@ enum End {
 /// Legs that end after so many requests.
 fn chains() -> impl Strategy<Value = Vec<(End, usize)>> {
     let end = select(vec![End::Kill, End::Interrupt, End::Terminate]);
-    prop::collection::vec((end, 0_usize..20), 1..4)
+    prop::collection::vec((end, 0_usize..20), 1..3)
 }
 
 /// Starts a leg and ends it after so many requests, if it has not ended by itself.
 #[cfg(unix)]
-fn cut_short(mut command: std::process::Command, stand_in: &StandIn, end: End, after: usize) {
+fn cut_short(command: std::process::Command, stand_in: &StandIn, end: End, after: usize) {
     let until = stand_in.requests() + after;
-    let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = silent.spawn().unwrap();
+    let mut child = start_silent(command);
     wait_until("requests, or the end", || {
         stand_in.requests() >= until || child.try_wait().unwrap().is_some()
     });
@@ -115,13 +114,13 @@ fn cut_short(mut command: std::process::Command, stand_in: &StandIn, end: End, a
     };
     let mut kill = std::process::Command::new("kill");
     // It may have ended by itself meanwhile.
-    let _ = kill.args([name, &child.id().to_string()]).stderr(Stdio::null()).status();
+    let _ = kill.args([name, &child.id().to_string()]).capture();
     child.wait().unwrap();
 }
 
 #[cfg(unix)]
 proptest! {
-    #![proptest_config(Config { cases: 16, failure_persistence: None, max_shrink_iters: 20, ..Config::default() })]
+    #![proptest_config(Config { cases: CASES, failure_persistence: None, max_shrink_iters: 20, ..Config::default() })]
 
     #[test]
     fn any_chain_of_legs_ends_where_one_lucky_run_ends(

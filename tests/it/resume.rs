@@ -1,18 +1,17 @@
 //! What `resume` takes up, and what it refuses.
 
-use std::{fs, path::PathBuf, process::Stdio};
+use std::{fs, path::PathBuf};
 
 use serde_json::json;
 
-use crate::support::{CLIENT_ID, StandIn, Work, location, locations, wait_until};
+use crate::support::{CLIENT_ID, StandIn, Work, location, locations, start_silent, wait_until};
 
 #[test]
 fn a_second_run_or_resume_on_a_folder_in_use_is_refused() {
     let stand_in = StandIn::faulty(&json!({"*": ["exchange:silence*"]}));
     let work = Work::new();
     let list = work.file("list.csv", locations(2));
-    let mut child = work.run(&list, &stand_in.url()).command();
-    let mut child = child.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = start_silent(work.run(&list, &stand_in.url()).command());
     wait_until("a run at work", || stand_in.requests() >= 2);
     let holder = format!("process {}", child.id());
     let resumed = work.resume(&stand_in.url()).go().expect(4);

@@ -9,7 +9,7 @@ use std::{
 use ghl_reconnect::sandbox::CATALOGUE;
 use serde_json::Value;
 
-use crate::support::{OwnWord, Work, company, location, locations};
+use crate::support::{Launch, OwnWord, Work, company, location, locations};
 
 /// The process, ended with the test.
 struct Served {
@@ -20,7 +20,7 @@ struct Served {
 impl Served {
     fn start(work: &Work, args: &[&str]) -> Self {
         let mut command = work.program(["sandbox"]).args(args).command();
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).launch();
         let mut first = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
         let address = first.trim_end().strip_prefix("http://").expect("its URL first").to_owned();
@@ -155,8 +155,6 @@ fn it_lists_its_faults() {
 fn it_ends_in_order_on_an_interrupt() {
     let work = Work::new();
     let mut served = Served::start(&work, &[]);
-    let pid = served.child.id().to_string();
-    let sent = std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
-    assert!(sent.success());
+    crate::support::signal(&served.child, "-INT");
     assert_eq!(served.child.wait().unwrap().code(), Some(0));
 }

@@ -1,7 +1,7 @@
 //! What may not get out, and what may not come in: secrets in what a server says, tokens of a list
 //! under odd names, tokens whose claims name somebody else.
 
-use std::{fs, io::Write, process::Stdio, time::Duration};
+use std::{fs, io::Write, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ghl_reconnect::{exit::Exit, sandbox::Options};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     CLIENT_ID, CLIENT_SECRET, Ran, Recording, Reply, StandIn, Witness, Work, company, entries,
-    in_process::left, location, locations, wait_until, whole,
+    in_process::left, location, locations, side_by_side, start, wait_until, whole,
 };
 
 const OTHER_APP: &str = "76c1a6f5e4b0a1b2c3d4e5f6-m1abcdef";
@@ -233,17 +233,16 @@ fn a_leak_is_cut_out_of_all_that_is_said_of_it() {
 
 #[test]
 fn a_secret_in_a_file_sets_the_file_aside() {
-    for leaky in ["client secret", "token", "token in base64"] {
+    side_by_side(&["client secret", "token", "token in base64"], |leaky| {
         let stand_in =
             StandIn::with(Options { latency: Duration::from_millis(20), ..Options::default() });
         let work = Work::new();
         let list = work.file("list.csv", locations(30));
-        let mut command = work.run(list, &stand_in.url()).args(["--concurrency", "2"]).command();
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = child.spawn().unwrap();
+        let run = work.run(list, &stand_in.url()).args(["--concurrency", "2"]);
+        let child = start(run.command());
         wait_until("the first tokens", || !stand_in.audit().grants.is_empty());
         let token = stand_in.audit().grants[0].access_token.clone();
-        let secret = match leaky {
+        let secret = match *leaky {
             "client secret" => CLIENT_SECRET.to_owned(),
             "token" => token,
             _ => {
@@ -263,5 +262,5 @@ fn a_secret_in_a_file_sets_the_file_aside() {
         assert!(!is_there("run.log") && is_there("run.log.leaked"));
         let summary = left(&work, Exit::Bug).summary();
         assert_eq!((&summary["exit_code"], &summary["leaks"][0]), (&json!(5), &json!("run.log")));
-    }
+    });
 }

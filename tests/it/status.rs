@@ -1,11 +1,12 @@
 //! Where a run stands: told from outside, at any time, without touching anything.
 
-use std::{fs, process::Stdio, thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    Ran, Recording, Reply, StandIn, Work, entries, location, locations, wait_until,
+    Launch, Ran, Recording, Reply, StandIn, Work, entries, location, locations, start_silent,
+    wait_until,
 };
 
 fn status(work: &Work, folder: &str, args: &[&str]) -> Ran {
@@ -42,9 +43,8 @@ fn a_run_is_looked_at_while_it_works_and_after_it_broke_off_and_nothing_is_touch
     });
     let work = Work::new();
     let list = work.file("list.csv", locations(6));
-    let mut command = work.run(list, &highlevel.url()).args(["--concurrency", "1"]).command();
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let run = work.run(list, &highlevel.url()).args(["--concurrency", "1"]);
+    let mut child = start_silent(run.command());
     wait_until("the fourth asks for a code", || {
         highlevel.seen().iter().any(|seen| seen.json_id().is_some_and(|id| id == location(3)))
     });
@@ -138,13 +138,13 @@ fn as_a_stranger(work: &Work, folder: &str, args: &[&str]) -> Option<std::proces
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = std::process::Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).current_dir("/");
-    let can = command.arg(&copy).arg("--version").output();
+    let can = command.arg(&copy).arg("--version").capture();
     if !can.is_ok_and(|output| output.status.success()) {
         return None;
     }
     let mut command = std::process::Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).current_dir("/");
-    Some(command.arg(&copy).arg("status").arg(work.path(folder)).args(args).output().unwrap())
+    Some(command.arg(&copy).arg("status").arg(work.path(folder)).args(args).capture().unwrap())
 }
 
 #[cfg(unix)]

@@ -1,14 +1,12 @@
 //! What the program says, where, and that it can be left unheard.
 
-use std::{
-    fs,
-    process::{Command, Stdio},
-};
+use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    CLIENT_ID, Ran, Recording, StandIn, Work, company, fixture, location, locations, program,
+    CLIENT_ID, Launch, Ran, Recording, StandIn, Work, company, fixture, location, locations,
+    program, start,
 };
 
 const COMMANDS: [&str; 7] = ["run", "resume", "check", "report", "sandbox", "completions", "man"];
@@ -159,7 +157,7 @@ fn the_next_command_runs_as_it_is_printed() {
             .env("HOME", work.path("."));
         shell.env("GHL_CLIENT_ID", CLIENT_ID);
         shell.env("GHL_CLIENT_SECRET", crate::support::CLIENT_SECRET);
-        let output = shell.stdin(Stdio::null()).output().unwrap();
+        let output = shell.capture().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{next}: {said}");
         assert_eq!(stand_in.calls_for(&location(1)), [2, 1], "{next}");
@@ -197,13 +195,7 @@ fn closed_outputs_stop_nothing() {
         let stand_in = StandIn::faulty(&json!({ location(1): ["unknown_id"] }));
         let work = Work::new();
         let list = work.file("list.csv", locations(5));
-        let mut command = work.run(list, &stand_in.url()).args(["-v"]).command();
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = start(work.run(list, &stand_in.url()).args(["-v"]).command());
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         // What is kept is read to its end; what is dropped is a pipe that nobody reads.
         let kept = match closed {
@@ -243,7 +235,7 @@ fn completions_and_the_manual_are_there() {
 fn the_manual_renders() {
     let work = Work::new();
     let page = work.file("page.1", work.program(["man"]).go().expect(0).stdout);
-    let Ok(output) = Command::new("man").args(["--warnings", "-l"]).arg(&page).output() else {
+    let Ok(output) = Command::new("man").args(["--warnings", "-l"]).arg(&page).capture() else {
         return;
     };
     if output.status.success() {

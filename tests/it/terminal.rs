@@ -5,11 +5,11 @@
 
 use std::process::Command;
 
-use crate::support::{Run, StandIn, Work, locations};
+use crate::support::{Launch, Run, StandIn, Work, finish, locations};
 
 /// Runs it in a terminal in which somebody types; exit code and what the screen showed.
 fn in_terminal(run: &Run, typed: &str) -> Option<(i32, String)> {
-    let util_linux = Command::new("script").arg("--version").output();
+    let util_linux = Command::new("script").arg("--version").capture();
     if !util_linux.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("util-linux")) {
         return None;
     }
@@ -23,11 +23,7 @@ fn in_terminal(run: &Run, typed: &str) -> Option<(i32, String)> {
     for (name, value) in inner.get_envs() {
         command.env(name, value.unwrap());
     }
-    let output = assert_cmd::Command::from_std(command)
-        .timeout(std::time::Duration::from_secs(30))
-        .write_stdin(typed)
-        .output()
-        .unwrap();
+    let output = finish(&mut command, typed.into());
     Some((output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::Path,
-    process::{Command, Stdio},
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -19,8 +19,8 @@ use ghl_reconnect::{
 use serde_json::json;
 
 use crate::support::{
-    Ran, Run, StandIn, Work, entries, in_process::inside, location, locations, sealed, unsealed,
-    wait_until,
+    Launch, Ran, Run, StandIn, Work, entries, in_process::inside, location, locations, sealed,
+    start, unsealed, wait_until,
 };
 
 /// A run of four, of which one failed; the sandbox is good after it.
@@ -69,8 +69,7 @@ fn tokens_that_are_deleted_under_a_run_are_taken_over_by_the_next() {
         StandIn::with(Options { latency: Duration::from_millis(20), ..Options::default() });
     let work = Work::new();
     let list = work.file("list.csv", locations(60));
-    let mut command = work.run(list, &stand_in.url()).command();
-    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = start(work.run(list, &stand_in.url()).command());
     wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
     fs::remove_file(work.path("run").join("tokens.jsonl")).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -108,7 +107,7 @@ fn behind(words: &str, run: &Run) -> Command {
     shell.args(["-c", &format!("{words}; exec \"$0\" \"$@\"")]);
     shell.arg(run.get_program()).args(run.get_args()).env_clear();
     shell.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    shell.current_dir(run.get_current_dir().unwrap()).stdin(Stdio::null());
+    shell.current_dir(run.get_current_dir().unwrap());
     shell
 }
 
@@ -120,7 +119,7 @@ fn a_folder_that_has_the_name_aside_is_left_as_it_is() {
     let make = "mkdir -p .aside-run-$$/deep && echo precious > .aside-run-$$/deep/file";
     for (out, exit) in [("run", 0), ("nowhere/run", 2)] {
         let run = work.run_into(out, &list, &stand_in.url());
-        let output = behind(make, &run).output().unwrap();
+        let output = behind(make, &run).capture().unwrap();
         assert_eq!(output.status.code(), Some(exit), "{output:?}");
     }
     let names = work.entries().into_iter().filter(|name| name.starts_with(".aside-run-"));
@@ -142,7 +141,7 @@ fn every_folder_is_private_under_any_umask() {
         let (work, stand_in) = (Work::new(), StandIn::good());
         let list = work.file("list.csv", locations(1));
         let run = work.run(&list, &stand_in.url()).rate("100/s");
-        let output = behind(&format!("umask {umask}"), &run).output().unwrap();
+        let output = behind(&format!("umask {umask}"), &run).capture().unwrap();
         assert_eq!(output.status.code(), Some(0), "{umask}: {output:?}");
         for folder in [".local/state/ghl-reconnect", "run"] {
             assert_eq!(mode(&work.path(folder)), 0o700, "{folder} under {umask}");
@@ -185,7 +184,7 @@ fn a_largest_size_of_files_is_a_full_disk() {
     let list = work.file("list.csv", locations(100));
     let run = work.run(&list, &stand_in.url());
     // Blocks of 512 bytes.
-    let output = behind("ulimit -f 64", &run).output().unwrap();
+    let output = behind("ulimit -f 64", &run).capture().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("File too large"), "{said}");
@@ -197,7 +196,7 @@ fn a_largest_size_of_files_is_a_full_disk() {
     assert_eq!(stand_in.audit().grants.len(), 100, "nothing was redone");
     // The views alone.
     let report = work.program(["report".as_ref(), ran.folder.as_os_str()]);
-    let output = behind("ulimit -f 8", &report).output().unwrap();
+    let output = behind("ulimit -f 8", &report).capture().unwrap();
     assert_eq!(output.status.code(), Some(4), "{output:?}");
 }
 
@@ -244,7 +243,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn a_run_killed_before_any_of_its_writes_goes_on() {
-    let (work, stand_in) = (Work::in_memory(), StandIn::good());
+    let (work, stand_in) = (Work::new(), StandIn::good());
     let list = work.file("list.csv", locations(2));
     let (run, count) = (work.path("run"), Arc::new(AtomicUsize::new(0)));
     let names = Arc::new(Mutex::new(Vec::new()));
@@ -261,14 +260,14 @@ fn a_run_killed_before_any_of_its_writes_goes_on() {
         })
     };
     assert_eq!(
-        inside(&work, &["run", "--again", list.to_str().unwrap()], &stand_in, disk),
+        inside(&work, &["run", list.to_str().unwrap(), "--rate", "unlimited"], &stand_in, disk),
         Exit::Recovered
     );
     let names = names.lock().unwrap().clone();
     assert!(names.len() > 20, "{}", names.len());
     for killed in names {
         copy(&killed, &run);
-        let words = ["resume", run.to_str().unwrap()];
+        let words = ["resume", run.to_str().unwrap(), "--rate", "unlimited"];
         let exit = inside(&work, &words, &stand_in, Disk::default());
         assert_eq!(exit, Exit::Recovered, "{}", killed.display());
     }

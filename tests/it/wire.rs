@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Book, CLIENT_ID, CLIENT_SECRET, Ran, Recording, Reply, Seen, Work, company, entries, location,
-    locations, whole,
+    locations, side_by_side, whole,
 };
 
 /// A run over a sub-account that has an agency and over an agency; the requests of each.
@@ -231,7 +231,8 @@ fn an_answer_is_read_up_to_a_bound() {
 
 #[test]
 fn a_connection_that_is_cut_is_one_request_a_conversation() {
-    for (step, each) in [("reconnect", 1), ("exchange", 2)] {
+    side_by_side(&[("reconnect", 1), ("exchange", 2)], |(step, each)| {
+        let (step, each) = (*step, *each);
         let stand_in = Recording::answering(move |book, _, seen| {
             if seen.is_reconnect() == (step == "reconnect") {
                 Reply::Close
@@ -246,7 +247,7 @@ fn a_connection_that_is_cut_is_one_request_a_conversation() {
         ran.assert_sound(&stand_in);
         assert_eq!(stand_in.seen().len(), 2 * each, "{step}");
         assert_eq!(ran.summary()["calls"]["total"], 2 * each, "{step}");
-    }
+    });
 }
 
 #[test]

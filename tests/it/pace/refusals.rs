@@ -8,68 +8,65 @@ use std::{
 use ghl_reconnect::sandbox::Options;
 use serde_json::json;
 
-use super::measured;
+use super::{assert_bound, reaches_its_speed};
 use crate::support::{Recording, Reply, StandIn, Work, location, locations, whole};
 
 #[test]
 fn too_many_requests_for_different_installations_hold_every_request() {
-    measured(|| {
-        // From a request on, all are refused until a second has passed.
-        let arrived: Arc<Mutex<Vec<Instant>>> = Arc::default();
-        let arrivals = arrived.clone();
-        let stand_in = Recording::answering(move |book, number, seen| {
-            let mut arrivals = arrivals.lock().unwrap();
-            arrivals.push(Instant::now());
-            let is_over = arrivals.get(10).is_none_or(|first| first.elapsed().as_millis() > 1000);
-            drop(arrivals);
-            if number < 10 || is_over {
-                return book.answer(seen);
-            }
-            if !seen.is_reconnect() {
-                book.present(seen);
-            }
-            Reply::Whole(whole(429, &[("Retry-After", "1")], "{}"))
-        });
-        let work = Work::undisturbed();
-        let list = work.file("list.csv", locations(20));
-        let ran = work.run(list, &stand_in.url()).rate("50/s").go().expect(0);
-        ran.assert_sound_after_kills(&stand_in);
-        let arrived = arrived.lock().unwrap().clone();
-        let limit = arrived[10];
-        let within = |from: u64, to: u64| {
-            let times = limit + Duration::from_millis(from)..limit + Duration::from_millis(to);
-            arrived.iter().filter(|at| times.contains(at)).count()
-        };
-        assert!(within(0, 1000) <= 5, "{} requests were refused", within(0, 1000));
-        assert_eq!(within(450, 950), 0, "requests during the hold");
-        assert!(ran.stderr.contains("nothing starts until"), "{}", ran.stderr);
+    // From a request on, all are refused until a second has passed.
+    let arrived: Arc<Mutex<Vec<Instant>>> = Arc::default();
+    let arrivals = arrived.clone();
+    let stand_in = Recording::answering(move |book, number, seen| {
+        let mut arrivals = arrivals.lock().unwrap();
+        arrivals.push(Instant::now());
+        let is_over = arrivals.get(10).is_none_or(|first| first.elapsed().as_millis() > 1000);
+        drop(arrivals);
+        if number < 10 || is_over {
+            return book.answer(seen);
+        }
+        if !seen.is_reconnect() {
+            book.present(seen);
+        }
+        Reply::Whole(whole(429, &[("Retry-After", "1")], "{}"))
     });
+    let work = Work::timed();
+    let list = work.file("list.csv", locations(12));
+    let ran = work.run(list, &stand_in.url()).rate("50/s").go().expect(0);
+    ran.assert_sound_after_kills(&stand_in);
+    let arrived = arrived.lock().unwrap().clone();
+    let limit = arrived[10];
+    let within = |from: u64, to: u64| {
+        let times = limit + Duration::from_millis(from)..limit + Duration::from_millis(to);
+        arrived.iter().filter(|at| times.contains(at)).count()
+    };
+    assert!(within(0, 1000) <= 10, "{} requests were refused", within(0, 1000));
+    assert_eq!(within(450, 950), 0, "requests during the hold");
+    assert!(ran.stderr.contains("nothing starts until"), "{}", ran.stderr);
 }
 
 #[test]
 fn an_installation_that_is_always_refused_waits_alone() {
-    measured(|| {
-        let faults = json!({ location(4): ["rate_limited(3)*"] });
-        let (work, stand_in) = (Work::undisturbed(), StandIn::faulty(&faults));
-        let list = work.file("list.csv", locations(40));
-        let run = work.run(list, &stand_in.url()).rate("100/s").args(["--attempts", "2"]);
-        let ran = run.go().expect(1);
-        ran.assert_sound(&stand_in);
-        let audit = stand_in.audit();
-        let others = audit.requests.iter().filter(|r| r.id.as_deref() != Some(&location(4)));
-        let done = others.map(|request| request.at_us).max().unwrap() - audit.requests[0].at_us;
-        assert!(done < 1_500_000, "the others were done after {done} µs");
-        assert!(audit.requests.last().unwrap().at_us - audit.requests[0].at_us > 2_900_000);
-        assert_eq!(ran.count("recovered"), 39);
-        assert_eq!(ran.result(&location(4))["error_class"], "rate_limited");
-    });
+    let faults = json!({ location(4): ["rate_limited(2)*"] });
+    let (work, stand_in) = (Work::timed(), StandIn::faulty(&faults));
+    let list = work.file("list.csv", locations(30));
+    let run = work.run(list, &stand_in.url()).rate("100/s").args(["--attempts", "2"]);
+    let ran = run.go().expect(1);
+    ran.assert_sound(&stand_in);
+    let audit = stand_in.audit();
+    let refused = audit.requests_for(&location(4));
+    assert!(refused[1].at_us - refused[0].at_us > 1_900_000, "it waits as it was told to");
+    let others = audit.requests.iter().filter(|seen| seen.id.as_deref() != Some(&location(4)));
+    let done = others.map(|request| request.at_us).max().unwrap();
+    assert!(done < refused[1].at_us, "the others wait with it");
+    assert_eq!(ran.count("recovered"), 29);
+    assert_eq!(ran.result(&location(4))["error_class"], "rate_limited");
 }
 
 #[test]
 fn a_rate_to_be_found_begins_slowly_and_climbs_up_to_its_bound() {
-    measured(|| {
-        let (work, stand_in) = (Work::undisturbed(), StandIn::good());
-        let list = work.file("list.csv", locations(50));
+    reaches_its_speed(|| {
+        let (work, stand_in) = (Work::timed(), StandIn::good());
+        let list = work.file("list.csv", locations(32));
         let run = work.run(list, &stand_in.url()).rate("auto").args(["--max-rate", "200/s"]);
         let ran = run.go().expect(0);
         ran.assert_sound(&stand_in);
@@ -79,23 +76,26 @@ fn a_rate_to_be_found_begins_slowly_and_climbs_up_to_its_bound() {
             let times = audit.requests.iter().map(|request| request.at_us - begin);
             times.filter(|at| (from..to).contains(at)).count()
         };
-        assert!((9..=11).contains(&within(0, 1_000_000)), "{}", within(0, 1_000_000));
-        assert!(within(2_000_000, 3_000_000) >= 20, "{}", within(2_000_000, 3_000_000));
-        assert!(audit.max_in_window(Duration::from_secs(1)) <= 50, "10 a second more each second");
+        // Ten a second more each second.
+        assert!(within(0, 1_000_000) <= 11, "{}", within(0, 1_000_000));
+        assert_bound(&audit, 40, Duration::from_secs(1));
         let rate = &ran.summary()["rate"];
         assert_eq!((&rate["asked"], &rate["max"]), (&json!("auto"), &json!("200/s")));
         assert_eq!(rate["gap"]["reason"], "finding");
+        within(0, 1_000_000) >= 9 && within(2_000_000, 3_000_000) >= 20
     });
 }
 
 #[test]
 fn no_more_installations_are_in_flight_than_asked_for() {
-    measured(|| {
+    reaches_its_speed(|| {
         let options = Options { latency: Duration::from_millis(30), ..Options::default() };
-        let (work, stand_in) = (Work::undisturbed(), StandIn::with(options));
+        let (work, stand_in) = (Work::timed(), StandIn::with(options));
         let list = work.file("list.csv", locations(20));
         let run = work.run(list, &stand_in.url()).args(["--concurrency", "4"]);
         run.go().expect(0).assert_sound(&stand_in);
-        assert_eq!(stand_in.audit().max_in_flight, 4);
+        let most = stand_in.audit().max_in_flight;
+        assert!(most <= 4, "{most}");
+        most == 4
     });
 }

@@ -11,24 +11,21 @@ use ghl_reconnect::{
     terminal::progress::{Colors, Verbosity},
 };
 
-use super::{CLIENT_ID, CLIENT_SECRET, Ran, StandIn, Work};
+use super::{CLIENT_ID, CLIENT_SECRET, Ran, StandIn, Work, process::wait_for_starts};
 
 const QUIET: Console = Console { verbosity: Verbosity::Quiet, colors: Colors::Off };
 
-/// The program inside the test, on a disk of the test's making. The test must have its work
-/// directory undisturbed: a process that another test starts at this moment holds, until it is the
-/// other program, a copy of every file that is open here, locks included.
+/// `run` or `resume` inside the test. Runs go to the usual folder.
 pub(crate) fn inside(work: &Work, words: &[&str], stand_in: &StandIn, disk: Disk) -> Exit {
+    wait_for_starts();
     let env = format!("GHL_CLIENT_ID={CLIENT_ID}\nGHL_CLIENT_SECRET={CLIENT_SECRET}\n");
-    let env = work.file("env", env);
-    let url = stand_in.url();
-    let run = work.path("run");
+    let (env, out, url) = (work.file("env", env), work.path("run"), stand_in.url());
     let mut args: Vec<&str> = vec!["ghl-reconnect"];
     args.extend(words);
-    args.extend(["--base-url", &url, "--rate", "unlimited", "--yes", "--env-file"]);
-    args.push(env.to_str().unwrap());
+    args.extend(["--base-url", &url, "--yes", "--env-file", env.to_str().unwrap()]);
     if words[0] == "run" {
-        args.extend(["--out", run.to_str().unwrap()]);
+        // Inside the tests, the memory of recoveries is that of whoever runs them.
+        args.extend(["--again", "--out", out.to_str().unwrap()]);
     }
     let ended = match &Cli::parse_from(args).command {
         Command::Run(args) => commands::run::run(args, QUIET, disk),
@@ -44,12 +41,13 @@ pub(crate) fn left(work: &Work, exit: Exit) -> Ran {
 }
 
 pub(crate) fn resume(work: &Work, stand_in: &StandIn) -> Exit {
-    inside(work, &["resume", work.path("run").to_str().unwrap()], stand_in, Disk::default())
+    let run = work.path("run");
+    let words = ["resume", run.to_str().unwrap(), "--rate", "unlimited"];
+    inside(work, &words, stand_in, Disk::default())
 }
 
 pub(crate) fn run(work: &Work, list: &Path, stand_in: &StandIn, disk: Disk) -> Exit {
-    // Inside the tests, the memory of recoveries is that of whoever runs them.
-    inside(work, &["run", "--again", list.to_str().unwrap()], stand_in, disk)
+    inside(work, &["run", list.to_str().unwrap(), "--rate", "unlimited"], stand_in, disk)
 }
 
 /// Goes on with whatever is there until all is recovered, and checks the end.
@@ -80,18 +78,4 @@ pub(crate) fn broken() -> io::Error {
 pub(crate) fn whole_lines(path: &Path, with: &str) -> usize {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.split_inclusive('\n').filter(|line| line.ends_with('\n') && line.contains(with)).count()
-}
-
-/// `run` inside the test, on a disk of the test's making.
-pub(crate) fn run_on(work: &Work, list: &str, url: &str, disk: Disk, more: &[&str]) -> Exit {
-    let env = format!("GHL_CLIENT_ID={CLIENT_ID}\nGHL_CLIENT_SECRET={CLIENT_SECRET}\n");
-    let (list, env) = (work.file("list.csv", list), work.file("env", env));
-    let out = work.path("run");
-    let paths = [&list, &env, &out].map(|path| path.to_str().unwrap());
-    let mut args =
-        vec!["ghl-reconnect", "run", paths[0], "--env-file", paths[1], "--out", paths[2]];
-    args.extend(["--base-url", url, "--yes"]);
-    args.extend(more);
-    let Command::Run(args) = Cli::parse_from(args).command else { panic!("it is a run") };
-    commands::run::run(&args, QUIET, disk).unwrap_or_else(|fault| fault.exit)
 }

@@ -5,7 +5,8 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::Stdio,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,7 @@ use ghl_reconnect::checksum::Checksum;
 use serde_json::Value;
 
 pub(crate) use self::{
+    process::{Launch, finish, start, start_silent},
     ran::{Ran, Row},
     recording::{Book, Recording, Reply, Seen, whole},
     stand_in::StandIn,
@@ -20,7 +22,11 @@ pub(crate) use self::{
     work::{Run, Work, program},
 };
 
+#[cfg(unix)]
+pub(crate) use self::process::signal;
+
 pub(crate) mod in_process;
+mod process;
 mod ran;
 mod recording;
 mod stand_in;
@@ -83,24 +89,27 @@ pub(crate) fn unsealed(line: &str) -> String {
     format!("{body}}}")
 }
 
-/// Starts a program whose output the test reads.
-pub(crate) fn start(mut command: std::process::Command) -> std::process::Child {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Sends a signal, `-INT` say.
-#[cfg(unix)]
-pub(crate) fn signal(child: &std::process::Child, name: &str) {
-    let mut kill = std::process::Command::new("kill");
-    assert!(kill.args([name, &child.id().to_string()]).status().unwrap().success());
-}
-
 /// Waits until something holds; what never does is a failure.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < Duration::from_secs(20), "never came: {what}");
-        std::thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Tests cases side by side: most of each is waiting. The test must not have a work directory.
+pub(crate) fn side_by_side<T: Sync>(cases: &[T], test: impl Fn(&T) + Sync) {
+    const AT_ONCE: usize = 6;
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    test(case);
+                }
+            });
+        }
+    });
 }

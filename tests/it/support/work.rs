@@ -5,19 +5,14 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
-    sync::PoisonError,
-    time::Duration,
 };
 
 use tempfile::TempDir;
 
 use super::{
-    CLIENT_ID, CLIENT_SECRET, Ran, entries,
-    turns::{TURN, Turn, take_turn},
+    CLIENT_ID, CLIENT_SECRET, Ran, entries, finish,
+    turns::{Kind, Turn},
 };
-
-/// A program that is not done by then is stuck.
-const STUCK: Duration = Duration::from_secs(60);
 
 /// A work directory of a test's own, gone afterwards. A thread has one at a time.
 pub(crate) struct Work {
@@ -28,30 +23,21 @@ pub(crate) struct Work {
 impl Work {
     /// A directory for a test that may run beside others.
     pub(crate) fn new() -> Self {
-        take_turn();
-        let turn = TURN.read().unwrap_or_else(PoisonError::into_inner);
-        Self::with(Turn { _shared: Some(turn), _alone: None })
+        Self::with(Turn::take(Kind::Busy))
     }
 
-    /// A directory for a test that measures times, or that no other may disturb.
-    pub(crate) fn undisturbed() -> Self {
-        take_turn();
-        let turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
-        Self::with(Turn { _shared: None, _alone: Some(turn) })
+    /// A directory for a test that measures times.
+    pub(crate) fn timed() -> Self {
+        Self::with(Turn::take(Kind::Timed))
     }
 
+    /// In memory where there is such a place: there a sync costs nothing, and whatever else the
+    /// machine writes holds up no test.
     fn with(turn: Turn) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), _turn: turn }
-    }
-
-    /// A directory where a sync costs nothing, for a test that makes thousands; undisturbed.
-    pub(crate) fn in_memory() -> Self {
         let memory = Path::new("/dev/shm");
-        let mut work = Self::undisturbed();
-        if memory.is_dir() {
-            work.folder = tempfile::tempdir_in(memory).unwrap();
-        }
-        work
+        let folder =
+            if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        Self { folder: folder.unwrap(), _turn: turn }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -192,9 +178,7 @@ impl Run {
 
     /// Runs it to its end.
     pub(crate) fn go(self) -> Ran {
-        let mut command = assert_cmd::Command::from_std(self.command());
-        let command = command.timeout(STUCK).write_stdin(self.input.unwrap_or_default());
-        let output = command.output().unwrap();
+        let output = finish(&mut self.command(), self.input.unwrap_or_default());
         Ran {
             code: output.status.code().expect("it ends by itself"),
             stdout: String::from_utf8(output.stdout).unwrap(),
