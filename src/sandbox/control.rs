@@ -21,9 +21,9 @@ use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::options::{InstalledLocation, StoredPair};
 use super::plan::FaultPlan;
 use super::state::State;
-use super::stored::{InstalledLocation, StoredPair};
 
 /// What the paths begin with.
 pub(super) const PREFIX: &str = "/_sandbox/";

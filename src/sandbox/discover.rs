@@ -8,8 +8,8 @@ use super::agency;
 use super::answers::{self, Answer, Reply};
 use super::call::{Api, Call, Step};
 use super::faults::{Effect, Fault};
+use super::options::{InstalledLocation, Presence};
 use super::state::{State, app_of};
-use super::stored::{InstalledLocation, Presence};
 use super::verify::{self, Bearer};
 use crate::installation::Scope;
 

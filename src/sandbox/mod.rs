@@ -22,7 +22,6 @@ mod reconnect;
 mod records;
 mod server;
 mod state;
-mod stored;
 mod token;
 mod tokens;
 mod verify;
@@ -45,10 +44,12 @@ pub use audit::{
 };
 pub use call::Step;
 pub use faults::{CATALOGUE, FaultKind};
-pub use options::{CLIENT_ID, CLIENT_SECRET, Options};
+pub use options::{
+    AccessLife, CLIENT_ID, CLIENT_SECRET, InstalledLocation, Options, Presence, RefreshLife,
+    SeedError, StoredPair,
+};
 pub use plan::{FaultPlan, PlanError};
 pub use records::{Outcome, Via};
-pub use stored::{AccessLife, InstalledLocation, Presence, RefreshLife, SeedError, StoredPair};
 
 use connection::Listener;
 use server::Shared;

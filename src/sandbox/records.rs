@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::call::Step;
 use super::clock::Micros;
-use super::stored::AccessLife;
+use super::options::AccessLife;
 use super::tokens::{Purpose, Recipient};
 use crate::installation::Scope;
 
@@ -114,7 +114,7 @@ pub(super) struct Pair {
     pub(super) source: Source,
     pub(super) recipient: Recipient,
     pub(super) at: Micros,
-    /// When the access token dies of age.
+    /// When the access token expires.
     pub(super) expires: Option<Timestamp>,
     pub(super) access: AccessLife,
     pub(super) refresh: Refresh,

@@ -6,12 +6,11 @@ use super::answers::{Answer, Reply};
 use super::call::{Call, Step};
 use super::clock::{Clock, Micros};
 use super::faults::{Effect, Fault};
-use super::options::Options;
+use super::options::{AccessLife, InstalledLocation, Options, Presence, RefreshLife, StoredPair};
 use super::plan::{FaultPlan, Progress};
 use super::records::{
     Code, Owner, Pair, Presented, Refresh, RequestRow, Source, Text, Texts, Via, serial,
 };
-use super::stored::{AccessLife, InstalledLocation, Presence, RefreshLife, StoredPair};
 use super::tokens::{self, Claims, Holder, Purpose, Recipient, Tokens};
 use crate::installation::Scope;
 

@@ -3,8 +3,8 @@
 use super::answers::{self, Answer, Reply};
 use super::call::{Api, Call, Step};
 use super::faults::Fault;
+use super::options::AccessLife;
 use super::state::{Requested, State};
-use super::stored::AccessLife;
 use super::tokens::{Holder, Purpose};
 use crate::installation::Scope;
 

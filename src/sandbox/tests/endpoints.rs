@@ -10,9 +10,12 @@ use super::super::{
     RefreshLife, Step, StoredPair, Via,
 };
 use super::{
-    ACCESS, AGENCY, COMPANY, ID, IDS, REFRESH, Server, V2, V3, fields, list, refused, sent, stored,
+    ACCESS, AGENCY, COMPANY, ID, IDS, REFRESH, Server, V2, V3, answered, fields, list, sent, stored,
 };
 use crate::installation::Scope;
+
+const WRONG_CLASS: &str = "This authClass type is not allowed to access this scope.";
+const NO_ACCESS: &str = "The token does not have access to this location.";
 
 fn claims(token: &Value) -> Value {
     let payload = token.as_str().unwrap().split('.').nth(1).unwrap().to_owned();
@@ -38,7 +41,7 @@ async fn a_code_gives_tokens_once_and_a_second_presentation_revokes_them() {
     assert_eq!([server.check(old).await, server.check(new).await], [200, 200]);
     assert_eq!(server.check(&format!("{old}x")).await, 401);
 
-    refused([(server.exchange(code), 401, "Authorization code not found")]).await;
+    answered([(server.exchange(code), 401, "Authorization code not found")]).await;
     assert_eq!([server.check(old).await, server.check(new).await], [401, 401]);
     let audit = server.sandbox.audit();
     assert_eq!(audit.codes_presented_twice(), [code]);
@@ -117,7 +120,7 @@ async fn a_reconnect_or_a_token_request_that_is_not_good_is_refused() {
         fields.remove(position);
         post("/oauth/token").form(&fields)
     };
-    refused([
+    answered([
         (json(json!({"clientKey": "a", "clientSecret": "b"})), 422, "Exactly one of"),
         (json(both.clone()), 422, "Exactly one of"),
         (json(json!({"clientKey": "a"})), 422, "clientSecret must be a string"),
@@ -145,7 +148,7 @@ async fn a_code_is_looked_up_before_the_client_and_the_client_before_the_time() 
         fields[0].1 = client;
         server.post("/oauth/token").form(&fields)
     };
-    refused([
+    answered([
         (token("another", "0000"), 401, "Authorization code not found"),
         (token("", &code), 400, "Missing parameter: clientId"),
         (token("another", &code), 401, "Invalid client credentials!"),
@@ -163,7 +166,7 @@ async fn a_refresh_token_rotates_and_repeats_itself_for_a_while() {
     assert_eq!(first["refresh_token"], again["refresh_token"]);
     tokio::time::sleep(same_again).await;
     for token in [REFRESH, "eyJ.no.such"] {
-        refused([(server.refresh(token), 400, "Invalid grant: refresh token is invalid")]).await;
+        answered([(server.refresh(token), 400, "Invalid grant: refresh token is invalid")]).await;
     }
     let audit = server.sandbox.audit();
     assert_eq!(audit.refresh_tokens_spent_twice_outside_grace(), [REFRESH]);
@@ -192,7 +195,7 @@ async fn a_stored_refresh_token_belongs_to_its_kind_and_its_client() {
         StoredPair::new(Scope::Company, COMPANY).refresh("r6", RefreshLife::Good),
     ];
     let server = Server::new(Options { stored, ..Options::default() }).await;
-    refused([
+    answered([
         (server.refresh("r1"), 200, "\"companyId\":\"tDtDnQdgm2LXpyiqYvZ6\",\"locationId\":\"1111"),
         (server.refresh("r2"), 400, "refresh token is invalid"),
         (server.refresh("r3"), 200, "\"userType\":\"Location\""),
@@ -205,16 +208,12 @@ async fn a_stored_refresh_token_belongs_to_its_kind_and_its_client() {
     let new = server.sandbox.audit().grants[0].refresh_token.clone();
     let mut other = fields("refresh_token", "refresh_token", &new);
     other[0].1 = "another";
-    refused([(server.post("/oauth/token").form(&other), 401, "Invalid client")]).await;
+    answered([(server.post("/oauth/token").form(&other), 401, "Invalid client")]).await;
 }
 
 #[tokio::test]
-async fn an_access_token_is_judged_wherever_it_is_presented() {
+async fn a_checked_access_token_is_judged() {
     let mut options = stored();
-    options.installed = vec![
-        InstalledLocation::new(ID, COMPANY),
-        InstalledLocation::new("absent", COMPANY).presence(Presence::Absent),
-    ];
     for (token, life) in [
         ("dead", AccessLife::Dead),
         ("revoked", AccessLife::Revoked),
@@ -223,15 +222,12 @@ async fn an_access_token_is_judged_wherever_it_is_presented() {
     ] {
         options.stored.push(StoredPair::new(Scope::Company, COMPANY).access(token, life));
     }
-    let own = StoredPair::new(Scope::Company, COMPANY).client(CLIENT_ID);
-    let old = own.clone().access("old", AccessLife::Alive).expires(jiff::Timestamp::UNIX_EPOCH);
-    options.stored.extend([own.access("own", AccessLife::Alive), old]);
+    let old = StoredPair::new(Scope::Company, COMPANY).access("old", AccessLife::Alive);
+    options.stored.push(old.expires(jiff::Timestamp::UNIX_EPOCH));
     let server = Server::new(options).await;
     let contacts = format!("/contacts/?locationId={ID}&limit=1");
     let (location, company) = (format!("/locations/{ID}"), format!("/companies/{COMPANY}"));
-    let wrong_class = "This authClass type is not allowed to access this scope.";
-    let no_access = "The token does not have access to this location.";
-    refused(vec![
+    answered(vec![
         (server.get(&location, ACCESS, V2), 200, COMPANY),
         (server.get(&company, AGENCY, V2), 200, COMPANY),
         (server.get(&contacts, ACCESS, V2), 200, "contacts"),
@@ -242,18 +238,30 @@ async fn an_access_token_is_judged_wherever_it_is_presented() {
         (server.get(&company, "scopeless", V2), 401, "not authorized for this scope."),
         (server.get(&company, "pit-1234", V2), 401, "not authorized for this scope."),
         (server.get(&company, "small", V2), 401, "{\"status\":401,\"message\":\"You do not have"),
-        (server.get("/locations/another", ACCESS, V2), 403, no_access),
-        (server.get("/contacts/", ACCESS, V2), 403, no_access),
-        (server.get("/companies/another", AGENCY, V2), 403, no_access),
-        (server.get(&contacts, AGENCY, V2), 401, wrong_class),
-        (server.get(&company, ACCESS, V2), 401, wrong_class),
+        (server.get("/locations/another", ACCESS, V2), 403, NO_ACCESS),
+        (server.get("/contacts/", ACCESS, V2), 403, NO_ACCESS),
+        (server.get("/companies/another", AGENCY, V2), 403, NO_ACCESS),
+        (server.get(&contacts, AGENCY, V2), 401, WRONG_CLASS),
+        (server.get(&company, ACCESS, V2), 401, WRONG_CLASS),
     ])
     .await;
-    refused(vec![
-        (server.get(&list(V2, ""), ACCESS, V2), 401, wrong_class),
+}
+
+#[tokio::test]
+async fn a_request_with_an_agency_token_that_is_not_good_is_refused() {
+    let mut options = stored();
+    options.installed = vec![
+        InstalledLocation::new(ID, COMPANY),
+        InstalledLocation::new("absent", COMPANY).presence(Presence::Absent),
+    ];
+    let own = StoredPair::new(Scope::Company, COMPANY).client(CLIENT_ID);
+    options.stored.push(own.access("own", AccessLife::Alive));
+    let server = Server::new(options).await;
+    answered(vec![
+        (server.get(&list(V2, ""), ACCESS, V2), 401, WRONG_CLASS),
         (server.get(&list(V2, ""), "own", V2), 400, "App not found"),
         (server.get(&list(V3, ""), "own", V3), 404, "The requested App 'app' was not found."),
-        (server.get("/oauth/installedLocations?companyId=a&appId=b", AGENCY, V2), 403, no_access),
+        (server.get("/oauth/installedLocations?companyId=a&appId=b", AGENCY, V2), 403, NO_ACCESS),
         (server.get("/oauth/installedLocations", AGENCY, V2), 422, "companyId must be a string"),
         (server.get(&list(V2, "&skip=many"), AGENCY, V2), 422, "skip"),
         (server.get(&list(V3, "&pageSize=101"), AGENCY, V3), 400, "parameter pageSize."),
@@ -261,7 +269,7 @@ async fn an_access_token_is_judged_wherever_it_is_presented() {
         (server.get(&list(V2, ""), AGENCY, V3), 400, "not available in API version v3"),
         (server.get(&list(V3, ""), AGENCY, V2), 404, "Cannot GET /oauth/installed-locations"),
         (server.agency(ACCESS, V2, &IDS), 401, "user type is not yet supported!"),
-        (server.agency(AGENCY, V2, &[("companyId", "a"), IDS[1]]), 403, no_access),
+        (server.agency(AGENCY, V2, &[("companyId", "a"), IDS[1]]), 403, NO_ACCESS),
         (server.agency(AGENCY, V2, &[IDS[0], ("locationId", "a")]), 400, "Location not found"),
         (server.agency(AGENCY, V2, &[IDS[0], ("locationId", "absent")]), 400, "not found"),
         (server.agency(AGENCY, V2, &IDS[..1]), 422, "locationId must be a string"),

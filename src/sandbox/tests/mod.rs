@@ -137,8 +137,8 @@ async fn sent(request: RequestBuilder) -> (u16, Value) {
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-/// Sends requests, each of which is refused with this status and these words.
-async fn refused(rows: impl IntoIterator<Item = (RequestBuilder, u16, &str)>) {
+/// Sends requests, each of which is answered with this status and these words.
+async fn answered(rows: impl IntoIterator<Item = (RequestBuilder, u16, &str)>) {
     for (request, expected, says) in rows {
         let (status, answer) = sent(request).await;
         assert_eq!((status, answer.to_string().contains(says)), (expected, true), "{answer}");
