@@ -1,9 +1,11 @@
-//! The ways back to a token pair, and the order in which they are tried.
+//! The routes to a new token pair, and the order in which they are tried.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::failure::Stage;
 
 /// How an installation gets a new token pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,14 +21,54 @@ pub enum Route {
     Agency,
 }
 
+/// What a route is called, and the stages of its requests.
+struct RouteFacts {
+    name: &'static str,
+    /// The stage of its first request.
+    first: Stage,
+    /// The stage of the request that gives tokens.
+    grants: Stage,
+}
+
 impl Route {
+    /// Every route.
+    pub const ALL: [Self; 3] = [Self::Refresh, Self::Reconnect, Self::Agency];
+
+    fn facts(self) -> RouteFacts {
+        let (name, first, grants) = match self {
+            Self::Refresh => ("refresh", Stage::Refresh, Stage::Refresh),
+            Self::Reconnect => ("reconnect", Stage::Reconnect, Stage::Exchange),
+            Self::Agency => ("agency", Stage::Agency, Stage::Agency),
+        };
+        RouteFacts { name, first, grants }
+    }
+
     /// The name in options and files.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Refresh => "refresh",
-            Self::Reconnect => "reconnect",
-            Self::Agency => "agency",
-        }
+        self.facts().name
+    }
+
+    /// The stage of the request that gives tokens.
+    pub fn grants_at(self) -> Stage {
+        self.facts().grants
+    }
+}
+
+impl Stage {
+    /// The route whose requests have this stage; `None` for stages of no route.
+    pub fn route(self) -> Option<Route> {
+        let has = |facts: RouteFacts| facts.first == self || facts.grants == self;
+        Route::ALL.into_iter().find(|route| has(route.facts()))
+    }
+
+    /// Whether a route begins with a request of this stage.
+    pub fn begins_a_route(self) -> bool {
+        self.route().is_some_and(|route| route.facts().first == self)
+    }
+
+    /// Whether a request of this stage gives tokens.
+    pub fn grants_tokens(self) -> bool {
+        self.route().is_some_and(|route| route.facts().grants == self)
     }
 }
 
@@ -36,18 +78,18 @@ impl fmt::Display for Route {
     }
 }
 
-/// The ways of a run, in the order in which each installation tries them: at least one, none twice.
+/// The routes of a run, in the order in which each installation tries them: at least one, none twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RouteList(Vec<Route>);
 
 impl RouteList {
-    /// The ways in order.
+    /// The routes in order.
     pub fn iter(&self) -> impl Iterator<Item = Route> {
         self.0.iter().copied()
     }
 
-    /// Whether a way is among them.
+    /// Whether a route is among them.
     pub fn include(&self, route: Route) -> bool {
         self.0.contains(&route)
     }
@@ -64,10 +106,10 @@ impl Default for RouteList {
     }
 }
 
-/// A text that names no ways.
+/// A text that names no routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "not a list of ways: write refresh, reconnect and agency in the order to try them, such as refresh,reconnect"
+    "not a list of routes: write refresh, reconnect and agency in the order to try them, such as refresh,reconnect"
 )]
 pub struct NotRoutes;
 
@@ -77,9 +119,8 @@ impl FromStr for RouteList {
     fn from_str(text: &str) -> Result<Self, NotRoutes> {
         let mut routes = Vec::new();
         for word in text.split(',') {
-            let known = [Route::Refresh, Route::Reconnect, Route::Agency];
             let is_named = |route: &Route| word.trim().eq_ignore_ascii_case(route.name());
-            let route = known.into_iter().find(is_named).ok_or(NotRoutes)?;
+            let route = Route::ALL.into_iter().find(is_named).ok_or(NotRoutes)?;
             if routes.contains(&route) {
                 return Err(NotRoutes);
             }

@@ -12,36 +12,20 @@ use tokio::{task::JoinSet, time::sleep_until};
 
 use super::{
     breaker::Verdict,
-    dispatcher::{Begun, Next, Slot, Source},
-    slots::Untried,
-};
-use super::{
     cancellation::Cause,
-    recover::{Ending, Tools, continued, recover, routes::AgencyInWork},
+    dispatcher::{Begun, Next, Slot, Source},
+    job::Job,
+    recover::{AgencyInWork, Ending, Tools, continued, recover},
+    slots::Untried,
 };
 use crate::{
     clock,
     event::{Event, Failed, HaltRule},
     failure::{Class, Failure, Stage},
-    installation::{Installation, Scope},
-    journal::{state::Tried, writer::StorageError},
+    installation::Scope,
+    journal::writer::StorageError,
     plan::recoveries::RecoveryLog,
-    route::Route,
-    secret::TokensAtHand,
 };
-
-/// An installation to recover.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// Number of the record in the list.
-    pub row: u32,
-    /// What to recover.
-    pub installation: Installation,
-    /// What the list still has of its tokens.
-    pub tokens: TokensAtHand,
-    /// What earlier legs of the run have tried.
-    pub before: Tried,
-}
 
 /// Where the installations come from.
 pub trait Supply {
@@ -87,7 +71,7 @@ impl Batch {
         let mut tasks = JoinSet::new();
         let fed = self.dispatch(&mut jobs, &mut tasks).await;
         if fed.is_err() {
-            self.tools.stop.cancel(Cause::StorageError);
+            self.tools.cancellation.cancel(Cause::StorageError);
         }
         while tasks.join_next().await.is_some() {}
         match self.lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -103,7 +87,7 @@ impl Batch {
         tasks: &mut JoinSet<()>,
     ) -> Result<(), Error> {
         let dispatcher = &self.tools.dispatcher;
-        while self.tools.stop.cause().is_none() {
+        while self.tools.cancellation.cause().is_none() {
             while tasks.try_join_next().is_some() {}
             let untried = self.untried(jobs);
             let until = match dispatcher.next(untried) {
@@ -128,7 +112,7 @@ impl Batch {
                 () = dispatcher.changed() => {}
                 () = sleep_until(until.unwrap_or_else(later).into()) => {}
                 Some(_) = tasks.join_next() => {}
-                _ = self.tools.stop.cancelled() => {}
+                _ = self.tools.cancellation.cancelled() => {}
             }
         }
         Ok(())
@@ -144,7 +128,7 @@ impl Batch {
     fn untried(&self, jobs: &impl Supply) -> Untried {
         let untried = jobs.untried();
         let routes = &self.tools.routes;
-        if !routes.routes().include(Route::Agency) {
+        if !routes.use_agency_tokens() {
             return untried;
         }
         let is_agency = |job: &Job| job.installation.scope == Scope::Company;
@@ -235,7 +219,7 @@ impl Batch {
 
     fn note(&self, noted: Result<(), StorageError>) {
         if let Err(lost) = noted {
-            self.tools.stop.cancel(Cause::StorageError);
+            self.tools.cancellation.cancel(Cause::StorageError);
             self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(lost);
         }
     }

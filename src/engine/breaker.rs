@@ -32,11 +32,11 @@ pub struct Breaker {
     was_proven: bool,
     recovered: u32,
     failed: u32,
-    /// Whether an answer has shown that the way is open.
-    is_open: bool,
-    rows: BTreeMap<(Line, Class), InARow>,
-    /// Lines on which HighLevel has answered about an installation.
-    open_lines: BTreeSet<Line>,
+    /// By route (`None`: no route's requests) and class: what one installation meets on a route
+    /// concerns the others.
+    rows: BTreeMap<(Option<Route>, Class), InARow>,
+    /// Routes on which HighLevel has answered about an installation.
+    seen: BTreeSet<Option<Route>>,
     /// Failures that HighLevel, or its silence, decided, as long as nothing was recovered.
     causes: BTreeMap<Class, u32>,
 }
@@ -46,34 +46,6 @@ pub struct Breaker {
 struct InARow {
     length: u32,
     share: Share,
-}
-
-/// Calls that share an endpoint or a fate: what one of them says concerns the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Line {
-    Refresh,
-    Code,
-    Agency,
-    None,
-}
-
-impl Line {
-    fn of(stage: Stage) -> Self {
-        match stage {
-            Stage::Refresh => Self::Refresh,
-            Stage::Reconnect | Stage::Exchange => Self::Code,
-            Stage::Agency => Self::Agency,
-            Stage::Input | Stage::Verify | Stage::Store => Self::None,
-        }
-    }
-
-    fn of_route(route: Route) -> Self {
-        match route {
-            Route::Refresh => Self::Refresh,
-            Route::Reconnect => Self::Code,
-            Route::Agency => Self::Agency,
-        }
-    }
 }
 
 /// What a failure means as evidence.
@@ -106,7 +78,7 @@ pub enum Verdict {
 impl Breaker {
     /// A watch over a run with these limits. `was_proven`: installations were recovered before.
     pub fn new(limits: Limits, was_proven: bool) -> Self {
-        Self { limits, was_proven, is_open: was_proven, ..Self::default() }
+        Self { limits, was_proven, ..Self::default() }
     }
 
     /// Whether a recovery has shown that all is well.
@@ -114,26 +86,20 @@ impl Breaker {
         self.was_proven || self.recovered > 0
     }
 
-    /// Whether an answer has shown that installations need not go one by one.
-    pub fn is_open(&self) -> bool {
-        self.is_open || self.is_proven()
-    }
-
     /// An installation was recovered by a route, or found to be healthy.
     pub fn recovered(&mut self, by: Option<Route>) -> Verdict {
         self.recovered += 1;
         self.causes.clear();
-        self.is_open = true;
-        if let Some(route) = by {
-            self.went_well(Line::of_route(route));
+        if by.is_some() {
+            self.went_well(by);
         }
         self.against_limit()
     }
 
-    /// What failed in a row on this line was of the installations themselves.
-    fn went_well(&mut self, line: Line) {
-        self.open_lines.insert(line);
-        for ((_, _), row) in self.rows.iter_mut().filter(|((of, _), _)| *of == line) {
+    /// What failed in a row on this route was of the installations themselves.
+    fn went_well(&mut self, route: Option<Route>) {
+        self.seen.insert(route);
+        for (_, row) in self.rows.iter_mut().filter(|((of, _), _)| *of == route) {
             (0..std::mem::take(&mut row.length)).for_each(|_| row.share.bad());
             row.share.good();
         }
@@ -141,10 +107,9 @@ impl Breaker {
 
     /// A route has failed for an installation. Whether that concerns all.
     pub fn route_failed(&mut self, failure: &Failure, evidence: Evidence) -> bool {
-        let line = Line::of(failure.stage);
+        let route = failure.stage.route();
         if is_about_one(failure) {
-            self.is_open = true;
-            self.went_well(line);
+            self.went_well(route);
         }
         if !self.is_proven() && is_nothing_like_highlevel(failure) {
             return true;
@@ -158,10 +123,10 @@ impl Breaker {
         }
         // An endpoint that nobody has seen is not there, whatever the others do.
         let is_known = match failure.class {
-            Class::EndpointRemoved => self.was_proven || self.open_lines.contains(&line),
+            Class::EndpointRemoved => self.was_proven || self.seen.contains(&route),
             _ => self.is_proven(),
         };
-        let row = self.rows.entry((line, failure.class)).or_default();
+        let row = self.rows.entry((route, failure.class)).or_default();
         row.length += 1;
         match halts.later {
             _ if !is_known => row.length >= halts.first,
@@ -230,12 +195,11 @@ fn halts_of(failure: &Failure) -> Option<Halts> {
 /// Whether a stage is the one that is meant: what the reconnect is to its route, the refresh and the
 /// agency's call are to theirs.
 fn is_like(meant: Stage, stage: Stage) -> bool {
-    let first_calls = [Stage::Reconnect, Stage::Refresh, Stage::Agency];
-    meant == stage || meant == Stage::Reconnect && first_calls.contains(&stage)
+    meant == stage || meant == Stage::Reconnect && stage.begins_a_route()
 }
 
 /// Whether HighLevel has answered about this installation alone.
-fn is_about_one(failure: &Failure) -> bool {
+pub fn is_about_one(failure: &Failure) -> bool {
     let about = failure.class.about();
     failure.http_status.is_some()
         && failure.origin == Origin::HighLevel
@@ -346,13 +310,17 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_about_one_installation_lets_the_others_go() {
-        let mut breaker = Breaker::default();
-        let no_answer = failure(Class::NotInstalled);
-        breaker.route_failed(&no_answer, Fresh);
-        assert!(!breaker.is_open(), "nobody has answered");
-        breaker.route_failed(&Failure { http_status: Some(400), ..no_answer }, Fresh);
-        assert!(breaker.is_open() && !breaker.is_proven());
+    fn an_answer_about_one_installation_is_known_by_class_status_and_origin() {
+        let not_installed = Failure { http_status: Some(400), ..failure(Class::NotInstalled) };
+        assert!(is_about_one(&not_installed));
+        for other in [
+            failure(Class::NotInstalled),
+            Failure { origin: Origin::Elsewhere, ..not_installed.clone() },
+            Failure { class: Class::ServerError, ..not_installed.clone() },
+            Failure { class: Class::ClientRefused, ..not_installed },
+        ] {
+            assert!(!is_about_one(&other), "{other:?}");
+        }
     }
 
     #[test]

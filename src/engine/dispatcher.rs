@@ -10,9 +10,10 @@ use std::{
 
 use tokio::sync::{Notify, oneshot};
 
-use super::gauge::{Gauge, InFlight};
 use super::{
-    breaker::{Breaker, Evidence, Verdict},
+    breaker::{self, Breaker, Evidence, Verdict},
+    canary::Canary,
+    gauge::{Gauge, InFlight},
     outage::{Blame, Change, Outages, is_sign},
     slots::{Draw, Slots, Untried, Urgency},
 };
@@ -26,6 +27,8 @@ use crate::{
 pub struct Dispatcher {
     state: Mutex<State>,
     changed: Notify,
+    /// Wakes those that wait to be alone on a route.
+    route_free: Notify,
     gauge: Gauge,
 }
 
@@ -34,6 +37,7 @@ struct State {
     slots: Slots,
     outages: Outages,
     breaker: Breaker,
+    canary: Canary,
     /// Installations that have begun and not ended.
     begun: usize,
     /// When each of them sent its last request.
@@ -81,6 +85,22 @@ impl Drop for Begun {
     }
 }
 
+/// An attempt on a route; it has ended when this is dropped.
+#[derive(Debug)]
+pub struct RouteTurn {
+    route: Route,
+    row: u32,
+    dispatcher: Arc<Dispatcher>,
+}
+
+impl Drop for RouteTurn {
+    fn drop(&mut self) {
+        if self.dispatcher.lock().canary.leave(self.route, self.row) {
+            self.dispatcher.route_free.notify_waiters();
+        }
+    }
+}
+
 /// What the batch does next.
 #[derive(Debug)]
 pub enum Next {
@@ -103,17 +123,25 @@ pub enum Source {
 
 impl Dispatcher {
     /// So many installations may be in flight.
-    pub fn new(concurrency: usize, outages: Outages, breaker: Breaker, gauge: Gauge) -> Self {
+    pub fn new(
+        concurrency: usize,
+        outages: Outages,
+        breaker: Breaker,
+        canary: Canary,
+        gauge: Gauge,
+    ) -> Self {
         let state = State {
             slots: Slots::new(concurrency),
             outages,
             breaker,
+            canary,
             begun: 0,
             sent: HashMap::new(),
             waiting: HashMap::new(),
             undecided: HashMap::new(),
         };
-        Self { state: Mutex::new(state), changed: Notify::new(), gauge }
+        let (state, changed, route_free) = (Mutex::new(state), Notify::new(), Notify::new());
+        Self { state, changed, route_free, gauge }
     }
 
     /// Lets those go whose turn it is, up to the next untried one.
@@ -123,9 +151,8 @@ impl Dispatcher {
             let now = Instant::now();
             let state = &mut *guard;
             let waiting = state.begun.saturating_sub(state.slots.held());
-            let is_open = state.breaker.is_open();
             let wants_contrast = state.breaker.wants_contrast();
-            match state.slots.draw(&state.outages, is_open, waiting, untried, now) {
+            match state.slots.draw(&state.outages, &state.canary, waiting, untried, now) {
                 Draw::Next if wants_contrast && untried.elsewhere => {
                     return Next::Untried(Source::Sample);
                 }
@@ -180,6 +207,29 @@ impl Dispatcher {
             return self.slot(row, Probing::Decided);
         }
         std::future::pending().await
+    }
+
+    /// Returns when an installation may make an attempt on a route: at once on a proven one, else when
+    /// nobody else is on it.
+    pub async fn turn_on(self: &Arc<Self>, route: Route, row: u32) -> RouteTurn {
+        loop {
+            // Made before the look, so that no wake-up in between is missed.
+            let free = self.route_free.notified();
+            if self.lock().canary.enter(route, row) {
+                return RouteTurn { route, row, dispatcher: self.clone() };
+            }
+            free.await;
+        }
+    }
+
+    /// Whether an answer has shown that a route exists.
+    pub fn is_proven(&self, route: Route) -> bool {
+        self.lock().canary.is_proven(route)
+    }
+
+    /// An answer has shown that a route exists.
+    pub fn prove(&self, route: Route) {
+        self.lock().canary.prove(route);
     }
 
     /// An installation sends a request at this stage, or does something else from now on.
@@ -239,6 +289,9 @@ impl Dispatcher {
     pub fn route_failed(&self, row: u32, failure: &Failure) -> bool {
         let mut state = self.lock();
         let evidence = Self::evidence(&state, row);
+        if breaker::is_about_one(failure) {
+            state.canary.open();
+        }
         let concerns_all = state.breaker.route_failed(failure, evidence);
         drop(state);
         self.changed.notify_one();
@@ -252,7 +305,9 @@ impl Dispatcher {
 
     /// An installation was recovered by a route, or found to be healthy.
     pub fn recovered(&self, by: Option<Route>) -> Verdict {
-        self.lock().breaker.recovered(by)
+        let mut state = self.lock();
+        state.canary.open();
+        state.breaker.recovered(by)
     }
 
     /// Whether there is no way to the server, and never was one.
@@ -265,7 +320,7 @@ impl Dispatcher {
     pub fn concerns_the_canary(&self, failure: &Failure) -> bool {
         let state = self.lock();
         let is_another = failure.origin == Origin::Elsewhere && !is_sign(failure);
-        !state.breaker.is_open() && (is_another || state.outages.is_nobody(failure))
+        !state.canary.is_open() && (is_another || state.outages.is_nobody(failure))
     }
 
     /// Whether an answer has come at a stage that is no sign of an outage.

@@ -15,11 +15,7 @@ use anyhow::{Context, Error, anyhow};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::list::{TokenList, TokenRows};
-use super::{
-    batch::{Job, Supply},
-    dispatcher::Source,
-    slots::Untried,
-};
+use super::{batch::Supply, dispatcher::Source, job::Job, slots::Untried};
 use crate::{
     app::AppName,
     event::Listed,

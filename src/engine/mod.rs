@@ -3,10 +3,12 @@
 
 pub mod batch;
 pub mod breaker;
+pub mod canary;
 pub mod cancellation;
 pub mod discover;
 pub mod dispatcher;
 pub mod gauge;
+pub mod job;
 pub mod jobs;
 pub mod list;
 pub mod outage;

@@ -178,12 +178,11 @@ struct Outage {
 #[derive(Debug)]
 pub struct Outages {
     most: Duration,
-    stages: [Health; STAGES.len()],
+    /// When answers were known to be good before this execution.
+    proven: Option<Instant>,
+    stages: BTreeMap<Stage, Health>,
     outage: Option<Outage>,
 }
-
-const STAGES: [Stage; 5] =
-    [Stage::Refresh, Stage::Reconnect, Stage::Exchange, Stage::Agency, Stage::Verify];
 
 /// Whether outages are made of such failures.
 pub fn is_sign(failure: &Failure) -> bool {
@@ -206,13 +205,12 @@ pub enum Leave {
 impl Outages {
     /// Watches; an outage may last so long. With `proven`, answers have been good before.
     pub fn new(most: Duration, proven: Option<Instant>) -> Self {
-        let health = || Health { good: proven, ..Health::default() };
-        Self { most, stages: STAGES.map(|_| health()), outage: None }
+        Self { most, proven, stages: BTreeMap::new(), outage: None }
     }
 
     fn at(&mut self, stage: Stage) -> &mut Health {
-        let index = STAGES.iter().position(|known| *known == stage).unwrap_or_default();
-        &mut self.stages[index]
+        let good = self.proven;
+        self.stages.entry(stage).or_insert_with(|| Health { good, ..Health::default() })
     }
 
     /// An answer came that is no sign of an outage, to a request that was sent then.
@@ -227,7 +225,7 @@ impl Outages {
     }
 
     fn end_if_over(&mut self, now: Instant) -> Change {
-        if self.stages.iter().any(|health| health.out_since.is_some()) {
+        if self.stages.values().any(|health| health.out_since.is_some()) {
             return Change::None;
         }
         let ended = self.outage.take();
@@ -279,7 +277,7 @@ impl Outages {
     }
 
     fn has_anybody_answered(&self) -> bool {
-        self.stages.iter().any(|health| health.good.is_some())
+        self.proven.is_some() || self.stages.values().any(|health| health.good.is_some())
     }
 
     fn probe_failed(&mut self, failure: &Failure, was_tried: bool, now: Instant) -> Change {
@@ -336,7 +334,7 @@ impl Outages {
 
     /// Nobody is left that could show whether there is an outage: those who failed are on their own.
     pub fn nobody_left(&mut self, now: Instant) -> Change {
-        for health in &mut self.stages {
+        for health in self.stages.values_mut() {
             let failed = std::mem::take(&mut health.in_a_row);
             if health.out_since.take().is_some() {
                 health.suspects.extend(failed.into_keys());
@@ -347,7 +345,7 @@ impl Outages {
 
     /// Whether some have failed of which nobody knows yet whose fault it is.
     pub fn has_undecided(&self) -> bool {
-        self.outage.is_none() && self.stages.iter().any(|health| !health.in_a_row.is_empty())
+        self.outage.is_none() && self.stages.values().any(|health| !health.in_a_row.is_empty())
     }
 
     /// Whose the last failure of an installation at a stage was.
@@ -364,7 +362,7 @@ impl Outages {
 
     /// Whether an installation has failed while others did well.
     pub fn is_suspect(&self, row: u32) -> bool {
-        self.stages.iter().any(|health| health.suspects.contains(&row))
+        self.stages.values().any(|health| health.suspects.contains(&row))
     }
 
     /// Whether an answer has come at a stage that is no sign of an outage.
@@ -379,7 +377,7 @@ impl Outages {
 
     /// An installation is done with.
     pub fn forget(&mut self, row: u32) {
-        for health in &mut self.stages {
+        for health in self.stages.values_mut() {
             health.suspects.remove(&row);
         }
     }

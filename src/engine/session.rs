@@ -19,12 +19,13 @@ use tokio::{
 use super::{
     batch::{Batch, Broken},
     breaker::{self, Breaker},
+    canary::Canary,
     cancellation::{Cancellation, Cause},
     dispatcher::Dispatcher,
     gauge::Gauge,
     outage::Outages,
     recorder::Recorder,
-    recover::{Tools, routes::Routes},
+    recover::{OpenRoutes, Tools},
     signals::Signals,
     watchdog::{Bounds, Looking, Watchdog},
 };
@@ -427,10 +428,7 @@ impl Work<'_> {
         let client = Client::new(self.endpoint.clone(), credentials, limits.timeout, answers);
         let open = self.run_state.to_take_of(app.as_ref(), part.take);
         let gauge = self.gauge.part(open);
-        let routes = Routes::new(self.routes.clone(), agency_tokens, self.token_checks.clone());
-        if self.run_state.is_proven(app.as_ref()) {
-            self.routes.iter().for_each(|route| routes.prove(route));
-        }
+        let routes = OpenRoutes::new(self.routes.clone(), agency_tokens, self.token_checks.clone());
         let dispatcher = self.dispatcher(app.as_ref(), gauge.clone());
         Ok(Tools {
             client: client.or_exit(Exit::Local)?.knowing(self.known.clone()),
@@ -438,7 +436,7 @@ impl Work<'_> {
             pacer,
             recorder: self.recorder.clone(),
             app,
-            stop,
+            cancellation: stop,
             dispatcher,
             server_clock: OffsetWatch::default(),
             attempts: limits.attempts,
@@ -460,7 +458,8 @@ impl Work<'_> {
         let give_up_after = (give_up_after > 0).then_some(give_up_after);
         let limits = breaker::Limits { max_failures, give_up_after };
         let breaker = Breaker::new(limits, was_proven);
-        Arc::new(Dispatcher::new(concurrency as usize, outages, breaker, gauge))
+        let canary = if was_proven { Canary::proven() } else { Canary::default() };
+        Arc::new(Dispatcher::new(concurrency as usize, outages, breaker, canary, gauge))
     }
 }
 

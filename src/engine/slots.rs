@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::outage::{Leave, Outages};
+use super::{
+    canary::Canary,
+    outage::{Leave, Outages},
+};
 use crate::failure::Stage;
 
 /// After so many untried installations, one goes that has been tried, unless those have held slots for
@@ -176,12 +179,11 @@ impl Slots {
         }
     }
 
-    /// Who goes next. `proven` is whether anything has shown that the way is open; `waiting` counts
-    /// the installations that have begun and hold no slot.
+    /// Who goes next. `waiting` counts the installations that have begun and hold no slot.
     pub fn draw(
         &mut self,
         outages: &Outages,
-        proven: bool,
+        canary: &Canary,
         waiting: usize,
         untried: Untried,
         now: Instant,
@@ -191,7 +193,7 @@ impl Slots {
             Leave::NoneBefore(at) => Draw::Wait(Some(at)),
             Leave::Probe => self.draw_probe(outages, untried),
             Leave::All if self.nobody_can_tell(outages, waiting, untried) => Draw::NobodyLeft,
-            Leave::All if !proven && !self.held.is_empty() => Draw::Wait(None),
+            Leave::All if !canary.may_begin(self.held.len()) => Draw::Wait(None),
             Leave::All if self.held.len() - self.overdue >= self.concurrency => Draw::Wait(None),
             Leave::All => self.draw_any(waiting, untried),
         };
@@ -269,7 +271,7 @@ mod tests {
     }
 
     fn draw(slots: &mut Slots, untried: Untried) -> Draw {
-        slots.draw(&quiet(), true, 0, untried, Instant::now())
+        slots.draw(&quiet(), &Canary::proven(), 0, untried, Instant::now())
     }
 
     #[test]
@@ -314,16 +316,16 @@ mod tests {
 
     #[test]
     fn no_more_are_in_flight_than_may_be_and_one_as_long_as_nothing_is_proven() {
-        for (proven, most) in [(true, 3), (false, 1)] {
+        for (canary, most) in [(Canary::proven(), 3), (Canary::default(), 1)] {
             let mut slots = Slots::new(3);
             for row in 1..=most {
-                assert_eq!(slots.draw(&quiet(), proven, 0, ALL, Instant::now()), Draw::Next);
+                assert_eq!(slots.draw(&quiet(), &canary, 0, ALL, Instant::now()), Draw::Next);
                 slots.take(row, Instant::now());
             }
-            let full = slots.draw(&quiet(), proven, 0, ALL, Instant::now());
+            let full = slots.draw(&quiet(), &canary, 0, ALL, Instant::now());
             assert_eq!(full, Draw::Wait(None));
             slots.give_back(1, Instant::now());
-            assert_eq!(slots.draw(&quiet(), proven, 0, ALL, Instant::now()), Draw::Next);
+            assert_eq!(slots.draw(&quiet(), &canary, 0, ALL, Instant::now()), Draw::Next);
         }
     }
 
@@ -362,7 +364,8 @@ mod tests {
         outages.bad(&failure, 5, now + LATER * 2, now + LATER * 2);
         let mut slots = Slots::new(16);
         slots.take(9, Instant::now());
-        let draw = |slots: &mut Slots, untried| slots.draw(&outages, true, 1, untried, now);
+        let draw =
+            |slots: &mut Slots, untried| slots.draw(&outages, &Canary::proven(), 1, untried, now);
         assert_eq!(draw(&mut slots, ALL), Draw::Next);
         assert_eq!(draw(&mut slots, NONE), Draw::NobodyLeft, "the one in flight is suspect");
         slots.take(2, Instant::now());
@@ -372,7 +375,7 @@ mod tests {
     #[test]
     fn too_many_that_wait_let_no_untried_one_begin() {
         let mut slots = Slots::new(1);
-        let full = slots.draw(&quiet(), true, MOST_WAITING, ALL, Instant::now());
+        let full = slots.draw(&quiet(), &Canary::proven(), MOST_WAITING, ALL, Instant::now());
         assert_eq!(full, Draw::Wait(None));
     }
 
@@ -394,7 +397,7 @@ mod tests {
         let mut slots = Slots::new(16);
         slots.wait(9, Urgency::None);
         slots.wait(3, Urgency::None);
-        let mut probe = |untried| slots.draw(&outages, true, 0, untried, now);
+        let mut probe = |untried| slots.draw(&outages, &Canary::proven(), 0, untried, now);
         assert_eq!(probe(ALL), Draw::Elsewhere);
         assert_eq!(probe(Untried { elsewhere: false, ..ALL }), Draw::Next);
         assert_eq!(probe(NONE), Draw::Again(3));

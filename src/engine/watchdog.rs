@@ -26,20 +26,12 @@ pub enum Step {
     Outage,
     /// Its turn to ask for a code.
     TurnToReconnect,
-    /// The answer to a reconnect.
-    Reconnect,
     /// Its turn to present its code.
     TurnToExchange,
-    /// The answer to an exchange.
-    Exchange,
-    /// The answer to a refresh.
-    Refresh,
+    /// The answer to a request of this stage.
+    Answer(Stage),
     /// The recovery of the agencies of the list, which come first.
     Agencies,
-    /// The answer to the request for a location token.
-    Agency,
-    /// The answer to the trial of a token.
-    TokenCheck,
     /// The disk.
     Disk,
     /// The time until its next attempt.
@@ -51,36 +43,22 @@ pub enum Step {
 impl Step {
     /// The stage of the request that is under way.
     pub fn request(self) -> Option<Stage> {
-        match self {
-            Self::Reconnect => Some(Stage::Reconnect),
-            Self::Exchange => Some(Stage::Exchange),
-            Self::Refresh => Some(Stage::Refresh),
-            Self::Agency => Some(Stage::Agency),
-            Self::TokenCheck => Some(Stage::Verify),
-            Self::Outage
-            | Self::TurnToReconnect
-            | Self::TurnToExchange
-            | Self::Disk
-            | Self::Backoff(_)
-            | Self::Slot
-            | Self::Agencies => None,
-        }
+        if let Self::Answer(stage) = self { Some(stage) } else { None }
     }
 
-    fn in_words(self) -> &'static str {
-        match self {
-            Self::Outage => "waiting for the end of an outage",
-            Self::TurnToReconnect => "waiting for its turn to ask",
-            Self::Reconnect => "waiting for the answer to its reconnect",
-            Self::TurnToExchange => "waiting for its turn to present its code",
-            Self::Exchange => "waiting for the answer to its exchange",
-            Self::Refresh => "waiting for the answer to its refresh",
-            Self::Agencies => "waiting for the agencies of the list",
-            Self::Agency => "waiting for its agency's answer",
-            Self::TokenCheck => "waiting for the answer to the check of its token",
-            Self::Disk => "waiting for the disk to write the run folder",
-            Self::Backoff(_) | Self::Slot => "waiting for its next attempt",
-        }
+    fn in_words(self) -> String {
+        let what = match self {
+            Self::Outage => "the end of an outage",
+            Self::TurnToReconnect => "its turn to ask",
+            Self::TurnToExchange => "its turn to present its code",
+            Self::Answer(Stage::Agency) => "its agency's answer",
+            Self::Answer(Stage::Verify) => "the answer to the check of its token",
+            Self::Answer(stage) => return format!("waiting for the answer to its {stage}"),
+            Self::Agencies => "the agencies of the list",
+            Self::Disk => "the disk to write the run folder",
+            Self::Backoff(_) | Self::Slot => "its next attempt",
+        };
+        format!("waiting for {what}")
     }
 }
 
@@ -101,9 +79,7 @@ impl Bounds {
         let bound = match step {
             Step::Outage => self.max_outage + self.timeout,
             Step::TurnToReconnect | Step::TurnToExchange => turns + outlook.held + self.timeout,
-            Step::Reconnect | Step::Exchange | Step::Refresh | Step::Agency | Step::TokenCheck => {
-                self.timeout
-            }
+            Step::Answer(_) => self.timeout,
             Step::Disk => Duration::ZERO,
             Step::Backoff(wait) => wait,
             // Untried ones go first, and each agency is watched itself: they have bounds of their own.
@@ -233,7 +209,7 @@ mod tests {
     fn what_is_past_its_bound_is_named_at_growing_intervals() {
         let watchdog = Watchdog::default();
         let id: Id = Id::new("ve9EPM428h8vShlRW1KT").unwrap();
-        watchdog.enter(7, &id, Step::Reconnect);
+        watchdog.enter(7, &id, Step::Answer(Stage::Reconnect));
         watchdog.enter(7, &id, Step::Disk);
         let begin = Instant::now();
         let bound = |step| if step == Step::Disk { GRACE } else { Duration::MAX };
@@ -254,7 +230,11 @@ mod tests {
     fn a_few_are_named_and_the_rest_is_counted() {
         let watchdog = Watchdog::default();
         for row in 1..=5 {
-            watchdog.enter(row, &Id::new("ve9EPM428h8vShlRW1KT").unwrap(), Step::Exchange);
+            watchdog.enter(
+                row,
+                &Id::new("ve9EPM428h8vShlRW1KT").unwrap(),
+                Step::Answer(Stage::Exchange),
+            );
         }
         let said = watchdog.lock().stuck(Instant::now() + GRACE * 9, |_| GRACE);
         assert_eq!(said.len(), 4);
@@ -264,7 +244,7 @@ mod tests {
     #[test]
     fn whoever_waits_for_agencies_is_not_stuck() {
         let (watchdog, id) = (Watchdog::default(), Id::new("ve9EPM428h8vShlRW1KT").unwrap());
-        watchdog.enter(1, &id, Step::Agency);
+        watchdog.enter(1, &id, Step::Answer(Stage::Agency));
         watchdog.enter(2, &id, Step::Agencies);
         let (timeout, max_outage) = (Duration::from_secs(30), Duration::from_secs(600));
         let bounds = Bounds { timeout, max_outage, concurrency: 16 };
@@ -285,7 +265,7 @@ mod tests {
         let outlook = Outlook { interval: Duration::from_secs(10), held: Duration::from_secs(60) };
         let seconds = |step| bounds.of(step, outlook).as_secs();
         assert_eq!(seconds(Step::TurnToReconnect), 640 + 60 + 30 + 5);
-        assert_eq!(seconds(Step::Exchange), 35);
+        assert_eq!(seconds(Step::Answer(Stage::Exchange)), 35);
         assert_eq!(seconds(Step::Backoff(Duration::from_secs(20))), 25);
         assert_eq!(seconds(Step::Outage), 635);
     }

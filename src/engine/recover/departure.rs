@@ -2,8 +2,8 @@
 //! on disk, its connection, its turn, and the last word on whether it still makes sense.
 
 use super::{
-    AttemptError, Recovery,
     observe::{call_without_answer, no_answer},
+    recovery::{AttemptError, Recovery},
 };
 use crate::{
     clock::Moment,
@@ -20,7 +20,7 @@ impl Recovery<'_> {
         self.enter(Step::TurnToReconnect);
         tokio::select! {
             biased;
-            cause = self.tools.stop.cancelled() => Err(AttemptError::Stopped(cause)),
+            cause = self.tools.cancellation.cancelled() => Err(AttemptError::Cancelled(cause)),
             preparation = self.tools.pacer.preparation() => Ok(preparation),
         }
     }
@@ -32,7 +32,7 @@ impl Recovery<'_> {
         readying: Readying,
     ) -> Result<Departure, AttemptError> {
         let cleared = self.clear_in(Lane::Other, stage, readying).await?;
-        Ok(cleared.depart(unless_cancelled(&self.tools.stop)).0)
+        Ok(cleared.depart(unless_cancelled(&self.tools.cancellation)).0)
     }
 
     /// Makes the asking for a code ready and waits for its turn. Where the server closes each
@@ -55,7 +55,7 @@ impl Recovery<'_> {
         };
         let readying = Readying::Ahead(preparation);
         let cleared = self.clear_in(Lane::Reconnect, Stage::Reconnect, readying).await?;
-        let (departure, reservation) = cleared.depart(unless_cancelled(&self.tools.stop));
+        let (departure, reservation) = cleared.depart(unless_cancelled(&self.tools.cancellation));
         match reservation {
             Some(reservation) => Ok((departure, reservation, spare)),
             None => Err(self.held_back()),
@@ -71,7 +71,7 @@ impl Recovery<'_> {
         let tools = self.tools;
         let cleared = tokio::select! {
             biased;
-            cause = tools.stop.cancelled() => return Err(AttemptError::Stopped(cause)),
+            cause = tools.cancellation.cancelled() => return Err(AttemptError::Cancelled(cause)),
             cleared = tools.pacer.clear(&tools.client, lane, None, readying) => cleared,
         };
         match cleared {
@@ -99,8 +99,8 @@ impl Recovery<'_> {
     /// Nothing was sent, since the run is to end, or since it was stopped for so long that the next one
     /// counts on nothing leaving any more.
     fn held_back(&self) -> AttemptError {
-        match self.tools.stop.cause() {
-            Some(cause) => AttemptError::Stopped(cause),
+        match self.tools.cancellation.cause() {
+            Some(cause) => AttemptError::Cancelled(cause),
             None => AttemptError::Failed(no_answer(Stage::Reconnect, Unanswered::HeldBack), None),
         }
     }

@@ -2,7 +2,11 @@
 
 use std::{fmt::Write, time::Duration};
 
-use super::{Ending, Recovery, routes};
+use super::{
+    open_routes::no_route,
+    recovery::{Ending, Recovery},
+    routes::steps_of,
+};
 use crate::{
     event::Call,
     failure::{Class, Failure, Stage},
@@ -44,8 +48,7 @@ impl RouteUnavailable {
 
     /// Whether the installation never had what the route needs, and nobody can give it.
     fn is_no_route(&self, scope: Scope) -> bool {
-        let is_out_of_reach = self.route == Route::Refresh || scope == Scope::Company;
-        self.failure.stage == Stage::Input && is_out_of_reach
+        self.failure.stage == Stage::Input && !steps_of(self.route).can_be_opened(scope)
     }
 
     /// Whether it says something of the refresh token alone: not of the installation, nor of a route
@@ -101,7 +104,7 @@ impl Recovery<'_> {
         unavailable: Vec<RouteUnavailable>,
     ) -> Result<Ending, StorageError> {
         let Some(at) = decisive(&unavailable, self.installation.scope) else {
-            return self.give_up(routes::no_route(), None).await;
+            return self.give_up(no_route(), None).await;
         };
         let failure = reason(&unavailable, at);
         // The call of the last route that was tried is in no event yet; those before it are.

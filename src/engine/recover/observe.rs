@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{AttemptError, Recovery};
+use super::recovery::{AttemptError, Recovery};
 use crate::{
     clock::{self, Moment},
     engine::outage::{self, Change},
@@ -181,9 +181,7 @@ pub(crate) fn no_answer(stage: Stage, unanswered: Unanswered) -> Failure {
             let failure = Failure::without_answer(stage, Class::BadAnswer, message);
             return Failure { http_status: Some(status), ..failure };
         }
-        (Unanswered::InDoubt(why), Stage::Exchange | Stage::Refresh | Stage::Agency) => {
-            (Class::OutcomeUnknown, why)
-        }
+        (Unanswered::InDoubt(why), stage) if stage.grants_tokens() => (Class::OutcomeUnknown, why),
         (Unanswered::InDoubt(why) | Unanswered::NeverLeft(why), _) => (Class::Network, why),
         (Unanswered::HeldBack, _) => (
             Class::Network,

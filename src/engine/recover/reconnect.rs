@@ -1,12 +1,13 @@
-//! The way of the Reconnect API: ask for a code, present it at once.
+//! The route `reconnect`: ask the Reconnect API for a code, present it at once.
 
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
 use super::{
-    AttemptError, CodeTimes, Granted, Recovery, Tools,
     observe::{call_of, call_without_answer, no_answer},
+    recovery::{AttemptError, CodeTimes, Granted, Recovery, Tools},
+    route_steps::{Attempt, RouteSteps},
 };
 use crate::{
     clock::{self, Moment},
@@ -27,12 +28,21 @@ use crate::{
 /// The wait before a code that never left is presented again.
 const NEVER_LEFT_WAIT: Duration = Duration::from_millis(200);
 
-/// How often a code that never left is presented in one conversation.
+/// How often a code that never left is presented in one attempt.
 const NEVER_LEFT_TRIES: u32 = 10;
+
+/// See [`Route::Reconnect`].
+pub(super) struct ReconnectRoute;
+
+impl RouteSteps for ReconnectRoute {
+    fn attempt<'a>(&self, recovery: &'a mut Recovery<'_>) -> Attempt<'a> {
+        Box::pin(recovery.attempt_reconnect())
+    }
+}
 
 impl Recovery<'_> {
     /// One code, one exchange.
-    pub(crate) async fn attempt_reconnect(&mut self) -> Result<Granted, AttemptError> {
+    async fn attempt_reconnect(&mut self) -> Result<Granted, AttemptError> {
         let Asked { grant, call: reconnect, reservation, connection, came } =
             self.ask_for_code().await?;
         let exchanging = Exchanging {
@@ -51,41 +61,36 @@ impl Recovery<'_> {
 
     async fn ask_for_code(&mut self) -> Result<Asked, AttemptError> {
         let (departure, reservation, spare) = self.clear_for_code().await?;
-        // The endpoint may have been found gone while this one waited.
-        self.tools.routes.check_open(Route::Reconnect, self.job).map_err(AttemptError::Blocked)?;
-        self.enter(Step::Reconnect);
+        // The route may have been closed while this installation waited.
+        self.tools.routes.check_not_closed(Route::Reconnect).map_err(AttemptError::Blocked)?;
+        self.enter(Step::Answer(Stage::Reconnect));
         let sent = Moment::now();
-        let answer = self.tools.client.reconnect(departure, self.installation).await;
-        match answer {
+        match self.tools.client.reconnect(departure, self.installation).await {
             Ok((reply, connection)) => {
-                self.observe(Lane::Reconnect, &reply).await?;
-                let call = call_of(&reply);
-                self.reconnect_trace_id.clone_from(&call.trace_id);
-                match grant::grant_of(&reply) {
-                    Ok(grant) => {
-                        let call = Call { trace_id: grant.trace_id.clone(), ..call };
-                        self.reconnect_trace_id.clone_from(&call.trace_id);
-                        self.trace_ids.extend(call.trace_id.clone());
-                        self.went_well(Stage::Reconnect).await?;
-                        self.tools
-                            .pacer
-                            .code_lives(grant.life.left(&reply.received).unwrap_or_default());
-                        let connection = spare.unwrap_or(connection);
-                        Ok(Asked {
-                            grant,
-                            call,
-                            reservation,
-                            connection,
-                            came: reply.received.instant(),
-                        })
-                    }
-                    Err(failure) => Err(self.failed(failure, call).await),
-                }
+                let (grant, call) = self.judge_reconnect(&reply).await?;
+                let (connection, came) = (spare.unwrap_or(connection), reply.received.instant());
+                Ok(Asked { grant, call, reservation, connection, came })
             }
             Err(unanswered) => {
                 Err(self.unanswered(Lane::Reconnect, Stage::Reconnect, &sent, unanswered).await)
             }
         }
+    }
+
+    async fn judge_reconnect(&mut self, reply: &Reply) -> Result<(Grant, Call), AttemptError> {
+        self.observe(Lane::Reconnect, reply).await?;
+        let call = call_of(reply);
+        self.reconnect_trace_id.clone_from(&call.trace_id);
+        let grant = match grant::grant_of(reply) {
+            Ok(grant) => grant,
+            Err(failure) => return Err(self.failed(failure, call).await),
+        };
+        let call = Call { trace_id: grant.trace_id.clone(), ..call };
+        self.reconnect_trace_id.clone_from(&call.trace_id);
+        self.trace_ids.extend(call.trace_id.clone());
+        self.went_well(Stage::Reconnect).await?;
+        self.tools.pacer.code_lives(grant.life.left(&reply.received).unwrap_or_default());
+        Ok((grant, call))
     }
 
     /// Presents the code; as long as it never leaves, again, while it lives. The code is judged again
@@ -111,7 +116,7 @@ impl Recovery<'_> {
             };
             readying = Readying::Again;
             reservation.take();
-            self.enter(Step::Exchange);
+            self.enter(Step::Answer(Stage::Exchange));
             let sent = Moment::now();
             match self.tools.client.exchange(departure, code, self.installation.scope).await {
                 Presentation::Answered(reply) => {

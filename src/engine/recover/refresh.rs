@@ -1,11 +1,16 @@
-//! The way of the refresh token: it is spent once, and repeated only while that is safe.
+//! The route `refresh`: a refresh token is presented once, and repeated only while that is safe.
 
 use std::time::Duration;
 
-use super::{AttemptError, Granted, Recovery, observe::call_of};
+use super::{
+    observe::call_of,
+    open_routes::{OpenRoutes, missing},
+    recovery::{AttemptError, Granted, Recovery},
+    route_steps::{Attempt, RouteSteps},
+};
 use crate::{
     clock::{self, Moment},
-    engine::watchdog::Step,
+    engine::{job::Job, watchdog::Step},
     event::{Event, Refreshing, Retrying},
     failure::{Class, Failure, Stage},
     highlevel::{
@@ -13,24 +18,55 @@ use crate::{
         reply::Reply,
         tokens,
     },
+    installation::Scope,
     pace::{Lane, Readying},
     route::Route,
 };
 
 /// For 30 seconds the same refresh token of the same client gives the same new one again, as the API's
-/// documentation says; after that it is dead. What is left of them is for the way there.
+/// documentation says; after that it is dead. The rest is for the way to the server.
 const SAME_AGAIN: Duration = Duration::from_secs(25);
+
+/// See [`Route::Refresh`].
+pub(super) struct RefreshRoute;
+
+impl RouteSteps for RefreshRoute {
+    fn check_open(&self, routes: &OpenRoutes, job: &Job) -> Result<(), Failure> {
+        let Some(token) = &job.tokens.refresh else {
+            return Err(missing("the list has no refresh token for it"));
+        };
+        if let Some(at) = job.before.refresh_presented {
+            let why = format!(
+                "its refresh token was presented in an earlier leg of this run, at {}, without an \
+                 answer, and may be spent",
+                clock::stamp(at)
+            );
+            return Err(Failure::without_answer(Stage::Refresh, Class::OutcomeUnknown, &why));
+        }
+        routes
+            .claim_refresh_token(token, job.row)
+            .map_err(|row| missing(&format!("row {row} of the list has the same refresh token")))
+    }
+
+    fn can_be_opened(&self, _scope: Scope) -> bool {
+        false
+    }
+
+    fn attempt<'a>(&self, recovery: &'a mut Recovery<'_>) -> Attempt<'a> {
+        Box::pin(recovery.attempt_refresh())
+    }
+}
 
 impl Recovery<'_> {
     /// One presentation of the refresh token.
-    pub(crate) async fn attempt_refresh(&mut self) -> Result<Granted, AttemptError> {
+    async fn attempt_refresh(&mut self) -> Result<Granted, AttemptError> {
         let Some(token) = &self.job.tokens.refresh else {
             let why = "the list has no refresh token for it";
             let failure = Failure::without_answer(Stage::Refresh, Class::InvalidRequest, why);
             return Err(AttemptError::Blocked(failure));
         };
         let departure = self.clear_for_refresh().await?;
-        self.enter(Step::Refresh);
+        self.enter(Step::Answer(Stage::Refresh));
         let sent = Moment::now();
         match self.tools.client.refresh(departure, token, self.installation.scope).await {
             Ok(reply) => self.judge_refresh(&reply).await,
@@ -66,7 +102,7 @@ impl Recovery<'_> {
         let Some(first) = repeats else {
             self.enter(Step::TurnToReconnect);
             let departure = self.clear(Stage::Refresh, readying).await;
-            if matches!(departure, Err(AttemptError::Stopped(_))) {
+            if matches!(departure, Err(AttemptError::Cancelled(_))) {
                 self.not_presented().await?;
             }
             return departure;
@@ -104,9 +140,9 @@ impl Recovery<'_> {
         self.tools.recorder.record(Event::Retrying(retrying)).await?;
         Ok(self
             .tools
-            .stop
+            .cancellation
             .cause()
-            .map_or(AttemptError::Failed(failure, None), AttemptError::Stopped))
+            .map_or(AttemptError::Failed(failure, None), AttemptError::Cancelled))
     }
 
     async fn judge_refresh(&mut self, reply: &Reply) -> Result<Granted, AttemptError> {

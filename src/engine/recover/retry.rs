@@ -57,7 +57,7 @@ pub fn next(
 /// address or the network, and patience does not mend it.
 fn bounded(attempts: u32, failure: &Failure, known_good: KnownGood) -> u32 {
     let nobody = failure.class == Class::Network
-        && matches!(failure.stage, Stage::Reconnect | Stage::Refresh | Stage::Agency)
+        && failure.stage.begins_a_route()
         && known_good == KnownGood::Unknown;
     let somebody_else = failure.class == Class::BadAnswer && failure.origin == Origin::Elsewhere;
     if nobody || somebody_else { attempts.min(NOBODY_THERE) } else { attempts }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::{
-    AttemptError, Ending, Granted, Recovery,
     observe::{call_of, call_without_answer, no_answer},
+    recovery::{AttemptError, Ending, Granted, Recovery},
     retry,
 };
 use crate::{
@@ -147,9 +147,9 @@ impl Recovery<'_> {
     ) -> Result<Patience, AttemptError> {
         let until = Instant::now() + wait;
         self.wait_for_next(failure, Some(call), wait).await?;
-        let Some(cause) = self.tools.stop.cause() else { return Ok(Patience::Again) };
+        let Some(cause) = self.tools.cancellation.cause() else { return Ok(Patience::Again) };
         if age == Age::Old {
-            return Err(AttemptError::Stopped(cause));
+            return Err(AttemptError::Cancelled(cause));
         }
         let left = until.saturating_duration_since(Instant::now());
         if left > LONGEST_WAIT_IN_A_DRAIN {
@@ -172,7 +172,7 @@ impl Recovery<'_> {
         let tried = match tools.pacer.clear(&tools.client, Lane::Other, None, readying).await {
             Err(unanswered) => Err(unanswered),
             Ok(cleared) => {
-                self.enter(Step::TokenCheck);
+                self.enter(Step::Answer(Stage::Verify));
                 let (departure, _) = cleared.depart(|_| MayLeave::Yes);
                 tools.client.try_token(departure, &path.of(self.installation), token).await
             }
