@@ -2,7 +2,12 @@
 
 use std::time::Instant;
 
-use super::{Lane, Line, Pacer, Preparation, Reservation, Turn};
+use super::{
+    answer::Lane,
+    pacer::Pacer,
+    queue::QueueEnd,
+    turn::{Preparation, Reservation, Turn},
+};
 use crate::{
     clock::Moment,
     highlevel::client::{Client, Connection, Departure, MayLeave, Unanswered},
@@ -54,7 +59,7 @@ impl Pacer {
         readying: Readying,
     ) -> Result<Clearance, Unanswered> {
         let mut held = held.filter(Connection::is_fresh);
-        let mut position_in_line = Line::Last;
+        let mut end = QueueEnd::Back;
         loop {
             let connection = match held.take() {
                 Some(connection) => connection,
@@ -63,21 +68,21 @@ impl Pacer {
                     Err(unanswered) => return Err(self.count_as_start(lane, unanswered).await),
                 },
             };
-            if position_in_line == Line::Last {
+            if end == QueueEnd::Back {
                 self.note(&readying);
             }
             let (turn, reservation) = match lane {
                 Lane::Reconnect => {
-                    let (turn, reservation) = self.turn_to_reconnect(position_in_line).await;
+                    let (turn, reservation) = self.turn_to_reconnect(end).await;
                     (turn, Some(reservation))
                 }
-                Lane::Exchange | Lane::Other => (self.turn(lane, position_in_line).await, None),
+                Lane::Exchange | Lane::Other => (self.turn(lane, end).await, None),
             };
             if connection.is_fresh() {
                 return Ok(Clearance { connection, turn, reservation });
             }
             // It was closed while it waited for its turn, which goes to whoever is ready.
-            position_in_line = Line::First;
+            end = QueueEnd::Front;
         }
     }
 
@@ -85,7 +90,7 @@ impl Pacer {
     /// often than for answers.
     async fn count_as_start(&self, lane: Lane, unanswered: Unanswered) -> Unanswered {
         let lane = if lane == Lane::Reconnect { Lane::Other } else { lane };
-        self.turn(lane, Line::Last).await.leave(Instant::now());
+        self.turn(lane, QueueEnd::Back).await.leave(Instant::now());
         unanswered
     }
 

@@ -49,6 +49,18 @@ impl LatencyTracker {
     }
 }
 
+/// How long something takes lately: up at once, down bit by bit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Slowness {
+    pub(super) lately: Duration,
+}
+
+impl Slowness {
+    pub(super) fn note(&mut self, took: Duration) {
+        self.lately = took.max(self.lately / 4 * 3);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,36 +1,38 @@
 //! Every gate before a request, in order: holds, the server's own count, the slower pace, the bound
 //! over any window, the spacing; and for a new code, the place of its exchange. Time is passed in.
 
+mod codes;
+mod starts;
+
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
 use governor::{
-    Quota, RateLimiter,
+    DefaultDirectRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
-    middleware::StateInformationMiddleware,
-    state::{InMemoryState, NotKeyed},
 };
 
+use self::{
+    codes::Codes,
+    starts::{ON_ITS_WAY, Starts},
+};
 use super::{
-    Answer, AnswerOutcome, Lane, Pacing,
     adaptive_rate::AdaptiveRate,
-    latency::{LatencyTracker, Speed},
+    answer::{Answer, AnswerOutcome, Lane},
+    latency::{LatencyTracker, Slowness, Speed},
     memory::Day,
+    pacing::Pacing,
     rate::{AskedRate, Rate, with_slack},
     refusals::{Refusals, Shown, Whose},
     shared_limits::SharedLimits,
     window::Window,
 };
 use crate::highlevel::header_times::MAX_RETRY_AFTER;
-
-/// How long a code may wait for its exchange, should all codes that are on their way come at once.
-/// Less would let a few slow answers hold up all others; codes live minutes.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Of the usual life of a code, one in so many parts may pass in waiting.
-const SHARE_OF_LIFE: u32 = 4;
 
 /// Where `--rate auto` begins, in starts a second.
 const FIRST_AUTO: f64 = 10.0;
@@ -41,26 +43,13 @@ const HARDLY_LONGER: Duration = Duration::from_millis(500);
 /// Between two looks at a gate that no time opens, but the end of something under way.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// How long a request takes from its turn to its first byte, when nothing is in its way. What takes
-/// longer keeps the next turn from being given.
-const ON_ITS_WAY: Duration = Duration::from_millis(2);
-
 /// So many requests may always be made ready before their turns.
 const LEAST_AHEAD: u32 = 2;
 
 /// The longest time before its turn at which a request is made ready.
 const LONGEST_LEAD: Duration = Duration::from_secs(10);
 
-/// Starts that the next run is told of, at most.
-const MOST_TOLD: usize = 10_000;
-
-/// How old they are, where the window is shorter.
-const TOLD_FOR: Duration = Duration::from_secs(60);
-
-/// A turn that was given.
-pub type TurnId = u64;
-
-type Spacing = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
+pub use self::starts::TurnId;
 
 /// Decides when the next request may start.
 #[derive(Debug)]
@@ -71,28 +60,15 @@ pub struct Limiter {
     shared_limits: SharedLimits,
     latency: [LatencyTracker; 3],
     window: Window,
-    spacing: Option<Spacing>,
-    /// Starts that the spacing would let through at once after the last one.
-    burst_left: u32,
+    spacing: Option<DefaultDirectRateLimiter>,
     held_until: Option<Instant>,
     quota: Option<ServerQuota>,
-    /// When requests left, oldest first: the last ones, for the next run.
-    starts: VecDeque<Instant>,
-    /// How many requests have left.
-    left: u64,
-    /// Turns whose requests have not left, and when they were given.
-    open: VecDeque<(TurnId, Instant)>,
-    turns: TurnId,
+    starts: Starts,
+    codes: Codes,
     /// Requests that are being made ready, or are ready and wait for their turns.
     ahead: u32,
     readied_in: Slowness,
-    /// From the arrival of a code until it is ready to be presented.
-    presented_in: Slowness,
-    /// Codes that were asked for, or have come, and are not presented yet.
-    codes_to_come: u32,
-    reconnect_takes: Duration,
     day: Option<Day>,
-    code_life: Option<Duration>,
 }
 
 /// What an answer did to the pace.
@@ -128,15 +104,15 @@ impl Limiter {
     pub fn new(pacing: Pacing, earlier: impl Iterator<Item = Instant>) -> Self {
         let bound = pacing.bound();
         let mut window = Window::of(bound);
-        let starts: VecDeque<Instant> = earlier.collect();
-        for start in &starts {
+        let earlier: VecDeque<Instant> = earlier.collect();
+        for start in &earlier {
             window.add(*start);
         }
         let quota = Quota::with_period(bound.interval());
-        let spacing = quota.map(|quota| {
-            RateLimiter::direct(quota.allow_burst(pacing.burst))
-                .with_middleware::<StateInformationMiddleware>()
-        });
+        let length = match bound {
+            Rate::Limited { window, .. } => window,
+            Rate::Unlimited => Duration::ZERO,
+        };
         let adaptive_rate = match pacing.asked {
             AskedRate::Fixed(_) => AdaptiveRate::below(bound.per_second()),
             AskedRate::Auto => AdaptiveRate::from(FIRST_AUTO, bound.per_second()),
@@ -148,21 +124,14 @@ impl Limiter {
             shared_limits: SharedLimits::default(),
             latency: Default::default(),
             window,
-            spacing,
-            burst_left: pacing.burst.get(),
+            spacing: quota.map(|quota| RateLimiter::direct(quota.allow_burst(pacing.burst))),
             held_until: None,
             quota: None,
-            starts,
-            left: 0,
-            open: VecDeque::new(),
-            turns: 0,
+            starts: Starts::after(earlier, length),
+            codes: Codes::default(),
             ahead: 0,
             readied_in: Slowness::default(),
-            presented_in: Slowness::default(),
-            codes_to_come: 0,
-            reconnect_takes: Duration::ZERO,
             day: None,
-            code_life: None,
         }
     }
 
@@ -174,47 +143,30 @@ impl Limiter {
             return Err(wait);
         }
         if let Some(spacing) = &self.spacing {
-            let passed = spacing.check();
             let clock = DefaultClock::default();
-            let passed = passed.map_err(|not_until| not_until.wait_time_from(clock.now()))?;
-            self.burst_left = passed.remaining_burst_capacity();
+            spacing.check().map_err(|not_until| not_until.wait_time_from(clock.now()))?;
         }
-        self.turns += 1;
-        self.open.push_back((self.turns, now));
         self.window.open();
         if lane == Lane::Reconnect {
-            self.codes_to_come += 1;
+            self.codes.to_come += 1;
         }
-        Ok(self.turns)
+        Ok(self.starts.open(now))
     }
 
     /// The first byte of a turn's request leaves now.
     pub fn leave(&mut self, turn: TurnId, now: Instant) {
-        self.close(turn);
+        self.starts.close(turn);
         self.window.start(now);
-        self.starts.push_back(now);
-        self.left += 1;
+        self.starts.leave(now);
         if let Some(quota) = &mut self.quota {
             quota.left = quota.left.saturating_sub(1);
-        }
-        let told_for = match self.pacing.bound() {
-            Rate::Limited { window, .. } => TOLD_FOR.max(window * 2),
-            Rate::Unlimited => TOLD_FOR,
-        };
-        let is_old = |start: &Instant| now.saturating_duration_since(*start) > told_for;
-        while self.starts.len() > MOST_TOLD || self.starts.front().is_some_and(is_old) {
-            self.starts.pop_front();
         }
     }
 
     /// Nothing of a turn's request has left, and nothing will.
     pub fn give_back(&mut self, turn: TurnId) {
-        self.close(turn);
+        self.starts.close(turn);
         self.window.give_back();
-    }
-
-    fn close(&mut self, turn: TurnId) {
-        self.open.retain(|(open, _)| *open != turn);
     }
 
     /// How long until so many starts, one after the other, are possible.
@@ -234,7 +186,7 @@ impl Limiter {
         if slowed.is_zero() {
             return Duration::ZERO;
         }
-        self.after_the_last(slowed, now) + slowed * more
+        self.starts.wait_after_the_last(slowed, now) + slowed * more
     }
 
     /// Without bursts, requests leave as far apart as their turns are given, but for the time on their
@@ -244,41 +196,25 @@ impl Limiter {
         if interval.is_zero() || self.pacing.burst.get() > 1 {
             return Duration::ZERO;
         }
-        self.after_the_last(interval.saturating_sub(ON_ITS_WAY), now)
-    }
-
-    /// How long until so much has passed since the last request left. One that should have left by now
-    /// may still do so at any moment.
-    fn after_the_last(&self, gap: Duration, now: Instant) -> Duration {
-        let is_late = |(_, given): &(TurnId, Instant)| {
-            now.saturating_duration_since(*given) > ON_ITS_WAY.max(gap / 2)
-        };
-        if self.open.front().is_some_and(is_late) {
-            return gap;
-        }
-        let given = self.open.back().map(|(_, given)| *given);
-        let last = given.max(self.starts.back().copied());
-        last.map_or(Duration::ZERO, |last| (last + gap).saturating_duration_since(now))
+        self.starts.wait_after_the_last(interval.saturating_sub(ON_ITS_WAY), now)
     }
 
     fn wait_for_quota(&self, count: u32, now: Instant) -> Duration {
-        let on_their_way = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
+        let on_their_way = self.starts.in_the_open();
         let is_too_many = |quota: &&ServerQuota| quota.left < count.saturating_add(on_their_way);
         let until = self.quota.as_ref().filter(is_too_many).map(|quota| quota.until);
         until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
-    /// How long after the next start so many more fit; governor decides about the next one itself.
+    /// How long after the next start so many more fit; governor decides about the next one itself. What
+    /// has left within the time in which a burst comes back is taken to be used up.
     fn wait_for_spacing(&self, more: u32, now: Instant) -> Duration {
-        let interval = self.pacing.bound().interval();
+        let (interval, burst) = (self.pacing.bound().interval(), self.pacing.burst.get());
         if interval.is_zero() || more == 0 {
             return Duration::ZERO;
         }
-        let since =
-            self.starts.back().map_or(Duration::MAX, |last| now.saturating_duration_since(*last));
-        let refilled = since.as_nanos() / interval.as_nanos();
-        let refilled = u32::try_from(refilled).unwrap_or(u32::MAX);
-        let free = self.burst_left.saturating_add(refilled).min(self.pacing.burst.get());
+        let used = self.starts.within(interval.saturating_mul(burst), now);
+        let free = burst.saturating_sub(used.saturating_add(self.starts.in_the_open()));
         interval.saturating_mul((more + 1).saturating_sub(free))
     }
 
@@ -288,35 +224,25 @@ impl Limiter {
         if lane != Lane::Reconnect {
             return Duration::ZERO;
         }
-        if self.codes_to_come > 0 && self.codes_come_too_late() {
+        if self.codes.to_come > 0 && self.codes_come_too_late() {
             // One at a time shows whether that has passed.
             return LOOK_AGAIN;
         }
-        let wait = self.wait_for(self.codes_to_come + 2, now);
-        let patience = self.patience();
+        let wait = self.wait_for(self.codes.to_come + 2, now);
+        let patience = self.codes.patience(self.interval());
         if wait <= patience { Duration::ZERO } else { wait.abs_diff(patience).max(LOOK_AGAIN) }
-    }
-
-    /// As long as a code may wait: while answers take long, many have to be on their way.
-    fn patience(&self) -> Duration {
-        let usual = PATIENCE.max(self.reconnect_takes.mul_f64(1.5));
-        // What a disk or a handshake takes of a code's life is not there for waiting.
-        let spare = self.code_life.map(|life| life.saturating_sub(self.presented_in.lately));
-        let usual = spare.map_or(usual, |spare| usual.min(spare / SHARE_OF_LIFE));
-        usual.max(self.interval() * 2)
     }
 
     /// Whether codes die before they can be presented, as long as the disk, or the making of
     /// connections, takes what it takes lately.
     pub fn codes_come_too_late(&self) -> bool {
-        self.code_life
-            .is_some_and(|life| self.presented_in.lately + self.interval() >= life / 4 * 3)
+        self.codes.come_too_late(self.interval())
     }
 
     /// Whether another request may be made ready before its turn: as many as will have their turns by
     /// the time that making them ready takes.
     pub fn may_go_ahead(&self, now: Instant) -> bool {
-        let before = self.ahead.saturating_add(self.codes_to_come);
+        let before = self.ahead.saturating_add(self.codes.to_come);
         let lead = self.readied_in.lately.mul_f64(1.5).min(LONGEST_LEAD);
         self.ahead < LEAST_AHEAD || self.wait_for(before.saturating_add(1), now) <= lead
     }
@@ -338,7 +264,7 @@ impl Limiter {
 
     /// A code was ready to be presented so long after it had come.
     pub fn code_readied_in(&mut self, took: Duration) {
-        self.presented_in.note(took);
+        self.codes.presented_in.note(took);
     }
 
     /// Time between two starts at the present pace.
@@ -358,22 +284,23 @@ impl Limiter {
 
     /// A code was presented, or will never come.
     pub fn free_place(&mut self) {
-        self.codes_to_come = self.codes_to_come.saturating_sub(1);
+        self.codes.to_come = self.codes.to_come.saturating_sub(1);
     }
 
     /// Codes that were asked for, or have come, and are not presented yet.
     pub fn codes_to_come(&self) -> u32 {
-        self.codes_to_come
+        self.codes.to_come
     }
 
-    /// A code came that lives so long. One that is odd does not decide for all.
+    /// A code came that lives so long.
     pub fn code_lives(&mut self, life: Duration) {
-        self.code_life = Some(self.code_life.map_or(life, |usual| (usual * 7 + life) / 8));
+        self.codes.lives(life);
     }
 
     /// Lets an answer change the pace.
     pub fn observe(&mut self, answer: &Answer, now: Instant) -> Effect {
-        let said = self.shared_limits.observe(answer.who, &answer.allowance, self.left, now);
+        let said =
+            self.shared_limits.observe(answer.who, &answer.allowance, self.starts.count(), now);
         let resets_at = said.daily_resets_at;
         let day = said.daily_remaining.map(|left| Day { left, resets_at });
         self.day = day.or(self.day);
@@ -464,10 +391,7 @@ impl Limiter {
     fn observe_clean(&mut self, answer: &Answer, now: Instant) {
         let took = now.saturating_duration_since(answer.sent);
         if answer.lane == Lane::Reconnect {
-            let before = self.reconnect_takes;
-            // Up at once, down bit by bit.
-            self.reconnect_takes = (before + took) / 2;
-            self.reconnect_takes = self.reconnect_takes.max(before / 8 * 7);
+            self.codes.reconnect_took(took);
         }
         let speed = self.latency[answer.lane as usize].note(took);
         if self.pacing.asked == AskedRate::Auto && speed == Speed::Slow {
@@ -483,16 +407,14 @@ impl Limiter {
         if self.quota.is_some_and(|quota| quota.sent > sent) {
             return;
         }
-        let since = self.starts.iter().rev().take_while(|start| **start > sent).count();
-        let left = left.saturating_sub(u32::try_from(since).unwrap_or(u32::MAX));
+        let left = left.saturating_sub(self.starts.since(sent));
         let until = now + resets_in.min(MAX_RETRY_AFTER);
         self.quota = Some(ServerQuota { left, until, sent });
     }
 
     /// Starts in the last second.
     fn recent_pace(&self, now: Instant) -> f64 {
-        let is_recent = |start: &&Instant| now.saturating_duration_since(**start).as_secs() < 1;
-        self.starts.iter().rev().take_while(is_recent).count() as f64
+        f64::from(self.starts.within(Duration::from_secs(1), now))
     }
 
     /// So many requests can leave in a time, at most.
@@ -509,154 +431,6 @@ impl Limiter {
 
     /// The starts that a run right after this one has to count.
     pub fn remembered(&self) -> Vec<Instant> {
-        self.starts.iter().copied().collect()
-    }
-}
-
-/// How long something takes lately: up at once, down bit by bit.
-#[derive(Clone, Copy, Debug, Default)]
-struct Slowness {
-    lately: Duration,
-}
-
-impl Slowness {
-    fn note(&mut self, took: Duration) {
-        self.lately = took.max(self.lately / 4 * 3);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::num::NonZeroU32;
-
-    use super::*;
-    use crate::highlevel::allowance::Allowance;
-
-    const MS: fn(u64) -> Duration = Duration::from_millis;
-
-    fn limiter(rate: &str, burst: u32) -> Limiter {
-        let (asked, burst) = (rate.parse().unwrap(), NonZeroU32::new(burst).unwrap());
-        Limiter::new(Pacing { asked, max: Rate::Unlimited, burst }, std::iter::empty())
-    }
-
-    fn answer(lane: Lane, sent: Instant, outcome: AnswerOutcome) -> Answer {
-        Answer { who: None, lane, sent, outcome, allowance: Allowance::default() }
-    }
-
-    /// Whether a request leaves as soon as it asks.
-    fn started(limiter: &mut Limiter, lane: Lane, now: Instant) -> bool {
-        limiter.try_start(lane, now).map(|turn| limiter.leave(turn, now)).is_ok()
-    }
-
-    /// Codes that may be asked for in one go.
-    fn codes_at_once(limiter: &mut Limiter, now: Instant) -> usize {
-        (0..100).take_while(|_| started(limiter, Lane::Reconnect, now)).count()
-    }
-
-    #[test]
-    fn of_a_burst_half_is_kept_for_the_exchanges() {
-        let (mut limiter, now) = (limiter("10/10s", 10), Instant::now());
-        assert_eq!(codes_at_once(&mut limiter, now), 5);
-        let exchanges = (0..9).take_while(|_| started(&mut limiter, Lane::Exchange, now));
-        assert_eq!(exchanges.count(), 5);
-    }
-
-    #[test]
-    fn a_place_is_free_again_when_its_code_is_presented() {
-        let (mut limiter, now) = (limiter("10/10s", 10), Instant::now());
-        while started(&mut limiter, Lane::Reconnect, now) {}
-        assert!(
-            limiter.try_start(Lane::Reconnect, now + MS(5000)).is_err(),
-            "time alone is not enough"
-        );
-        for _ in 0..5 {
-            assert!(started(&mut limiter, Lane::Exchange, now));
-            limiter.free_place();
-        }
-        let later = now + MS(10_200);
-        assert_eq!(limiter.wait_for_place(Lane::Reconnect, later), Duration::ZERO);
-    }
-
-    #[test]
-    fn codes_on_their_route_are_as_many_as_can_be_presented_in_time() {
-        let now = Instant::now();
-        let allowed = |life: Option<u64>, takes: u64| {
-            let mut limiter = limiter("40/s", 1);
-            limiter.reconnect_takes = MS(takes);
-            limiter.code_life = life.map(MS);
-            (1..1000).find(|codes| {
-                limiter.codes_to_come = *codes;
-                !limiter.wait_for_place(Lane::Reconnect, now).is_zero()
-            })
-        };
-        // 25.25 ms apart: a second has 39 of them.
-        for (life, takes, codes) in [
-            (None, 30, 39),
-            (Some(60_000), 30, 39),
-            (Some(2000), 30, 19),
-            (Some(60_000), 4000, 237),
-            (Some(40), 30, 2),
-        ] {
-            assert_eq!(allowed(life, takes), Some(codes), "life {life:?}, answers take {takes} ms");
-        }
-    }
-
-    #[test]
-    fn a_slow_rate_has_a_place_for_one() {
-        for rate in ["1/s", "1/10s", "2/h", "100/10s"] {
-            let mut limiter = limiter(rate, 1);
-            assert!(started(&mut limiter, Lane::Reconnect, Instant::now()), "{rate}");
-        }
-    }
-
-    #[test]
-    fn what_the_server_has_left_is_kept_for_codes_in_hand() {
-        let (mut limiter, now) = (limiter("unlimited", 1), Instant::now());
-        let said = |remaining| Allowance {
-            remaining: Some(remaining),
-            resets_in: Some(MS(5000)),
-            ..Allowance::default()
-        };
-        let observe = |limiter: &mut Limiter, remaining| {
-            let clean = answer(Lane::Reconnect, now, AnswerOutcome::Clean);
-            limiter.observe(&Answer { allowance: said(remaining), ..clean }, now);
-        };
-        limiter.codes_to_come = 1;
-        observe(&mut limiter, 3);
-        let mut starts = |lane, ms| started(&mut limiter, lane, now + MS(ms));
-        assert!(starts(Lane::Reconnect, 1), "two are left for two");
-        assert!(!starts(Lane::Reconnect, 1));
-        assert!(starts(Lane::Exchange, 1));
-        assert!(starts(Lane::Exchange, 1));
-        assert!(!starts(Lane::Exchange, 1), "nothing is left");
-        assert!(starts(Lane::Exchange, 5001), "until it begins anew");
-    }
-
-    #[test]
-    fn a_hold_that_others_repeat_is_told_once() {
-        let (mut limiter, now) = (limiter("10/s", 1), Instant::now());
-        let throttled = answer(Lane::Exchange, now, AnswerOutcome::Throttled(Some(MS(3000))));
-        assert_eq!(limiter.observe(&throttled, now).hold.map(|hold| hold.time), Some(MS(3000)));
-        assert_eq!(
-            limiter.observe(&throttled, now + MS(20)),
-            Effect { hold: None, is_stale_throttle: true, day: None }
-        );
-        assert_eq!(limiter.held(now + MS(20)), MS(3000));
-        limiter.observe(&answer(Lane::Exchange, now + MS(20), AnswerOutcome::Clean), now + MS(30));
-        assert!(
-            limiter.try_start(Lane::Exchange, now + MS(2900)).is_err(),
-            "no success ends a hold"
-        );
-    }
-
-    #[test]
-    fn only_a_rate_to_be_found_slows_down_for_slow_answers_and_failures() {
-        let now = Instant::now();
-        for (rate, slows) in [("auto", true), ("10/s", false)] {
-            let mut limiter = limiter(rate, 1);
-            let before = limiter.interval();
-            limiter.observe(&answer(Lane::Exchange, now, AnswerOutcome::Failing), now);
-            assert_eq!(limiter.interval() > before, slows, "{rate}");
-        }
+        self.starts.all()
     }
 }

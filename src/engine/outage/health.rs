@@ -1,0 +1,120 @@
+//! What is known of one stage: the installations that have failed there in a row, and the suspects.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use crate::engine::share::Share;
+
+/// So many installations in a row without one good answer are an outage.
+const IN_A_ROW: usize = 5;
+
+/// The same where no answer has been good yet.
+const IN_A_ROW_AT_FIRST: usize = 3;
+
+/// An outage that ends with one of so many probes was none: neighbours in the list have failed.
+const FALSE_ALARM: u32 = 8;
+
+/// However many false alarms there were, so many installations in a row are an outage.
+const MOST_IN_A_ROW: usize = 40;
+
+/// After so many good answers a false alarm is forgotten.
+const FORGIVEN_AFTER: u32 = 50;
+
+/// A request that waits for its answer so long, while a later one has been answered, is alone in it.
+const OVERTAKEN_BY: Duration = Duration::from_millis(250);
+
+/// Whether the answer to a request proves that what failed was no outage: it was sent after the
+/// failure, or while the failed request had been waiting for some time.
+pub(super) fn is_contrast(good_sent: Instant, bad: Bad) -> bool {
+    good_sent >= bad.at.min(bad.sent + OVERTAKEN_BY)
+}
+
+/// A failed request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bad {
+    pub(super) sent: Instant,
+    pub(super) at: Instant,
+}
+
+/// What is known of one stage.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    /// When the last request was sent that was answered well.
+    pub(super) good: Option<Instant>,
+    /// Installations that failed since, and are not suspect.
+    pub(super) in_a_row: BTreeMap<u32, Bad>,
+    pub(super) suspects: HashSet<u32>,
+    share: Share,
+    /// How often the count in a row was made four times as long, since what seemed an outage was
+    /// none.
+    false_alarms: u32,
+    good_since_alarm: u32,
+    /// An outage that concerns this stage has been on since.
+    pub(super) out_since: Option<Instant>,
+}
+
+impl Health {
+    /// An answer was good at this time, or none was yet.
+    pub(super) fn after(good: Option<Instant>) -> Self {
+        Self { good, ..Self::default() }
+    }
+
+    pub(super) fn needed(&self) -> usize {
+        if self.good.is_none() {
+            return IN_A_ROW_AT_FIRST;
+        }
+        let least = IN_A_ROW << (2 * self.false_alarms.min(2));
+        self.share.too_many_in_a_row(least.min(MOST_IN_A_ROW))
+    }
+
+    /// What seemed an outage of this stage is over, after so many failed probes.
+    pub(super) fn recovers(&mut self, failed_probes: u32) {
+        self.out_since = None;
+        // They failed while others did well: from now on they are on their own.
+        let failed = std::mem::take(&mut self.in_a_row);
+        if failed_probes < FALSE_ALARM {
+            self.false_alarms += 1;
+            self.good_since_alarm = 0;
+            for _ in failed.keys() {
+                self.share.bad();
+            }
+        }
+        self.suspects.extend(failed.into_keys());
+    }
+
+    /// Makes suspects of those that failed before a request was sent that was answered well.
+    fn contrast(&mut self, good_sent: Instant, good_row: u32) {
+        let found: Vec<u32> = self
+            .in_a_row
+            .iter()
+            .filter(|(row, bad)| **row != good_row && is_contrast(good_sent, **bad))
+            .map(|(row, _)| *row)
+            .collect();
+        for row in found {
+            self.suspect(row);
+        }
+    }
+
+    pub(super) fn suspect(&mut self, row: u32) {
+        self.in_a_row.remove(&row);
+        if self.suspects.insert(row) {
+            self.share.bad();
+        }
+    }
+
+    pub(super) fn good(&mut self, row: u32, sent: Instant) {
+        let is_known = self.in_a_row.remove(&row).is_some() | self.suspects.remove(&row);
+        if !is_known {
+            self.share.good();
+        }
+        self.good_since_alarm += 1;
+        if self.good_since_alarm >= FORGIVEN_AFTER {
+            self.false_alarms = self.false_alarms.saturating_sub(1);
+            self.good_since_alarm = 0;
+        }
+        self.good = Some(self.good.map_or(sent, |before| before.max(sent)));
+        self.contrast(sent, row);
+    }
+}

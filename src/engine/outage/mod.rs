@@ -1,0 +1,282 @@
+//! Whose failure it is: the installation's own, or that of an outage. A pure judgement over answers
+//! and times.
+//!
+//! An installation that failed, and after which another one did well at the same stage, is suspect:
+//! what happens to it is its own affair. Several in a row that are not suspect are an outage.
+
+mod health;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use self::health::{Bad, Health, is_contrast};
+use crate::failure::{Class, Failure, Origin, Stage};
+
+/// The gap after the first probe, which goes at once. Each later one is longer by a seventh, so that a
+/// gap is about an eighth of the time that the outage has lasted.
+const FIRST_GAP: Duration = Duration::from_millis(100);
+
+/// The longest gap between two probes.
+const LONGEST_GAP: Duration = Duration::from_secs(60);
+
+/// After so many probes that nobody has answered, where nobody ever has, nobody is there.
+const NOBODY_AFTER: u32 = 16;
+
+/// After so many failed probes of installations that had been tried (more than a minute of them), when
+/// no others are left, they are taken to be the ones that fail.
+const TRIED_PROBES: u32 = 34;
+
+/// What an answer changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing for the others.
+    None,
+    /// An outage is on from now on; the first probe goes at once.
+    Began,
+    /// The probe failed; the next one is this far away.
+    Probed(Duration),
+    /// The outage has lasted longer than it may.
+    TooLong,
+    /// Nobody answers, and nobody ever has.
+    Nobody,
+    /// The outage is over, after this time.
+    Ended(Duration),
+}
+
+/// Whose a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Not known before others have been answered.
+    Undecided,
+    /// The installation's own: it costs an attempt.
+    Own,
+    /// An outage's: it costs nothing.
+    Outage,
+}
+
+/// Whether and since when the run pauses.
+#[derive(Clone, Debug)]
+struct Outage {
+    since: Instant,
+    gap: Duration,
+    next_probe: Instant,
+    /// The installation that probes.
+    probe: Option<u32>,
+    failed_probes: u32,
+    /// Those among them that had been tried before.
+    tried_probes: u32,
+}
+
+/// Watches every stage for outages.
+#[derive(Debug)]
+pub struct Outages {
+    most: Duration,
+    /// When answers were known to be good before this execution.
+    proven: Option<Instant>,
+    stages: BTreeMap<Stage, Health>,
+    outage: Option<Outage>,
+}
+
+/// Whether outages are made of such failures.
+pub fn is_sign(failure: &Failure) -> bool {
+    matches!(failure.class, Class::Network | Class::ServerError | Class::OutcomeUnknown)
+}
+
+/// What an outage allows now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// There is none: everybody may go.
+    All,
+    /// One may go, as its probe.
+    Probe,
+    /// Nobody before this time.
+    NoneBefore(Instant),
+    /// Nobody before the probe has been answered.
+    None,
+}
+
+impl Outages {
+    /// Watches; an outage may last so long. With `proven`, answers have been good before.
+    pub fn new(most: Duration, proven: Option<Instant>) -> Self {
+        Self { most, proven, stages: BTreeMap::new(), outage: None }
+    }
+
+    fn at(&mut self, stage: Stage) -> &mut Health {
+        let good = self.proven;
+        self.stages.entry(stage).or_insert_with(|| Health::after(good))
+    }
+
+    /// An answer came that is no sign of an outage, to a request that was sent then.
+    pub fn good(&mut self, stage: Stage, row: u32, sent: Instant, now: Instant) -> Change {
+        let failed_probes = self.outage.as_ref().map_or(0, |outage| outage.failed_probes);
+        let health = self.at(stage);
+        health.good(row, sent);
+        if health.out_since.is_some_and(|since| sent >= since) {
+            health.recovers(failed_probes);
+        }
+        self.end_if_over(now)
+    }
+
+    fn end_if_over(&mut self, now: Instant) -> Change {
+        if self.stages.values().any(|health| health.out_since.is_some()) {
+            return Change::None;
+        }
+        let ended = self.outage.take();
+        ended.map_or(Change::None, |outage| {
+            Change::Ended(now.saturating_duration_since(outage.since))
+        })
+    }
+
+    /// An installation met a failure that outages are made of, in a request that was sent then.
+    pub fn bad(&mut self, failure: &Failure, row: u32, sent: Instant, now: Instant) -> Change {
+        if self.is_nobody(failure) {
+            return Change::None;
+        }
+        let health = self.at(failure.stage);
+        if health.suspects.contains(&row) {
+            return Change::None;
+        }
+        let bad = Bad { sent, at: now };
+        let was_tried = health.in_a_row.insert(row, bad).is_some();
+        if health.good.is_some_and(|good| health.out_since.is_none() && is_contrast(good, bad)) {
+            health.suspect(row);
+            return Change::None;
+        }
+        let is_out = health.out_since.is_none() && health.in_a_row.len() >= health.needed();
+        if is_out {
+            health.out_since = Some(now);
+        }
+        match &mut self.outage {
+            Some(outage) if outage.probe == Some(row) => self.probe_failed(failure, was_tried, now),
+            None if is_out => {
+                self.outage = Some(Outage {
+                    since: now,
+                    gap: FIRST_GAP,
+                    next_probe: now,
+                    probe: None,
+                    failed_probes: 0,
+                    tried_probes: 0,
+                });
+                Change::Began
+            }
+            Some(_) | None => Change::None,
+        }
+    }
+
+    /// Whether there is no way to the server, and never was one: no installation is to blame, and
+    /// no other one would fare better.
+    pub fn is_nobody(&self, failure: &Failure) -> bool {
+        failure.origin == Origin::Nobody && self.outage.is_none() && !self.has_anybody_answered()
+    }
+
+    fn has_anybody_answered(&self) -> bool {
+        self.proven.is_some() || self.stages.values().any(|health| health.good.is_some())
+    }
+
+    fn probe_failed(&mut self, failure: &Failure, was_tried: bool, now: Instant) -> Change {
+        let nobody_ever = !self.has_anybody_answered();
+        let most = self.most;
+        let Some(outage) = &mut self.outage else { return Change::None };
+        outage.probe = None;
+        outage.failed_probes += 1;
+        outage.tried_probes += u32::from(was_tried);
+        let end = outage.since + most;
+        if now >= end {
+            return Change::TooLong;
+        }
+        if nobody_ever && failure.class == Class::Network && outage.failed_probes >= NOBODY_AFTER {
+            return Change::Nobody;
+        }
+        let gap = outage.gap;
+        outage.next_probe = (now + gap).min(end);
+        outage.gap = (gap * 8 / 7).min(LONGEST_GAP);
+        Change::Probed(outage.next_probe - now)
+    }
+
+    /// An installation gives its place back. A probe that has told nothing of the outage leaves the
+    /// role to the next one at once: it made its way without meeting it.
+    pub fn leave(&mut self, row: u32, now: Instant) {
+        if let Some(outage) = &mut self.outage
+            && outage.probe == Some(row)
+        {
+            (outage.probe, outage.next_probe) = (None, now);
+        }
+    }
+
+    /// What may go now.
+    pub fn leave_to_go(&self, now: Instant) -> Leave {
+        match &self.outage {
+            None => Leave::All,
+            Some(Outage { probe: Some(_), .. }) => Leave::None,
+            Some(outage) if outage.next_probe <= now => Leave::Probe,
+            Some(outage) => Leave::NoneBefore(outage.next_probe),
+        }
+    }
+
+    /// An installation goes as the probe.
+    pub fn probe(&mut self, row: u32) {
+        if let Some(outage) = &mut self.outage {
+            outage.probe = Some(row);
+        }
+    }
+
+    /// Whether only those are left that have probed again and again.
+    pub fn is_of_the_last(&self) -> bool {
+        self.outage.as_ref().is_some_and(|outage| outage.tried_probes >= TRIED_PROBES)
+    }
+
+    /// Nobody is left that could show whether there is an outage: those who failed are on their own.
+    pub fn nobody_left(&mut self, now: Instant) -> Change {
+        for health in self.stages.values_mut() {
+            let failed = std::mem::take(&mut health.in_a_row);
+            if health.out_since.take().is_some() {
+                health.suspects.extend(failed.into_keys());
+            }
+        }
+        self.end_if_over(now)
+    }
+
+    /// Whether some have failed of which nobody knows yet whose fault it is.
+    pub fn has_undecided(&self) -> bool {
+        self.outage.is_none() && self.stages.values().any(|health| !health.in_a_row.is_empty())
+    }
+
+    /// Whose the last failure of an installation at a stage was.
+    pub fn blame(&mut self, stage: Stage, row: u32) -> Blame {
+        let is_on = self.outage.is_some();
+        let health = self.at(stage);
+        match health.in_a_row.contains_key(&row) {
+            false => Blame::Own,
+            // An outage rarely keeps to one stage: a code that was in hand when it began fails, too.
+            true if is_on => Blame::Outage,
+            true => Blame::Undecided,
+        }
+    }
+
+    /// Whether an installation has failed while others did well.
+    pub fn is_suspect(&self, row: u32) -> bool {
+        self.stages.values().any(|health| health.suspects.contains(&row))
+    }
+
+    /// Whether an answer has come at a stage that is no sign of an outage.
+    pub fn has_been_good(&mut self, stage: Stage) -> bool {
+        self.at(stage).good.is_some()
+    }
+
+    /// When the outage that is on is given up.
+    pub fn gives_up_at(&self) -> Option<Instant> {
+        self.outage.as_ref().map(|outage| outage.since + self.most)
+    }
+
+    /// An installation is done with.
+    pub fn forget(&mut self, row: u32) {
+        for health in self.stages.values_mut() {
+            health.suspects.remove(&row);
+        }
+    }
+}

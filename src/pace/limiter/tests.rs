@@ -1,0 +1,129 @@
+use std::num::NonZeroU32;
+
+use super::*;
+use crate::highlevel::allowance::Allowance;
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+fn limiter(rate: &str, burst: u32) -> Limiter {
+    let (asked, burst) = (rate.parse().unwrap(), NonZeroU32::new(burst).unwrap());
+    Limiter::new(Pacing { asked, max: Rate::Unlimited, burst }, std::iter::empty())
+}
+
+fn answer(lane: Lane, sent: Instant, outcome: AnswerOutcome) -> Answer {
+    Answer { who: None, lane, sent, outcome, allowance: Allowance::default() }
+}
+
+/// Whether a request leaves as soon as it asks.
+fn started(limiter: &mut Limiter, lane: Lane, now: Instant) -> bool {
+    limiter.try_start(lane, now).map(|turn| limiter.leave(turn, now)).is_ok()
+}
+
+/// Codes that may be asked for in one go.
+fn codes_at_once(limiter: &mut Limiter, now: Instant) -> usize {
+    (0..100).take_while(|_| started(limiter, Lane::Reconnect, now)).count()
+}
+
+#[test]
+fn of_a_burst_half_is_kept_for_the_exchanges() {
+    let (mut limiter, now) = (limiter("10/10s", 10), Instant::now());
+    assert_eq!(codes_at_once(&mut limiter, now), 5);
+    let exchanges = (0..9).take_while(|_| started(&mut limiter, Lane::Exchange, now));
+    assert_eq!(exchanges.count(), 5);
+}
+
+#[test]
+fn a_place_is_free_again_when_its_code_is_presented() {
+    let (mut limiter, now) = (limiter("10/10s", 10), Instant::now());
+    while started(&mut limiter, Lane::Reconnect, now) {}
+    assert!(
+        limiter.try_start(Lane::Reconnect, now + MS(5000)).is_err(),
+        "time alone is not enough"
+    );
+    for _ in 0..5 {
+        assert!(started(&mut limiter, Lane::Exchange, now));
+        limiter.free_place();
+    }
+    let later = now + MS(10_200);
+    assert_eq!(limiter.wait_for_place(Lane::Reconnect, later), Duration::ZERO);
+}
+
+#[test]
+fn codes_on_their_route_are_as_many_as_can_be_presented_in_time() {
+    let now = Instant::now();
+    let allowed = |life: Option<u64>, takes: u64| {
+        let mut limiter = limiter("40/s", 1);
+        limiter.codes.reconnect_takes = MS(takes);
+        limiter.codes.life = life.map(MS);
+        (1..1000).find(|codes| {
+            limiter.codes.to_come = *codes;
+            !limiter.wait_for_place(Lane::Reconnect, now).is_zero()
+        })
+    };
+    // 25.25 ms apart: a second has 39 of them.
+    for (life, takes, codes) in [
+        (None, 30, 39),
+        (Some(60_000), 30, 39),
+        (Some(2000), 30, 19),
+        (Some(60_000), 4000, 237),
+        (Some(40), 30, 2),
+    ] {
+        assert_eq!(allowed(life, takes), Some(codes), "life {life:?}, answers take {takes} ms");
+    }
+}
+
+#[test]
+fn a_slow_rate_has_a_place_for_one() {
+    for rate in ["1/s", "1/10s", "2/h", "100/10s"] {
+        let mut limiter = limiter(rate, 1);
+        assert!(started(&mut limiter, Lane::Reconnect, Instant::now()), "{rate}");
+    }
+}
+
+#[test]
+fn what_the_server_has_left_is_kept_for_codes_in_hand() {
+    let (mut limiter, now) = (limiter("unlimited", 1), Instant::now());
+    let said = |remaining| Allowance {
+        remaining: Some(remaining),
+        resets_in: Some(MS(5000)),
+        ..Allowance::default()
+    };
+    let observe = |limiter: &mut Limiter, remaining| {
+        let clean = answer(Lane::Reconnect, now, AnswerOutcome::Clean);
+        limiter.observe(&Answer { allowance: said(remaining), ..clean }, now);
+    };
+    limiter.codes.to_come = 1;
+    observe(&mut limiter, 3);
+    let mut starts = |lane, ms| started(&mut limiter, lane, now + MS(ms));
+    assert!(starts(Lane::Reconnect, 1), "two are left for two");
+    assert!(!starts(Lane::Reconnect, 1));
+    assert!(starts(Lane::Exchange, 1));
+    assert!(starts(Lane::Exchange, 1));
+    assert!(!starts(Lane::Exchange, 1), "nothing is left");
+    assert!(starts(Lane::Exchange, 5001), "until it begins anew");
+}
+
+#[test]
+fn a_hold_that_others_repeat_is_told_once() {
+    let (mut limiter, now) = (limiter("10/s", 1), Instant::now());
+    let throttled = answer(Lane::Exchange, now, AnswerOutcome::Throttled(Some(MS(3000))));
+    assert_eq!(limiter.observe(&throttled, now).hold.map(|hold| hold.time), Some(MS(3000)));
+    assert_eq!(
+        limiter.observe(&throttled, now + MS(20)),
+        Effect { hold: None, is_stale_throttle: true, day: None }
+    );
+    assert_eq!(limiter.held(now + MS(20)), MS(3000));
+    limiter.observe(&answer(Lane::Exchange, now + MS(20), AnswerOutcome::Clean), now + MS(30));
+    assert!(limiter.try_start(Lane::Exchange, now + MS(2900)).is_err(), "no success ends a hold");
+}
+
+#[test]
+fn only_a_rate_to_be_found_slows_down_for_slow_answers_and_failures() {
+    let now = Instant::now();
+    for (rate, slows) in [("auto", true), ("10/s", false)] {
+        let mut limiter = limiter(rate, 1);
+        let before = limiter.interval();
+        limiter.observe(&answer(Lane::Exchange, now, AnswerOutcome::Failing), now);
+        assert_eq!(limiter.interval() > before, slows, "{rate}");
+    }
+}

@@ -1,0 +1,39 @@
+//! How fast requests may start, as the options say.
+
+use std::{fmt, num::NonZeroU32};
+
+use super::rate::{AskedRate, Rate};
+
+/// How fast requests may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pacing {
+    /// What was asked for.
+    pub asked: AskedRate,
+    /// The bound when the rate is to be found out.
+    pub max: Rate,
+    /// So many starts may come at once after a quiet time; the bound over any window stays.
+    pub burst: NonZeroU32,
+}
+
+impl Pacing {
+    /// The bound that no window ever exceeds.
+    pub fn bound(&self) -> Rate {
+        match self.asked {
+            AskedRate::Fixed(rate) => rate,
+            AskedRate::Auto => self.max,
+        }
+    }
+}
+
+impl fmt::Display for Pacing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.asked {
+            AskedRate::Fixed(rate) => write!(f, "{rate}")?,
+            AskedRate::Auto => write!(f, "auto (at most {})", self.max)?,
+        }
+        match self.burst.get() {
+            1 => Ok(()),
+            burst => write!(f, " in bursts of {burst}"),
+        }
+    }
+}
