@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     schemas,
     support::{
-        CLIENT_ID, CLIENT_SECRET, Ran, Recording, Reply, Run, Seen, StandIn, Work, location,
+        CLIENT_ID, CLIENT_SECRET, MockServer, Ran, Reply, Run, ScriptedServer, Seen, Work, location,
     },
 };
 
@@ -40,20 +40,20 @@ fn list(work: &Work, rows: &[(usize, &str)]) -> std::path::PathBuf {
     work.file("list.csv", format!("location_id,app\n{}", lines.concat()))
 }
 
-/// A stand-in that knows the pairs of all three apps, and refuses those of the one that is named
+/// A mock server that knows the pairs of all three apps, and refuses those of the one that is named
 /// until the test sets its mark.
-fn refusing(refused: &'static str) -> Recording {
-    Recording::answering(move |book, _, seen| {
+fn refusing(refused: &'static str) -> ScriptedServer {
+    ScriptedServer::answering(move |issuer, _, seen| {
         let (client, secret) = pair_of(seen);
         let known = [(CRM, CRM_SECRET), (SHOP, SHOP_SECRET), (CLIENT_ID, CLIENT_SECRET)];
         let is_good = known.contains(&(client.as_str(), secret.as_str()));
-        if !is_good || (client == refused && !book.is_marked()) {
+        if !is_good || (client == refused && !issuer.is_marked()) {
             let body = json!({
                 "error": "UnAuthorized!", "error_description": "Invalid client credentials!",
             });
             return Reply::Json(401, body);
         }
-        book.answer(seen)
+        issuer.answer(seen)
     })
 }
 
@@ -67,8 +67,8 @@ fn pair_of(seen: &Seen) -> (String, String) {
 }
 
 /// Reconnects and exchanges that came in the name of a client.
-fn calls_of(stand_in: &Recording, client: &str) -> usize {
-    stand_in.seen().iter().filter(|seen| pair_of(seen).0 == client).count()
+fn calls_of(server: &ScriptedServer, client: &str) -> usize {
+    server.seen().iter().filter(|seen| pair_of(seen).0 == client).count()
 }
 
 /// Application and location of every token pair on disk.
@@ -100,10 +100,10 @@ fn assert_no_secret_anywhere(ran: &Ran) {
 #[test]
 fn a_refused_client_stops_the_rows_of_its_app_only_and_resume_takes_them_up() {
     let work = Work::new();
-    let stand_in = refusing(CRM);
+    let server = refusing(CRM);
     let rows = [(0, "crm"), (1, "shop"), (2, "crm"), (3, ""), (4, "shop"), (5, "crm")];
-    let ran = with_apps(work.run(list(&work, &rows), &stand_in.url()), &work).go().expect(1);
-    assert_eq!(calls_of(&stand_in, CRM), 1, "the canary of the refused app, and nothing else");
+    let ran = with_apps(work.run(list(&work, &rows), &server.url()), &work).go().expect(1);
+    assert_eq!(calls_of(&server, CRM), 1, "the canary of the refused app, and nothing else");
     assert_eq!(on_disk(&ran), pairs(&[(SHOP, 1), (SHOP, 4), (CLIENT_ID, 3)]));
     let summary = ran.summary();
     let (crm, shop) = (&summary["apps"]["crm"], &summary["apps"]["shop"]);
@@ -128,25 +128,25 @@ fn a_refused_client_stops_the_rows_of_its_app_only_and_resume_takes_them_up() {
     let next = ran.stdout.lines().find(|line| line.starts_with("Next")).unwrap();
     assert!(next.contains(" resume ") && next.contains("--apps "), "{next}");
     let redirects = |client: &str| {
-        let exchanges = stand_in.seen().into_iter().filter(|seen| !seen.is_reconnect());
+        let exchanges = server.seen().into_iter().filter(|seen| !seen.is_reconnect());
         let own = exchanges.filter(|seen| pair_of(seen).0 == client);
         own.filter_map(|seen| seen.field("redirect_uri")).collect::<BTreeSet<_>>()
     };
     assert_eq!(redirects(SHOP), BTreeSet::new());
 
-    let alone = work.resume(&stand_in.url()).go().expect(2);
+    let alone = work.resume(&server.url()).go().expect(2);
     assert!(alone.stderr.contains("give their credentials again with --apps"), "{}", alone.stderr);
     let other = fs::read_to_string(apps(&work)).unwrap().replace(CRM, &CRM.replace("m1", "m2"));
     let other = work.file("other.toml", other);
-    let changed = work.resume(&stand_in.url()).arg("--apps").arg(other);
+    let changed = work.resume(&server.url()).arg("--apps").arg(other);
     let changed = changed.env("CRM_SECRET", CRM_SECRET).go().expect(2);
     assert!(changed.stderr.contains("app crm of this run has client id"), "{}", changed.stderr);
 
-    stand_in.mark();
-    let before = stand_in.seen().len();
-    let resume = with_apps(work.resume(&stand_in.url()).without_credentials(), &work);
+    server.mark();
+    let before = server.seen().len();
+    let resume = with_apps(work.resume(&server.url()).without_credentials(), &work);
     let ran = resume.arg("--retry-failed").go().expect(0);
-    let later = stand_in.seen().split_off(before);
+    let later = server.seen().split_off(before);
     assert!(later.iter().all(|seen| pair_of(seen).0 == CRM), "{later:?}");
     assert_eq!(later.len(), 6);
     assert_eq!(redirects(CRM).len(), 1);
@@ -158,12 +158,12 @@ fn a_refused_client_stops_the_rows_of_its_app_only_and_resume_takes_them_up() {
 #[test]
 fn a_run_all_of_whose_apps_are_halted_is_halted() {
     let work = Work::new();
-    let stand_in = Recording::answering(|_, _, _| {
+    let server = ScriptedServer::answering(|_, _, _| {
         Reply::Json(401, json!({ "error_description": "Invalid client credentials!" }))
     });
     let rows = [(0, "crm"), (1, "shop"), (2, "crm")];
-    let ran = with_apps(work.run(list(&work, &rows), &stand_in.url()), &work).go().expect(3);
-    assert_eq!(stand_in.seen().len(), 2, "a canary each");
+    let ran = with_apps(work.run(list(&work, &rows), &server.url()), &work).go().expect(3);
+    assert_eq!(server.seen().len(), 2, "a canary each");
     assert_eq!(ran.summary()["state"], "halted");
     assert_eq!(ran.events("halted").len(), 2);
     assert_no_secret_anywhere(&ran);
@@ -172,10 +172,10 @@ fn a_run_all_of_whose_apps_are_halted_is_halted() {
 #[test]
 fn a_location_under_two_apps_is_two_installations_and_each_is_told_apart_on_disk() {
     let work = Work::new();
-    let stand_in = refusing("nobody");
+    let server = refusing("nobody");
     let rows = [(0, "crm"), (0, "shop"), (1, "crm"), (0, "crm"), (1, "toys")];
     let list = list(&work, &rows);
-    let ran = with_apps(work.run(&list, &stand_in.url()), &work).go().expect(1);
+    let ran = with_apps(work.run(&list, &server.url()), &work).go().expect(1);
     assert_eq!(on_disk(&ran), pairs(&[(CRM, 0), (SHOP, 0), (CRM, 1)]));
     assert_eq!(ran.events("duplicate").len(), 1);
     let rejected = ran.rejected();
@@ -187,9 +187,9 @@ fn a_location_under_two_apps_is_two_installations_and_each_is_told_apart_on_disk
     let is_gone = |line: &&String| line.contains(&SHOP[..24]);
     let kept = kept.iter().filter(|line| !is_gone(line)).map(|line| line.clone() + "\n");
     fs::write(ran.file("tokens.jsonl"), kept.collect::<String>()).unwrap();
-    let before = stand_in.seen().len();
-    let ran = with_apps(work.resume(&stand_in.url()), &work).go().expect(1);
-    let later = stand_in.seen().split_off(before);
+    let before = server.seen().len();
+    let ran = with_apps(work.resume(&server.url()), &work).go().expect(1);
+    let later = server.seen().split_off(before);
     assert!(later.iter().all(|seen| pair_of(seen).0 == SHOP), "{later:?}");
     assert_eq!(later.len(), 2);
     assert_eq!(on_disk(&ran), pairs(&[(CRM, 0), (SHOP, 0), (CRM, 1)]));
@@ -199,9 +199,9 @@ fn a_location_under_two_apps_is_two_installations_and_each_is_told_apart_on_disk
     let journal = ran.text("journal.jsonl");
     let begun: Vec<_> = journal.lines().take(2).collect();
     fs::write(ran.file("journal.jsonl"), begun.join("\n") + "\n").unwrap();
-    let before = stand_in.seen().len();
-    let ran = work.resume(&stand_in.url()).go().expect(1);
-    assert_eq!(stand_in.seen().len(), before, "every token pair is found where it is");
+    let before = server.seen().len();
+    let ran = work.resume(&server.url()).go().expect(1);
+    assert_eq!(server.seen().len(), before, "every token pair is found where it is");
     assert_eq!((ran.count("recovered"), ran.rejected().len()), (3, 1));
     assert_eq!(ran.events("reclaimed").len(), 3);
 }
@@ -237,9 +237,9 @@ fn without_apps_the_column_is_carried_like_any_other() {
     let work = Work::new();
     let list = list(&work, &[(0, "crm"), (0, "shop"), (1, "")]);
     let faults = json!({ location(0): ["unknown_id*"] });
-    let stand_in = StandIn::faulty(&faults);
-    let ran = work.run(list, &stand_in.url()).go().expect(1);
-    ran.assert_sound(&stand_in);
+    let server = MockServer::faulty(&faults);
+    let ran = work.run(list, &server.url()).go().expect(1);
+    ran.assert_sound(&server);
     assert_eq!(ran.failures()[0]["app"], "crm");
     assert_eq!(ran.events("duplicate").len(), 1);
     assert_eq!(ran.summary().get("apps"), None);
@@ -261,7 +261,7 @@ fn several_apps_can_be_rehearsed_and_the_pace_holds_over_all_of_them() {
 #[test]
 fn refresh_tokens_of_the_list_are_presented_by_the_app_that_they_were_given_to() {
     let work = Work::new();
-    let stand_in = Recording::answering(|_, number, seen| {
+    let server = ScriptedServer::answering(|_, number, seen| {
         let claims = claims_of(&seen.field("refresh_token").expect("a refresh token"));
         assert_eq!(claims["sourceId"], pair_of(seen).0);
         let pair = [format!("access-{number:024}"), format!("refresh-{number:024}")];
@@ -283,9 +283,9 @@ fn refresh_tokens_of_the_list_are_presented_by_the_app_that_they_were_given_to()
         lines.map(|(n, app, client)| format!("{},{app},{}\n", location(n), token(n, client)));
     let list =
         work.file("list.csv", "location_id,app,refresh_token\n".to_owned() + &lines.concat());
-    let run = work.run(list, &stand_in.url()).args(["--via", "refresh"]);
+    let run = work.run(list, &server.url()).args(["--via", "refresh"]);
     let ran = with_apps(run, &work).go().expect(0);
-    assert_eq!(stand_in.seen().len(), 3);
+    assert_eq!(server.seen().len(), 3);
     assert!(!ran.stderr.contains("Other client"), "{}", ran.stderr);
     assert_eq!(on_disk(&ran), pairs(&[(CRM, 0), (SHOP, 0), (CLIENT_ID, 1)]));
     assert_no_secret_anywhere(&ran);

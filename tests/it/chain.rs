@@ -13,8 +13,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    Book, Nobody, Ran, Recording, Reply, Seen, StandIn, Witness, Work, location, locations, rows,
-    whole,
+    Issuer, MockServer, NoServer, Observer, Ran, Reply, ScriptedServer, Seen, Work, location,
+    locations, rows, whole,
 };
 
 /// Installations, and the steps in which they heal.
@@ -25,16 +25,16 @@ const STEPS: usize = 6;
 type Given = Arc<Mutex<HashMap<String, Vec<String>>>>;
 
 /// A HighLevel at which installation n fails until step n modulo 6, each group in its own way.
-fn healing(step: Arc<AtomicUsize>, given: Given) -> Recording {
+fn healing(step: Arc<AtomicUsize>, given: Given) -> ScriptedServer {
     let codes = Mutex::new(HashMap::new());
-    Recording::answering(move |book, number, seen| {
+    ScriptedServer::answering(move |issuer, number, seen| {
         let step = step.load(Ordering::SeqCst);
         let id = match seen.field("code") {
             Some(code) => codes.lock().unwrap().get(&code).cloned().unwrap(),
             None => seen.json()["locationId"].as_str().unwrap().to_owned(),
         };
         let group = id.trim_start_matches("Loc").parse::<usize>().unwrap() % STEPS;
-        let (status, body) = answer(book, number, seen, if group > step { group } else { 0 });
+        let (status, body) = answer(issuer, number, seen, if group > step { group } else { 0 });
         if let Some(trace_id) = body["traceId"].as_str() {
             given.lock().unwrap().entry(id.clone()).or_default().push(trace_id.to_owned());
         }
@@ -45,7 +45,7 @@ fn healing(step: Arc<AtomicUsize>, given: Given) -> Recording {
     })
 }
 
-fn answer(book: &Book, number: usize, seen: &Seen, group: usize) -> (u16, Value) {
+fn answer(issuer: &Issuer, number: usize, seen: &Seen, group: usize) -> (u16, Value) {
     let trace_id = format!("refused-{number}");
     match (group, seen.is_reconnect()) {
         (1, true) => (400, json!({"message": "App is not installed", "traceId": trace_id})),
@@ -56,8 +56,8 @@ fn answer(book: &Book, number: usize, seen: &Seen, group: usize) -> (u16, Value)
             json!({"error": "UnAuthorized!", "error_description": "Authorization code not found"}),
         ),
         (5, true) => (400, json!({"message": "Location not found", "traceId": trace_id})),
-        (_, true) => (200, book.code(seen)),
-        (_, false) => (200, book.tokens(seen)),
+        (_, true) => (200, issuer.code(seen)),
+        (_, false) => (200, issuer.tokens(seen)),
     }
 }
 
@@ -137,34 +137,34 @@ fn a_chain_over_failures_that_heal_grants_each_once_and_keeps_every_trace_id() {
         }
         (list, parent) = next_list(&work, &ran, n + 1);
     }
-    assert_eq!(highlevel.testimony().tokens.len(), 2 * COUNT, "a pair each");
-    assert_eq!(highlevel.testimony().live.len(), COUNT);
+    assert_eq!(highlevel.observed().tokens.len(), 2 * COUNT, "a pair each");
+    assert_eq!(highlevel.observed().live.len(), COUNT);
 }
 
 /// A run of six, of which three fail.
-fn first_run(work: &Work) -> (Ran, StandIn) {
+fn first_run(work: &Work) -> (Ran, MockServer) {
     let faults = json!({
         location(1): ["not_installed*"], location(2): ["unknown_id*"], location(3): ["not_installed*"],
     });
-    let stand_in = StandIn::faulty(&faults);
+    let server = MockServer::faulty(&faults);
     let list = work.file("list.csv", locations(6));
-    let ran = work.run_into("first", list, &stand_in.url()).go().expect(1);
-    ran.assert_sound(&stand_in);
-    (ran, stand_in)
+    let ran = work.run_into("first", list, &server.url()).go().expect(1);
+    ran.assert_sound(&server);
+    (ran, server)
 }
 
 #[test]
 fn rows_taken_out_stay_outstanding_and_rows_put_in_are_not_of_the_chain() {
     let work = Work::new();
-    let (first, mut stand_in) = first_run(&work);
+    let (first, mut server) = first_run(&work);
     let text = first.text("failures.csv");
     let lines: Vec<_> = text.lines().filter(|line| !line.contains(&location(1))).collect();
     let edited = first.file("edited.csv");
     fs::write(&edited, lines.join("\n") + "\n" + &location(10) + ",,,,,,,,,,\n").unwrap();
-    stand_in.set_faults(&json!({}));
-    stand_in.next_run();
-    let second = work.run_into("second", &edited, &stand_in.url()).go().expect(0);
-    second.assert_sound(&stand_in);
+    server.set_faults(&json!({}));
+    server.next_run();
+    let second = work.run_into("second", &edited, &server.url()).go().expect(0);
+    second.assert_sound(&server);
     assert_eq!(second.count("recovered"), 3);
     let chain = &second.summary()["chain"];
     assert_eq!(
@@ -177,7 +177,7 @@ fn rows_taken_out_stay_outstanding_and_rows_put_in_are_not_of_the_chain() {
 #[test]
 fn a_list_without_its_run_carries_its_history_on_and_says_that_the_link_is_missing() {
     let work = Work::new();
-    let (first, mut stand_in) = first_run(&work);
+    let (first, mut server) = first_run(&work);
     let copy = work.file("copy.csv", first.text("failures.csv"));
     let unlinked = |ran: &Ran, says: &str| {
         assert!(ran.stderr.contains("not linked") && ran.stderr.contains(says), "{}", ran.stderr);
@@ -187,23 +187,23 @@ fn a_list_without_its_run_carries_its_history_on_and_says_that_the_link_is_missi
         );
         assert!(!ran.stdout.contains("since the first run"), "{}", ran.stdout);
     };
-    stand_in.next_run();
-    let ran = work.run_into("unlinked", &copy, &stand_in.url()).go().expect(1);
-    ran.assert_sound(&stand_in);
+    server.next_run();
+    let ran = work.run_into("unlinked", &copy, &server.url()).go().expect(1);
+    ran.assert_sound(&server);
     unlinked(&ran, "--parent RUN_DIR");
     assert!(ran.failures().iter().all(|row| row["attempts_total"] == "2"));
     let rehearsal = work.rehearse(first.file("failures.csv")).go().expect(0);
     unlinked(&rehearsal, "this is a rehearsal");
     fs::write(first.file("journal.jsonl"), "{}\n").unwrap();
-    stand_in.next_run();
-    let ran = work.run_into("unreadable", first.file("failures.csv"), &stand_in.url()).go();
+    server.next_run();
+    let ran = work.run_into("unreadable", first.file("failures.csv"), &server.url()).go();
     unlinked(&ran.expect(1), "damaged");
     for (list, parent, says) in [
         (&copy, work.path("nowhere"), "no such folder"),
         (&copy, first.folder.clone(), "damaged"),
         (&work.path("list.csv"), first.folder.clone(), "attempts_total"),
     ] {
-        let run = work.run_into("refused", list, &stand_in.url()).arg("--parent").arg(parent);
+        let run = work.run_into("refused", list, &server.url()).arg("--parent").arg(parent);
         let ran = run.go().expect(2);
         assert!(ran.stderr.contains("--parent") && ran.stderr.contains(says), "{}", ran.stderr);
         assert!(!work.path("refused").exists());
@@ -212,14 +212,14 @@ fn a_list_without_its_run_carries_its_history_on_and_says_that_the_link_is_missi
 
 #[test]
 fn a_failure_that_is_to_be_tried_later_tells_when() {
-    let highlevel = Recording::answering(|_, _, _| {
+    let highlevel = ScriptedServer::answering(|_, _, _| {
         let body = json!({"message": "Too Many Requests"}).to_string();
         Reply::Whole(whole(429, &[("Retry-After", "30")], &body))
     });
     let work = Work::new();
     let list = work.file("list.csv", locations(1));
     let ran = work.run(list, &highlevel.url()).args(["--attempts", "1"]).go().expect(1);
-    ran.assert_sound(&Nobody);
+    ran.assert_sound(&NoServer);
     let row = &rows(&ran.file("failures.csv"))[0];
     assert_eq!(row["retry"], "later");
     let (said, time) = row["message"].split_once(" (not before ").unwrap();

@@ -7,7 +7,9 @@ use clap::ValueEnum;
 use ghl_reconnect::failure::Class;
 use serde_json::json;
 
-use crate::support::{CLIENT_ID, Nobody, Recording, Reply, StandIn, Work, location, locations};
+use crate::support::{
+    CLIENT_ID, MockServer, NoServer, Reply, ScriptedServer, Work, location, locations,
+};
 
 #[test]
 fn an_answer_that_nothing_knows_is_shown_once_with_the_row_that_teaches_it() {
@@ -17,11 +19,11 @@ fn an_answer_that_nothing_knows_is_shown_once_with_the_row_that_teaches_it() {
         location(2): [odd("tDtDnQdgmRLXpyiqYvZo")],
         location(3): [format!("exchange:{}", odd("ve9EPM428h8vShlRW1KT"))],
     });
-    let (work, mut stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let (work, mut server) = (Work::new(), MockServer::faulty(&faults));
     let list = work.file("list.csv", locations(5));
-    let ran = work.run(&list, &stand_in.url()).go().expect(1);
-    ran.assert_sound(&stand_in);
-    assert_eq!(stand_in.calls_for(&location(3)), [1, 1], "never tried again at the exchange");
+    let ran = work.run(&list, &server.url()).go().expect(1);
+    ran.assert_sound(&server);
+    assert_eq!(server.calls_for(&location(3)), [1, 1], "never tried again at the exchange");
     let said = &ran.stderr;
     assert_eq!(said.matches("UNRECOGNISED").count(), 2, "one for each step: {said}");
     assert!(said.contains("message = \"sorry is on hold\""), "{said}");
@@ -30,10 +32,10 @@ fn an_answer_that_nothing_knows_is_shown_once_with_the_row_that_teaches_it() {
         format!("[[answer]]{}\n", row.replace("\"unrecognised\"", "\"location_inactive\""))
     });
     let known = work.file("known.toml", rows.collect::<String>());
-    stand_in.next_run();
-    let run = work.run_into("again", &list, &stand_in.url()).arg("--known-messages").arg(&known);
+    server.next_run();
+    let run = work.run_into("again", &list, &server.url()).arg("--known-messages").arg(&known);
     let ran = run.go().expect(1);
-    ran.assert_sound(&stand_in);
+    ran.assert_sound(&server);
     assert!(!ran.stderr.contains("UNRECOGNISED"), "{}", ran.stderr);
     for n in 1..=3 {
         assert_eq!(ran.result(&location(n))["error_class"], "location_inactive");
@@ -44,21 +46,21 @@ fn an_answer_that_nothing_knows_is_shown_once_with_the_row_that_teaches_it() {
 
 #[test]
 fn a_mistake_in_known_messages_is_named_with_file_and_line_and_nothing_is_sent() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(1));
     let text = "# mine\n[[answer]]\nstatus = 400\nclass = \"no_such\"\n";
     let known = work.file("known.toml", text);
     for command in ["run", "check"] {
         let run = work.program([command.as_ref(), list.as_os_str()]).credentials();
-        let run = run.args(["--base-url", &stand_in.url()]).arg("--known-messages").arg(&known);
+        let run = run.args(["--base-url", &server.url()]).arg("--known-messages").arg(&known);
         let ran = run.go().expect(2);
         for part in ["--known-messages", "known.toml", "line 4", "no_such", "location_inactive"] {
             assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
         }
     }
-    let run = work.run(&list, &stand_in.url()).args(["--known-messages", "nowhere.toml"]);
+    let run = work.run(&list, &server.url()).args(["--known-messages", "nowhere.toml"]);
     assert!(run.go().expect(2).stderr.contains("nowhere.toml"));
-    assert_eq!(stand_in.requests(), 0);
+    assert_eq!(server.requests(), 0);
 }
 
 #[test]
@@ -110,10 +112,11 @@ fn a_refused_client_is_told_with_the_likeliest_of_its_four_causes() {
         ),
         (vec![(3, stranger)], "3 of 0123456789abcdef01234567-m1zzzzzz (another app)", "Likely 2:"),
     ] {
-        let (work, stand_in) = (Work::new(), StandIn::faulty(&json!({ "*": ["client_refused*"] })));
+        let (work, server) =
+            (Work::new(), MockServer::faulty(&json!({ "*": ["client_refused*"] })));
         let list = work.file("list.csv", list_with_tokens(&tokens));
-        let ran = work.run(list, &stand_in.url()).go().expect(3);
-        ran.assert_sound(&stand_in);
+        let ran = work.run(list, &server.url()).go().expect(3);
+        ran.assert_sound(&server);
         assert!(ran.stderr.contains(plan), "{}", ran.stderr);
         for part in [
             "four causes",
@@ -146,15 +149,15 @@ fn a_secret_that_the_server_repeats_in_another_writing_is_cut_out() {
         base64::engine::general_purpose::STANDARD.encode(SECRET),
     ];
     let answers = echoes.clone();
-    let stand_in = Recording::answering(move |_, number, _| {
+    let server = ScriptedServer::answering(move |_, number, _| {
         let message = format!("no {} there", answers[number % answers.len()]);
         Reply::Json(400, json!({ "statusCode": 400, "message": message }))
     });
     let work = Work::new();
     let list = work.file("list.csv", locations(echoes.len()));
-    let run = work.run(list, &stand_in.url()).env("GHL_CLIENT_SECRET", SECRET).args(["-v"]);
+    let run = work.run(list, &server.url()).env("GHL_CLIENT_SECRET", SECRET).args(["-v"]);
     let ran = run.go().expect(1);
-    ran.assert_sound(&Nobody);
+    ran.assert_sound(&NoServer);
     let doubled = serde_json::to_string(&in_json).unwrap().trim_matches('"').to_owned();
     for form in echoes.iter().chain([&doubled]) {
         for name in ["journal.jsonl", "failures.csv", "results.csv", "run.log", "summary.json"] {
@@ -174,10 +177,10 @@ fn two_texts_that_nothing_knows_are_two_causes_and_their_ids_make_no_more() {
     let faults: serde_json::Map<_, _> = (1..=6)
         .map(|n| (location(n), json!([says(if n <= 4 { "the plan" } else { "the wallet" }, n)])))
         .collect();
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults.into()));
+    let (work, server) = (Work::new(), MockServer::faulty(&faults.into()));
     let list = work.file("list.csv", locations(8));
-    let ran = work.run(&list, &stand_in.url()).go().expect(1);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(&list, &server.url()).go().expect(1);
+    ran.assert_sound(&server);
     let causes = ran.summary()["causes"].as_array().unwrap().clone();
     let told: Vec<_> =
         causes.iter().map(|cause| cause["installations"].as_u64().unwrap()).collect();
@@ -196,11 +199,11 @@ fn a_server_that_never_says_the_same_twice_does_not_fill_the_summary() {
     let text = |n: usize| "mu".repeat(n + 1);
     let faults: serde_json::Map<_, _> =
         (0..60).map(|n| (location(n), json!([format!("http(409,{})*", text(n))]))).collect();
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults.into()));
+    let (work, server) = (Work::new(), MockServer::faulty(&faults.into()));
     let list =
         work.file("list.csv", format!("location_id\n{}\n", location(99)) + &locations(60)[12..]);
-    let ran = work.run(&list, &stand_in.url()).go().expect(1);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(&list, &server.url()).go().expect(1);
+    ran.assert_sound(&server);
     let causes = ran.summary()["causes"].as_array().unwrap().clone();
     assert_eq!(causes.len(), 21, "twenty texts, and the rest together");
     assert_eq!(causes[0]["installations"], 40);

@@ -1,17 +1,19 @@
 //! Where the client id and secret come from, and what is refused.
 
-use crate::support::{CLIENT_ID, CLIENT_SECRET, Nobody, Recording, Run, StandIn, Work, locations};
+use crate::support::{
+    CLIENT_ID, CLIENT_SECRET, MockServer, NoServer, Run, ScriptedServer, Work, locations,
+};
 
 const OTHER_ID: &str = "0123456789abcdef01234567-m1zzzzzz";
 const OTHER_SECRET: &str = "11111111-2222-4333-8444-555555555555";
 
 /// The client id and secret that arrive.
 fn arrived(work: &Work, out: &str, change: impl FnOnce(Run) -> Run) -> [String; 2] {
-    let stand_in = Recording::good();
+    let server = ScriptedServer::good();
     let list = work.file("list.csv", locations(1));
-    let run = work.run_into(out, list, &stand_in.url()).without_credentials();
-    change(run).go().expect(0).assert_sound(&stand_in);
-    let body = stand_in.seen()[0].json();
+    let run = work.run_into(out, list, &server.url()).without_credentials();
+    change(run).go().expect(0).assert_sound(&server);
+    let body = server.seen()[0].json();
     ["clientKey", "clientSecret"].map(|field| body[field].as_str().unwrap().to_owned())
 }
 
@@ -51,10 +53,10 @@ fn what_was_named_just_now_goes_before_the_environment() {
 /// A run that is refused before it begins; what it says.
 #[track_caller]
 fn refused(work: &Work, change: impl FnOnce(Run) -> Run) -> String {
-    let stand_in = StandIn::good();
+    let server = MockServer::good();
     let list = work.file("list.csv", locations(1));
-    let ran = change(work.run(list, &stand_in.url()).without_credentials()).go().expect(2);
-    assert_eq!(stand_in.requests(), 0);
+    let ran = change(work.run(list, &server.url()).without_credentials()).go().expect(2);
+    assert_eq!(server.requests(), 0);
     assert!(!ran.folder.exists());
     assert_eq!(ran.stdout, "");
     ran.stderr
@@ -101,11 +103,11 @@ fn what_was_pasted_along_is_named_and_the_value_is_not_shown() {
 
 #[test]
 fn an_odd_client_id_is_a_warning() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(1));
-    let run = work.run(list, &stand_in.url()).args(["--client-id", "my-app"]);
+    let run = work.run(list, &server.url()).args(["--client-id", "my-app"]);
     let ran = run.go().expect(0);
-    ran.assert_sound(&stand_in);
+    ran.assert_sound(&server);
     assert!(ran.stderr.contains("warning: client id my-app"), "{}", ran.stderr);
 }
 
@@ -172,58 +174,58 @@ fn loopback_over_http_is_allowed_under_each_of_its_names() {
     let work = Work::new();
     let list = work.file("list.csv", locations(1));
     for (n, host) in ["localhost", "127.0.0.1", "LOCALHOST"].into_iter().enumerate() {
-        let stand_in = StandIn::good();
-        let url = stand_in.url().replace("127.0.0.1", host);
+        let server = MockServer::good();
+        let url = server.url().replace("127.0.0.1", host);
         let ran = work.run_into(&n.to_string(), &list, &url).go().expect(0);
-        ran.assert_sound(&stand_in);
+        ran.assert_sound(&server);
     }
 }
 
 #[test]
 fn a_proxy_of_the_environment_sees_nothing_of_a_loopback_address() {
-    let (work, stand_in, proxy) = (Work::new(), StandIn::good(), Recording::good());
+    let (work, server, proxy) = (Work::new(), MockServer::good(), ScriptedServer::good());
     let list = work.file("list.csv", locations(1));
-    let mut run = work.run(list, &stand_in.url());
+    let mut run = work.run(list, &server.url());
     for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"] {
         run = run.env(name, proxy.url());
     }
-    run.go().expect(0).assert_sound(&stand_in);
+    run.go().expect(0).assert_sound(&server);
     assert_eq!(proxy.connections(), 0);
 }
 
 #[test]
 fn a_plain_answer_of_another_protocol_is_no_success() {
     let work = Work::new();
-    let stand_in = Recording::answering(|_, _, _| {
+    let server = ScriptedServer::answering(|_, _, _| {
         crate::support::Reply::Bytes(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec())
     });
     let list = work.file("list.csv", locations(1));
-    let ran = work.run(list, &stand_in.url()).args(["--attempts", "1"]).go().expect(3);
-    ran.assert_sound(&Nobody);
+    let ran = work.run(list, &server.url()).args(["--attempts", "1"]).go().expect(3);
+    ran.assert_sound(&NoServer);
 }
 
 #[test]
 fn an_id_and_a_secret_that_were_swapped_are_refused_and_not_shown() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(2));
     for (id, secret) in [(CLIENT_SECRET, CLIENT_ID), (CLIENT_SECRET, CLIENT_SECRET)] {
-        let run = work.run(&list, &stand_in.url()).without_credentials();
+        let run = work.run(&list, &server.url()).without_credentials();
         let ran = run.env("GHL_CLIENT_ID", id).env("GHL_CLIENT_SECRET", secret).go().expect(2);
         assert!(!ran.stderr.contains(CLIENT_SECRET), "{}", ran.stderr);
         assert!(!ran.folder.exists());
     }
-    assert_eq!(stand_in.requests(), 0);
+    assert_eq!(server.requests(), 0);
 }
 
 #[test]
 fn a_list_that_holds_the_client_secret_is_refused_before_anything_is_written() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list =
         format!("location_id,note\nLoc00000000000000001,x\nLoc00000000000000009,{CLIENT_SECRET}\n");
     let list = work.file("list.csv", list);
-    let ran = work.run(list, &stand_in.url()).go().expect(2);
+    let ran = work.run(list, &server.url()).go().expect(2);
     assert!(ran.stderr.contains("line 3: holds the app's client secret"), "{}", ran.stderr);
     assert!(!ran.stderr.contains(CLIENT_SECRET), "{}", ran.stderr);
     assert!(!ran.folder.exists());
-    assert_eq!(stand_in.requests(), 0);
+    assert_eq!(server.requests(), 0);
 }

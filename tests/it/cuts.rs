@@ -22,15 +22,15 @@ use ghl_reconnect::{
 use serde_json::json;
 
 use crate::support::{
-    StandIn, Work,
+    MockServer, Work,
     in_process::{converge, left, resume, run},
     location, locations, start, wait_until,
 };
 
 /// A finished run of two installations with all of its files.
-fn finished_run(work: &Work, stand_in: &StandIn) -> (PathBuf, Vec<(PathBuf, Vec<u8>)>) {
+fn finished_run(work: &Work, server: &MockServer) -> (PathBuf, Vec<(PathBuf, Vec<u8>)>) {
     let list = work.file("list.csv", locations(2));
-    assert_eq!(run(work, &list, stand_in, Disk::default()), Exit::Recovered);
+    assert_eq!(run(work, &list, server, Disk::default()), Exit::Recovered);
     let files = fs::read_dir(work.path("run")).unwrap().map(|entry| {
         let path = entry.unwrap().path();
         let bytes = fs::read(&path).unwrap();
@@ -61,26 +61,26 @@ fn places(bytes: &[u8], some: usize) -> BTreeSet<usize> {
 
 #[test]
 fn a_run_whose_journal_was_cut_is_resumed_without_a_call() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
-    let (list, files) = finished_run(&work, &stand_in);
+    let (work, server) = (Work::new(), MockServer::good());
+    let (list, files) = finished_run(&work, &server);
     for (number, length) in places(bytes_of(&files, "journal.jsonl"), 50).into_iter().enumerate() {
         restore(&files, "journal.jsonl", length);
-        assert_eq!(resume(&work, &stand_in), Exit::Recovered, "cut at {length}");
+        assert_eq!(resume(&work, &server), Exit::Recovered, "cut at {length}");
         if number % 8 == 0 {
-            left(&work, Exit::Recovered).assert_sound_after_kills(&stand_in);
+            left(&work, Exit::Recovered).assert_sound_after_kills(&server);
         }
     }
-    converge(&work, &list, &stand_in, 2);
-    assert_eq!(stand_in.audit().grants.len(), 2, "the tokens were there all the time");
+    converge(&work, &list, &server, 2);
+    assert_eq!(server.audit().grants.len(), 2, "the tokens were there all the time");
 }
 
 #[test]
 fn a_token_file_that_was_cut_is_made_whole_again() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
-    let (_, files) = finished_run(&work, &stand_in);
+    let (work, server) = (Work::new(), MockServer::good());
+    let (_, files) = finished_run(&work, &server);
     for (number, cut) in places(bytes_of(&files, "tokens.jsonl"), 50).into_iter().enumerate() {
         restore(&files, "tokens.jsonl", cut);
-        assert_eq!(resume(&work, &stand_in), Exit::Recovered, "cut at {cut}");
+        assert_eq!(resume(&work, &server), Exit::Recovered, "cut at {cut}");
         let ran = left(&work, Exit::Recovered);
         assert_eq!(ran.tokens().len(), 2, "cut at {cut}");
         assert_eq!(ran.count("recovered"), 2, "cut at {cut}");
@@ -88,13 +88,13 @@ fn a_token_file_that_was_cut_is_made_whole_again() {
             ran.assert_books_balance();
         }
     }
-    assert!(stand_in.audit().codes_presented_twice().is_empty());
+    assert!(server.audit().codes_presented_twice().is_empty());
 }
 
 #[test]
 fn any_prefix_of_a_token_file_holds_its_whole_lines_and_nothing_of_a_torn_one() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
-    let (_, files) = finished_run(&work, &stand_in);
+    let (work, server) = (Work::new(), MockServer::good());
+    let (_, files) = finished_run(&work, &server);
     let state = RunState::read(&work.path("run/journal.jsonl"), |_| {}).unwrap();
     let bytes = bytes_of(&files, "tokens.jsonl");
     let prefix = work.path("prefix.jsonl");
@@ -110,38 +110,38 @@ fn any_prefix_of_a_token_file_holds_its_whole_lines_and_nothing_of_a_torn_one() 
 
 #[test]
 fn damage_in_the_middle_is_refused_and_nothing_is_sent() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
-    let (_, files) = finished_run(&work, &stand_in);
-    let calls = stand_in.requests();
+    let (work, server) = (Work::new(), MockServer::good());
+    let (_, files) = finished_run(&work, &server);
+    let calls = server.requests();
     for (path, bytes) in files.iter().filter(|(path, _)| path.ends_with("journal.jsonl")) {
         let mut bytes = bytes.clone();
         let middle = bytes.len() / 2;
         bytes[middle..middle + 3].copy_from_slice(b"\n{\n");
         fs::write(path, &bytes).unwrap();
-        let ran = work.resume(&stand_in.url()).go().expect(4);
+        let ran = work.resume(&server.url()).go().expect(4);
         assert!(ran.stderr.contains("damaged"), "{}", ran.stderr);
         assert!(ran.stderr.contains("line "), "{}", ran.stderr);
         assert_eq!(&fs::read(path).unwrap(), &bytes, "nothing was changed");
     }
-    assert_eq!(stand_in.requests(), calls);
+    assert_eq!(server.requests(), calls);
 }
 
 #[test]
 fn a_missing_token_file_is_refused_and_nothing_is_sent() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
-    finished_run(&work, &stand_in);
-    let calls = stand_in.requests();
+    let (work, server) = (Work::new(), MockServer::good());
+    finished_run(&work, &server);
+    let calls = server.requests();
     fs::remove_file(work.path("run").join("tokens.jsonl")).unwrap();
-    let ran = work.resume(&stand_in.url()).go().expect(4);
+    let ran = work.resume(&server.url()).go().expect(4);
     assert!(ran.stderr.contains("tokens.jsonl is missing"), "{}", ran.stderr);
-    assert_eq!(stand_in.requests(), calls);
+    assert_eq!(server.requests(), calls);
 }
 
 #[test]
 fn a_missing_journal_is_refused_and_nothing_is_sent() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
-    finished_run(&work, &stand_in);
-    let calls = stand_in.requests();
+    let (work, server) = (Work::new(), MockServer::good());
+    finished_run(&work, &server);
+    let calls = server.requests();
     fs::remove_file(work.path("run").join("journal.jsonl")).unwrap();
     for command in ["resume", "report"] {
         let run = work.path("run");
@@ -149,13 +149,13 @@ fn a_missing_journal_is_refused_and_nothing_is_sent() {
         assert!(ran.stderr.contains("journal.jsonl; put it back"), "{}", ran.stderr);
     }
     assert!(!work.path("run").join("journal.jsonl").exists());
-    assert_eq!(stand_in.requests(), calls);
+    assert_eq!(server.requests(), calls);
 }
 
 #[test]
 fn a_report_without_the_tokens_says_so_and_makes_no_file() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
-    finished_run(&work, &stand_in);
+    let (work, server) = (Work::new(), MockServer::good());
+    finished_run(&work, &server);
     let tokens = work.path("run").join("tokens.jsonl");
     fs::remove_file(&tokens).unwrap();
     let run = work.path("run");
@@ -164,27 +164,27 @@ fn a_report_without_the_tokens_says_so_and_makes_no_file() {
     assert!(!tokens.exists());
     // The way that the refusal to resume names: an empty file in its place asks for all anew.
     fs::write(&tokens, "").unwrap();
-    let ran = work.resume(&stand_in.url()).go().expect(0);
+    let ran = work.resume(&server.url()).go().expect(0);
     assert_eq!(ran.tokens().len(), 2);
-    ran.assert_sound_after_kills(&stand_in);
+    ran.assert_sound_after_kills(&server);
 }
 
 #[test]
 fn tokens_that_somebody_else_cuts_meanwhile_are_noticed() {
-    let stand_in =
-        StandIn::with(Options { latency: Duration::from_millis(20), ..Options::default() });
+    let server =
+        MockServer::with(Options { latency: Duration::from_millis(20), ..Options::default() });
     let work = Work::new();
     let list = work.file("list.csv", locations(60));
-    let child = start(work.run(list, &stand_in.url()).command());
-    wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
+    let child = start(work.run(list, &server.url()).command());
+    wait_until("some tokens", || server.audit().grants.len() >= 20);
     let tokens = work.path("run").join("tokens.jsonl");
     fs::OpenOptions::new().write(true).truncate(true).open(tokens).unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("somebody else has changed the file"), "{said}");
-    let ran = work.resume(&stand_in.url()).go().expect(0);
-    ran.assert_sound_after_kills(&stand_in);
+    let ran = work.resume(&server.url()).go().expect(0);
+    ran.assert_sound_after_kills(&server);
     assert_eq!(ran.count("recovered"), 60);
 }
 
@@ -201,9 +201,9 @@ fn state_of(journal: &std::path::Path) -> Vec<String> {
 #[test]
 fn any_prefix_of_a_journal_tells_a_prefix_of_the_state() {
     let faults = json!({location(1): ["server_error"], location(2): ["not_installed"]});
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let (work, server) = (Work::new(), MockServer::faulty(&faults));
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(list, &stand_in.url()).go().expect(1);
+    let ran = work.run(list, &server.url()).go().expect(1);
     let journal = fs::read(ran.file("journal.jsonl")).unwrap();
     let prefix = work.path("prefix.jsonl");
     let mut whole_lines = Vec::new();

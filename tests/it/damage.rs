@@ -19,21 +19,21 @@ use ghl_reconnect::{
 };
 use serde_json::json;
 
-use crate::support::{Ran, StandIn, Work, entries, location, locations, wait_until};
+use crate::support::{MockServer, Ran, Work, entries, location, locations, wait_until};
 
 /// A run with rows in every state, and the files that it left.
-fn eventful(work: &Work) -> (StandIn, Ran, Vec<(PathBuf, Vec<u8>)>) {
-    let stand_in = StandIn::faulty(&json!({
+fn eventful(work: &Work) -> (MockServer, Ran, Vec<(PathBuf, Vec<u8>)>) {
+    let server = MockServer::faulty(&json!({
         location(1): ["exchange:reset"],
         location(2): ["not_installed*"],
         location(3): ["exchange:wrong_tenant"],
     }));
     let list = work.file("list.csv", locations(8) + &location(0) + "\n?\n");
-    let ran = work.run(list, &stand_in.url()).go().expect(1);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(list, &server.url()).go().expect(1);
+    ran.assert_sound(&server);
     let files = entries(&ran.folder).into_iter().map(|name| ran.file(&name));
     let files: Vec<_> = files.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
-    (stand_in, ran, files)
+    (server, ran, files)
 }
 
 fn restore(files: &[(PathBuf, Vec<u8>)]) {
@@ -88,29 +88,29 @@ fn a_bit_that_turns_over_anywhere_in_the_journal_is_named_with_its_line() {
 #[test]
 fn a_damaged_journal_is_refused_by_every_command_and_nothing_is_sent() {
     let work = Work::new();
-    let (stand_in, ran, files) = eventful(&work);
+    let (server, ran, files) = eventful(&work);
     let journal = ran.file("journal.jsonl");
     let bytes = &files.iter().find(|(path, _)| *path == journal).unwrap().1;
-    let calls = stand_in.requests();
+    let calls = server.requests();
     let mut random = Rng::with_seed(7);
     for command in ["resume", "report", "status"].into_iter().cycle().take(18) {
         let at = random.usize(..bytes.len() - 1);
         fs::write(&journal, flipped(bytes, at * 8 + random.usize(..8))).unwrap();
         let run = match command {
-            "resume" => work.resume(&stand_in.url()).args(["--retry-failed"]),
+            "resume" => work.resume(&server.url()).args(["--retry-failed"]),
             _ => work.program([command.as_ref(), ran.folder.as_os_str()]),
         };
         let said = run.go().expect(4).stderr;
         let place = format!("{}, line {}:", journal.display(), line_at(bytes, at));
         assert!(said.contains(&place), "{command}: {place}: {said}");
     }
-    assert_eq!(stand_in.requests(), calls);
+    assert_eq!(server.requests(), calls);
 }
 
 #[test]
 fn a_damaged_token_line_is_asked_for_anew_and_kept_apart() {
     let work = Work::new();
-    let (stand_in, ran, files) = eventful(&work);
+    let (server, ran, files) = eventful(&work);
     let tokens = ran.file("tokens.jsonl");
     let bytes = &files.iter().find(|(path, _)| *path == tokens).unwrap().1;
     let ids: HashSet<_> = (0..8).map(location).collect();
@@ -120,19 +120,19 @@ fn a_damaged_token_line_is_asked_for_anew_and_kept_apart() {
         let at = random.usize(..bytes.len() - 1);
         let damaged = flipped(bytes, at * 8 + random.usize(..8));
         fs::write(&tokens, &damaged).unwrap();
-        let calls = stand_in.requests();
+        let calls = server.requests();
         if case % 4 == 0 {
             let report = work.program(["report".as_ref(), ran.folder.as_os_str()]).go().expect(4);
             let place = format!("{}, line {}:", tokens.display(), line_at(bytes, at));
             assert!(report.stderr.contains(&place), "{}", report.stderr);
             assert_eq!(fs::read(&tokens).unwrap(), damaged, "nothing was changed");
         }
-        let again = work.resume(&stand_in.url()).go().expect(1);
+        let again = work.resume(&server.url()).go().expect(1);
         again.assert_books_balance();
         assert!(again.stderr.contains("asked for anew"), "byte {at}: {}", again.stderr);
         assert!(again.stderr.contains("line "), "byte {at}: {}", again.stderr);
         assert_eq!(again.count("recovered"), 6, "byte {at}");
-        let audit = stand_in.audit();
+        let audit = server.audit();
         let asked = audit.requests[calls..].iter().filter_map(|request| request.id.clone());
         assert!(asked.clone().all(|id| ids.contains(&id)), "an id that is not in the list");
         assert!(asked.count() >= 2, "byte {at}: it was asked for");
@@ -150,9 +150,9 @@ fn a_damaged_token_line_is_asked_for_anew_and_kept_apart() {
 
 #[test]
 fn a_token_line_that_a_kill_left_without_its_event_is_believed_only_as_it_was_written() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(list, &stand_in.url()).args(["--concurrency", "1"]).go().expect(0);
+    let ran = work.run(list, &server.url()).args(["--concurrency", "1"]).go().expect(0);
     // Back to the moment at which the last pair was on disk and no event said so.
     let journal = ran.text("journal.jsonl");
     let end = journal.rfind("{\"recovered\"").unwrap();
@@ -163,27 +163,27 @@ fn a_token_line_that_a_kill_left_without_its_event_is_believed_only_as_it_was_wr
     for (line, calls) in [(&*spoilt, 2), (third, 0)] {
         fs::write(ran.file("journal.jsonl"), &journal[..end]).unwrap();
         fs::write(ran.file("tokens.jsonl"), format!("{first_two}\n{line}\n")).unwrap();
-        let before = stand_in.requests();
-        let again = work.resume(&stand_in.url()).go().expect(0);
-        assert_eq!(stand_in.requests() - before, calls);
+        let before = server.requests();
+        let again = work.resume(&server.url()).go().expect(0);
+        assert_eq!(server.requests() - before, calls);
         assert_eq!(again.tokens().len(), 3);
         assert!(!again.text("tokens.jsonl").contains("\"X"), "never believed");
     }
 }
 
 /// The folder of a run that was killed with tokens on their way, and what it was killed against.
-fn killed(work: &Work) -> (StandIn, Vec<(PathBuf, Vec<u8>)>) {
+fn killed(work: &Work) -> (MockServer, Vec<(PathBuf, Vec<u8>)>) {
     let latency = Duration::from_millis(3);
-    let stand_in = StandIn::with(Options { latency, ..Options::default() });
+    let server = MockServer::with(Options { latency, ..Options::default() });
     let list = work.file("list.csv", locations(40));
-    let mut child = crate::support::start(work.run(&list, &stand_in.url()).command());
-    wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
+    let mut child = crate::support::start(work.run(&list, &server.url()).command());
+    wait_until("some tokens", || server.audit().grants.len() >= 20);
     child.kill().unwrap();
     child.wait().unwrap();
     let run = work.path("run");
     let files = entries(&run).into_iter().map(|name| run.join(name));
     let files = files.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
-    (stand_in, files)
+    (server, files)
 }
 
 /// What came of a bit that turned over.
@@ -199,15 +199,15 @@ struct Flips {
 }
 
 impl Flips {
-    fn count(&mut self, work: &Work, stand_in: &StandIn, calls: usize) {
-        let ran = work.resume(&stand_in.url()).go();
+    fn count(&mut self, work: &Work, server: &MockServer, calls: usize) {
+        let ran = work.resume(&server.url()).go();
         match ran.code {
             4 => self.refused += 1,
             0 | 1 if ran.stderr.contains("asked for anew") => self.asked_anew += 1,
             0 | 1 => self.passed_over += 1,
             _ => self.panics += 1,
         }
-        let audit = stand_in.audit();
+        let audit = server.audit();
         let is_listed = |id: &str| (0..40).any(|n| location(n) == id);
         let asked = audit.requests[calls..].iter().filter_map(|request| request.id.as_deref());
         self.strange_calls += asked.filter(|id| !is_listed(id)).count();
@@ -240,8 +240,8 @@ impl Flips {
 #[expect(clippy::print_stdout, reason = "a measurement is printed")]
 fn flips_in_figures() {
     let work = Work::new();
-    let (stand_in, files) = killed(&work);
-    let ran = work.resume(&stand_in.url()).go().expect(0);
+    let (server, files) = killed(&work);
+    let ran = work.resume(&server.url()).go().expect(0);
     let finished: Vec<_> = entries(&ran.folder).into_iter().map(|name| ran.file(&name)).collect();
     let finished: Vec<_> =
         finished.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
@@ -255,7 +255,7 @@ fn flips_in_figures() {
                 restore(&files);
                 let (path, bytes) = files.iter().find(|(path, _)| path.ends_with(name)).unwrap();
                 fs::write(path, flipped(bytes, random.usize(..bytes.len() * 8))).unwrap();
-                flips.count(&work, &stand_in, stand_in.requests());
+                flips.count(&work, &server, server.requests());
             }
             println!("{state}, {name}: {flips:?}");
         }

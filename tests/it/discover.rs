@@ -11,7 +11,7 @@ use ghl_reconnect::{
 use serde_json::json;
 
 use crate::support::{
-    CLIENT_ID, Ran, Row, Run, StandIn, Work, company, location, rows, side_by_side,
+    CLIENT_ID, MockServer, Ran, Row, Run, Work, company, location, rows, side_by_side,
 };
 
 /// The access token of the n-th agency.
@@ -21,7 +21,7 @@ fn token(n: usize) -> String {
 
 /// The first agency has 230 locations, every tenth without the app; the second has 5, one of which
 /// has a name that a spreadsheet would run.
-fn world(faults: FaultPlan) -> StandIn {
+fn world(faults: FaultPlan) -> MockServer {
     let presence = |n| if n % 10 == 9 { Presence::Absent } else { Presence::Installed };
     let first =
         (0..230).map(|n| InstalledLocation::new(location(n), company(1)).presence(presence(n)));
@@ -39,7 +39,7 @@ fn world(faults: FaultPlan) -> StandIn {
         StoredPair::new(Scope::Company, company(4)).access(token(4), AccessLife::NoScope),
         StoredPair::new(Scope::Company, company(5)).access(token(5), AccessLife::Dead),
     ];
-    StandIn::with(Options { faults, installed, stored, ..Options::default() })
+    MockServer::with(Options { faults, installed, stored, ..Options::default() })
 }
 
 /// Faults at single agencies.
@@ -58,9 +58,9 @@ fn tokens_of(work: &Work, agencies: &[usize]) -> String {
     work.file("agencies.jsonl", text).into_os_string().into_string().unwrap()
 }
 
-fn discover(work: &Work, stand_in: &StandIn, agencies: &[usize]) -> Run {
+fn discover(work: &Work, server: &MockServer, agencies: &[usize]) -> Run {
     let file = tokens_of(work, agencies);
-    work.program(["discover", "--agency-tokens", &file, "--base-url", &stand_in.url()])
+    work.program(["discover", "--agency-tokens", &file, "--base-url", &server.url()])
         .args(["--rate", "unlimited"])
         .env("GHL_CLIENT_ID", CLIENT_ID)
 }
@@ -84,8 +84,8 @@ fn ids(rows: &[Row], column: &str) -> BTreeSet<String> {
     rows.iter().map(|row| row[column].clone()).collect()
 }
 
-fn pages(stand_in: &StandIn) -> Vec<RequestSeen> {
-    stand_in.audit().requests_at(Step::Discover).into_iter().cloned().collect()
+fn pages(server: &MockServer) -> Vec<RequestSeen> {
+    server.audit().requests_at(Step::Discover).into_iter().cloned().collect()
 }
 
 fn assert_list(list: &Path, count: usize) -> Vec<Row> {
@@ -97,9 +97,9 @@ fn assert_list(list: &Path, count: usize) -> Vec<Row> {
 
 #[test]
 fn the_locations_of_several_agencies_become_a_list_that_run_takes() {
-    let (work, stand_in) = (Work::new(), world(FaultPlan::default()));
+    let (work, server) = (Work::new(), world(FaultPlan::default()));
     let list = work.path("list.csv");
-    let ran = discover(&work, &stand_in, &[1, 2]).arg("--out").arg(&list).go().expect(0);
+    let ran = discover(&work, &server, &[1, 2]).arg("--out").arg(&list).go().expect(0);
     assert_discreet(&work, &ran);
     assert_says(&ran, "235 locations of 2 agencies");
     assert_says(&ran, "1 tokens of sub-accounts are not used");
@@ -116,20 +116,20 @@ fn the_locations_of_several_agencies_become_a_list_that_run_takes() {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(fs::metadata(&list).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    for page in pages(&stand_in) {
+    for page in pages(&server) {
         assert_eq!(page.version.as_deref(), Some("2021-07-28"));
         let app = CLIENT_ID.split('-').next().unwrap();
         assert!(page.query.unwrap().contains(&format!("appId={app}&")));
     }
-    let again = discover(&work, &stand_in, &[1]).arg("--out").arg(&list).go().expect(2);
+    let again = discover(&work, &server, &[1]).arg("--out").arg(&list).go().expect(2);
     assert_says(&again, "not overwritten");
 
-    let third = discover(&work, &stand_in, &[1, 2]).args(["--api-version", "v3"]).go().expect(0);
+    let third = discover(&work, &server, &[1, 2]).args(["--api-version", "v3"]).go().expect(0);
     assert_eq!(third.stdout, fs::read_to_string(&list).unwrap());
-    let some = discover(&work, &stand_in, &[1]).arg("--installed-only").go().expect(0);
+    let some = discover(&work, &server, &[1]).arg("--installed-only").go().expect(0);
     assert_eq!(some.stdout.lines().count(), 1 + 207);
 
-    let other = StandIn::good();
+    let other = MockServer::good();
     let ran = work.run(&list, &other.url()).args(["--limit", "20"]).go().expect(0);
     ran.assert_sound(&other);
     assert_eq!(ran.count("recovered"), 20);
@@ -162,12 +162,12 @@ fn a_discovery_goes_on_where_a_fault_stopped_it() {
     ];
     side_by_side(&cases, |(version, before_it_goes_on)| {
         let work = Work::new();
-        let stand_in = world(faults(&json!({
+        let server = world(faults(&json!({
             company(1): ["discover:reset", "discover:ok", "discover:bad_gateway", "discover:ok", "discover:server_error*"],
         })));
         let list = work.path("list.csv");
         let go = |attempts: &str| {
-            discover(&work, &stand_in, &[1, 2])
+            discover(&work, &server, &[1, 2])
                 .args(["--api-version", version, "--attempts", attempts, "--out"])
                 .arg(&list)
                 .go()
@@ -178,14 +178,14 @@ fn a_discovery_goes_on_where_a_fault_stopped_it() {
         assert_says(&ran, "discover --out ");
         assert!(!list.exists());
         assert_eq!(assert_list(&work.path("list.csv.partial"), 200).len(), 200);
-        let before = pages(&stand_in).len();
-        stand_in.set_faults(&json!({}));
-        let other = discover(&work, &stand_in, &[1]).args(["--installed-only", "--out"]).arg(&list);
+        let before = pages(&server).len();
+        server.set_faults(&json!({}));
+        let other = discover(&work, &server, &[1]).args(["--installed-only", "--out"]).arg(&list);
         assert_says(&other.go().expect(2), "give the options of then");
         before_it_goes_on(&work);
         go("1").expect(0);
         assert_list(&list, 235);
-        let after = pages(&stand_in);
+        let after = pages(&server);
         let first = after[before].query.as_ref().unwrap();
         assert!(first.contains("skip=200") || first.contains("pageToken="), "{first}");
         assert!(
@@ -197,24 +197,24 @@ fn a_discovery_goes_on_where_a_fault_stopped_it() {
 #[test]
 fn a_count_that_differs_is_said_and_pages_that_shift_bring_no_location_twice() {
     let work = Work::new();
-    let stand_in = world(faults(&json!({ company(2): ["discover:wrong_count*"] })));
-    let ran = discover(&work, &stand_in, &[2]).go().expect(1);
+    let server = world(faults(&json!({ company(2): ["discover:wrong_count*"] })));
+    let ran = discover(&work, &server, &[2]).go().expect(1);
     assert_says(&ran, "5 locations. HighLevel counts 6");
     for version in ["v2", "v3"] {
-        stand_in.set_faults(&json!({ company(1): ["discover:ok", "discover:first_page"] }));
+        server.set_faults(&json!({ company(1): ["discover:ok", "discover:first_page"] }));
         let list = work.path(version);
-        let run = discover(&work, &stand_in, &[1]).args(["--api-version", version, "--out"]);
+        let run = discover(&work, &server, &[1]).args(["--api-version", version, "--out"]);
         run.arg(&list).go().expect(0);
         assert_list(&list, 230);
-        stand_in.set_faults(&json!({}));
+        server.set_faults(&json!({}));
     }
 }
 
 #[test]
 fn one_agencys_trouble_does_not_stop_another_and_is_said_once() {
-    let (work, stand_in) = (Work::new(), world(FaultPlan::default()));
+    let (work, server) = (Work::new(), world(FaultPlan::default()));
     let list = work.path("list.csv");
-    let ran = discover(&work, &stand_in, &[2, 3, 4, 5]).arg("--out").arg(&list).go().expect(1);
+    let ran = discover(&work, &server, &[2, 3, 4, 5]).arg("--out").arg(&list).go().expect(1);
     assert_discreet(&work, &ran);
     for says in [
         &format!("Agency {}: wrong_kind, HTTP 401", company(3)),
@@ -227,15 +227,15 @@ fn one_agencys_trouble_does_not_stop_another_and_is_said_once() {
         assert_says(&ran, says);
     }
     assert_list(&work.path("list.csv.partial"), 5);
-    assert_eq!(pages(&stand_in).len(), 5, "one call for each that is refused");
-    let all = discover(&work, &stand_in, &[3, 5]).go().expect(3);
+    assert_eq!(pages(&server).len(), 5, "one call for each that is refused");
+    let all = discover(&work, &server, &[3, 5]).go().expect(3);
     assert_eq!(all.stdout.lines().count(), 1);
 }
 
 #[test]
 fn what_is_missing_is_said_before_anything_is_sent() {
-    let (work, stand_in) = (Work::new(), world(FaultPlan::default()));
-    let bare = || work.program(["discover", "--base-url", &stand_in.url()]);
+    let (work, server) = (Work::new(), world(FaultPlan::default()));
+    let bare = || work.program(["discover", "--base-url", &server.url()]);
     let ours = || bare().env("GHL_CLIENT_ID", CLIENT_ID);
     assert_says(&ours().go().expect(2), "no agency token");
     assert_says(&ours().env("GHL_AGENCY_TOKEN", token(1)).go().expect(2), "give --company ID");
@@ -243,7 +243,7 @@ fn what_is_missing_is_said_before_anything_is_sent() {
         &ours().env("GHL_AGENCY_TOKEN", "pit-1").go().expect(2),
         "GHL_AGENCY_TOKEN: a Private",
     );
-    let other = discover(&work, &stand_in, &[1]).args(["--company", &company(9)]);
+    let other = discover(&work, &server, &[1]).args(["--company", &company(9)]);
     assert_says(&other.go().expect(2), &format!("there is no token of agency {}", company(9)));
     let dead = json!({"companyId": company(1), "access_token": "t", "expire_at": 1000}).to_string();
     let dead = ours().arg("--agency-tokens").arg(work.file("dead.jsonl", dead));
@@ -252,7 +252,7 @@ fn what_is_missing_is_said_before_anything_is_sent() {
         &bare().env("GHL_AGENCY_TOKEN", token(1)).args(["--company", &company(1)]).go().expect(2),
         "no client id",
     );
-    assert_eq!(stand_in.requests(), 0);
+    assert_eq!(server.requests(), 0);
     let named = ours().env("GHL_AGENCY_TOKEN", token(2)).args(["--company", &company(2)]);
     assert_eq!(named.go().expect(0).stdout.lines().count(), 6);
     let list = work.file("one.csv", format!("location_id\n{}\n", location(1)));
@@ -263,11 +263,11 @@ fn what_is_missing_is_said_before_anything_is_sent() {
 
 #[test]
 fn an_agencys_token_that_the_list_repeats_is_no_secret_kept() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let tokens = tokens_of(&work, &[1]);
     let list = format!("location_id,note\n{},{}\n", location(1), token(1));
     let list = work.file("list.csv", list);
-    let run = work.run(&list, &stand_in.url()).args(["--agency-tokens", &tokens]);
+    let run = work.run(&list, &server.url()).args(["--agency-tokens", &tokens]);
     let ran = run.go().expect(5);
     assert_says(&ran, ".leaked");
 }
@@ -278,14 +278,14 @@ fn a_list_that_a_kill_left_without_its_position_is_begun_anew() {
         "location_id,company_id,location_name,is_installed,installed_at,version_id\n".to_owned();
     let rows = format!("{header}{},{},x,true,,\n", location(7000), company(1));
     for (left, exit) in [("", 0), (&header[..20], 0), (&header, 0), (&rows, 0), ("precious\n", 2)] {
-        let (work, stand_in) = (Work::new(), world(FaultPlan::default()));
+        let (work, server) = (Work::new(), world(FaultPlan::default()));
         let (list, partial) = (work.path("list.csv"), work.file("list.csv.partial", left));
-        discover(&work, &stand_in, &[2]).arg("--out").arg(&list).go().expect(exit);
+        discover(&work, &server, &[2]).arg("--out").arg(&list).go().expect(exit);
         if exit == 0 {
             assert_list(&list, 5);
         } else {
             assert_eq!(fs::read_to_string(partial).unwrap(), left, "somebody else's");
-            assert_eq!(stand_in.requests(), 0);
+            assert_eq!(server.requests(), 0);
         }
     }
 }

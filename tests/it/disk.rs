@@ -1,4 +1,4 @@
-//! Disks that fail, hang, fill up or go: nothing that was granted is lost, and going on ends where a
+//! Disks that fail, hang, fill up or go: nothing that was granted is lost, and a resumed run ends where a
 //! lucky run ends.
 
 use std::{
@@ -23,7 +23,7 @@ use ghl_reconnect::{
 use serde_json::json;
 
 use crate::support::{
-    Launch, Ran, StandIn, Work,
+    Launch, MockServer, Ran, Work,
     in_process::{broken, converge, run, whole_lines},
     lines, location, locations, start, wait_until,
 };
@@ -63,38 +63,38 @@ fn whichever_operation_fails_nothing_granted_is_lost() {
 
 /// Runs with the n-th operation failing and goes on after it; whether there was no such operation.
 fn passes_clean(work: &Work, list: &Path, n: usize, how: Failing) -> bool {
-    let stand_in = StandIn::seeded(&json!({}), n as u64);
+    let server = MockServer::seeded(&json!({}), n as u64);
     let (disk, count) = failing(n, how);
-    let exit = run(work, list, &stand_in, disk);
+    let exit = run(work, list, &server, disk);
     if count.load(Ordering::SeqCst) < n {
         assert_eq!(exit, Exit::Recovered, "a run without a fault");
         return true;
     }
     assert!(matches!(exit, Exit::Recovered | Exit::Local), "operation {n} fails {how:?}: {exit:?}");
-    converge(work, list, &stand_in, 2);
-    let redone = stand_in.audit().grants.len() - 2;
+    converge(work, list, &server, 2);
+    let redone = server.audit().grants.len() - 2;
     assert_eq!(redone, 0, "operation {n} fails {how:?}");
     false
 }
 
 #[test]
 fn nothing_counts_as_recovered_before_its_tokens_are_synced() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
     let tokens = work.path("run").join("tokens.jsonl");
     let disk = Disk::failing(move |operation| {
         let has_tokens = tokens.metadata().is_ok_and(|file| file.len() > 0);
         if operation == Operation::Sync && has_tokens { Err(broken()) } else { Ok(()) }
     });
-    assert_eq!(run(&work, &list, &stand_in, disk), Exit::Local);
+    assert_eq!(run(&work, &list, &server, disk), Exit::Local);
     assert_eq!(whole_lines(&work.path("run").join("journal.jsonl"), "{\"recovered\""), 0);
-    assert_eq!(stand_in.audit().codes.len(), 1, "no new code is asked for");
-    converge(&work, &list, &stand_in, 3);
+    assert_eq!(server.audit().codes.len(), 1, "no new code is asked for");
+    converge(&work, &list, &server, 3);
 }
 
 #[test]
 fn a_disk_that_never_answers_is_given_up_and_what_it_holds_is_saved_elsewhere() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(40));
     let tokens = work.path("run").join("tokens.jsonl");
     // The disk hangs until the test lets go of it.
@@ -110,22 +110,22 @@ fn a_disk_that_never_answers_is_given_up_and_what_it_holds_is_saved_elsewhere() 
     });
     let begun = Instant::now();
     let disk = disk.with_patience(Duration::from_millis(500));
-    assert_eq!(run(&work, &list, &stand_in, disk), Exit::Local);
+    assert_eq!(run(&work, &list, &server, disk), Exit::Local);
     assert!(begun.elapsed() < Duration::from_secs(20), "took {:?}", begun.elapsed());
-    let granted = stand_in.audit().grants.len();
+    let granted = server.audit().grants.len();
     assert!(granted < 40, "no new code is asked for: {granted}");
     let events = lines(&work.path("run").join("journal.jsonl"));
     let saved = spill::found(&work.path("run"), events[0]["started"]["run_id"].as_str().unwrap());
     assert!(saved.unwrap().iter().any(|(_, tokens)| !tokens.is_empty()), "in another place");
     drop(let_go);
     wait_until("the end of its thread", || still_open.strong_count() == 0);
-    converge(&work, &list, &stand_in, 40);
-    assert_eq!(stand_in.audit().grants.len(), 40, "nothing granted was lost");
+    converge(&work, &list, &server, 40);
+    assert_eq!(server.audit().grants.len(), 40, "nothing granted was lost");
 }
 
 #[test]
 fn a_stuck_step_is_named() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(5));
     let (tokens, log) = (work.path("run").join("tokens.jsonl"), work.path("run").join("run.log"));
     let is_named = move || fs::read_to_string(&log).unwrap().contains("STUCK: row 1 ");
@@ -136,7 +136,7 @@ fn a_stuck_step_is_named() {
         }
         Ok(())
     });
-    assert_eq!(run(&work, &list, &stand_in, disk), Exit::Recovered);
+    assert_eq!(run(&work, &list, &server, disk), Exit::Recovered);
     let log = fs::read_to_string(work.path("run").join("run.log")).unwrap();
     let line = format!("STUCK: row 1 {}: waiting for the disk", location(0));
     assert!(log.contains(&line), "{log}");
@@ -144,7 +144,7 @@ fn a_stuck_step_is_named() {
 
 #[test]
 fn no_event_says_recovered_before_the_tokens_are_in_their_file() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(40));
     let [tokens, journal] =
         ["tokens.jsonl", "journal.jsonl"].map(|name| work.path("run").join(name));
@@ -155,20 +155,20 @@ fn no_event_says_recovered_before_the_tokens_are_in_their_file() {
         seen.fetch_add(usize::from(told > whole_lines(&tokens, "")), Ordering::SeqCst);
         Ok(())
     });
-    assert_eq!(run(&work, &list, &stand_in, disk), Exit::Recovered);
+    assert_eq!(run(&work, &list, &server, disk), Exit::Recovered);
     assert_eq!(early.load(Ordering::SeqCst), 0);
 }
 
 #[cfg(unix)]
 #[test]
 fn the_tokens_of_a_folder_that_is_removed_are_saved_elsewhere() {
-    let stand_in =
-        StandIn::with(Options { latency: Duration::from_millis(20), ..Options::default() });
+    let server =
+        MockServer::with(Options { latency: Duration::from_millis(20), ..Options::default() });
     let work = Work::new();
     let list = work.file("list.csv", locations(60));
-    let child = work.run(list, &stand_in.url()).command();
+    let child = work.run(list, &server.url()).command();
     let child = start(child);
-    wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
+    wait_until("some tokens", || server.audit().grants.len() >= 20);
     fs::remove_dir_all(work.path("run")).unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -177,7 +177,7 @@ fn the_tokens_of_a_folder_that_is_removed_are_saved_elsewhere() {
     let saved = work.path(&saved.unwrap_or_else(|| panic!("no second place: {said}")));
     assert!(said.contains(saved.to_str().unwrap()), "{said}");
     let tokens = fs::read_to_string(saved).unwrap();
-    let audit = stand_in.audit();
+    let audit = server.audit();
     for pair in &audit.grants {
         assert!(tokens.contains(&pair.access_token), "tokens of {} are lost", pair.id);
     }
@@ -187,7 +187,7 @@ fn the_tokens_of_a_folder_that_is_removed_are_saved_elsewhere() {
 #[cfg(unix)]
 #[test]
 fn tokens_that_go_after_the_journal_went_are_saved_elsewhere_too() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(10));
     let folder = work.path("run");
     let syncs = AtomicUsize::new(0);
@@ -201,10 +201,10 @@ fn tokens_that_go_after_the_journal_went_are_saved_elsewhere_too() {
         }
         Ok(())
     });
-    assert_eq!(run(&work, &list, &stand_in, disk), Exit::Local);
+    assert_eq!(run(&work, &list, &server, disk), Exit::Local);
     let saved = work.entries().into_iter().find(|name| name.starts_with("ghl-reconnect-rescued-"));
     let tokens = fs::read_to_string(work.path(&saved.expect("a second place"))).unwrap();
-    for pair in &stand_in.audit().grants {
+    for pair in &server.audit().grants {
         assert!(tokens.contains(&pair.access_token), "tokens of {} are lost", pair.id);
     }
 }
@@ -212,13 +212,13 @@ fn tokens_that_go_after_the_journal_went_are_saved_elsewhere_too() {
 #[cfg(unix)]
 #[test]
 fn an_unwritable_place_is_refused_before_the_first_call() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(list, &stand_in.url()).args(["--out", "/proc/run"]).without_out();
+    let ran = work.run(list, &server.url()).args(["--out", "/proc/run"]).without_out();
     let ran = ran.go();
     assert!(matches!(ran.code, 2 | 4), "{}", ran.stderr);
     assert!(ran.stderr.contains("/proc/run"), "{}", ran.stderr);
-    assert_eq!(stand_in.requests(), 0);
+    assert_eq!(server.requests(), 0);
 }
 
 /// A small file system of its own, gone with the value. Making one takes root.
@@ -246,15 +246,15 @@ impl Drop for SmallDisk {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_fills_up_stops_the_run_and_loses_nothing() {
-    let stand_in =
-        StandIn::with(Options { latency: Duration::from_millis(10), ..Options::default() });
+    let server =
+        MockServer::with(Options { latency: Duration::from_millis(10), ..Options::default() });
     let work = Work::new();
     // Where nobody may mount, failing operations are rehearsed by the test above all the same.
     let Some(small) = SmallDisk::mount(work.path("small"), "size=600k") else { return };
     let out = small.0.join("run");
     let list = work.file("list.csv", locations(100));
-    let child = start(work.run_into("small/run", &list, &stand_in.url()).command());
-    wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
+    let child = start(work.run_into("small/run", &list, &server.url()).command());
+    wait_until("some tokens", || server.audit().grants.len() >= 20);
     let filler = small.0.join("filler");
     let _ = fs::write(&filler, vec![0; 600 << 10]);
     let output = child.wait_with_output().unwrap();
@@ -262,7 +262,7 @@ fn a_disk_that_fills_up_stops_the_run_and_loses_nothing() {
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("No space left"), "{said}");
     assert!(said.contains("ghl-reconnect resume"), "{said}");
-    let granted = stand_in.audit().grants.len();
+    let granted = server.audit().grants.len();
     assert!(granted < 100, "no new code is asked for");
     fs::remove_file(filler).unwrap();
     let mut again = work.program(["resume".as_ref(), out.as_os_str()]).credentials();
@@ -270,23 +270,23 @@ fn a_disk_that_fills_up_stops_the_run_and_loses_nothing() {
     let resumed = again.go();
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);
     let ran = Ran { folder: out, ..resumed };
-    ran.assert_sound_after_kills(&stand_in);
-    assert_eq!(stand_in.audit().grants.len(), 100, "nothing was redone");
+    ran.assert_sound_after_kills(&server);
+    assert_eq!(server.audit().grants.len(), 100, "nothing was redone");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_too_small_for_the_list_is_refused_before_the_first_call() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let Some(small) = SmallDisk::mount(work.path("small"), "size=600k") else { return };
     let list = work.file("list.csv", locations(600));
-    let ran = work.run_into("small/run", &list, &stand_in.url()).go().expect(4);
+    let ran = work.run_into("small/run", &list, &server.url()).go().expect(4);
     assert!(ran.stderr.contains("has room for"), "{}", ran.stderr);
-    assert_eq!(stand_in.requests(), 0);
+    assert_eq!(server.requests(), 0);
     let mut command = std::process::Command::new("mount");
     command.args(["-o", "remount,size=60m"]).arg(&small.0);
     assert!(command.capture().unwrap().status.success());
     let resume = work.program(["resume".as_ref(), small.0.join("run").as_os_str()]).credentials();
     assert_eq!(resume.args(["--rate", "unlimited"]).go().code, 0);
-    assert_eq!(stand_in.audit().grants.len(), 600);
+    assert_eq!(server.audit().grants.len(), 600);
 }

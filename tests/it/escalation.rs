@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::support::{
-    CLIENT_ID, Nobody, Ran, Recording, Reply, StandIn, Work, location, locations, rows, whole,
+    CLIENT_ID, MockServer, NoServer, Ran, Reply, ScriptedServer, Work, location, locations, rows,
+    whole,
 };
 
 /// The sections of escalation.md, without what stands before the first.
@@ -19,13 +20,13 @@ fn sections(ran: &Ran) -> Vec<String> {
 
 /// A run of a thousand and one, all but the first of which fail in three ways that differ in their
 /// ids besides; the third has a text that would like to be more than text.
-fn a_thousand_failures(work: &Work) -> (Ran, Recording) {
-    let highlevel = Recording::answering(|book, number, seen| {
-        let Some(id) = seen.json_id() else { return book.answer(seen) };
+fn a_thousand_failures(work: &Work) -> (Ran, ScriptedServer) {
+    let highlevel = ScriptedServer::answering(|issuer, number, seen| {
+        let Some(id) = seen.json_id() else { return issuer.answer(seen) };
         let n: usize = id.trim_start_matches("Loc").parse().unwrap();
         let trace_id = format!("trace-{number}");
         let message = match n {
-            0 => return book.answer(seen),
+            0 => return issuer.answer(seen),
             1..=600 => format!("Location {id} is not active"),
             601..=900 => "App is not installed".to_owned(),
             _ => "=cmd() `` ``` <script>alert(1)</script> | [x](http://evil)".to_owned(),
@@ -99,14 +100,14 @@ fn columns_and_the_size_of_a_ticket_are_chosen_and_kept() {
 #[test]
 fn a_run_keeps_its_choice_through_resume_and_report_and_names_it_for_the_next() {
     let work = Work::new();
-    let mut stand_in = StandIn::faulty(
+    let mut server = MockServer::faulty(
         &json!({ location(1): ["not_installed*"], location(2): ["endpoint_removed"] }),
     );
     let lines = [0, 1, 2, 3].map(|n| format!("{},n{n},\n", location(n)));
     let list =
         work.file("list.csv", "location_id,name,refresh_token\n".to_owned() + &lines.concat());
     let run = |columns: &str| {
-        work.run(&list, &stand_in.url()).args([
+        work.run(&list, &server.url()).args([
             "--max-failures",
             "1",
             "--concurrency",
@@ -123,7 +124,7 @@ fn a_run_keeps_its_choice_through_resume_and_report_and_names_it_for_the_next() 
         assert!(!work.path("run").exists());
     }
     let halted = run("NAME, location_id").go().expect(3);
-    halted.assert_sound(&stand_in);
+    halted.assert_sound(&server);
     let titles = |ran: &Ran| {
         sections(ran).iter().map(|s| s.lines().next().unwrap().to_owned()).collect::<Vec<_>>()
     };
@@ -135,10 +136,10 @@ fn a_run_keeps_its_choice_through_resume_and_report_and_names_it_for_the_next() 
             "## 3. 1 installation: not_installed at reconnect, HTTP 400",
         ]
     );
-    stand_in.set_faults(&json!({ location(1): ["not_installed*"] }));
-    stand_in.next_run();
-    let resumed = work.resume(&stand_in.url()).arg("--retry-failed").go().expect(1);
-    resumed.assert_sound_after_kills(&stand_in);
+    server.set_faults(&json!({ location(1): ["not_installed*"] }));
+    server.next_run();
+    let resumed = work.resume(&server.url()).arg("--retry-failed").go().expect(1);
+    resumed.assert_sound_after_kills(&server);
     assert!(resumed.header("escalation.csv").ends_with(",trace_ids,name,location_id"));
     assert!(
         resumed.stdout.contains("--ticket-limit 2000 --escalate-columns name"),
@@ -156,15 +157,15 @@ fn a_run_keeps_its_choice_through_resume_and_report_and_names_it_for_the_next() 
 #[test]
 fn where_nothing_failed_the_file_says_so_and_lost_grants_are_escalated() {
     let work = Work::new();
-    let mut stand_in = StandIn::good();
+    let mut server = MockServer::good();
     let list = work.file("list.csv", locations(2));
-    let good = work.run_into("good", &list, &stand_in.url()).go().expect(0);
-    good.assert_sound(&stand_in);
+    let good = work.run_into("good", &list, &server.url()).go().expect(0);
+    good.assert_sound(&server);
     assert!(good.text("escalation.md").ends_with("\nNothing to escalate.\n"));
-    stand_in.set_faults(&json!({ location(1): ["exchange:cut"] }));
-    stand_in.next_run();
-    let second = work.run_into("second", &list, &stand_in.url()).arg("--again").go().expect(0);
-    second.assert_sound(&stand_in);
+    server.set_faults(&json!({ location(1): ["exchange:cut"] }));
+    server.next_run();
+    let second = work.run_into("second", &list, &server.url()).arg("--again").go().expect(0);
+    second.assert_sound(&server);
     let sections = sections(&second);
     assert_eq!(sections.len(), 1);
     assert!(sections[0].starts_with("## 1. 1 grant: the answer was lost\n"), "{}", sections[0]);
@@ -173,7 +174,7 @@ fn where_nothing_failed_the_file_says_so_and_lost_grants_are_escalated() {
 
 #[test]
 fn the_servers_clock_is_told_once_and_stands_in_the_ticket() {
-    let highlevel = Recording::answering(|_, _, _| {
+    let highlevel = ScriptedServer::answering(|_, _, _| {
         let ahead = Timestamp::now() + SignedDuration::from_mins(5);
         let date =
             jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&ahead).unwrap();
@@ -183,7 +184,7 @@ fn the_servers_clock_is_told_once_and_stands_in_the_ticket() {
     let work = Work::new();
     let list = work.file("list.csv", locations(8));
     let ran = work.run(list, &highlevel.url()).go().expect(1);
-    ran.assert_sound(&Nobody);
+    ran.assert_sound(&NoServer);
     let told = ran.events("server_clock");
     assert_eq!(told.len(), 1, "{told:?}");
     let offset = told[0]["offset_ms"].as_i64().unwrap();

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::support::{Book, Recording, Reply, Row, Seen, StandIn, Work, location, rows, whole};
+use crate::support::{
+    Issuer, MockServer, Reply, Row, ScriptedServer, Seen, Work, location, rows, whole,
+};
 
 /// A cell that a spreadsheet would run.
 fn is_formula(cell: &str) -> bool {
@@ -20,7 +22,7 @@ fn assert_no_cell_runs(rows: &[Row]) {
     }
 }
 
-/// What a stand-in does wrong: at which step, and what it answers.
+/// What a mock server does wrong: at which step, and what it answers.
 type Wrong = (&'static str, u16, &'static str);
 
 /// Status and body of a refusal; 0: the connection is closed, 1: the answer is cut. Its class is in
@@ -61,13 +63,13 @@ fn wrong_of(n: usize) -> Option<&'static Wrong> {
     (n % 5 == 4).then(|| WRONG.get(n / 5)).flatten()
 }
 
-fn answer(book: &Book, codes: &BTreeMap<String, usize>, seen: &Seen) -> Reply {
-    let good = || if seen.is_reconnect() { book.code(seen) } else { book.tokens(seen) };
+fn answer(issuer: &Issuer, codes: &BTreeMap<String, usize>, seen: &Seen) -> Reply {
+    let good = || if seen.is_reconnect() { issuer.code(seen) } else { issuer.tokens(seen) };
     let step = if seen.is_reconnect() { "reconnect" } else { "exchange" };
     let number = if seen.is_reconnect() {
         codes[seen.json()["locationId"].as_str().unwrap()]
     } else {
-        book.owner(&seen.field("code").unwrap()).and_then(|id| codes.get(&id).copied()).unwrap()
+        issuer.owner(&seen.field("code").unwrap()).and_then(|id| codes.get(&id).copied()).unwrap()
     };
     match wrong_of(number).filter(|wrong| wrong.0 == step) {
         None => Reply::Json(200, good()),
@@ -82,7 +84,7 @@ fn answer(book: &Book, codes: &BTreeMap<String, usize>, seen: &Seen) -> Reply {
         Some((_, status, body)) => {
             if step == "exchange" {
                 // The code is used up all the same.
-                book.present(seen);
+                issuer.present(seen);
             }
             let headers = [("Location", "https://elsewhere.invalid/x")];
             Reply::Whole(whole(*status, &headers[..usize::from(*status / 100 == 3)], body))
@@ -94,14 +96,14 @@ fn answer(book: &Book, codes: &BTreeMap<String, usize>, seen: &Seen) -> Reply {
 fn faults_of_every_kind_at_both_steps_disturb_no_other_installation() {
     let count = WRONG.len() * 5 + 12;
     let ids: BTreeMap<_, _> = (0..count).map(|n| (location(n), n)).collect();
-    let stand_in = Recording::answering(move |book, _, seen| answer(book, &ids, seen));
+    let server = ScriptedServer::answering(move |issuer, _, seen| answer(issuer, &ids, seen));
     let work = Work::new();
     let list = (0..count).fold("location_id,=name\n".to_owned(), |csv, n| {
         csv + &format!("{},\"=HYPERLINK(\"\"http://x/{n}\"\")\"\n", location(n))
     });
     let list = work.file("list.csv", list);
-    let ran = work.run(list, &stand_in.url()).args(["--attempts", "2"]).go().expect(1);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(list, &server.url()).args(["--attempts", "2"]).go().expect(1);
+    ran.assert_sound(&server);
     for n in 0..count {
         let row = ran.result(&location(n));
         match wrong_of(n) {
@@ -126,22 +128,22 @@ fn cells_of_the_list_stay_as_they_are_through_a_chain_of_runs() {
         csv.extend([&location(n), ",\"", cell, "\",\"", cell, "\"\n"]);
     }
     csv += "=bad,\"=1+1\",x\n";
-    let (work, mut stand_in) = (Work::new(), StandIn::faulty(&json!({ "*": ["unknown_id*"] })));
+    let (work, mut server) = (Work::new(), MockServer::faulty(&json!({ "*": ["unknown_id*"] })));
     let mut list = work.file("list.csv", csv);
     let mut first = None;
-    for leg in ["one", "two", "three"] {
-        let ran = work.run_into(leg, &list, &stand_in.url()).go().expect(1);
-        ran.assert_sound(&stand_in);
-        stand_in.next_run();
+    for folder in ["one", "two", "three"] {
+        let ran = work.run_into(folder, &list, &server.url()).go().expect(1);
+        ran.assert_sound(&server);
+        server.next_run();
         assert_no_cell_runs(&ran.failures());
         assert_no_cell_runs(&ran.rejected());
         let listed: Vec<_> = ran.events("listed").iter().map(|e| e["values"].clone()).collect();
         let started = ran.events("started")[0]["list"]["columns"].clone();
         let own = (started, listed);
         for (row, cell) in own.1.iter().zip(cells) {
-            assert_eq!((&row[1], &row[2]), (&json!(cell), &json!(cell)), "{leg}");
+            assert_eq!((&row[1], &row[2]), (&json!(cell), &json!(cell)), "{folder}");
         }
-        assert_eq!(*first.get_or_insert(own.clone()), own, "{leg}");
+        assert_eq!(*first.get_or_insert(own.clone()), own, "{folder}");
         list = ran.file("failures.csv");
     }
 }

@@ -6,7 +6,7 @@ use ghl_reconnect::journal::{disk::Disk, folder::RunFolder};
 use serde_json::json;
 
 use crate::support::{
-    Nobody, Ran, Row, StandIn, Work, entries, fixture, location, locations, sealed, unsealed,
+    MockServer, NoServer, Ran, Row, Work, entries, fixture, location, locations, sealed, unsealed,
 };
 
 const VIEWS: [&str; 6] = [
@@ -24,26 +24,26 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     names.map(|name| (name.clone(), fs::read(folder.join(name)).unwrap())).collect()
 }
 
-/// A run with every kind of end in it, and the stand-in it ran against.
-fn eventful_run(work: &Work) -> (Ran, StandIn) {
+/// A run with every kind of end in it, and the mock server it ran against.
+fn eventful_run(work: &Work) -> (Ran, MockServer) {
     let faults = json!({
         "mrZxa992Gqsd1jhdUXiX": ["unknown_id"],
         "M6acVk0Jrp1eh6zjs4Cz": ["exchange:reset"],
         "NK3lOnN9ddwgqLzDlORG": ["endpoint_removed"],
     });
-    let stand_in = StandIn::faulty(&faults);
-    let run = work.run(fixture("mixed.csv"), &stand_in.url());
+    let server = MockServer::faulty(&faults);
+    let run = work.run(fixture("mixed.csv"), &server.url());
     let ran = run.args(["--concurrency", "1", "--max-failures", "1"]).go().expect(3);
-    ran.assert_sound(&stand_in);
-    (ran, stand_in)
+    ran.assert_sound(&server);
+    (ran, server)
 }
 
 #[test]
 fn the_headers_are_the_documented_ones() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(2));
-    let ran = work.run(list, &stand_in.url()).go().expect(0);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(list, &server.url()).go().expect(0);
+    ran.assert_sound(&server);
     assert_eq!(
         ran.header("results.csv"),
         "row,scope,id,status,via,stage,error_class,http_status,message,reconnect_trace_id,\
@@ -59,39 +59,39 @@ fn the_headers_are_the_documented_ones() {
 
 #[test]
 fn a_folder_that_exists_is_left_as_it_is() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
-    work.run(&list, &stand_in.url()).go().expect(0).assert_sound(&stand_in);
-    let (before, calls) = (contents(&work.path("run")), stand_in.requests());
+    work.run(&list, &server.url()).go().expect(0).assert_sound(&server);
+    let (before, calls) = (contents(&work.path("run")), server.requests());
     fs::create_dir(work.path("empty")).unwrap();
     work.file("file", "precious");
     for out in ["run", "empty", "file"] {
-        let ran = work.run_into(out, &list, &stand_in.url()).go().expect(2);
+        let ran = work.run_into(out, &list, &server.url()).go().expect(2);
         assert!(ran.stderr.contains("exists already"), "{}", ran.stderr);
         assert!(ran.stderr.contains("--out"), "{}", ran.stderr);
     }
     assert_eq!(contents(&work.path("run")), before);
     assert_eq!(entries(&work.path("empty")).len(), 0);
     assert_eq!(fs::read(work.path("file")).unwrap(), b"precious");
-    assert_eq!(stand_in.requests(), calls);
+    assert_eq!(server.requests(), calls);
 }
 
 #[test]
 fn a_folder_that_cannot_be_made_stops_the_run_before_the_first_call() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
-    let ran = work.run_into("nowhere/run", list, &stand_in.url()).go().expect(2);
+    let ran = work.run_into("nowhere/run", list, &server.url()).go().expect(2);
     assert!(ran.stderr.contains("--out"), "{}", ran.stderr);
-    assert_eq!(stand_in.requests(), 0);
+    assert_eq!(server.requests(), 0);
 }
 
 #[test]
 fn a_folder_without_a_name_is_named_after_the_time() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(1));
     for count in 1..=3 {
         let run = work.program(["run".as_ref(), list.as_os_str()]);
-        let run = run.args(["--base-url", &stand_in.url(), "--rate", "unlimited"]).credentials();
+        let run = run.args(["--base-url", &server.url(), "--rate", "unlimited"]).credentials();
         run.go().expect(0);
         let made = work.entries().into_iter().filter(|name| name.starts_with("ghl-reconnect-2"));
         assert_eq!(made.count(), count, "one more each time: {:?}", work.entries());
@@ -220,29 +220,29 @@ fn find<'a>(rows: &'a [Row], id: &str) -> &'a Row {
 
 #[test]
 fn a_run_over_the_failures_recovers_the_rest_and_carries_their_history_on() {
-    let (work, mut stand_in) = (
+    let (work, mut server) = (
         Work::new(),
-        StandIn::faulty(&json!({
+        MockServer::faulty(&json!({
             location(1): ["server_error*"],
             location(2): ["unknown_id*"],
             location(3): ["exchange:location_inactive"],
         })),
     );
     let list = work.file("list.csv", locations(6));
-    let run = work.run_into("first", list, &stand_in.url()).args(["--attempts", "2"]);
+    let run = work.run_into("first", list, &server.url()).args(["--attempts", "2"]);
     let first = run.go().expect(1);
-    first.assert_sound(&stand_in);
+    first.assert_sound(&server);
     let before = first.failures();
     assert_eq!(before.len(), 3);
     assert_eq!(find(&before, &location(1))["attempts_total"], "2");
-    stand_in.set_faults(&json!({ location(2): ["unknown_id*"] }));
-    let calls = stand_in.requests();
-    stand_in.next_run();
-    let run = work.run_into("second", first.file("failures.csv"), &stand_in.url());
+    server.set_faults(&json!({ location(2): ["unknown_id*"] }));
+    let calls = server.requests();
+    server.next_run();
+    let run = work.run_into("second", first.file("failures.csv"), &server.url());
     let second = run.args(["--attempts", "3"]).go().expect(1);
-    second.assert_sound(&stand_in);
+    second.assert_sound(&server);
     assert_eq!((second.count("recovered"), second.count("failed")), (2, 1));
-    let touched: Vec<_> = stand_in.audit().requests[calls..].iter().map(|r| r.id.clone()).collect();
+    let touched: Vec<_> = server.audit().requests[calls..].iter().map(|r| r.id.clone()).collect();
     for id in [0, 4, 5].map(location) {
         assert!(!touched.contains(&Some(id)), "a recovered one is not touched");
     }
@@ -258,15 +258,15 @@ fn a_run_over_the_failures_recovers_the_rest_and_carries_their_history_on() {
     assert_eq!(trace(new)[0], trace(old)[0], "oldest first");
     assert_eq!(trace(new)[1], second.result(&location(2))["reconnect_trace_id"]);
     assert_eq!(first.header("failures.csv"), second.header("failures.csv"));
-    assert_third_run_recovers_the_last(&work, &mut stand_in, &second);
+    assert_third_run_recovers_the_last(&work, &mut server, &second);
 }
 
-fn assert_third_run_recovers_the_last(work: &Work, stand_in: &mut StandIn, second: &Ran) {
-    stand_in.set_faults(&json!({}));
-    stand_in.next_run();
-    let third = work.run_into("third", second.file("failures.csv"), &stand_in.url()).go().expect(0);
-    third.assert_sound(stand_in);
-    let fourth = work.run_into("fourth", third.file("failures.csv"), &stand_in.url()).go();
+fn assert_third_run_recovers_the_last(work: &Work, server: &mut MockServer, second: &Ran) {
+    server.set_faults(&json!({}));
+    server.next_run();
+    let third = work.run_into("third", second.file("failures.csv"), &server.url()).go().expect(0);
+    third.assert_sound(server);
+    let fourth = work.run_into("fourth", third.file("failures.csv"), &server.url()).go();
     let fourth = fourth.expect(0);
     assert!(fourth.stderr.contains("nothing left to do"), "{}", fourth.stderr);
     assert!(!fourth.folder.exists());
@@ -275,10 +275,10 @@ fn assert_third_run_recovers_the_last(work: &Work, stand_in: &mut StandIn, secon
 #[test]
 fn trace_ids_of_every_attempt_are_kept_in_order() {
     let faults = json!({ location(1): ["exchange:location_inactive*"] });
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let (work, server) = (Work::new(), MockServer::faulty(&faults));
     let list = work.file("list.csv", locations(2));
-    let ran = work.run(list, &stand_in.url()).go().expect(1);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(list, &server.url()).go().expect(1);
+    ran.assert_sound(&server);
     let row = &ran.failures()[0];
     let reconnect = ran.result(&location(1))["reconnect_trace_id"].clone();
     assert!(!reconnect.is_empty(), "the way to the code is evidence, too");
@@ -287,14 +287,14 @@ fn trace_ids_of_every_attempt_are_kept_in_order() {
 
 #[test]
 fn what_was_not_attempted_is_in_the_failures_of_a_halted_run_and_recovers_in_the_next() {
-    let mut stand_in = StandIn::faulty(&json!({ location(0): ["endpoint_removed"] }));
+    let mut server = MockServer::faulty(&json!({ location(0): ["endpoint_removed"] }));
     let work = Work::new();
     let list = work.file("list.csv", locations(5));
-    let first = work.run_into("first", list, &stand_in.url()).go().expect(3);
-    first.assert_sound(&Nobody);
-    stand_in.next_run();
+    let first = work.run_into("first", list, &server.url()).go().expect(3);
+    first.assert_sound(&NoServer);
+    server.next_run();
     let list = first.file("failures.csv");
-    let second = work.run_into("second", list, &stand_in.url()).go().expect(0);
-    second.assert_sound(&stand_in);
+    let second = work.run_into("second", list, &server.url()).go().expect(0);
+    second.assert_sound(&server);
     assert_eq!(second.count("recovered"), 5);
 }

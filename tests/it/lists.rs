@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, fs, io::Write, path::Path, process::Command, th
 use serde_json::{Value, json};
 
 use crate::support::{
-    Launch, OwnWord, Ran, StandIn, Work, company, entries, fixture, location, locations, program,
+    Launch, MockServer, OwnTokens, Ran, Work, company, entries, fixture, location, locations,
+    program,
 };
 
 /// List, sub-accounts, agencies, duplicates, rejected rows.
@@ -88,7 +89,7 @@ fn every_usable_list_is_read_to_its_last_row() {
         }
         assert_eq!(plan["input"], subs + agencies + duplicate + rejected, "{name}");
         let ran = work.rehearse(fixture(name)).go().expect(code);
-        ran.assert_sound(&OwnWord(&ran));
+        ran.assert_sound(&OwnTokens(&ran));
         let scopes = |scope: &str| ran.results().iter().filter(|r| r["scope"] == scope).count();
         assert_eq!((scopes("location"), scopes("company")), (*subs, *agencies));
         assert_eq!(ran.count("recovered"), subs + agencies, "{name}");
@@ -101,10 +102,10 @@ fn every_usable_list_is_read_to_its_last_row() {
 #[test]
 fn an_unusable_list_is_refused_with_advice_and_nothing_happens() {
     for (name, says) in UNUSABLE {
-        let (work, stand_in) = (Work::new(), StandIn::good());
+        let (work, server) = (Work::new(), MockServer::good());
         let list = fixture("unusable").join(name);
         for ran in [
-            work.run(&list, &stand_in.url()).go(),
+            work.run(&list, &server.url()).go(),
             work.program(["check".as_ref(), list.as_os_str()]).go(),
         ] {
             let ran = ran.expect(2);
@@ -114,28 +115,28 @@ fn an_unusable_list_is_refused_with_advice_and_nothing_happens() {
             assert!(ran.stderr.contains(name), "{name}: {}", ran.stderr);
             assert_eq!(ran.stdout, "");
         }
-        assert_eq!(stand_in.requests(), 0, "{name}");
+        assert_eq!(server.requests(), 0, "{name}");
         assert_eq!(work.entries().len(), 0, "{name}: {:?}", work.entries());
     }
 }
 
 #[test]
 fn a_list_that_is_not_there_is_refused() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     fs::create_dir(work.path("folder")).unwrap();
     for (list, says) in [("nowhere.csv", "no such file"), ("folder", "a folder")] {
-        let ran = work.run(work.path(list), &stand_in.url()).go().expect(2);
+        let ran = work.run(work.path(list), &server.url()).go().expect(2);
         assert!(ran.stderr.contains(says), "{}", ran.stderr);
         assert!(!ran.folder.exists());
     }
-    assert_eq!(stand_in.requests(), 0);
+    assert_eq!(server.requests(), 0);
 }
 
 #[test]
 fn rejected_rows_are_named_by_line_column_and_reason_and_tokens_are_not_shown() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
-    let ran = work.run(fixture("mixed.csv"), &stand_in.url()).args(["-v"]).go().expect(1);
-    ran.assert_sound(&stand_in);
+    let (work, server) = (Work::new(), MockServer::good());
+    let ran = work.run(fixture("mixed.csv"), &server.url()).args(["-v"]).go().expect(1);
+    ran.assert_sound(&server);
     let rejected = ran.rejected();
     let expected: &[(u64, &str)] = &[
         (6, "a relationship number"),
@@ -184,29 +185,29 @@ fn standard_input_is_a_list() {
     let work = Work::new();
     for name in ["installations.csv", "array.json", "excel-unicode-text-utf16le-tabs.txt"] {
         let bytes = fs::read(fixture(name)).unwrap();
-        let (out, stand_in) = (format!("run of {name}"), StandIn::good());
-        let ran = work.run_into(&out, "-", &stand_in.url()).input(bytes).go().expect(0);
-        ran.assert_sound(&stand_in);
+        let (out, server) = (format!("run of {name}"), MockServer::good());
+        let ran = work.run_into(&out, "-", &server.url()).input(bytes).go().expect(0);
+        ran.assert_sound(&server);
         assert_eq!(ran.summary()["list"]["name"], "standard input");
     }
-    let stand_in = StandIn::good();
-    let ran = work.run_into("none", "-", &stand_in.url()).go().expect(2);
+    let server = MockServer::good();
+    let ran = work.run_into("none", "-", &server.url()).go().expect(2);
     assert!(ran.stderr.contains("standard input: empty"), "{}", ran.stderr);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_pipe_with_a_name_is_a_list() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let pipe = work.path("pipe.csv");
     assert!(Command::new("mkfifo").arg(&pipe).capture().unwrap().status.success());
-    let run = work.run(&pipe, &stand_in.url());
+    let run = work.run(&pipe, &server.url());
     let ran = thread::scope(|scope| {
         scope.spawn(|| fs::write(&pipe, locations(20)).unwrap());
         run.go()
     });
     let ran = ran.expect(0);
-    ran.assert_sound(&stand_in);
+    ran.assert_sound(&server);
     assert_eq!(ran.count("recovered"), 20);
 }
 
@@ -270,33 +271,33 @@ fn scope_limit_and_only_pick_rows() {
         let counts = ["locations", "companies", "duplicate", "left_out"].map(|f| &plan[f]);
         assert_eq!(counts, [subs, agencies, duplicate, left_out], "{args:?}");
     }
-    let stand_in = StandIn::good();
-    let ran = work.run(work.path("list.csv"), &stand_in.url()).args(["--only", only]).go();
+    let server = MockServer::good();
+    let ran = work.run(work.path("list.csv"), &server.url()).args(["--only", only]).go();
     let ran = ran.expect(0);
-    ran.assert_sound(&stand_in);
+    ran.assert_sound(&server);
     let ids: Vec<_> = ran.results().into_iter().map(|row| row["id"].clone()).collect();
     assert_eq!(ids, [location(1), location(4)]);
-    assert_eq!(stand_in.requests(), 4);
+    assert_eq!(server.requests(), 4);
 }
 
 #[test]
 fn a_selection_that_leaves_nothing_is_refused() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
     let only = work.file("only.txt", location(99) + "\n");
-    let ran = work.run(list, &stand_in.url()).arg("--only").arg(only).go().expect(2);
+    let ran = work.run(list, &server.url()).arg("--only").arg(only).go().expect(2);
     assert!(ran.stderr.contains("--only"), "{}", ran.stderr);
     assert!(!ran.folder.exists());
 }
 
 #[test]
 fn duplicates_are_counted_named_and_called_once() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let text = format!("{}{}\n {} \n{}\n", locations(3), location(1), location(1), location(0));
     let list = work.file("list.csv", text);
-    let ran = work.run(list, &stand_in.url()).go().expect(0);
-    ran.assert_sound(&stand_in);
-    assert_eq!(stand_in.requests(), 6);
+    let ran = work.run(list, &server.url()).go().expect(0);
+    ran.assert_sound(&server);
+    assert_eq!(server.requests(), 6);
     assert!(ran.stderr.contains("Duplicates     3 rows"), "{}", ran.stderr);
     let named = format!("row 4 (line 5) repeats row 2: {}", location(1));
     assert!(ran.stderr.contains(&named), "{}", ran.stderr);
@@ -306,9 +307,9 @@ fn duplicates_are_counted_named_and_called_once() {
 
 /// The failures of a run in which everything fails.
 fn failures_of(work: &Work, list: &str) -> (Ran, Vec<u8>) {
-    let stand_in = StandIn::faulty(&json!({ "*": ["not_installed*"] }));
-    let ran = work.run(work.file("list", list), &stand_in.url()).go().expect(1);
-    ran.assert_sound(&stand_in);
+    let server = MockServer::faulty(&json!({ "*": ["not_installed*"] }));
+    let ran = work.run(work.file("list", list), &server.url()).go().expect(1);
+    ran.assert_sound(&server);
     let bytes = fs::read(ran.file("failures.csv")).unwrap();
     (ran, bytes)
 }

@@ -1,4 +1,4 @@
-//! The program from outside: the real binary against stand-ins for HighLevel's API.
+//! The program from outside: the real binary against mock servers for HighLevel's API.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,9 +10,9 @@
 mod again;
 mod apps;
 mod chain;
+mod changed_folders;
 mod classes;
 mod credentials;
-mod custody;
 mod cuts;
 mod damage;
 mod discover;
@@ -21,8 +21,9 @@ mod escalation;
 mod faults;
 mod folder;
 mod halts;
-mod in_the_end;
 mod interrupts;
+mod kills;
+mod last_failure;
 mod lists;
 mod options;
 mod outage;
@@ -42,5 +43,4 @@ mod support;
 mod suspects;
 mod talk;
 mod terminal;
-mod touched;
 mod wire;

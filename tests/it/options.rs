@@ -5,17 +5,17 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 
 use crate::support::{
-    CLIENT_ID, CLIENT_SECRET, Ran, Run, StandIn, Work, company, location, locations,
+    CLIENT_ID, CLIENT_SECRET, MockServer, Ran, Run, Work, company, location, locations,
 };
 
 #[test]
 fn a_rate_without_a_unit_and_one_with_a_fraction_are_exact_bounds() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(1));
     for (folder, typed, recorded, window_ms, allowed) in
         [("a", "600", "600/s", 1000, 600), ("b", "1.5/s", "3/2s", 2000, 3)]
     {
-        let run = work.run_into(folder, &list, &stand_in.url()).rate(typed);
+        let run = work.run_into(folder, &list, &server.url()).rate(typed);
         let ran = run.arg("--again").go().expect(0);
         assert!(ran.stderr.contains(&format!("2 at {recorded}")), "{}", ran.stderr);
         assert_eq!(ran.events("started")[0]["rate"], recorded);
@@ -29,9 +29,9 @@ fn a_rate_without_a_unit_and_one_with_a_fraction_are_exact_bounds() {
 /// What `run` recovers of a list of five when `--only` is given so.
 #[track_caller]
 fn taken(work: &Work, args: &[&str]) -> Vec<String> {
-    let stand_in = StandIn::good();
+    let server = MockServer::good();
     let list = work.file("list.csv", locations(5));
-    let ran = work.run(&list, &stand_in.url()).args(args).go().expect(0);
+    let ran = work.run(&list, &server.url()).args(args).go().expect(0);
     let ids = ran.results().into_iter().map(|row| row["id"].clone()).collect();
     fs::remove_dir_all(&ran.folder).unwrap();
     ids
@@ -48,13 +48,13 @@ fn only_takes_ids_as_well_as_a_file_and_a_file_goes_before() {
     let mixed = ["--only", "more.txt", "--only", &one];
     assert_eq!(taken(&work, &mixed), [location(0), location(2)]);
     // What flows in is named in the journal, since it cannot be read again.
-    let stand_in = StandIn::good();
-    let run = work.run(work.path("list.csv"), &stand_in.url()).args(["--only", "-"]);
+    let server = MockServer::good();
+    let run = work.run(work.path("list.csv"), &server.url()).args(["--only", "-"]);
     let ran = run.input(location(3) + "\n").go().expect(0);
     assert_eq!(ran.events("started")[0]["selection"]["only_ids"], json!([location(3)]));
     assert_eq!(ran.count("recovered"), 1);
     fs::remove_dir_all(&ran.folder).unwrap();
-    drop(stand_in);
+    drop(server);
     let both = work.run("-", "http://127.0.0.1:1").args(["--only", "-"]).input("x").go().expect(2);
     assert!(both.stderr.contains("cannot both come from standard input"), "{}", both.stderr);
     // A file that has the name of an id is a file.
@@ -65,9 +65,9 @@ fn only_takes_ids_as_well_as_a_file_and_a_file_goes_before() {
 /// A command that is refused before a folder is made and a request is sent.
 #[track_caller]
 fn refused(work: &Work, list: &Path, change: impl FnOnce(Run) -> Run) -> Ran {
-    let stand_in = StandIn::good();
-    let ran = change(work.run(list, &stand_in.url())).go().expect(2);
-    assert_eq!(stand_in.requests(), 0);
+    let server = MockServer::good();
+    let ran = change(work.run(list, &server.url())).go().expect(2);
+    assert_eq!(server.requests(), 0);
     assert!(!ran.folder.exists());
     ran
 }
@@ -92,13 +92,13 @@ fn what_is_neither_a_file_nor_an_id_is_no_selection() {
 
 #[test]
 fn ids_of_only_that_the_list_lacks_are_named_and_none_in_the_list_is_refused() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
     let absent: Vec<String> = (70..79).map(location).collect();
     let typed = format!("{},{},{}", absent.join(","), location(1), location(2));
     // What --limit leaves out is in the list all the same.
     let args = ["--only", &typed, "--limit", "1"];
-    let ran = work.run(&list, &stand_in.url()).args(args).go().expect(0);
+    let ran = work.run(&list, &server.url()).args(args).go().expect(0);
     let warning = ran.stderr.lines().find(|line| line.starts_with("warning: --only")).unwrap();
     let expected = format!("9 ids are not in the list: {} and 4 more", absent[..5].join(", "));
     assert!(warning.contains(&expected), "{warning}");
@@ -141,12 +141,12 @@ fn a_secret_file_of_variables_is_refused_by_its_name() {
 
 #[test]
 fn a_secret_that_is_no_uuid_is_warned_about_and_not_shown() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(1));
     for (out, secret, is_warned) in
         [("a", "s3cret-of-another-shape==", true), ("b", CLIENT_SECRET, false)]
     {
-        let run = work.run_into(out, &list, &stand_in.url());
+        let run = work.run_into(out, &list, &server.url());
         let ran = run.env("GHL_CLIENT_SECRET", secret).go().expect(0);
         let is_said = ran.stderr.contains("warning: the client secret does not look like one");
         assert_eq!(is_said, is_warned, "{}", ran.stderr);
@@ -202,11 +202,11 @@ fn a_list_that_no_route_can_serve_is_refused_before_a_folder_is_made() {
     }
     let sandbox = work.rehearse(&ids).args(["--via", "refresh"]).go().expect(2);
     assert!(!sandbox.folder.exists());
-    let stand_in = StandIn::good();
-    let both = work.run_into("both", &ids, &stand_in.url()).args(["--via", "refresh,reconnect"]);
+    let server = MockServer::good();
+    let both = work.run_into("both", &ids, &server.url()).args(["--via", "refresh,reconnect"]);
     both.go().expect(0);
     // A token that does not say of which agency it is may serve them all.
-    let run = work.run_into("for-all", &agency, &stand_in.url());
+    let run = work.run_into("for-all", &agency, &server.url());
     let run = run.args(["--via", "agency", "--again"]);
     let ran = run.env("GHL_AGENCY_TOKEN", "an-opaque-token-of-an-agency").go();
     assert_eq!(ran.code, 1, "{}", ran.stderr);
@@ -214,12 +214,12 @@ fn a_list_that_no_route_can_serve_is_refused_before_a_folder_is_made() {
 
 #[test]
 fn an_old_token_that_may_be_good_is_work_for_skip_healthy() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let csv = format!("location_id,access_token\n{},the-access-token-of-000001\n", location(0));
     let list = work.file("list.csv", csv);
     let args = ["--via", "refresh", "--skip-healthy"];
-    work.run(&list, &stand_in.url()).args(args).go().expect(1);
-    assert_eq!(stand_in.requests(), 1, "the trial");
+    work.run(&list, &server.url()).args(args).go().expect(1);
+    assert_eq!(server.requests(), 1, "the trial");
     let ids = work.file("ids.csv", locations(2));
     fs::remove_dir_all(work.path("run")).unwrap();
     refused(&work, &ids, |run| run.args(args));
@@ -227,17 +227,17 @@ fn an_old_token_that_may_be_good_is_work_for_skip_healthy() {
 
 #[test]
 fn the_failures_of_a_perfect_run_are_nothing_to_do() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     for (out, list) in
         [("a", locations(2)), ("b", json!([{"locationId": location(1)}]).to_string())]
     {
         let list = work.file("list", list);
-        let first = work.run_into(out, list, &stand_in.url()).go().expect(0);
-        let (failures, before) = (first.file("failures.csv"), stand_in.requests());
-        let again = work.run(&failures, &stand_in.url()).go().expect(0);
+        let first = work.run_into(out, list, &server.url()).go().expect(0);
+        let (failures, before) = (first.file("failures.csv"), server.requests());
+        let again = work.run(&failures, &server.url()).go().expect(0);
         assert!(again.stderr.contains("nothing left to do"), "{}", again.stderr);
         assert!(!again.folder.exists());
-        assert_eq!(stand_in.requests(), before);
+        assert_eq!(server.requests(), before);
         let check = work.program(["check".as_ref(), failures.as_os_str()]).go().expect(0);
         assert!(check.stderr.contains("nothing left to do"), "{}", check.stderr);
         let plan = work.program(["check".as_ref(), failures.as_os_str()]).arg("--json").go();
@@ -252,10 +252,10 @@ fn the_failures_of_a_perfect_run_are_nothing_to_do() {
 
 #[test]
 fn a_halt_that_is_told_quietly_names_the_reason_and_the_folder_in_a_line() {
-    let stand_in = StandIn::faulty(&json!({ "*": ["endpoint_removed*"] }));
+    let server = MockServer::faulty(&json!({ "*": ["endpoint_removed*"] }));
     let work = Work::new();
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(&list, &stand_in.url()).arg("-q").go().expect(3);
+    let ran = work.run(&list, &server.url()).arg("-q").go().expect(3);
     assert_eq!(ran.stdout, "");
     let line = ran.stderr.lines().next().unwrap();
     assert!(line.contains("error: halted: endpoint_removed"), "{line}");

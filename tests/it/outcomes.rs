@@ -6,7 +6,7 @@ use ghl_reconnect::sandbox::{CATALOGUE, Options, Outcome, Step};
 use serde_json::json;
 
 use crate::support::{
-    Recording, Reply, StandIn, Work, location, locations, side_by_side, wait_until, whole,
+    MockServer, Reply, ScriptedServer, Work, location, locations, side_by_side, wait_until, whole,
 };
 
 /// What a fault means for the installation that meets it.
@@ -147,19 +147,19 @@ fn meet(faults: &[Fault], stays: bool) -> Vec<Came> {
         .enumerate()
         .map(|(n, (step, fault, _))| (place(n), json!([format!("{step}:{fault}{repeat}")])))
         .collect();
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&met.into()));
+    let (work, server) = (Work::new(), MockServer::faulty(&met.into()));
     let count = (faults.len() + 1) * (BETWEEN + 1);
     let list = work.file("list.csv", locations(count));
-    let run = work.run(list, &stand_in.url()).args(["--attempts", "2", "--concurrency", "1"]);
+    let run = work.run(list, &server.url()).args(["--attempts", "2", "--concurrency", "1"]);
     // Only who never answers is waited for that long.
     let timeout = if faults[0].1 == "silence" { "500ms" } else { "20s" };
     let ran = run.args(["--timeout", timeout]).go();
-    ran.assert_sound(&stand_in);
+    ran.assert_sound(&server);
     let (results, quarantine) = (ran.results(), ran.quarantine());
     let came: Vec<_> = (0..faults.len())
         .map(|n| {
             let row = results.iter().find(|row| row["id"] == place(n)).unwrap();
-            let [reconnects, exchanges] = stand_in.calls_for(&place(n));
+            let [reconnects, exchanges] = server.calls_for(&place(n));
             let kept = quarantine.iter().filter(|line| line["resourceId"] == place(n));
             Came {
                 status: row["status"].clone(),
@@ -240,15 +240,15 @@ fn tokens_of_another_tenant_or_kind_are_quarantined_with_the_reason() {
     for (fault, reason) in
         [("wrong_tenant", "the tokens are for location"), ("wrong_kind", "got one for a company")]
     {
-        let (work, stand_in) = (Work::new(), StandIn::faulty(&json!({ location(1): [fault] })));
+        let (work, server) = (Work::new(), MockServer::faulty(&json!({ location(1): [fault] })));
         let list = work.file("list.csv", locations(3));
-        let ran = work.run(list, &stand_in.url()).go().expect(1);
-        ran.assert_sound(&stand_in);
+        let ran = work.run(list, &server.url()).go().expect(1);
+        ran.assert_sound(&server);
         let [line] = &ran.quarantine()[..] else { panic!("one line: {:?}", ran.quarantine()) };
         assert_eq!(line["quarantined_for"], fault);
         assert!(line["reason"].as_str().unwrap().contains(reason), "{line}");
         assert_eq!(line["resourceId"], location(1));
-        let granted = stand_in.audit();
+        let granted = server.audit();
         let granted = granted.granted(&location(1)).unwrap();
         assert_eq!(line["access_token"], granted.access_token, "the tokens are not lost");
         assert!(!ran.text("tokens.jsonl").contains(&granted.access_token));
@@ -261,10 +261,10 @@ fn tokens_of_another_tenant_or_kind_are_quarantined_with_the_reason() {
 #[test]
 fn three_misdirected_answers_stop_the_run() {
     let faults = json!({ "*": ["wrong_tenant*"] });
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let (work, server) = (Work::new(), MockServer::faulty(&faults));
     let list = work.file("list.csv", locations(10));
-    let ran = work.run(list, &stand_in.url()).args(["--concurrency", "1"]).go().expect(3);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(list, &server.url()).args(["--concurrency", "1"]).go().expect(3);
+    ran.assert_sound(&server);
     assert_eq!((ran.count("failed"), ran.count("not_attempted")), (3, 7));
     assert_eq!(ran.quarantine().len(), 3);
 }
@@ -280,10 +280,10 @@ fn advice_for_the_next_run_follows_from_the_class() {
         location(6): ["exchange:grant_refused*"],
         location(7): ["location_inactive"],
     });
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let (work, server) = (Work::new(), MockServer::faulty(&faults));
     let list = work.file("list.csv", locations(8));
-    let ran = work.run(list, &stand_in.url()).args(["--attempts", "1"]).go().expect(1);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(list, &server.url()).args(["--attempts", "1"]).go().expect(1);
+    ran.assert_sound(&server);
     let advice: Vec<_> = ran.failures().into_iter().map(|row| row["retry"].clone()).collect();
     let expected = [
         "later",
@@ -301,12 +301,12 @@ fn advice_for_the_next_run_follows_from_the_class() {
 fn a_code_past_its_life_is_never_presented() {
     // At one start in 400 ms a code that lives for 200 ms is dead before its turn comes.
     let options = Options { code_life: Duration::from_millis(200), ..Options::default() };
-    let (work, stand_in) = (Work::new(), StandIn::with(options));
+    let (work, server) = (Work::new(), MockServer::with(options));
     let list = work.file("list.csv", locations(1));
-    let run = work.run(list, &stand_in.url()).rate("5/2s").args(["--attempts", "2"]);
+    let run = work.run(list, &server.url()).rate("5/2s").args(["--attempts", "2"]);
     let ran = run.go().expect(1);
-    ran.assert_sound(&stand_in);
-    let audit = stand_in.audit();
+    ran.assert_sound(&server);
+    let audit = server.audit();
     assert_eq!((audit.codes.len(), audit.presentations.len()), (2, 0));
     let row = ran.result(&location(0));
     assert_eq!((&*row["error_class"], &*row["stage"]), ("code_expired", "exchange"));
@@ -319,10 +319,10 @@ fn the_life_of_a_code_is_judged_by_the_clock_of_the_server() {
         let clock_offset = jiff::SignedDuration::from_hours(hours);
         let options =
             Options { code_life: Duration::from_secs(20), clock_offset, ..Options::default() };
-        let (work, stand_in) = (Work::new(), StandIn::with(options));
+        let (work, server) = (Work::new(), MockServer::with(options));
         let list = work.file("list.csv", locations(2));
-        let ran = work.run(list, &stand_in.url()).go().expect(0);
-        ran.assert_sound(&stand_in);
+        let ran = work.run(list, &server.url()).go().expect(0);
+        ran.assert_sound(&server);
         let margin: u64 = ran.result(&location(1))["code_margin_ms"].parse().unwrap();
         assert!((15_000..=21_000).contains(&margin), "offset {hours} h: {margin} ms");
     }
@@ -332,11 +332,11 @@ fn the_life_of_a_code_is_judged_by_the_clock_of_the_server() {
 fn an_exchange_of_unknown_outcome_is_followed_by_a_new_code() {
     side_by_side(&["reset", "cut", "silence"], |fault| {
         let faults = json!({ location(0): [format!("exchange:{fault}")] });
-        let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+        let (work, server) = (Work::new(), MockServer::faulty(&faults));
         let list = work.file("list.csv", locations(1));
-        let ran = work.run(list, &stand_in.url()).args(["--timeout", "500ms"]).go().expect(0);
-        ran.assert_sound(&stand_in);
-        let audit = stand_in.audit();
+        let ran = work.run(list, &server.url()).args(["--timeout", "500ms"]).go().expect(0);
+        ran.assert_sound(&server);
+        let audit = server.audit();
         let outcomes: Vec<_> = audit.presentations.iter().map(|one| one.outcome).collect();
         assert_eq!(outcomes, [Outcome::Granted; 2], "{fault}");
         assert_ne!(audit.presentations[0].code, audit.presentations[1].code);
@@ -347,33 +347,33 @@ fn an_exchange_of_unknown_outcome_is_followed_by_a_new_code() {
 #[test]
 fn an_exchange_that_never_left_uses_its_code_again() {
     // The first answer says that the connection ends; then nobody listens for a while.
-    let mut stand_in = Recording::answering(|book, number, seen| {
+    let mut server = ScriptedServer::answering(|issuer, number, seen| {
         if number == 0 {
-            let answer = whole(200, &[("Connection", "close")], &book.code(seen).to_string());
+            let answer = whole(200, &[("Connection", "close")], &issuer.code(seen).to_string());
             // The test closes the door before this goes out.
-            wait_until("the door is closed", || book.is_marked());
+            wait_until("the door is closed", || issuer.is_marked());
             return Reply::Bytes(answer);
         }
-        book.answer(seen)
+        issuer.answer(seen)
     });
     let work = Work::new();
     let list = work.file("list.csv", locations(1));
-    let run = work.run(list, &stand_in.url());
+    let run = work.run(list, &server.url());
     let journal = work.path("run/journal.jsonl");
     let ran = thread::scope(|scope| {
         let ran = scope.spawn(|| run.go());
-        wait_until("the reconnect", || !stand_in.seen().is_empty());
-        stand_in.close();
-        stand_in.mark();
+        wait_until("the reconnect", || !server.seen().is_empty());
+        server.close();
+        server.mark();
         wait_until("the refused exchange", || {
             fs::read_to_string(&journal).is_ok_and(|text| text.contains("retrying"))
         });
-        stand_in.reopen();
+        server.reopen();
         ran.join().unwrap()
     });
     let ran = ran.expect(0);
-    ran.assert_sound(&stand_in);
-    let seen = stand_in.seen();
+    ran.assert_sound(&server);
+    let seen = server.seen();
     assert_eq!(seen.len(), 2, "one reconnect, one exchange: {seen:?}");
     assert_eq!(ran.result(&location(0))["attempts"], "1");
     let retrying = ran.events("retrying");
@@ -389,10 +389,10 @@ fn an_exchange_that_never_left_uses_its_code_again() {
 #[test]
 fn what_a_server_says_is_safe_to_show() {
     let faults = json!({ location(1): ["garbage_message"], location(2): ["echo_secret"] });
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let (work, server) = (Work::new(), MockServer::faulty(&faults));
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(list, &stand_in.url()).args(["-v"]).go().expect(1);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(list, &server.url()).args(["-v"]).go().expect(1);
+    ran.assert_sound(&server);
     let files = ["results.csv", "failures.csv", "summary.json", "journal.jsonl", "run.log"];
     let texts = files.map(|name| (name, ran.text(name)));
     let talk = [("stdout", ran.stdout.clone()), ("stderr", ran.stderr.clone())];
@@ -408,9 +408,9 @@ fn what_a_server_says_is_safe_to_show() {
 
 #[test]
 fn a_code_that_the_server_repeats_is_written_nowhere() {
-    let stand_in = Recording::answering(|book, _, seen| {
+    let server = ScriptedServer::answering(|issuer, _, seen| {
         if seen.is_reconnect() {
-            return book.answer(seen);
+            return issuer.answer(seen);
         }
         let code = seen.field("code").unwrap();
         let message = format!("Invalid grant: authorization code {code} is invalid");
@@ -418,8 +418,8 @@ fn a_code_that_the_server_repeats_is_written_nowhere() {
     });
     let work = Work::new();
     let list = work.file("list.csv", locations(1));
-    let ran = work.run(list, &stand_in.url()).args(["--attempts", "2", "-v"]).go().expect(1);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(list, &server.url()).args(["--attempts", "2", "-v"]).go().expect(1);
+    ran.assert_sound(&server);
     let message = &ran.result(&location(0))["message"];
     assert!(message.contains("Invalid grant: authorization code [secret] is"), "{message}");
 }

@@ -1,4 +1,4 @@
-//! Whatever goes wrong, going on with the failures ends where one lucky run would have ended.
+//! Whatever goes wrong, a run over the failures ends where one lucky run would have ended.
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
@@ -6,7 +6,9 @@ use ghl_reconnect::sandbox::Options;
 use proptest::{prelude::*, sample::select, test_runner::Config};
 use serde_json::json;
 
-use crate::support::{Launch, Ran, StandIn, Work, location, locations, start_silent, wait_until};
+use crate::support::{
+    Launch, MockServer, Ran, Work, location, locations, start_silent, wait_until,
+};
 
 /// Cases: each is a handful of runs.
 const CASES: u32 = 10;
@@ -58,25 +60,25 @@ proptest! {
     #![proptest_config(Config { cases: CASES, failure_persistence: None, max_shrink_iters: 20, ..Config::default() })]
 
     #[test]
-    fn going_on_with_the_failures_recovers_every_installation_once(mix in mixes(), seed: u64) {
+    fn a_run_over_the_failures_recovers_every_installation_once(mix in mixes(), seed: u64) {
         let faults: serde_json::Map<_, _> =
             mix.iter().map(|(n, faults)| (location(*n), json!(faults))).collect();
-        let mut stand_in = StandIn::seeded(&faults.into(), seed);
+        let mut server = MockServer::seeded(&faults.into(), seed);
         let work = Work::new();
         let list = work.file("list.csv", locations(COUNT));
-        let mut ran = work.run(list, &stand_in.url()).args(["--attempts", "1"]).go();
-        ran.assert_sound(&stand_in);
+        let mut ran = work.run(list, &server.url()).args(["--attempts", "1"]).go();
+        ran.assert_sound(&server);
         let mut done = recovered(&ran);
-        stand_in.set_faults(&json!({}));
+        server.set_faults(&json!({}));
         for again in 1..=3 {
             if ran.code == 0 {
                 break;
             }
             prop_assert!(matches!(ran.code, 1 | 3), "{}", ran.stderr);
-            stand_in.next_run();
+            server.next_run();
             let rest = ran.file("failures.csv");
-            ran = work.run_into(&format!("again {again}"), rest, &stand_in.url()).go();
-            ran.assert_sound(&stand_in);
+            ran = work.run_into(&format!("again {again}"), rest, &server.url()).go();
+            ran.assert_sound(&server);
             done.extend(recovered(&ran));
         }
         prop_assert_eq!(ran.code, 0);
@@ -85,7 +87,7 @@ proptest! {
     }
 }
 
-/// How a leg ends before its time.
+/// How an execution ends before its time.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Kill,
@@ -93,19 +95,19 @@ enum End {
     Terminate,
 }
 
-/// Legs that end after so many requests.
+/// Executions that end after so many requests.
 fn chains() -> impl Strategy<Value = Vec<(End, usize)>> {
     let end = select(vec![End::Kill, End::Interrupt, End::Terminate]);
     prop::collection::vec((end, 0_usize..20), 1..3)
 }
 
-/// Starts a leg and ends it after so many requests, if it has not ended by itself.
+/// Starts an execution and ends it after so many requests, if it has not ended by itself.
 #[cfg(unix)]
-fn cut_short(command: std::process::Command, stand_in: &StandIn, end: End, after: usize) {
-    let until = stand_in.requests() + after;
+fn cut_short(command: std::process::Command, server: &MockServer, end: End, after: usize) {
+    let until = server.requests() + after;
     let mut child = start_silent(command);
     wait_until("requests, or the end", || {
-        stand_in.requests() >= until || child.try_wait().unwrap().is_some()
+        server.requests() >= until || child.try_wait().unwrap().is_some()
     });
     let name = match end {
         End::Kill => "-KILL",
@@ -123,7 +125,7 @@ proptest! {
     #![proptest_config(Config { cases: CASES, failure_persistence: None, max_shrink_iters: 20, ..Config::default() })]
 
     #[test]
-    fn any_chain_of_legs_ends_where_one_lucky_run_ends(
+    fn any_chain_of_executions_ends_where_one_lucky_run_ends(
         mix in mixes(),
         chain in chains(),
         seed: u64,
@@ -131,34 +133,34 @@ proptest! {
         let faults: serde_json::Map<_, _> =
             mix.iter().map(|(n, faults)| (location(*n), json!(faults))).collect();
         let latency = Duration::from_millis(4);
-        let stand_in = StandIn::with(Options { latency, seed, ..Options::default() });
-        stand_in.set_faults(&faults.into());
+        let server = MockServer::with(Options { latency, seed, ..Options::default() });
+        server.set_faults(&faults.into());
         let work = Work::new();
         let list = work.file("list.csv", locations(COUNT));
         let begun = || work.path("run").join(".lock").exists();
-        let mut first = Some(work.run(&list, &stand_in.url()));
+        let mut first = Some(work.run(&list, &server.url()));
         for (end, after) in chain {
-            let leg = match first.take() {
+            let execution = match first.take() {
                 Some(run) => run,
-                None if begun() => work.resume(&stand_in.url()),
-                None => work.run(&list, &stand_in.url()),
+                None if begun() => work.resume(&server.url()),
+                None => work.run(&list, &server.url()),
             };
-            cut_short(leg.args(["--attempts", "2"]).command(), &stand_in, end, after);
+            cut_short(execution.args(["--attempts", "2"]).command(), &server, end, after);
         }
-        stand_in.set_faults(&json!({}));
+        server.set_faults(&json!({}));
         let mut ran = if begun() {
-            work.resume(&stand_in.url()).args(["--retry-failed"]).go()
+            work.resume(&server.url()).args(["--retry-failed"]).go()
         } else {
-            work.run(&list, &stand_in.url()).go()
+            work.run(&list, &server.url()).go()
         };
         if ran.code == 4 {
             // Killed before even the first line was on disk: nothing was sent, and it says so.
-            prop_assert_eq!(stand_in.requests(), 0);
+            prop_assert_eq!(server.requests(), 0);
             fs::remove_dir_all(work.path("run")).unwrap();
-            ran = work.run(&list, &stand_in.url()).go();
+            ran = work.run(&list, &server.url()).go();
         }
         prop_assert_eq!(ran.code, 0, "{}", ran.stderr);
-        ran.assert_sound_after_kills(&stand_in);
+        ran.assert_sound_after_kills(&server);
         prop_assert_eq!(recovered(&ran), (0..COUNT).map(location).collect::<Vec<_>>());
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{CLIENT_SECRET, StandIn, Work, fixture, program};
+use crate::support::{CLIENT_SECRET, MockServer, Work, fixture, program};
 
 const README: &str = include_str!("../../README.md");
 
@@ -69,7 +69,7 @@ fn steady(text: &str) -> String {
 fn every_command_of_the_readme_runs() {
     let work = work();
     let id = "xc9DrwCM9dYAwwV53oDE";
-    let mock = StandIn::faulty(&json!({ id: ["not_installed*"] }));
+    let mock = MockServer::faulty(&json!({ id: ["not_installed*"] }));
     let run_dir = "$(ls -d ghl-reconnect-2* | tail -n 1)";
     let mut setting = String::new();
     for line in blocks("sh").concat() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::support::{CLIENT_ID, Ran, Recording, StandIn, Work, company, location};
+use crate::support::{CLIENT_ID, MockServer, Ran, ScriptedServer, Work, company, location};
 
 /// Every tenth installation is an agency's.
 fn mixed_list(count: usize) -> String {
@@ -38,12 +38,12 @@ fn assert_all_recovered(ran: &Ran, count: usize) {
 
 #[test]
 fn three_hundred_installations_of_both_kinds_recover_at_the_sandbox() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", mixed_list(300));
-    let ran = work.run(list, &stand_in.url()).go().expect(0);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(list, &server.url()).go().expect(0);
+    ran.assert_sound(&server);
     assert_all_recovered(&ran, 300);
-    let audit = stand_in.audit();
+    let audit = server.audit();
     assert_eq!(audit.requests.len(), 600);
     for row in ran.results() {
         let seen = audit.requests_for(&row["id"]);
@@ -53,13 +53,13 @@ fn three_hundred_installations_of_both_kinds_recover_at_the_sandbox() {
 }
 
 #[test]
-fn three_hundred_installations_of_both_kinds_recover_at_another_stand_in() {
-    let (work, stand_in) = (Work::new(), Recording::good());
+fn three_hundred_installations_of_both_kinds_recover_at_a_scripted_server() {
+    let (work, server) = (Work::new(), ScriptedServer::good());
     let list = work.file("list.csv", mixed_list(300));
-    let ran = work.run(list, &stand_in.url()).go().expect(0);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(list, &server.url()).go().expect(0);
+    ran.assert_sound(&server);
     assert_all_recovered(&ran, 300);
-    let seen = stand_in.seen();
+    let seen = server.seen();
     assert_eq!(seen.iter().filter(|request| request.is_reconnect()).count(), 300);
     assert_eq!(seen.len(), 600);
     for row in ran.results() {
@@ -70,13 +70,13 @@ fn three_hundred_installations_of_both_kinds_recover_at_another_stand_in() {
 
 #[test]
 fn a_line_of_tokens_is_a_session_document_of_the_official_sdk() {
-    let (work, stand_in) = (Work::new(), Recording::good());
+    let (work, server) = (Work::new(), ScriptedServer::good());
     let list = work
         .file("list.csv", format!("location_id,company_id\n{},\n,{}\n", location(1), company(2)));
     let before = Timestamp::now().as_millisecond();
-    let ran = work.run(list, &stand_in.url()).go().expect(0);
+    let ran = work.run(list, &server.url()).go().expect(0);
     let after = Timestamp::now().as_millisecond();
-    ran.assert_sound(&stand_in);
+    ran.assert_sound(&server);
     let documents = ran.tokens();
     let find = |kind: &str| documents.iter().find(|document| document["userType"] == kind).unwrap();
     for (kind, id) in [("Location", location(1)), ("Company", company(2))] {
@@ -105,10 +105,10 @@ fn a_line_of_tokens_is_a_session_document_of_the_official_sdk() {
 
 #[test]
 fn trace_ids_and_times_of_a_success_are_in_the_results() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", format!("location_id\n{}\n", location(1)));
-    let ran = work.run(list, &stand_in.url()).go().expect(0);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(list, &server.url()).go().expect(0);
+    ran.assert_sound(&server);
     let row = ran.result(&location(1));
     let [reconnect, token] = [&row["reconnect_trace_id"], &row["token_trace_id"]];
     assert_eq!((reconnect.len(), token.len()), (36, 36), "UUIDs: {reconnect} {token}");

@@ -4,82 +4,82 @@ use std::{fs, path::PathBuf};
 
 use serde_json::json;
 
-use crate::support::{CLIENT_ID, StandIn, Work, location, locations, start_silent, wait_until};
+use crate::support::{CLIENT_ID, MockServer, Work, location, locations, start_silent, wait_until};
 
 #[test]
 fn a_second_run_or_resume_on_a_folder_in_use_is_refused() {
-    let stand_in = StandIn::faulty(&json!({"*": ["exchange:silence*"]}));
+    let server = MockServer::faulty(&json!({"*": ["exchange:silence*"]}));
     let work = Work::new();
     let list = work.file("list.csv", locations(2));
-    let mut child = start_silent(work.run(&list, &stand_in.url()).command());
-    wait_until("a run at work", || stand_in.requests() >= 2);
+    let mut child = start_silent(work.run(&list, &server.url()).command());
+    wait_until("a run at work", || server.requests() >= 2);
     let holder = format!("process {}", child.id());
-    let resumed = work.resume(&stand_in.url()).go().expect(4);
+    let resumed = work.resume(&server.url()).go().expect(4);
     assert!(resumed.stderr.contains(&holder), "{holder}: {}", resumed.stderr);
-    work.run(&list, &stand_in.url()).go().expect(2);
+    work.run(&list, &server.url()).go().expect(2);
     child.kill().unwrap();
     child.wait().unwrap();
 }
 
 #[test]
 fn what_is_recovered_is_never_asked_for_again() {
-    let (work, stand_in) =
-        (Work::new(), StandIn::faulty(&json!({location(1): ["not_installed*"]})));
+    let (work, server) =
+        (Work::new(), MockServer::faulty(&json!({location(1): ["not_installed*"]})));
     let list = work.file("list.csv", locations(4));
-    work.run(&list, &stand_in.url()).go().expect(1);
-    let calls = stand_in.requests();
-    let ran = work.resume(&stand_in.url()).go().expect(1);
+    work.run(&list, &server.url()).go().expect(1);
+    let calls = server.requests();
+    let ran = work.resume(&server.url()).go().expect(1);
     assert!(ran.stderr.contains("--retry-failed"), "{}", ran.stderr);
-    assert_eq!(stand_in.requests(), calls, "nothing was open");
-    stand_in.set_faults(&json!({}));
-    let ran = work.resume(&stand_in.url()).args(["--retry-failed"]).go().expect(0);
-    ran.assert_sound_after_kills(&stand_in);
-    assert_eq!(stand_in.requests(), calls + 2, "the failed one alone");
+    assert_eq!(server.requests(), calls, "nothing was open");
+    server.set_faults(&json!({}));
+    let ran = work.resume(&server.url()).args(["--retry-failed"]).go().expect(0);
+    ran.assert_sound_after_kills(&server);
+    assert_eq!(server.requests(), calls + 2, "the failed one alone");
     assert_eq!(ran.result(&location(1))["attempts"], "2", "of the whole run");
 }
 
 /// A run that was halted at its first installation.
-fn halted(work: &Work, stand_in: &StandIn) -> PathBuf {
+fn halted(work: &Work, server: &MockServer) -> PathBuf {
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(&list, &stand_in.url()).go().expect(3);
+    let ran = work.run(&list, &server.url()).go().expect(3);
     assert!(ran.stdout.contains("ghl-reconnect resume"), "{}", ran.stdout);
-    stand_in.set_faults(&json!({}));
+    server.set_faults(&json!({}));
     list
 }
 
 #[test]
 fn the_list_may_change_or_go_meanwhile() {
     let removed = json!({"*": ["endpoint_removed*"]});
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&removed));
-    let list = halted(&work, &stand_in);
+    let (work, server) = (Work::new(), MockServer::faulty(&removed));
+    let list = halted(&work, &server);
     fs::write(list, locations(9)).unwrap();
-    let ran = work.resume(&stand_in.url()).args(["--retry-failed"]).go().expect(0);
+    let ran = work.resume(&server.url()).args(["--retry-failed"]).go().expect(0);
     assert!(ran.stderr.contains("has changed"), "{}", ran.stderr);
     assert_eq!(ran.count("recovered"), 3, "the list as it was");
-    ran.assert_sound_after_kills(&stand_in);
+    ran.assert_sound_after_kills(&server);
     drop(work);
 
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&removed));
-    fs::remove_file(halted(&work, &stand_in)).unwrap();
-    let ran = work.resume(&stand_in.url()).args(["--retry-failed"]).go().expect(0);
+    let (work, server) = (Work::new(), MockServer::faulty(&removed));
+    fs::remove_file(halted(&work, &server)).unwrap();
+    let ran = work.resume(&server.url()).args(["--retry-failed"]).go().expect(0);
     assert_eq!(ran.count("recovered"), 3);
 }
 
 #[test]
-fn a_run_is_gone_on_with_for_its_own_client_only() {
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&json!({"*": ["endpoint_removed*"]})));
-    halted(&work, &stand_in);
-    let calls = stand_in.requests();
+fn a_run_is_resumed_for_its_own_client_only() {
+    let (work, server) = (Work::new(), MockServer::faulty(&json!({"*": ["endpoint_removed*"]})));
+    halted(&work, &server);
+    let calls = server.requests();
     let other = ["--client-id", "7620deb436802d88b810ef77-m1x2y3z4"];
-    let ran = work.resume(&stand_in.url()).args(other).go().expect(2);
+    let ran = work.resume(&server.url()).args(other).go().expect(2);
     assert!(ran.stderr.contains(CLIENT_ID), "{}", ran.stderr);
-    let ran = work.resume(&stand_in.url()).args(["--sandbox"]).go().expect(2);
+    let ran = work.resume(&server.url()).args(["--sandbox"]).go().expect(2);
     assert!(ran.stderr.contains("sandbox"), "{}", ran.stderr);
-    assert_eq!(stand_in.requests(), calls);
+    assert_eq!(server.requests(), calls);
 }
 
 #[test]
-fn a_rehearsal_is_gone_on_with_as_a_rehearsal() {
+fn a_rehearsal_is_resumed_as_a_rehearsal() {
     let work = Work::new();
     let list = work.file("list.csv", locations(3));
     work.rehearse(&list).args(["--sandbox-faults", "endpoint_removed=100%"]).go().expect(3);
@@ -92,11 +92,11 @@ fn a_rehearsal_is_gone_on_with_as_a_rehearsal() {
 
 #[test]
 fn an_exchange_without_an_answer_is_a_lost_grant() {
-    let (work, stand_in) =
-        (Work::new(), StandIn::faulty(&json!({location(1): ["exchange:reset"]})));
+    let (work, server) =
+        (Work::new(), MockServer::faulty(&json!({location(1): ["exchange:reset"]})));
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(list, &stand_in.url()).go().expect(0);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(list, &server.url()).go().expect(0);
+    ran.assert_sound(&server);
     let grants = &ran.summary()["lost_grants"];
     assert_eq!(grants["count"], 1);
     assert_eq!(grants["first"][0]["id"], location(1));

@@ -1,4 +1,4 @@
-//! The ways back besides the Reconnect API, and tokens that prove themselves.
+//! The routes besides the Reconnect API, and tokens that prove themselves.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use ghl_reconnect::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Ran, Row, StandIn, Work, company, location};
+use crate::support::{MockServer, Ran, Row, Work, company, location};
 
 fn refresh_token(n: usize) -> String {
     format!("the-refresh-token-of-{n:06}")
@@ -28,9 +28,9 @@ fn agency(n: usize) -> StoredPair {
     StoredPair::new(Scope::Company, company(n)).access(access_token(9000 + n), AccessLife::Alive)
 }
 
-fn stand_in(stored: Vec<StoredPair>, faults: &Value) -> StandIn {
+fn server(stored: Vec<StoredPair>, faults: &Value) -> MockServer {
     let faults = FaultPlan::from_json(faults.to_string().as_bytes()).unwrap();
-    StandIn::with(Options { stored, faults, ..Options::default() })
+    MockServer::with(Options { stored, faults, ..Options::default() })
 }
 
 /// A list of sub-accounts with all that it may have of them.
@@ -78,12 +78,12 @@ fn a_refresh_token_is_tried_first_and_a_dead_one_leads_to_the_reconnect() {
         // Spent, and no answer: the same presentation again is safe.
         location(4): ["refresh:cut"],
     });
-    let (work, stand_in) = (Work::new(), stand_in(pairs, &faults));
+    let (work, server) = (Work::new(), server(pairs, &faults));
     let csv = list(1..=4) + &format!("{},{},,\n", location(5), company(1));
     let list = work.file("list.csv", csv);
-    let run = work.run(&list, &stand_in.url()).args(["--via", "refresh,reconnect"]);
+    let run = work.run(&list, &server.url()).args(["--via", "refresh,reconnect"]);
     let ran = run.go().expect(1);
-    ran.assert_sound(&stand_in);
+    ran.assert_sound(&server);
     assert_nothing_of_the_list(&ran);
     for (n, status, via, reconnects) in [
         (1, "recovered", "refresh", 0),
@@ -94,43 +94,43 @@ fn a_refresh_token_is_tried_first_and_a_dead_one_leads_to_the_reconnect() {
     ] {
         let row = row(&ran, n);
         assert_eq!((&*row["status"], &*row["via"]), (status, via), "{n}: {row:?}");
-        assert_eq!(stand_in.calls_for(&location(n))[0], reconnects, "reconnects of {n}");
+        assert_eq!(server.calls_for(&location(n))[0], reconnects, "reconnects of {n}");
     }
     let parked = &ran.failures()[0];
     let told = ["error_class", "stage", "retry"].map(|column| &*parked[column]);
     assert_eq!(told, ["location_inactive", "refresh", "later"]);
-    let audit = stand_in.audit();
+    let audit = server.audit();
     assert_eq!(audit.refreshes_of(&refresh_token(4)).len(), 2, "presented again");
     assert_eq!(audit.refresh_tokens_spent_twice_outside_grace(), [""; 0]);
     assert_eq!(ran.summary()["calls"]["refresh"], 5, "4 twice, 5 never");
 }
 
 #[test]
-fn a_parked_installation_keeps_its_token_for_the_next_leg() {
+fn an_inactive_installation_keeps_its_token_for_the_next_execution() {
     let pairs = vec![stored(1, AccessLife::Dead, RefreshLife::Good)];
     let faults = json!({ location(1): ["refresh:location_inactive*"] });
-    let (work, stand_in) = (Work::new(), stand_in(pairs, &faults));
+    let (work, server) = (Work::new(), server(pairs, &faults));
     let list = work.file("list.csv", list(1..=1));
-    work.run(&list, &stand_in.url()).args(["--via", "refresh"]).go().expect(1);
-    stand_in.set_faults(&json!({}));
-    let ran = work.resume(&stand_in.url()).arg("--retry-failed").go().expect(0);
-    ran.assert_sound(&stand_in);
+    work.run(&list, &server.url()).args(["--via", "refresh"]).go().expect(1);
+    server.set_faults(&json!({}));
+    let ran = work.resume(&server.url()).arg("--retry-failed").go().expect(0);
+    ran.assert_sound(&server);
     assert_eq!(row(&ran, 1)["via"], "refresh");
 }
 
 #[test]
 fn a_refresh_that_may_have_been_spent_is_repeated_only_while_that_is_safe() {
-    // The fault lasts longer than the stand-in gives the same tokens again: what is repeated too late
+    // The fault lasts longer than the sandbox gives the same tokens again: what is repeated too late
     // would be a dead token, and what is not repeated leads to the reconnect.
     let pairs = vec![stored(1, AccessLife::Dead, RefreshLife::Good)];
     let faults = json!({ location(1): ["refresh:reset*"] });
-    let (work, stand_in) = (Work::new(), stand_in(pairs, &faults));
+    let (work, server) = (Work::new(), server(pairs, &faults));
     let list = work.file("list.csv", list(1..=1));
-    let run = work.run(&list, &stand_in.url());
+    let run = work.run(&list, &server.url());
     let ran = run.args(["--via", "refresh,reconnect", "--attempts", "3"]).go().expect(0);
-    ran.assert_sound(&stand_in);
+    ran.assert_sound(&server);
     assert_eq!(row(&ran, 1)["via"], "reconnect");
-    assert!(stand_in.audit().requests_at(Step::Refresh).len() <= 3);
+    assert!(server.audit().requests_at(Step::Refresh).len() <= 3);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn an_agencys_token_gives_its_sub_accounts_theirs_while_the_endpoint_is_gone() {
         "*": ["reconnect:endpoint_removed*"],
         location(3): ["agency:no_refresh_token"],
     });
-    let (work, stand_in) = (Work::new(), stand_in(vec![agency(1)], &faults));
+    let (work, server) = (Work::new(), server(vec![agency(1)], &faults));
     let csv = (1..=20).fold("location_id,company_id\n".to_owned(), |csv, n| {
         let agency = if n > 15 { 2 } else { 1 };
         csv + &format!("{},{}\n", location(n), company(agency))
@@ -147,15 +147,15 @@ fn an_agencys_token_gives_its_sub_accounts_theirs_while_the_endpoint_is_gone() {
     let csv = csv + &format!("{},\n", location(21));
     let (list, tokens) = (work.file("list.csv", csv), work.file("agencies", agency_tokens([1])));
     for n in 1..=15 {
-        stand_in.list_location(&location(n), &company(1));
+        server.list_location(&location(n), &company(1));
     }
-    let run = work.run(&list, &stand_in.url()).args(["--via", "reconnect,agency"]);
+    let run = work.run(&list, &server.url()).args(["--via", "reconnect,agency"]);
     let ran = run.arg("--agency-tokens").arg(tokens).go().expect(1);
-    ran.assert_sound(&stand_in);
-    assert!(stand_in.audit().calls(Step::Reconnect) <= 2, "calls to an endpoint that is gone");
+    ran.assert_sound(&server);
+    assert!(server.audit().calls(Step::Reconnect) <= 2, "calls to an endpoint that is gone");
     assert_eq!(ran.count("recovered"), 15);
     assert!((1..=15).all(|n| row(&ran, n)["via"] == "agency"));
-    assert_eq!(stand_in.audit().granted_via(Via::Agency).len(), 15);
+    assert_eq!(server.audit().granted_via(Via::Agency).len(), 15);
     let told = &row(&ran, 3)["message"];
     assert!(told.contains("without a refresh token"), "{told}");
     assert!(row(&ran, 4)["message"].is_empty());
@@ -169,19 +169,19 @@ fn an_agencys_token_gives_its_sub_accounts_theirs_while_the_endpoint_is_gone() {
 }
 
 #[test]
-fn agencies_of_the_list_open_the_way_for_their_sub_accounts() {
+fn agencies_of_the_list_open_the_agency_route_for_their_sub_accounts() {
     let options = Options { latency: Duration::from_millis(20), ..Options::default() };
-    let (work, stand_in) = (Work::new(), StandIn::with(options));
+    let (work, server) = (Work::new(), MockServer::with(options));
     let csv = (1..=12).fold("location_id,company_id\n".to_owned(), |csv, n| {
-        stand_in.list_location(&location(n), &company(1 + n % 3));
+        server.list_location(&location(n), &company(1 + n % 3));
         csv + &format!("{},{}\n", location(n), company(1 + n % 3))
     });
     let csv = (1..=3).fold(csv, |csv, n| csv + &format!(",{}\n", company(n)));
     let list = work.file("list.csv", csv);
-    let ran = work.run(&list, &stand_in.url()).args(["--via", "agency,reconnect"]).go().expect(0);
-    ran.assert_sound(&stand_in);
-    assert_eq!(stand_in.audit().granted_via(Via::Agency).len(), 12);
-    assert_eq!(stand_in.audit().granted_via(Via::Reconnect).len(), 3);
+    let ran = work.run(&list, &server.url()).args(["--via", "agency,reconnect"]).go().expect(0);
+    ran.assert_sound(&server);
+    assert_eq!(server.audit().granted_via(Via::Agency).len(), 12);
+    assert_eq!(server.audit().granted_via(Via::Reconnect).len(), 3);
 }
 
 #[test]
@@ -189,18 +189,18 @@ fn one_agencys_refused_token_stops_its_rows_once_and_no_other_agency() {
     for fault in ["user_type*", "token_dead*", "scope_missing*"] {
         let odd: serde_json::Map<_, _> =
             (1..=10).map(|n| (location(n), json!([format!("agency:{fault}")]))).collect();
-        let (work, stand_in) = (Work::new(), stand_in(vec![agency(1), agency(2)], &odd.into()));
+        let (work, server) = (Work::new(), server(vec![agency(1), agency(2)], &odd.into()));
         let csv = (1..=20).fold("location_id,company_id\n".to_owned(), |csv, n| {
             let agency = if n > 10 { 2 } else { 1 };
-            stand_in.list_location(&location(n), &company(agency));
+            server.list_location(&location(n), &company(agency));
             csv + &format!("{},{}\n", location(n), company(agency))
         });
         let (list, tokens) = (work.file("list.csv", csv), work.file("ag", agency_tokens([1, 2])));
-        let run = work.run(&list, &stand_in.url()).args(["--via", "agency", "--concurrency", "1"]);
+        let run = work.run(&list, &server.url()).args(["--via", "agency", "--concurrency", "1"]);
         let ran = run.arg("--agency-tokens").arg(tokens).go().expect(1);
-        ran.assert_sound(&stand_in);
+        ran.assert_sound(&server);
         assert_eq!((ran.count("recovered"), ran.count("failed")), (10, 10), "{fault}");
-        let asked = stand_in.audit().requests_at(Step::Agency).len();
+        let asked = server.audit().requests_at(Step::Agency).len();
         assert_eq!(asked, 11, "{fault}: the bad token once");
         assert!(row(&ran, 5)["message"].contains(&company(1)), "{:?}", row(&ran, 5));
     }
@@ -213,11 +213,11 @@ fn a_new_token_proves_itself_or_is_quarantined() {
         location(2): ["verify:scope_missing*"],
         location(3): ["verify:unavailable*"],
     });
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let (work, server) = (Work::new(), MockServer::faulty(&faults));
     let csv = (1..=6).fold("location_id\n".to_owned(), |csv, n| csv + &location(n) + "\n");
     let list = work.file("list.csv", csv);
-    let ran = work.run(&list, &stand_in.url()).arg("--verify").go().expect(1);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(&list, &server.url()).arg("--verify").go().expect(1);
+    ran.assert_sound(&server);
     assert_eq!((ran.count("recovered"), ran.count("failed")), (5, 1));
     let refused = row(&ran, 1);
     assert_eq!((&*refused["stage"], &*refused["status"]), ("verify", "failed"));
@@ -229,11 +229,11 @@ fn a_new_token_proves_itself_or_is_quarantined() {
     assert_eq!(["alive", "without_scope", "unclear"].map(|what| &tokens[what]), [3, 1, 1]);
     assert!(ran.stdout.contains("1 recovered, but --verify got no clear answer"), "{}", ran.stdout);
     let at: Vec<String> =
-        stand_in.audit().requests_at(Step::Verify).iter().map(|r| r.path.clone()).collect();
+        server.audit().requests_at(Step::Verify).iter().map(|r| r.path.clone()).collect();
     assert!(at.contains(&format!("/locations/{}", location(5))), "{at:?}");
-    stand_in.set_faults(&json!({}));
-    let again = work.resume(&stand_in.url()).arg("--retry-failed").go().expect(0);
-    again.assert_sound(&stand_in);
+    server.set_faults(&json!({}));
+    let again = work.resume(&server.url()).arg("--retry-failed").go().expect(0);
+    again.assert_sound(&server);
     assert_eq!(again.tokens().len(), 6);
 }
 
@@ -244,12 +244,12 @@ fn installations_whose_old_token_is_good_are_left_alone() {
         stored(2, AccessLife::Dead, RefreshLife::Good),
         stored(3, AccessLife::NoScope, RefreshLife::Good),
     ];
-    let (work, stand_in) = (Work::new(), stand_in(pairs, &json!({})));
+    let (work, server) = (Work::new(), server(pairs, &json!({})));
     let list = work.file("list.csv", list(1..=3));
-    let ran = work.run(&list, &stand_in.url()).arg("--skip-healthy").go().expect(0);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(&list, &server.url()).arg("--skip-healthy").go().expect(0);
+    ran.assert_sound(&server);
     assert_eq!((ran.count("skipped"), ran.count("recovered")), (2, 1));
-    assert_eq!(stand_in.audit().calls(Step::Reconnect), 1);
+    assert_eq!(server.audit().calls(Step::Reconnect), 1);
     assert_eq!(ran.summary()["calls"]["verify"], 3);
     assert!(ran.stdout.contains("2 skipped"), "{}", ran.stdout);
     assert_nothing_of_the_list(&ran);
@@ -261,15 +261,15 @@ fn an_endpoint_that_is_gone_is_asked_once_however_many_are_in_flight() {
     let faults = FaultPlan::from_json(faults.to_string().as_bytes()).unwrap();
     let stored = vec![stored(1, AccessLife::Dead, RefreshLife::Good)];
     let latency = Duration::from_millis(50);
-    let stand_in = StandIn::with(Options { stored, faults, latency, ..Options::default() });
+    let server = MockServer::with(Options { stored, faults, latency, ..Options::default() });
     let work = Work::new();
     // The first is recovered by refresh, so that all others go at the same time.
     let csv = (2..=60).fold(list(1..=1), |csv, n| csv + &format!("{},,,\n", location(n)));
     let list = work.file("list.csv", csv);
-    let run = work.run(list, &stand_in.url()).args(["--via", "refresh,reconnect"]);
+    let run = work.run(list, &server.url()).args(["--via", "refresh,reconnect"]);
     let ran = run.args(["--concurrency", "50"]).go().expect(1);
-    ran.assert_sound(&stand_in);
-    assert_eq!(stand_in.audit().calls(Step::Reconnect), 1);
+    ran.assert_sound(&server);
+    assert_eq!(server.audit().calls(Step::Reconnect), 1);
     assert_eq!((ran.count("recovered"), ran.count("failed")), (1, 59));
     assert!(ran.failures().iter().all(|row| row["error_class"] == "endpoint_removed"));
 }
@@ -277,13 +277,13 @@ fn an_endpoint_that_is_gone_is_asked_once_however_many_are_in_flight() {
 #[test]
 fn a_refresh_token_of_two_rows_is_presented_for_one() {
     let pairs = vec![stored(1, AccessLife::Dead, RefreshLife::Good)];
-    let (work, stand_in) = (Work::new(), stand_in(pairs, &json!({})));
+    let (work, server) = (Work::new(), server(pairs, &json!({})));
     let csv = list(1..=1) + &format!("{},,,{}\n", location(2), refresh_token(1));
     let list = work.file("list.csv", csv);
-    let run = work.run(list, &stand_in.url()).args(["--via", "refresh"]);
+    let run = work.run(list, &server.url()).args(["--via", "refresh"]);
     let ran = run.go().expect(1);
-    ran.assert_sound(&stand_in);
-    assert_eq!(stand_in.audit().refreshes_of(&refresh_token(1)).len(), 1);
+    ran.assert_sound(&server);
+    assert_eq!(server.audit().refreshes_of(&refresh_token(1)).len(), 1);
     let told = &row(&ran, 2)["message"];
     assert!(told.contains("row 1 of the list has the same refresh token"), "{told}");
 }
@@ -293,18 +293,18 @@ fn a_refresh_token_of_two_rows_is_presented_for_one() {
 fn a_refresh_token_in_doubt_after_a_kill_is_not_presented_again() {
     use crate::support::{signal, start, wait_until};
     let pairs = vec![stored(1, AccessLife::Dead, RefreshLife::Good)];
-    let (work, stand_in) = (Work::new(), stand_in(pairs, &json!({ "*": ["refresh:silence*"] })));
+    let (work, server) = (Work::new(), server(pairs, &json!({ "*": ["refresh:silence*"] })));
     let list = work.file("list.csv", list(1..=1));
-    let run = work.run(list, &stand_in.url()).args(["--via", "refresh,reconnect"]);
+    let run = work.run(list, &server.url()).args(["--via", "refresh,reconnect"]);
     let mut child = start(run.command());
-    wait_until("the refresh", || stand_in.requests() > 0);
+    wait_until("the refresh", || server.requests() > 0);
     signal(&child, "-KILL");
     child.wait().unwrap();
-    stand_in.set_faults(&json!({}));
-    let ran = work.resume(&stand_in.url()).go().expect(0);
-    ran.assert_sound_after_kills(&stand_in);
+    server.set_faults(&json!({}));
+    let ran = work.resume(&server.url()).go().expect(0);
+    ran.assert_sound_after_kills(&server);
     assert_eq!(row(&ran, 1)["via"], "reconnect");
-    assert_eq!(stand_in.audit().requests_at(Step::Refresh).len(), 1);
+    assert_eq!(server.audit().requests_at(Step::Refresh).len(), 1);
     let doubts = &ran.summary()["lost_grants"];
     assert_eq!((&doubts["count"], &doubts["first"][0]["via"]), (&json!(1), &json!("refresh")));
 }
@@ -314,30 +314,30 @@ fn a_refresh_token_in_doubt_after_a_kill_is_not_presented_again() {
 fn a_refresh_in_doubt_when_the_run_is_interrupted_is_a_lost_grant_and_not_presented_again() {
     use crate::support::{signal, start, wait_until};
     let pairs = vec![stored(1, AccessLife::Dead, RefreshLife::Good)];
-    let (work, stand_in) = (Work::new(), stand_in(pairs, &json!({ "*": ["refresh:reset*"] })));
+    let (work, server) = (Work::new(), server(pairs, &json!({ "*": ["refresh:reset*"] })));
     let list = work.file("list.csv", list(1..=1));
-    let run = work.run(list, &stand_in.url()).args(["--via", "refresh,reconnect"]);
+    let run = work.run(list, &server.url()).args(["--via", "refresh,reconnect"]);
     let child = start(run.args(["--attempts", "100"]).command());
-    wait_until("the refresh", || stand_in.requests() > 0);
+    wait_until("the refresh", || server.requests() > 0);
     signal(&child, "-INT");
     let ran = work.end(child).expect(130);
     assert_eq!(ran.summary()["lost_grants"]["count"], 1, "{}", ran.text("journal.jsonl"));
-    let presented = stand_in.audit().requests_at(Step::Refresh).len();
-    stand_in.set_faults(&json!({}));
-    let ran = work.resume(&stand_in.url()).go().expect(0);
-    ran.assert_sound_after_kills(&stand_in);
+    let presented = server.audit().requests_at(Step::Refresh).len();
+    server.set_faults(&json!({}));
+    let ran = work.resume(&server.url()).go().expect(0);
+    ran.assert_sound_after_kills(&server);
     assert_eq!(row(&ran, 1)["via"], "reconnect");
-    assert_eq!(stand_in.audit().requests_at(Step::Refresh).len(), presented);
+    assert_eq!(server.audit().requests_at(Step::Refresh).len(), presented);
 }
 
 #[test]
 fn the_limits_of_one_location_hold_no_other() {
     let faults = json!({ location(3): ["verify:rate_limited(1)"] });
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let (work, server) = (Work::new(), MockServer::faulty(&faults));
     let csv = (1..=20).fold("location_id\n".to_owned(), |csv, n| csv + &location(n) + "\n");
     let list = work.file("list.csv", csv);
-    let ran = work.run(&list, &stand_in.url()).arg("--verify").go().expect(0);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(&list, &server.url()).arg("--verify").go().expect(0);
+    ran.assert_sound(&server);
     assert!(ran.events("held").is_empty(), "{}", ran.stderr);
     assert_eq!(ran.summary()["tokens"]["alive"], 20);
 }

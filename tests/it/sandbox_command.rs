@@ -1,4 +1,4 @@
-//! The stand-in as a process of its own.
+//! The sandbox as a process of its own.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -9,7 +9,7 @@ use std::{
 use ghl_reconnect::sandbox::CATALOGUE;
 use serde_json::Value;
 
-use crate::support::{Launch, OwnWord, Work, company, location, locations};
+use crate::support::{Launch, OwnTokens, Work, company, location, locations};
 
 /// The process, ended with the test.
 struct Served {
@@ -119,7 +119,7 @@ fn a_run_works_against_it() {
     let served = Served::start(&work, &["--faults", "exchange:server_error=10%", "--seed", "7"]);
     let list = work.file("list.csv", locations(20));
     let ran = work.run(list, &served.url()).go().expect(0);
-    ran.assert_sound(&OwnWord(&ran));
+    ran.assert_sound(&OwnTokens(&ran));
     assert_eq!(ran.count("recovered"), 20);
     let audit = served.audit();
     let met = audit["requests"].as_array().unwrap().iter().filter(|seen| seen["status"] == 500);

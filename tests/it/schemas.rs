@@ -11,7 +11,7 @@ use jsonschema::Validator;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::support::{Nobody, Ran, StandIn, Work, location, locations};
+use crate::support::{MockServer, NoServer, Ran, Work, location, locations};
 
 const JOURNAL: &str = include_str!("../../src/schemas/journal.schema.json");
 const SUMMARY: &str = include_str!("../../src/schemas/summary.schema.json");
@@ -48,7 +48,7 @@ fn eventful(work: &Work) -> Ran {
         location(5): ["endpoint_removed*"],
     });
     let list = work.file("list.csv", locations(8) + &location(0) + "\nnonsense!\n");
-    let run = work.run(list, &StandIn::faulty(&faults).url());
+    let run = work.run(list, &MockServer::faulty(&faults).url());
     run.args(["--concurrency", "1", "--max-failures", "1"]).go().expect(3)
 }
 
@@ -147,5 +147,5 @@ fn a_run_that_never_reached_anybody_follows_the_schemas_too() {
     let url = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
     let ran = work.run(list, &url).args(["--attempts", "1"]).go().expect(3);
-    ran.assert_sound(&Nobody);
+    ran.assert_sound(&NoServer);
 }

@@ -8,8 +8,8 @@ use ghl_reconnect::{exit::Exit, sandbox::Options};
 use serde_json::{Value, json};
 
 use crate::support::{
-    CLIENT_ID, CLIENT_SECRET, Ran, Recording, Reply, StandIn, Witness, Work, company, entries,
-    in_process::left, location, locations, side_by_side, start, wait_until, whole,
+    CLIENT_ID, CLIENT_SECRET, MockServer, Observer, Ran, Reply, ScriptedServer, Work, company,
+    entries, in_process::left, location, locations, side_by_side, start, wait_until, whole,
 };
 
 const OTHER_APP: &str = "76c1a6f5e4b0a1b2c3d4e5f6-m1abcdef";
@@ -30,17 +30,17 @@ fn a_pair_whose_own_claims_name_somebody_else_is_quarantined_on_every_route() {
     let expected = ["wrong_tenant", "wrong_kind", "wrong_tenant", "", ""];
     for via in ["reconnect", "refresh", "agency"] {
         let claims = claims.clone();
-        let highlevel = Recording::answering(move |book, _, seen| {
+        let highlevel = ScriptedServer::answering(move |issuer, _, seen| {
             if seen.is_reconnect() {
-                return book.answer(seen);
+                return issuer.answer(seen);
             }
             let presented = ["refresh_token", "locationId"].map(|name| seen.field(name));
             let id = match (presented, seen.field("code")) {
                 ([Some(token), _], _) => location(token[token.len() - 1..].parse().unwrap()),
                 ([_, Some(id)], _) => id,
                 (_, code) => {
-                    book.present(seen);
-                    book.owner(&code.unwrap()).unwrap()
+                    issuer.present(seen);
+                    issuer.owner(&code.unwrap()).unwrap()
                 }
             };
             let n: usize = id.trim_start_matches("Loc").parse().unwrap();
@@ -104,7 +104,7 @@ fn what_a_server_says_holds_no_secret_in_any_case_or_place() {
         _ => Reply::Whole(whole(503, &[], &format!("<p>{}</p>", secret.replace('-', "&#45;")))),
     };
     for what in ["client secret", "code", "token of the list"] {
-        let highlevel = Recording::answering(move |book, _, seen| {
+        let highlevel = ScriptedServer::answering(move |issuer, _, seen| {
             let refresh = seen.field("refresh_token");
             if let (Some(token), "token of the list") = (&refresh, what) {
                 let n: usize = token[token.len() - 4..].parse().unwrap();
@@ -113,16 +113,16 @@ fn what_a_server_says_holds_no_secret_in_any_case_or_place() {
             if refresh.is_some() {
                 return Reply::Json(400, json!({ "message": "Invalid refresh token" }));
             }
-            let id = seen.json_id().or_else(|| book.owner(&seen.field("code")?)).unwrap();
+            let id = seen.json_id().or_else(|| issuer.owner(&seen.field("code")?)).unwrap();
             let n: usize = id.trim_start_matches("Loc").parse().unwrap();
             match (what, n, seen.is_reconnect()) {
-                (_, 0, _) | ("token of the list", ..) => book.answer(seen),
+                (_, 0, _) | ("token of the list", ..) => issuer.answer(seen),
                 ("client secret", _, true) => echo(CLIENT_SECRET, n),
                 ("code", _, false) => {
-                    book.present(seen);
+                    issuer.present(seen);
                     echo(&seen.field("code").unwrap(), n)
                 }
-                _ => book.answer(seen),
+                _ => issuer.answer(seen),
             }
         });
         let work = Work::new();
@@ -135,7 +135,7 @@ fn what_a_server_says_holds_no_secret_in_any_case_or_place() {
         let ran = run.go();
         assert_ne!(ran.code, 5, "{what}: {}", ran.stderr);
         let told = everything(&ran);
-        let codes = highlevel.testimony().codes;
+        let codes = highlevel.observed().codes;
         let secrets = codes.into_iter().chain([CLIENT_SECRET.into()]).chain((0..7).map(list_token));
         for secret in secrets {
             assert!(!told.contains(&secret.to_lowercase()), "{what}: {secret} got out");
@@ -148,15 +148,15 @@ fn what_a_server_says_holds_no_secret_in_any_case_or_place() {
 
 #[test]
 fn a_success_that_repeats_the_code_keeps_its_tokens_and_no_code() {
-    let highlevel = Recording::answering(|book, _, seen| {
+    let highlevel = ScriptedServer::answering(|issuer, _, seen| {
         if seen.is_reconnect() {
-            return book.answer(seen);
+            return issuer.answer(seen);
         }
-        let mut body = book.tokens(seen);
+        let mut body = issuer.tokens(seen);
         let code = seen.field("code").unwrap();
         body["traceId"] = code.to_uppercase().into();
         body["grant"] = json!({ "from": format!("code {code}") });
-        if book.owner(&code) == Some(location(1)) {
+        if issuer.owner(&code) == Some(location(1)) {
             body["locationId"] = format!("Loc-{code}").into();
         }
         Reply::Json(200, body)
@@ -169,7 +169,7 @@ fn a_success_that_repeats_the_code_keeps_its_tokens_and_no_code() {
     let message = &ran.result(&location(1))["message"];
     assert!(message.contains("Loc-[secret]"), "{message}");
     assert_eq!(ran.tokens()[0]["grant"]["from"], "code [secret]");
-    for code in highlevel.testimony().codes {
+    for code in highlevel.observed().codes {
         assert!(!everything(&ran).contains(&code), "{code}");
     }
 }
@@ -190,9 +190,9 @@ fn a_token_of_the_list_is_carried_nowhere_under_an_odd_name_or_in_another_column
     });
     let lists = lists.chain([("nested.json".to_owned(), Value::from(nested).to_string())]);
     for (name, list) in lists {
-        let (work, stand_in) = (Work::new(), StandIn::faulty(&json!({ "*": ["unknown_id*"] })));
+        let (work, server) = (Work::new(), MockServer::faulty(&json!({ "*": ["unknown_id*"] })));
         let list = work.file(&name, list);
-        let ran = work.run(list, &stand_in.url()).arg("-v").go().expect(1);
+        let ran = work.run(list, &server.url()).arg("-v").go().expect(1);
         assert!(
             !everything(&ran).contains("live-refresh-token"),
             "{name}: {}",
@@ -207,7 +207,7 @@ fn a_leak_is_cut_out_of_all_that_is_said_of_it() {
     // What a server says of a token that only a later row of the list has.
     let token = "The-Refresh-Token-Of-The-Last-Row-0001";
     for talk in ["--color=never", "--json", "-q"] {
-        let highlevel = Recording::answering(move |_, _, _| {
+        let highlevel = ScriptedServer::answering(move |_, _, _| {
             Reply::Json(
                 400,
                 json!({ "message": format!("App is not installed: {}", token.to_uppercase()) }),
@@ -234,14 +234,14 @@ fn a_leak_is_cut_out_of_all_that_is_said_of_it() {
 #[test]
 fn a_secret_in_a_file_sets_the_file_aside() {
     side_by_side(&["client secret", "token", "token in base64"], |leaky| {
-        let stand_in =
-            StandIn::with(Options { latency: Duration::from_millis(20), ..Options::default() });
+        let server =
+            MockServer::with(Options { latency: Duration::from_millis(20), ..Options::default() });
         let work = Work::new();
         let list = work.file("list.csv", locations(30));
-        let run = work.run(list, &stand_in.url()).args(["--concurrency", "2"]);
+        let run = work.run(list, &server.url()).args(["--concurrency", "2"]);
         let child = start(run.command());
-        wait_until("the first tokens", || !stand_in.audit().grants.is_empty());
-        let token = stand_in.audit().grants[0].access_token.clone();
+        wait_until("the first tokens", || !server.audit().grants.is_empty());
+        let token = server.audit().grants[0].access_token.clone();
         let secret = match *leaky {
             "client secret" => CLIENT_SECRET.to_owned(),
             "token" => token,

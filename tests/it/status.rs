@@ -5,8 +5,8 @@ use std::{fs, thread, time::Duration};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Launch, Ran, Recording, Reply, StandIn, Work, entries, location, locations, start_silent,
-    wait_until,
+    Launch, MockServer, Ran, Reply, ScriptedServer, Work, entries, location, locations,
+    start_silent, wait_until,
 };
 
 fn status(work: &Work, folder: &str, args: &[&str]) -> Ran {
@@ -28,17 +28,17 @@ fn traces(work: &Work, folder: &str) -> Vec<(String, std::time::SystemTime, Vec<
 }
 
 #[test]
-fn a_run_is_looked_at_while_it_works_and_after_it_broke_off_and_nothing_is_touched() {
+fn a_run_is_looked_at_while_it_works_and_after_its_end_and_nothing_is_touched() {
     // The fourth installation waits for its tokens until the test has seen enough.
-    let highlevel = Recording::answering(|book, _, seen| {
-        while seen.json_id().is_some_and(|id| id == location(3)) && !book.is_marked() {
+    let highlevel = ScriptedServer::answering(|issuer, _, seen| {
+        while seen.json_id().is_some_and(|id| id == location(3)) && !issuer.is_marked() {
             thread::sleep(Duration::from_millis(5));
         }
         match seen.json_id() {
             Some(id) if id == location(1) => {
                 Reply::Json(400, json!({"message": "App is not installed", "traceId": "t-1"}))
             }
-            _ => book.answer(seen),
+            _ => issuer.answer(seen),
         }
     });
     let work = Work::new();
@@ -82,17 +82,17 @@ fn a_run_is_looked_at_while_it_works_and_after_it_broke_off_and_nothing_is_touch
 
 #[test]
 fn a_chain_is_shown_as_far_as_its_folders_are_there() {
-    let mut stand_in = StandIn::faulty(&json!({
+    let mut server = MockServer::faulty(&json!({
         location(1): ["not_installed*"], location(2): ["not_installed", "endpoint_removed"],
     }));
     let work = Work::new();
     let list = work.file("list.csv", locations(4));
-    let first = work.run_into("first", list, &stand_in.url()).go().expect(1);
-    first.assert_sound(&stand_in);
-    stand_in.next_run();
-    let run = work.run_into("second", first.file("failures.csv"), &stand_in.url());
+    let first = work.run_into("first", list, &server.url()).go().expect(1);
+    first.assert_sound(&server);
+    server.next_run();
+    let run = work.run_into("second", first.file("failures.csv"), &server.url());
     let second = run.args(["--concurrency", "1", "--max-failures", "1"]).go().expect(3);
-    second.assert_sound(&stand_in);
+    second.assert_sound(&server);
     let words = status(&work, "second", &[]).expect(0).stdout;
     let first_id = first.summary()["run_id"].as_str().unwrap().to_owned();
     for part in [
@@ -151,9 +151,9 @@ fn as_a_stranger(work: &Work, folder: &str, args: &[&str]) -> Option<std::proces
 #[test]
 fn a_folder_that_may_not_be_read_is_said_to_be_one() {
     use std::os::unix::fs::PermissionsExt;
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(1));
-    work.run(list, &stand_in.url()).go().expect(0);
+    work.run(list, &server.url()).go().expect(0);
     let open = |path: &std::path::Path, mode: u32| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };

@@ -5,7 +5,7 @@ use std::fs;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::support::{CLIENT_ID, Ran, StandIn, Work, company, entries, location};
+use crate::support::{CLIENT_ID, MockServer, Ran, Work, company, entries, location};
 
 const OTHER_APP: &str = "76c1a6f5e4b0a1b2c3d4e5f6-m1abcdef";
 
@@ -71,13 +71,13 @@ fn no_token_of_a_list_stands_in_any_file() {
     }
     for (name, list) in lists {
         let work = Work::new();
-        let stand_in = StandIn::faulty(&json!({ location(0): ["reconnect:not_installed*"] }));
+        let server = MockServer::faulty(&json!({ location(0): ["reconnect:not_installed*"] }));
         let list = work.file(name, list);
         let args = ["--via", "refresh,reconnect", "-v"];
-        let ran = work.run(&list, &stand_in.url()).args(args).go().expect(1);
+        let ran = work.run(&list, &server.url()).args(args).go().expect(1);
         assert!(ran.count("recovered") >= 2, "{name}: {}", ran.stderr);
         assert_nothing_of(&ran, &secrets);
-        let again = work.resume(&stand_in.url()).args(["--retry-failed", "-v"]).go();
+        let again = work.resume(&server.url()).args(["--retry-failed", "-v"]).go();
         assert_nothing_of(&again, &secrets);
     }
 }
@@ -102,7 +102,7 @@ fn mixed() -> String {
 }
 
 #[test]
-fn check_tells_each_way_with_what_it_serves_takes_and_lacks() {
+fn check_shows_each_route_with_what_it_serves_takes_and_lacks() {
     let work = Work::new();
     let list = work.file("list.csv", mixed());
     let check = |args: &[&str]| {
@@ -160,24 +160,24 @@ fn agencies_come_first_where_their_tokens_serve() {
         company(1)
     );
     for (via, first) in [("reconnect", location(0)), ("reconnect,agency", company(1))] {
-        let (work, stand_in) = (Work::new(), StandIn::good());
+        let (work, server) = (Work::new(), MockServer::good());
         let list = work.file("list.csv", &list);
-        let ran = work.run(list, &stand_in.url()).args(["--via", via, "--concurrency", "1"]).go();
-        ran.expect(0).assert_sound(&stand_in);
-        assert_eq!(stand_in.audit().requests[0].id, Some(first), "{via}");
+        let ran = work.run(list, &server.url()).args(["--via", via, "--concurrency", "1"]).go();
+        ran.expect(0).assert_sound(&server);
+        assert_eq!(server.audit().requests[0].id, Some(first), "{via}");
     }
 }
 
 #[test]
-fn a_resumed_run_keeps_its_ways_and_says_when_the_list_cannot_give_tokens() {
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&json!({ "*": ["not_installed*"] })));
+fn a_resumed_run_keeps_its_routes_and_says_when_the_list_cannot_give_tokens() {
+    let (work, server) = (Work::new(), MockServer::faulty(&json!({ "*": ["not_installed*"] })));
     let text = format!("location_id,refresh_token\n{},{}\n", location(1), opaque(1));
     let list = work.file("list.csv", &text);
     let via = ["--via", "refresh,reconnect"];
-    let ran = work.run(&list, &stand_in.url()).args(via).go().expect(1);
+    let ran = work.run(&list, &server.url()).args(via).go().expect(1);
     assert_eq!(ran.events("started")[0]["via"], "refresh,reconnect");
     assert!(ran.stdout.contains("--via 'refresh,reconnect'"), "{}", ran.stdout);
-    let resume = || work.resume(&stand_in.url()).args(["--retry-failed"]);
+    let resume = || work.resume(&server.url()).args(["--retry-failed"]);
     let note = "its tokens are not at hand";
     for (spoil, noted) in [("", 0), ("changed", 1), ("gone", 1)] {
         match spoil {
@@ -193,5 +193,5 @@ fn a_resumed_run_keeps_its_ways_and_says_when_the_list_cannot_give_tokens() {
     let ran = resume().args(["--via", "reconnect"]).go().expect(1);
     assert!(!ran.stderr.contains(note), "{}", ran.stderr);
     assert_eq!(ran.events("resumed").last().unwrap().get("via"), None);
-    ran.assert_sound(&stand_in);
+    ran.assert_sound(&server);
 }

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Book, Recording, Reply, Seen, Work, location, whole};
+use crate::support::{Issuer, Reply, ScriptedServer, Seen, Work, location, whole};
 
 const COUNT: usize = 120;
 
@@ -65,15 +65,15 @@ impl Case {
         let work = Work::new();
         let bad = self.bad();
         let fails = bad.clone();
-        let server = Recording::answering(move |book, _, seen| {
-            let (stage, id) = stage_and_id(book, seen);
+        let server = ScriptedServer::answering(move |issuer, _, seen| {
+            let (stage, id) = stage_and_id(issuer, seen);
             if stage == self.stage && fails.contains(&id) {
                 if stage == Stage::Exchange {
-                    book.present(seen);
+                    issuer.present(seen);
                 }
                 return self.fault.reply();
             }
-            good(book, stage, seen, &id)
+            good(issuer, stage, seen, &id)
         });
         let rows = (0..COUNT).map(location).map(|id| match self.stage {
             Stage::Refresh => format!("{id},refresh-token-of-{id}\n"),
@@ -113,19 +113,19 @@ impl Fault {
     }
 }
 
-fn stage_and_id(book: &Book, seen: &Seen) -> (Stage, String) {
+fn stage_and_id(issuer: &Issuer, seen: &Seen) -> (Stage, String) {
     if let Some(id) = seen.json_id() {
         return (Stage::Reconnect, id);
     }
     match seen.field("refresh_token") {
         Some(token) => (Stage::Refresh, token.trim_start_matches("refresh-token-of-").to_owned()),
-        None => (Stage::Exchange, book.owner(&seen.field("code").unwrap()).unwrap()),
+        None => (Stage::Exchange, issuer.owner(&seen.field("code").unwrap()).unwrap()),
     }
 }
 
-fn good(book: &Book, stage: Stage, seen: &Seen, id: &str) -> Reply {
+fn good(issuer: &Issuer, stage: Stage, seen: &Seen, id: &str) -> Reply {
     match stage {
-        Stage::Reconnect | Stage::Exchange => book.answer(seen),
+        Stage::Reconnect | Stage::Exchange => issuer.answer(seen),
         Stage::Refresh => Reply::Json(
             200,
             json!({

@@ -5,18 +5,18 @@ use std::{fs, process::Command};
 use serde_json::{Value, json};
 
 use crate::support::{
-    CLIENT_ID, Launch, Ran, Recording, StandIn, Work, company, fixture, location, locations,
-    program, start,
+    CLIENT_ID, Launch, MockServer, Ran, ScriptedServer, Work, company, fixture, location,
+    locations, program, start,
 };
 
 const COMMANDS: [&str; 7] = ["run", "resume", "check", "report", "sandbox", "completions", "man"];
 
 #[test]
 fn the_plan_is_shown_before_the_first_call() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
-    let run = work.run(fixture("mixed.csv"), &stand_in.url()).rate("50/s");
+    let (work, server) = (Work::new(), MockServer::good());
+    let run = work.run(fixture("mixed.csv"), &server.url()).rate("50/s");
     let ran = run.args(["--concurrency", "7"]).go().expect(1);
-    ran.assert_sound(&stand_in);
+    ran.assert_sound(&server);
     let plan = &ran.stderr[..ran.stderr.find("done,").unwrap()];
     for part in [
         "7 installations: 6 sub-accounts and 1 agency".to_owned(),
@@ -27,7 +27,7 @@ fn the_plan_is_shown_before_the_first_call() {
         "Unusual ids    1 row".to_owned(),
         "acme-staging-01".to_owned(),
         "14 at 50/s, 7 in flight: 1s at least".to_owned(),
-        format!("Endpoint       {}/oauth/reconnect", stand_in.url()),
+        format!("Endpoint       {}/oauth/reconnect", server.url()),
         format!("Client id      {CLIENT_ID}"),
         format!("Run folder     {}", ran.folder.display()),
     ] {
@@ -37,12 +37,12 @@ fn the_plan_is_shown_before_the_first_call() {
 
 #[test]
 fn check_and_dry_run_print_the_plan_and_do_nothing() {
-    let (work, stand_in) = (Work::new(), Recording::good());
+    let (work, server) = (Work::new(), ScriptedServer::good());
     let list = work.file("list.csv", format!("{}{}\n", locations(3), company(1)));
     let before = work.entries();
     let check = work.program(["check".as_ref(), list.as_os_str()]);
-    let check = check.args(["--base-url", &stand_in.url()]).go().expect(0);
-    let dry = work.run(&list, &stand_in.url()).without_credentials().arg("--dry-run").go();
+    let check = check.args(["--base-url", &server.url()]).go().expect(0);
+    let dry = work.run(&list, &server.url()).without_credentials().arg("--dry-run").go();
     let dry = dry.expect(0);
     for ran in [&check, &dry] {
         assert!(ran.stdout.contains("4 installations: 4 sub-accounts"), "{}", ran.stdout);
@@ -50,7 +50,7 @@ fn check_and_dry_run_print_the_plan_and_do_nothing() {
         assert!(ran.stdout.contains("nothing is written"), "{}", ran.stdout);
         assert_eq!(ran.stderr, "");
     }
-    assert_eq!(stand_in.connections(), 0);
+    assert_eq!(server.connections(), 0);
     assert_eq!(work.entries(), before);
 }
 
@@ -64,10 +64,10 @@ fn check_says_with_its_exit_code_whether_every_row_can_be_used() {
 
 #[test]
 fn json_is_all_that_is_on_standard_output() {
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&json!({ location(1): ["unknown_id"] })));
+    let (work, server) = (Work::new(), MockServer::faulty(&json!({ location(1): ["unknown_id"] })));
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(&list, &stand_in.url()).arg("--json").go().expect(1);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(&list, &server.url()).arg("--json").go().expect(1);
+    ran.assert_sound(&server);
     let summary: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(summary, ran.summary());
     assert_eq!(summary["books"]["recovered"], 2);
@@ -76,39 +76,39 @@ fn json_is_all_that_is_on_standard_output() {
 
 #[test]
 fn a_halt_is_told_on_standard_error_where_standard_output_has_json() {
-    let stand_in = StandIn::faulty(&json!({ "*": ["endpoint_removed*"] }));
+    let server = MockServer::faulty(&json!({ "*": ["endpoint_removed*"] }));
     let work = Work::new();
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(&list, &stand_in.url()).arg("--json").go().expect(3);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(&list, &server.url()).arg("--json").go().expect(3);
+    ran.assert_sound(&server);
     serde_json::from_str::<Value>(&ran.stdout).unwrap();
     assert!(ran.stderr.contains("error: halted: endpoint_removed"), "{}", ran.stderr);
 }
 
 #[test]
 fn a_quiet_run_says_nothing_of_success() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(&list, &stand_in.url()).arg("-q").go().expect(0);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(&list, &server.url()).arg("-q").go().expect(0);
+    ran.assert_sound(&server);
     assert_eq!((&*ran.stdout, &*ran.stderr), ("", ""));
 }
 
 #[test]
 fn without_a_terminal_progress_is_a_line() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(&list, &stand_in.url()).go().expect(0);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(&list, &server.url()).go().expect(0);
+    ran.assert_sound(&server);
     assert!(ran.stderr.contains("3 of 3 done, 0 failed, 0 in flight"), "{}", ran.stderr);
 }
 
 #[test]
 fn a_verbose_run_says_what_happens_to_each() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(&list, &stand_in.url()).arg("-v").go().expect(0);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(&list, &server.url()).arg("-v").go().expect(0);
+    ran.assert_sound(&server);
     for n in 0..3 {
         let line = format!("row {} {}: recovered by reconnect in attempt 1", n + 1, location(n));
         assert!(ran.stderr.contains(&line), "{line}: {}", ran.stderr);
@@ -120,13 +120,13 @@ fn no_color_reaches_a_pipe_unless_it_is_asked_for() {
     let work = Work::new();
     let list = work.file("list.csv", locations(3));
     for (n, no_color) in [None, Some("1")].into_iter().enumerate() {
-        let stand_in = StandIn::faulty(&json!({ location(1): ["reset"] }));
-        let mut run = work.run_into(&n.to_string(), &list, &stand_in.url());
+        let server = MockServer::faulty(&json!({ location(1): ["reset"] }));
+        let mut run = work.run_into(&n.to_string(), &list, &server.url());
         if let Some(value) = no_color {
             run = run.env("NO_COLOR", value);
         }
         let ran = run.env("TERM", "xterm-256color").go().expect(0);
-        ran.assert_sound(&stand_in);
+        ran.assert_sound(&server);
         assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'));
     }
 }
@@ -141,12 +141,12 @@ fn next_command(ran: &Ran) -> String {
 #[test]
 fn the_next_command_runs_as_it_is_printed() {
     for out in ["it's \"a\" run; $HOME `x`", "-run", "plain"] {
-        let stand_in = StandIn::faulty(&json!({ location(1): ["unknown_id"] }));
+        let server = MockServer::faulty(&json!({ location(1): ["unknown_id"] }));
         let work = Work::new();
         let list = work.file("list.csv", locations(3));
         let folder = format!("--out={out}");
         let run = work.program(["run".as_ref(), list.as_os_str()]).credentials().arg(folder);
-        let run = run.args(["--base-url", &stand_in.url(), "--rate", "100/s"]);
+        let run = run.args(["--base-url", &server.url(), "--rate", "100/s"]);
         let ran = run.args(["--reconnect-path", "/oauth/reconnect"]).go().expect(1);
         let next = next_command(&ran);
         let folder_of_program = std::path::Path::new(program()).parent().unwrap();
@@ -160,17 +160,17 @@ fn the_next_command_runs_as_it_is_printed() {
         let output = shell.capture().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{next}: {said}");
-        assert_eq!(stand_in.calls_for(&location(1)), [2, 1], "{next}");
-        assert_eq!(stand_in.calls_for(&location(0)), [1, 1], "{next}");
+        assert_eq!(server.calls_for(&location(1)), [2, 1], "{next}");
+        assert_eq!(server.calls_for(&location(0)), [1, 1], "{next}");
     }
 }
 
 #[test]
 fn a_run_without_failures_needs_no_next_command() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(&list, &stand_in.url()).go().expect(0);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(&list, &server.url()).go().expect(0);
+    ran.assert_sound(&server);
     assert!(!ran.stdout.contains("Next"), "{}", ran.stdout);
     assert!(ran.stdout.starts_with("3 of 3 installations recovered"), "{}", ran.stdout);
     assert!(ran.stdout.contains("do not attach"), "{}", ran.stdout);
@@ -179,10 +179,10 @@ fn a_run_without_failures_needs_no_next_command() {
 #[test]
 fn the_summary_is_short_and_names_the_causes() {
     let faults = json!({ location(1): ["unknown_id"], location(2): ["not_installed"] });
-    let (work, stand_in) = (Work::new(), StandIn::faulty(&faults));
+    let (work, server) = (Work::new(), MockServer::faulty(&faults));
     let list = work.file("list.csv", locations(50));
-    let ran = work.run(&list, &stand_in.url()).go().expect(1);
-    ran.assert_sound(&stand_in);
+    let ran = work.run(&list, &server.url()).go().expect(1);
+    ran.assert_sound(&server);
     assert!(ran.stdout.lines().count() < 20, "{}", ran.stdout);
     for part in ["48 of 50", "2 failed", "1 unknown_id at reconnect, HTTP 400", "fix-input"] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
@@ -192,10 +192,10 @@ fn the_summary_is_short_and_names_the_causes() {
 #[test]
 fn closed_outputs_stop_nothing() {
     for closed in ["stdout", "stderr", "both"] {
-        let stand_in = StandIn::faulty(&json!({ location(1): ["unknown_id"] }));
+        let server = MockServer::faulty(&json!({ location(1): ["unknown_id"] }));
         let work = Work::new();
         let list = work.file("list.csv", locations(5));
-        let mut child = start(work.run(list, &stand_in.url()).args(["-v"]).command());
+        let mut child = start(work.run(list, &server.url()).args(["-v"]).command());
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         // What is kept is read to its end; what is dropped is a pipe that nobody reads.
         let kept = match closed {
@@ -212,7 +212,7 @@ fn closed_outputs_stop_nothing() {
         let code = child.wait().unwrap().code().unwrap();
         let folder = work.path("run");
         let ran = Ran { code, stdout: String::new(), stderr: String::new(), folder }.expect(1);
-        ran.assert_sound(&stand_in);
+        ran.assert_sound(&server);
         assert_eq!(ran.count("recovered"), 4, "{closed}");
     }
 }
@@ -309,27 +309,27 @@ fn wrong_usage_ends_with_exit_code_two() {
 
 #[test]
 fn faults_of_the_stand_in_are_no_options_of_a_real_run() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(2));
     for command in ["run", "check"] {
         let ran = work
             .program([command.as_ref(), list.as_os_str()])
-            .args(["--sandbox-faults", "server_error=1%", "--base-url", &stand_in.url()])
+            .args(["--sandbox-faults", "server_error=1%", "--base-url", &server.url()])
             .credentials()
             .go()
             .expect(2);
         assert!(ran.stderr.contains("need --sandbox"), "{}", ran.stderr);
     }
-    assert_eq!(stand_in.requests(), 0);
+    assert_eq!(server.requests(), 0);
 }
 
 #[test]
 fn the_next_command_of_a_report_goes_where_the_run_went() {
-    let (work, stand_in) =
-        (Work::new(), StandIn::faulty(&json!({location(1): ["not_installed*"]})));
+    let (work, server) =
+        (Work::new(), MockServer::faulty(&json!({location(1): ["not_installed*"]})));
     let list = work.file("list.csv", locations(3));
-    let ran = work.run(&list, &stand_in.url()).go().expect(1);
-    let next = format!("failures.csv --base-url {}", stand_in.url());
+    let ran = work.run(&list, &server.url()).go().expect(1);
+    let next = format!("failures.csv --base-url {}", server.url());
     let report = work.program(["report".as_ref(), ran.folder.as_os_str()]).go().expect(0);
     assert!(report.stdout.contains(&next), "{}", report.stdout);
     drop(work);

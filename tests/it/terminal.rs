@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use crate::support::{Launch, Run, StandIn, Work, finish, locations};
+use crate::support::{Launch, MockServer, Run, Work, finish, locations};
 
 /// Runs it in a terminal in which somebody types; exit code and what the screen showed.
 fn in_terminal(run: &Run, typed: &str) -> Option<(i32, String)> {
@@ -30,15 +30,15 @@ fn in_terminal(run: &Run, typed: &str) -> Option<(i32, String)> {
 #[test]
 fn a_no_sends_nothing_and_makes_no_folder() {
     for typed in ["n\n", "\n", "yes please\n"] {
-        let (work, stand_in) = (Work::new(), StandIn::good());
+        let (work, server) = (Work::new(), MockServer::good());
         let list = work.file("list.csv", locations(3));
-        let Some((code, screen)) = in_terminal(&work.run(list, &stand_in.url()), typed) else {
+        let Some((code, screen)) = in_terminal(&work.run(list, &server.url()), typed) else {
             return;
         };
         assert_eq!(code, 2, "{screen}");
         assert!(screen.contains("Start? [y/N]"), "{screen}");
         assert!(screen.contains("Nothing was sent."), "{screen}");
-        assert_eq!(stand_in.requests(), 0);
+        assert_eq!(server.requests(), 0);
         assert!(!work.path("run").exists());
     }
 }
@@ -46,13 +46,13 @@ fn a_no_sends_nothing_and_makes_no_folder() {
 #[test]
 fn a_yes_starts_and_a_flag_saves_the_question() {
     for (args, typed, asked) in [(&[][..], "y\n", true), (&["--yes"], "", false)] {
-        let (work, stand_in) = (Work::new(), StandIn::good());
+        let (work, server) = (Work::new(), MockServer::good());
         let list = work.file("list.csv", locations(3));
-        let run = work.run(list, &stand_in.url()).args(args);
+        let run = work.run(list, &server.url()).args(args);
         let Some((code, screen)) = in_terminal(&run, typed) else { return };
         assert_eq!(code, 0, "{screen}");
         assert_eq!(screen.contains("Start? [y/N]"), asked, "{screen}");
-        assert_eq!(stand_in.requests(), 6);
+        assert_eq!(server.requests(), 6);
     }
 }
 

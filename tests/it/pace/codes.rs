@@ -8,18 +8,18 @@ use ghl_reconnect::{
 };
 
 use super::{JITTER, assert_bound, micros, reaches_its_speed, slow_syncs};
-use crate::support::{StandIn, Work, in_process::inside, locations, signal, start, wait_until};
+use crate::support::{MockServer, Work, in_process::inside, locations, signal, start, wait_until};
 
 #[test]
 fn a_code_in_hand_waits_behind_no_request_for_a_new_one() {
     reaches_its_speed(|| {
         // Answers take longer than the gap between starts, so that several codes are on their way.
         let options = Options { latency: Duration::from_millis(150), ..Options::default() };
-        let (work, stand_in) = (Work::timed(), StandIn::with(options));
+        let (work, server) = (Work::timed(), MockServer::with(options));
         let list = work.file("list.csv", locations(16));
-        let run = work.run(list, &stand_in.url()).rate("20/s").args(["--concurrency", "16"]);
-        run.go().expect(0).assert_sound(&stand_in);
-        let audit = stand_in.audit();
+        let run = work.run(list, &server.url()).rate("20/s").args(["--concurrency", "16"]);
+        run.go().expect(0).assert_sound(&server);
+        let audit = server.audit();
         let reconnects: Vec<&RequestSeen> =
             audit.requests.iter().filter(|request| request.step == Step::Reconnect).collect();
         let mut together = 0;
@@ -44,12 +44,12 @@ fn in_flight(request: &RequestSeen, other: &RequestSeen) -> bool {
 #[test]
 fn a_code_is_asked_for_only_when_its_exchange_can_follow() {
     let options = Options { latency: Duration::from_millis(100), ..Options::default() };
-    let (work, stand_in) = (Work::timed(), StandIn::with(options));
+    let (work, server) = (Work::timed(), MockServer::with(options));
     let list = work.file("list.csv", locations(20));
-    let run = work.run(list, &stand_in.url()).rate("20/2s").args(["--burst", "20"]);
+    let run = work.run(list, &server.url()).rate("20/2s").args(["--burst", "20"]);
     let ran = run.go().expect(0);
-    ran.assert_sound(&stand_in);
-    assert_bound(&stand_in.audit(), 20, Duration::from_secs(2));
+    ran.assert_sound(&server);
+    assert_bound(&server.audit(), 20, Duration::from_secs(2));
     // Were all 20 starts of a window spent on codes, the last of them would wait two seconds.
     let age = &ran.summary()["timings"]["code_age_ms"]["max"];
     assert!(age.as_u64().unwrap() < 1000, "the oldest code was {age} ms old");
@@ -59,13 +59,13 @@ fn a_code_is_asked_for_only_when_its_exchange_can_follow() {
 fn few_codes_are_asked_for_while_a_slow_disk_would_let_them_die() {
     let work = Work::timed();
     let options = Options { code_life: Duration::from_millis(150), ..Options::default() };
-    let stand_in = StandIn::with(options);
+    let server = MockServer::with(options);
     let disk = slow_syncs(Duration::from_millis(300));
     let list = work.file("list.csv", locations(12));
     let words = ["run", list.to_str().unwrap(), "--rate", "50/s"];
-    let exit = inside(&work, &words, &stand_in, disk);
+    let exit = inside(&work, &words, &server, disk);
     let (issued, presented) = {
-        let audit = stand_in.audit();
+        let audit = server.audit();
         (audit.codes.len(), audit.presentations.len())
     };
     assert!(issued <= 24, "{issued} codes for 12 installations, {presented} presented");
@@ -76,24 +76,24 @@ fn few_codes_are_asked_for_while_a_slow_disk_would_let_them_die() {
 #[test]
 fn no_dead_code_is_presented_after_a_pause() {
     let life = Duration::from_millis(600);
-    let stand_in = StandIn::with(Options {
+    let server = MockServer::with(Options {
         code_life: life,
         latency: Duration::from_millis(100),
         ..Options::default()
     });
     let work = Work::timed();
     let list = work.file("list.csv", locations(50));
-    let child = start(work.run(list, &stand_in.url()).rate("150/s").command());
+    let child = start(work.run(list, &server.url()).rate("150/s").command());
     for round in 1..=2 {
-        wait_until("codes in hand", || stand_in.audit().codes.len() >= 15 * round);
+        wait_until("codes in hand", || server.audit().codes.len() >= 15 * round);
         signal(&child, "-STOP");
         // The pause itself is what is tested: longer than any code lives.
         thread::sleep(life + Duration::from_millis(200));
         signal(&child, "-CONT");
     }
     let ran = work.end(child).expect(0);
-    ran.assert_sound(&stand_in);
-    let audit = stand_in.audit();
+    ran.assert_sound(&server);
+    let audit = server.audit();
     let dead = audit.presentations.iter().filter(|seen| seen.outcome == Outcome::Expired);
     assert_eq!(dead.count(), 0, "{:?}", audit.presentations);
 }

@@ -11,15 +11,15 @@ use ghl_reconnect::{
     terminal::progress::{Colors, Verbosity},
 };
 
-use super::{CLIENT_ID, CLIENT_SECRET, Ran, StandIn, Work, process::wait_for_starts};
+use super::{CLIENT_ID, CLIENT_SECRET, MockServer, Ran, Work, process::wait_for_starts};
 
 const QUIET: Console = Console { verbosity: Verbosity::Quiet, colors: Colors::Off };
 
 /// `run` or `resume` inside the test. Runs go to the usual folder.
-pub(crate) fn inside(work: &Work, words: &[&str], stand_in: &StandIn, disk: Disk) -> Exit {
+pub(crate) fn inside(work: &Work, words: &[&str], server: &MockServer, disk: Disk) -> Exit {
     wait_for_starts();
     let env = format!("GHL_CLIENT_ID={CLIENT_ID}\nGHL_CLIENT_SECRET={CLIENT_SECRET}\n");
-    let (env, out, url) = (work.file("env", env), work.path("run"), stand_in.url());
+    let (env, out, url) = (work.file("env", env), work.path("run"), server.url());
     let mut args: Vec<&str> = vec!["ghl-reconnect"];
     args.extend(words);
     args.extend(["--base-url", &url, "--yes", "--env-file", env.to_str().unwrap()]);
@@ -40,35 +40,35 @@ pub(crate) fn left(work: &Work, exit: Exit) -> Ran {
     Ran { code: exit.code().into(), stdout, stderr, folder: work.path("run") }
 }
 
-pub(crate) fn resume(work: &Work, stand_in: &StandIn) -> Exit {
+pub(crate) fn resume(work: &Work, server: &MockServer) -> Exit {
     let run = work.path("run");
     let words = ["resume", run.to_str().unwrap(), "--rate", "unlimited"];
-    inside(work, &words, stand_in, Disk::default())
+    inside(work, &words, server, Disk::default())
 }
 
-pub(crate) fn run(work: &Work, list: &Path, stand_in: &StandIn, disk: Disk) -> Exit {
-    inside(work, &["run", list.to_str().unwrap(), "--rate", "unlimited"], stand_in, disk)
+pub(crate) fn run(work: &Work, list: &Path, server: &MockServer, disk: Disk) -> Exit {
+    inside(work, &["run", list.to_str().unwrap(), "--rate", "unlimited"], server, disk)
 }
 
 /// Goes on with whatever is there until all is recovered, and checks the end.
 #[track_caller]
-pub(crate) fn converge(work: &Work, list: &Path, stand_in: &StandIn, count: usize) -> Ran {
+pub(crate) fn converge(work: &Work, list: &Path, server: &MockServer, count: usize) -> Ran {
     let has_begun = work.path("run").join(".lock").exists();
-    let mut exit = if has_begun { resume(work, stand_in) } else { run_anew(work, list, stand_in) };
+    let mut exit = if has_begun { resume(work, server) } else { run_anew(work, list, server) };
     if exit != Exit::Recovered {
         // A folder in which not even the first line came to rest has nothing to go on with.
-        exit = run_anew(work, list, stand_in);
+        exit = run_anew(work, list, server);
     }
     let ran = left(work, exit).expect(0);
-    ran.assert_sound_after_kills(stand_in);
+    ran.assert_sound_after_kills(server);
     assert_eq!(ran.count("recovered"), count);
     ran
 }
 
-fn run_anew(work: &Work, list: &Path, stand_in: &StandIn) -> Exit {
+fn run_anew(work: &Work, list: &Path, server: &MockServer) -> Exit {
     assert!(fs::read(work.path("run").join("tokens.jsonl")).unwrap_or_default().is_empty());
     let _ = fs::remove_dir_all(work.path("run"));
-    run(work, list, stand_in, Disk::default())
+    run(work, list, server, Disk::default())
 }
 
 pub(crate) fn broken() -> io::Error {

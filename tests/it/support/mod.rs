@@ -1,4 +1,4 @@
-//! What the tests share: a work directory, stand-ins, the program, and the check that every run
+//! What the tests share: a work directory, mock servers, the program, and the check that every run
 //! has to pass.
 
 use std::{
@@ -14,11 +14,11 @@ use ghl_reconnect::checksum::Checksum;
 use serde_json::Value;
 
 pub(crate) use self::{
+    mock_server::MockServer,
+    observer::{NoServer, Observed, Observer, OwnTokens},
     process::{Launch, finish, start, start_silent},
     ran::{Ran, Row},
-    recording::{Book, Recording, Reply, Seen, whole},
-    stand_in::StandIn,
-    witness::{Nobody, OwnWord, Testimony, Witness},
+    scripted_server::{Issuer, Reply, ScriptedServer, Seen, whole},
     work::{Run, Work, program},
 };
 
@@ -26,12 +26,12 @@ pub(crate) use self::{
 pub(crate) use self::process::signal;
 
 pub(crate) mod in_process;
+mod mock_server;
+mod observer;
 mod process;
 mod ran;
-mod recording;
-mod stand_in;
+mod scripted_server;
 mod turns;
-mod witness;
 mod work;
 
 /// A client id of the right shape.

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{CLIENT_SECRET, Testimony, Witness, entries, lines, rows};
+use super::{CLIENT_SECRET, Observed, Observer, entries, lines, rows};
 use crate::schemas;
 
 /// A line of a CSV file by its column names.
@@ -88,16 +88,16 @@ impl Ran {
         self
     }
 
-    /// What a run promises whatever happened to it; see the functions below. The witness is the
-    /// stand-in that it ran against.
+    /// What a run promises whatever happened to it; see the functions below. The server is the
+    /// mock server that it ran against.
     #[track_caller]
-    pub(crate) fn assert_sound(&self, witness: &impl Witness) {
-        self.assert_sound_after_kills(witness);
-        let testimony = witness.testimony();
-        if let Some(arrived) = testimony.arrived {
+    pub(crate) fn assert_sound(&self, server: &impl Observer) {
+        self.assert_sound_after_kills(server);
+        let observed = server.observed();
+        if let Some(arrived) = observed.arrived {
             let calls = &self.summary()["calls"];
             let told = [&calls["reconnect"], &calls["exchange"]].map(|n| n.as_u64().unwrap());
-            let before = testimony.arrived_before;
+            let before = observed.arrived_before;
             let arrived = [arrived[0] - before[0], arrived[1] - before[1]];
             assert_eq!(told, arrived, "reconnects and exchanges by the journal, and arrived");
         }
@@ -105,14 +105,14 @@ impl Ran {
 
     /// The same without the count of calls: those in flight at a kill are in no journal.
     #[track_caller]
-    pub(crate) fn assert_sound_after_kills(&self, witness: &impl Witness) {
-        let testimony = witness.testimony();
+    pub(crate) fn assert_sound_after_kills(&self, server: &impl Observer) {
+        let observed = server.observed();
         schemas::assert_follows(self);
         self.assert_books_balance();
-        self.assert_tokens_are_the_last_granted(&testimony);
-        self.assert_secrets_stay_in_their_files(&testimony);
+        self.assert_tokens_are_the_last_granted(&observed);
+        self.assert_secrets_stay_in_their_files(&observed);
         self.assert_private();
-        assert_eq!(testimony.presented_twice, [""; 0], "codes presented more than once");
+        assert_eq!(observed.presented_twice, [""; 0], "codes presented more than once");
     }
 
     #[track_caller]
@@ -140,13 +140,13 @@ impl Ran {
     }
 
     #[track_caller]
-    fn assert_tokens_are_the_last_granted(&self, testimony: &Testimony) {
+    fn assert_tokens_are_the_last_granted(&self, observed: &Observed) {
         let text = |document: &Value, field: &str| document[field].as_str().unwrap().to_owned();
         let mut kept = BTreeSet::new();
         for document in self.tokens() {
             let id = text(&document, "resourceId");
             let who = (text(&document, "userType").to_lowercase(), id.clone());
-            let live = testimony.live.get(&who).expect("it was granted");
+            let live = observed.live.get(&who).expect("it was granted");
             assert_eq!(text(&document, "access_token"), live.0, "the last live pair of {who:?}");
             // An answer may lack it.
             if let Some(refresh) = document["refresh_token"].as_str() {
@@ -161,10 +161,10 @@ impl Ran {
     }
 
     #[track_caller]
-    fn assert_secrets_stay_in_their_files(&self, testimony: &Testimony) {
-        let everywhere = testimony.codes.iter().map(String::as_str).chain([CLIENT_SECRET]);
+    fn assert_secrets_stay_in_their_files(&self, observed: &Observed) {
+        let everywhere = observed.codes.iter().map(String::as_str).chain([CLIENT_SECRET]);
         let everywhere: Vec<&str> = everywhere.collect();
-        let tokens: Vec<&str> = testimony.tokens.iter().map(String::as_str).collect();
+        let tokens: Vec<&str> = observed.tokens.iter().map(String::as_str).collect();
         for name in entries(&self.folder) {
             let text = String::from_utf8_lossy(&fs::read(self.file(&name)).unwrap()).into_owned();
             assert_holds_none(&name, &text, &everywhere);

@@ -67,7 +67,7 @@ impl Work {
         }
     }
 
-    /// `run LIST` against a stand-in, with good credentials, unpaced.
+    /// `run LIST` against a mock server, with good credentials, unpaced.
     pub(crate) fn run(&self, list: impl AsRef<OsStr>, base_url: &str) -> Run {
         self.run_into("run", list, base_url)
     }
@@ -104,7 +104,7 @@ impl Work {
         }
     }
 
-    /// `run LIST --sandbox`: against the embedded stand-in.
+    /// `run LIST --sandbox`: against the embedded sandbox.
     pub(crate) fn rehearse(&self, list: impl AsRef<OsStr>) -> Run {
         self.program([OsStr::new("run"), list.as_ref()])
             .args(["--sandbox", "--rate", "unlimited", "--out"])

@@ -9,16 +9,16 @@ use ghl_reconnect::{
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use super::{Testimony, Witness};
+use super::{Observed, Observer};
 
 /// The sandbox, inside the test, so that its audit is read without a detour.
-pub(crate) struct StandIn {
+pub(crate) struct MockServer {
     runtime: Runtime,
     sandbox: Option<Sandbox>,
     counted: [u64; 2],
 }
 
-impl StandIn {
+impl MockServer {
     pub(crate) fn good() -> Self {
         Self::with(Options::default())
     }
@@ -80,7 +80,7 @@ impl StandIn {
     }
 }
 
-impl Drop for StandIn {
+impl Drop for MockServer {
     fn drop(&mut self) {
         if let Some(sandbox) = self.sandbox.take() {
             self.runtime.block_on(sandbox.stop());
@@ -92,8 +92,8 @@ fn plan(faults: &Value) -> FaultPlan {
     FaultPlan::from_json(faults.to_string().as_bytes()).unwrap()
 }
 
-impl Witness for StandIn {
-    fn testimony(&self) -> Testimony {
+impl Observer for MockServer {
+    fn observed(&self) -> Observed {
         let audit = self.audit();
         let mut live = HashMap::new();
         for pair in &audit.grants {
@@ -103,7 +103,7 @@ impl Witness for StandIn {
             }
         }
         let pairs = audit.grants.iter().map(|p| [p.access_token.clone(), p.refresh_token.clone()]);
-        Testimony {
+        Observed {
             codes: audit.codes.iter().map(|code| code.code.clone()).collect(),
             tokens: pairs.flatten().collect(),
             presented_twice: audit.codes_presented_twice().into_iter().map(Into::into).collect(),

@@ -19,27 +19,27 @@ use ghl_reconnect::{
 use serde_json::json;
 
 use crate::support::{
-    Launch, Ran, Run, StandIn, Work, entries, in_process::inside, location, locations, sealed,
+    Launch, MockServer, Ran, Run, Work, entries, in_process::inside, location, locations, sealed,
     start, unsealed, wait_until,
 };
 
 /// A run of four, of which one failed; the sandbox is good after it.
-fn run_with_a_failure(work: &Work) -> (StandIn, Ran) {
-    let stand_in = StandIn::faulty(&json!({location(1): ["not_installed*"]}));
+fn run_with_a_failure(work: &Work) -> (MockServer, Ran) {
+    let server = MockServer::faulty(&json!({location(1): ["not_installed*"]}));
     let list = work.file("list.csv", locations(4));
-    let ran = work.run(&list, &stand_in.url()).go().expect(1);
-    stand_in.set_faults(&json!({}));
-    (stand_in, ran)
+    let ran = work.run(&list, &server.url()).go().expect(1);
+    server.set_faults(&json!({}));
+    (server, ran)
 }
 
 #[test]
 fn a_run_whose_tokens_were_handed_on_goes_on_with_the_failed_rows_alone() {
     let work = Work::new();
-    let (stand_in, ran) = run_with_a_failure(&work);
+    let (server, ran) = run_with_a_failure(&work);
     fs::remove_file(ran.file("tokens.jsonl")).unwrap();
-    let calls = stand_in.requests();
-    let refused = work.resume(&stand_in.url()).args(["--retry-failed"]).go().expect(4);
-    assert_eq!(stand_in.requests(), calls, "nothing was sent");
+    let calls = server.requests();
+    let refused = work.resume(&server.url()).args(["--retry-failed"]).go().expect(4);
+    assert_eq!(server.requests(), calls, "nothing was sent");
     assert!(refused.stderr.contains("tokens.jsonl is missing"), "{}", refused.stderr);
     let report = work.program(["report".as_ref(), ran.folder.as_os_str()]).go().expect(0);
     assert!(report.stderr.contains("unless they are where they belong"), "{}", report.stderr);
@@ -51,52 +51,52 @@ fn a_run_whose_tokens_were_handed_on_goes_on_with_the_failed_rows_alone() {
         Ran { folder: work.path("run"), ..run }
     };
     let resumed = go_on(&words).expect(0);
-    assert_eq!(stand_in.requests(), calls + 2, "the failed one alone");
+    assert_eq!(server.requests(), calls + 2, "the failed one alone");
     assert_eq!((resumed.count("recovered"), resumed.tokens().len()), (4, 1));
     resumed.assert_books_balance();
     crate::schemas::assert_follows(&resumed);
     // From now on the journal knows, whatever becomes of the file.
     fs::write(ran.file("tokens.jsonl"), resumed.text("tokens.jsonl")).unwrap();
-    let again = work.resume(&stand_in.url()).args(["--retry-failed"]).go().expect(0);
+    let again = work.resume(&server.url()).args(["--retry-failed"]).go().expect(0);
     assert_eq!(again.count("recovered"), 4);
-    assert_eq!(stand_in.requests(), calls + 2);
+    assert_eq!(server.requests(), calls + 2);
 }
 
 #[cfg(unix)]
 #[test]
 fn tokens_that_are_deleted_under_a_run_are_taken_over_by_the_next() {
-    let stand_in =
-        StandIn::with(Options { latency: Duration::from_millis(20), ..Options::default() });
+    let server =
+        MockServer::with(Options { latency: Duration::from_millis(20), ..Options::default() });
     let work = Work::new();
     let list = work.file("list.csv", locations(60));
-    let child = start(work.run(list, &stand_in.url()).command());
-    wait_until("some tokens", || stand_in.audit().grants.len() >= 20);
+    let child = start(work.run(list, &server.url()).command());
+    wait_until("some tokens", || server.audit().grants.len() >= 20);
     fs::remove_file(work.path("run").join("tokens.jsonl")).unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("resume takes them over"), "{said}");
-    let ran = work.resume(&stand_in.url()).go().expect(0);
-    ran.assert_sound_after_kills(&stand_in);
+    let ran = work.resume(&server.url()).go().expect(0);
+    ran.assert_sound_after_kills(&server);
     assert_eq!(ran.count("recovered"), 60);
-    assert_eq!(stand_in.audit().grants.len(), 60, "nothing granted was lost");
+    assert_eq!(server.audit().grants.len(), 60, "nothing granted was lost");
 }
 
 #[test]
 fn a_copy_of_the_tokens_in_the_run_folder_is_its_owners_affair() {
     let work = Work::new();
-    let (stand_in, ran) = run_with_a_failure(&work);
+    let (server, ran) = run_with_a_failure(&work);
     let copy = ran.file("tokens.csv");
     let rows = ran.tokens().into_iter().map(|t| t["access_token"].as_str().unwrap().to_owned());
     fs::write(&copy, rows.collect::<Vec<_>>().join("\n")).unwrap();
     let report = work.program(["report".as_ref(), ran.folder.as_os_str()]).go().expect(0);
-    let resumed = work.resume(&stand_in.url()).args(["--retry-failed"]).go().expect(0);
+    let resumed = work.resume(&server.url()).args(["--retry-failed"]).go().expect(0);
     for said in [&report.stderr, &resumed.stderr] {
         assert!(said.contains("tokens.csv holds a secret"), "{said}");
     }
     assert!(copy.exists(), "not renamed");
     assert_eq!(resumed.summary()["leaks"], json!([]));
-    work.resume(&stand_in.url()).go().expect(0);
+    work.resume(&server.url()).go().expect(0);
 }
 
 /// The command of a run behind words for a shell, in the same process.
@@ -114,11 +114,11 @@ fn behind(words: &str, run: &Run) -> Command {
 #[cfg(unix)]
 #[test]
 fn a_folder_that_has_the_name_aside_is_left_as_it_is() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(1));
     let make = "mkdir -p .aside-run-$$/deep && echo precious > .aside-run-$$/deep/file";
     for (out, exit) in [("run", 0), ("nowhere/run", 2)] {
-        let run = work.run_into(out, &list, &stand_in.url());
+        let run = work.run_into(out, &list, &server.url());
         let output = behind(make, &run).capture().unwrap();
         assert_eq!(output.status.code(), Some(exit), "{output:?}");
     }
@@ -138,9 +138,9 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn every_folder_is_private_under_any_umask() {
     for umask in ["000", "022", "0177", "0777"] {
-        let (work, stand_in) = (Work::new(), StandIn::good());
+        let (work, server) = (Work::new(), MockServer::good());
         let list = work.file("list.csv", locations(1));
-        let run = work.run(&list, &stand_in.url()).rate("100/s");
+        let run = work.run(&list, &server.url()).rate("100/s");
         let output = behind(&format!("umask {umask}"), &run).capture().unwrap();
         assert_eq!(output.status.code(), Some(0), "{umask}: {output:?}");
         for folder in [".local/state/ghl-reconnect", "run"] {
@@ -157,7 +157,7 @@ fn a_file_of_secrets_that_others_can_read_is_warned_about() {
 
     use crate::support::{CLIENT_ID, CLIENT_SECRET};
 
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(1));
     let env = format!("GHL_CLIENT_ID={CLIENT_ID}\nGHL_CLIENT_SECRET={CLIENT_SECRET}\n");
     let (env, secret) = (work.file("env", env), work.file("secret", CLIENT_SECRET));
@@ -167,7 +167,7 @@ fn a_file_of_secrets_that_others_can_read_is_warned_about() {
         for file in [&env, &secret] {
             fs::set_permissions(file, fs::Permissions::from_mode(bits)).unwrap();
         }
-        let run = work.run_into(&format!("run {number}"), &list, &stand_in.url());
+        let run = work.run_into(&format!("run {number}"), &list, &server.url());
         let run = run.without_credentials().arg("--env-file").arg(&env);
         let said = run.arg("--client-secret-file").arg(&secret).go().expect(0).stderr;
         for option in ["--env-file", "--client-secret-file"] {
@@ -180,20 +180,20 @@ fn a_file_of_secrets_that_others_can_read_is_warned_about() {
 #[cfg(unix)]
 #[test]
 fn a_largest_size_of_files_is_a_full_disk() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(100));
-    let run = work.run(&list, &stand_in.url());
+    let run = work.run(&list, &server.url());
     // Blocks of 512 bytes.
     let output = behind("ulimit -f 64", &run).capture().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("File too large"), "{said}");
     assert!(said.contains("ghl-reconnect resume"), "{said}");
-    let granted = stand_in.audit().grants.len();
+    let granted = server.audit().grants.len();
     assert!(granted < 100, "no new code is asked for");
-    let ran = work.resume(&stand_in.url()).go().expect(0);
-    ran.assert_sound_after_kills(&stand_in);
-    assert_eq!(stand_in.audit().grants.len(), 100, "nothing was redone");
+    let ran = work.resume(&server.url()).go().expect(0);
+    ran.assert_sound_after_kills(&server);
+    assert_eq!(server.audit().grants.len(), 100, "nothing was redone");
     // The views alone.
     let report = work.program(["report".as_ref(), ran.folder.as_os_str()]);
     let output = behind("ulimit -f 8", &report).capture().unwrap();
@@ -213,15 +213,15 @@ fn aged(journal: &str, years: i32) -> String {
 fn a_run_goes_on_after_a_year_and_after_its_clock_was_set() {
     for years in [-1, -60, 1, 200] {
         let work = Work::new();
-        let (stand_in, ran) = run_with_a_failure(&work);
+        let (server, ran) = run_with_a_failure(&work);
         let journal = aged(&ran.text("journal.jsonl"), years);
         fs::write(ran.file("journal.jsonl"), journal).unwrap();
         for name in ["report", "status"] {
             let told = work.program([name.as_ref(), ran.folder.as_os_str()]).go();
             assert_eq!(told.code, 0, "{name}, {years} years: {}", told.stderr);
         }
-        let resumed = work.resume(&stand_in.url()).args(["--retry-failed"]).go().expect(0);
-        resumed.assert_sound_after_kills(&stand_in);
+        let resumed = work.resume(&server.url()).args(["--retry-failed"]).go().expect(0);
+        resumed.assert_sound_after_kills(&server);
         let window = &resumed.summary()["rate"]["busiest_window"];
         assert!(window["starts"].as_u64().unwrap() <= 9, "{years} years: {window}");
         for name in ["report", "status"] {
@@ -243,7 +243,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn a_run_killed_before_any_of_its_writes_goes_on() {
-    let (work, stand_in) = (Work::new(), StandIn::good());
+    let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(2));
     let (run, count) = (work.path("run"), Arc::new(AtomicUsize::new(0)));
     let names = Arc::new(Mutex::new(Vec::new()));
@@ -260,7 +260,7 @@ fn a_run_killed_before_any_of_its_writes_goes_on() {
         })
     };
     assert_eq!(
-        inside(&work, &["run", list.to_str().unwrap(), "--rate", "unlimited"], &stand_in, disk),
+        inside(&work, &["run", list.to_str().unwrap(), "--rate", "unlimited"], &server, disk),
         Exit::Recovered
     );
     let names = names.lock().unwrap().clone();
@@ -268,7 +268,7 @@ fn a_run_killed_before_any_of_its_writes_goes_on() {
     for killed in names {
         copy(&killed, &run);
         let words = ["resume", run.to_str().unwrap(), "--rate", "unlimited"];
-        let exit = inside(&work, &words, &stand_in, Disk::default());
+        let exit = inside(&work, &words, &server, Disk::default());
         assert_eq!(exit, Exit::Recovered, "{}", killed.display());
     }
 }

@@ -20,7 +20,7 @@ use ghl_reconnect::{
 use serde_json::json;
 
 use crate::support::{
-    Ran, StandIn, Work, company,
+    MockServer, Ran, Work, company,
     in_process::{inside, left},
     lines, location, start_silent, wait_until,
 };
@@ -48,7 +48,7 @@ impl Route {
 /// A list with what its route needs, and the sandbox that knows it.
 struct World {
     work: Work,
-    stand_in: StandIn,
+    server: MockServer,
     list: String,
     agency_tokens: String,
     route: Route,
@@ -66,9 +66,9 @@ impl World {
             pair.refresh(refresh_token(n), RefreshLife::Good)
         }));
         let latency = Duration::from_millis(latency_ms);
-        let stand_in = StandIn::with(Options { latency, seed, stored, ..Options::default() });
+        let server = MockServer::with(Options { latency, seed, stored, ..Options::default() });
         let csv = (0..count).fold("location_id,company_id,refresh_token\n".to_owned(), |csv, n| {
-            stand_in.list_location(&location(n), &company(1));
+            server.list_location(&location(n), &company(1));
             let refresh = if route == Route::Refresh { refresh_token(n) } else { String::new() };
             csv + &format!("{},{},{refresh}\n", location(n), company(1))
         });
@@ -78,7 +78,7 @@ impl World {
         let path = |path: std::path::PathBuf| path.into_os_string().into_string().unwrap();
         let list = path(work.file("list.csv", csv));
         let agency_tokens = path(work.file("agencies.jsonl", tokens.to_string()));
-        Self { work, stand_in, list, agency_tokens, route }
+        Self { work, server, list, agency_tokens, route }
     }
 
     fn options(&self) -> Vec<&str> {
@@ -91,7 +91,7 @@ impl World {
 
     /// The next execution: the first one, or one that resumes.
     fn command(&self) -> crate::support::Run {
-        let url = self.stand_in.url();
+        let url = self.server.url();
         if self.work.path("run").exists() {
             self.work.resume(&url).args(self.options()).arg("--retry-failed")
         } else {
@@ -104,11 +104,11 @@ impl World {
         let mut kills = 0;
         while kills < most {
             let mut child = start_silent(self.command().command());
-            let until = self.stand_in.requests() + random.usize(0..40);
+            let until = self.server.requests() + random.usize(0..40);
             let mut has_ended = false;
             wait_until("some progress", || {
                 has_ended = child.try_wait().unwrap().is_some();
-                has_ended || self.stand_in.requests() >= until
+                has_ended || self.server.requests() >= until
             });
             child.kill().unwrap();
             child.wait().unwrap();
@@ -129,7 +129,7 @@ impl World {
             *told.entry(grant["id"].as_str().unwrap().to_owned()).or_default() += 1;
         }
         let mut untold = 0;
-        let grants = self.stand_in.audit().grants;
+        let grants = self.server.audit().grants;
         for grant in grants.iter().filter(|grant| !is_held(&grant.access_token)) {
             match told.get_mut(&grant.id).filter(|left| **left > 0) {
                 Some(left) => *left -= 1,
@@ -158,7 +158,7 @@ impl Figures {
         self.ends += ends;
         self.grants += grants;
         self.lost += count - ran.count("recovered");
-        self.presented_twice += world.stand_in.audit().codes_presented_twice().len();
+        self.presented_twice += world.server.audit().codes_presented_twice().len();
         self.untold += untold;
     }
 }
@@ -220,7 +220,7 @@ fn power_cut(route: Route, count: usize, at: usize, seed: u64) -> Figures {
     let first = ["run", &world.list];
     let words: Vec<&str> = first.into_iter().chain(unpaced).chain(world.options()).collect();
     let disk = disk.with_patience(Duration::from_millis(300));
-    let exit = inside(&world.work, &words, &world.stand_in, disk);
+    let exit = inside(&world.work, &words, &world.server, disk);
     drop(let_go);
     wait_until("the end of its thread", || still_open.strong_count() == 0);
     let was_cut = exit != Exit::Recovered;
@@ -237,7 +237,7 @@ fn power_cut(route: Route, count: usize, at: usize, seed: u64) -> Figures {
         }
         let resume = ["resume", run.to_str().unwrap(), "--retry-failed"];
         let words: Vec<&str> = resume.into_iter().chain(unpaced).chain(world.options()).collect();
-        inside(&world.work, &words, &world.stand_in, Disk::default());
+        inside(&world.work, &words, &world.server, Disk::default());
     }
     let ran = Ran { code: 0, ..left(&world.work, exit) };
     let tokens = ran.text("tokens.jsonl");
@@ -289,7 +289,7 @@ fn a_location_token_that_was_never_asked_for_is_no_lost_grant() {
     let world = World::new(Route::Agency, 20, 3, 0);
     let run = world.command().rate("4/s");
     let child = crate::support::start(run.command());
-    wait_until("some requests", || world.stand_in.requests() >= 2);
+    wait_until("some requests", || world.server.requests() >= 2);
     crate::support::signal(&child, "-INT");
     let ran = world.work.end(child).expect(130);
     assert!(ran.events("requesting").len() > ran.count("recovered"), "some were waiting");
@@ -298,11 +298,11 @@ fn a_location_token_that_was_never_asked_for_is_no_lost_grant() {
 }
 
 /// The figures of many kills and power cuts: `cargo test --test it -- --ignored --nocapture
-/// custody_in_figures`.
+/// kills_in_figures`.
 #[test]
 #[ignore = "a measurement of some minutes"]
 #[expect(clippy::print_stdout, reason = "a measurement is printed")]
-fn custody_in_figures() {
+fn kills_in_figures() {
     let mut random = fastrand::Rng::with_seed(2026);
     for route in ROUTES {
         let (mut killed, mut cut_off) = (Figures::default(), Figures::default());

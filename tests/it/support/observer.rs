@@ -1,43 +1,43 @@
-//! What a stand-in knows of a run.
+//! What a mock server knows of a run.
 
 use std::collections::HashMap;
 
 use super::Ran;
 
 /// Who knows from the other side what a run did.
-pub(crate) trait Witness {
-    fn testimony(&self) -> Testimony;
+pub(crate) trait Observer {
+    fn observed(&self) -> Observed;
 }
 
-/// Nobody: for runs that got no tokens.
-pub(crate) struct Nobody;
+/// No server at all: for runs that got no tokens.
+pub(crate) struct NoServer;
 
-impl Witness for Nobody {
-    fn testimony(&self) -> Testimony {
-        Testimony::default()
+impl Observer for NoServer {
+    fn observed(&self) -> Observed {
+        Observed::default()
     }
 }
 
-/// The run's own word on its tokens, where the stand-in was inside the program: leaks show, wrong
+/// The run's own word on its tokens, where the sandbox was inside the program: leaks show, wrong
 /// tokens do not.
-pub(crate) struct OwnWord<'a>(pub(crate) &'a Ran);
+pub(crate) struct OwnTokens<'a>(pub(crate) &'a Ran);
 
-impl Witness for OwnWord<'_> {
-    fn testimony(&self) -> Testimony {
-        let mut testimony = Testimony::default();
+impl Observer for OwnTokens<'_> {
+    fn observed(&self) -> Observed {
+        let mut observed = Observed::default();
         for document in self.0.tokens() {
             let text = |field: &str| document[field].as_str().unwrap().to_owned();
             let pair = (text("access_token"), text("refresh_token"));
-            testimony.tokens.extend([pair.0.clone(), pair.1.clone()]);
-            testimony.live.insert((text("userType").to_lowercase(), text("resourceId")), pair);
+            observed.tokens.extend([pair.0.clone(), pair.1.clone()]);
+            observed.live.insert((text("userType").to_lowercase(), text("resourceId")), pair);
         }
-        testimony
+        observed
     }
 }
 
-/// What a stand-in saw and gave.
+/// What a mock server saw and gave.
 #[derive(Default)]
-pub(crate) struct Testimony {
+pub(crate) struct Observed {
     /// Every code that was handed out.
     pub(crate) codes: Vec<String>,
     /// Every token that was handed out.

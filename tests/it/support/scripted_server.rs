@@ -1,4 +1,4 @@
-//! Another stand-in, which shares nothing with the sandbox: a socket, a thread for each connection,
+//! A mock server that shares nothing with the sandbox: a socket, a thread for each connection,
 //! bodies of its own. It keeps every request as it came, and can break off where it likes.
 
 use std::{
@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Testimony, Witness};
+use super::{Observed, Observer};
 
 /// One request as it came.
 #[derive(Clone, Debug)]
@@ -79,11 +79,11 @@ pub(crate) enum Reply {
 }
 
 /// Answers the n-th request, counted from 0.
-type Script = dyn Fn(&Book, usize, &Seen) -> Reply + Send + Sync;
+type Script = dyn Fn(&Issuer, usize, &Seen) -> Reply + Send + Sync;
 
 /// What was handed out, and to whom.
 #[derive(Default)]
-pub(crate) struct Book {
+pub(crate) struct Issuer {
     state: Mutex<RunState>,
     mark: AtomicBool,
 }
@@ -97,7 +97,7 @@ struct RunState {
     live: HashMap<(String, String), (String, String)>,
 }
 
-impl Book {
+impl Issuer {
     /// A code, as a reconnect gets it.
     pub(crate) fn code(&self, seen: &Seen) -> Value {
         let body = seen.json();
@@ -166,8 +166,8 @@ impl Book {
     }
 }
 
-/// The stand-in at work.
-pub(crate) struct Recording {
+/// The mock server at work.
+pub(crate) struct ScriptedServer {
     address: SocketAddr,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
@@ -175,25 +175,25 @@ pub(crate) struct Recording {
 
 struct Shared {
     script: Box<Script>,
-    book: Book,
+    issuer: Issuer,
     seen: Mutex<Vec<Seen>>,
     connections: AtomicUsize,
     over: AtomicBool,
 }
 
-impl Recording {
+impl ScriptedServer {
     /// Answers as the API should.
     pub(crate) fn good() -> Self {
-        Self::answering(|book, _, seen| book.answer(seen))
+        Self::answering(|issuer, _, seen| issuer.answer(seen))
     }
 
     pub(crate) fn answering(
-        script: impl Fn(&Book, usize, &Seen) -> Reply + Send + Sync + 'static,
+        script: impl Fn(&Issuer, usize, &Seen) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let shared = Arc::new(Shared {
             script: Box::new(script),
-            book: Book::default(),
+            issuer: Issuer::default(),
             seen: Mutex::default(),
             connections: AtomicUsize::new(0),
             over: AtomicBool::new(false),
@@ -222,7 +222,7 @@ impl Recording {
 
     /// Sets the mark that the script can see.
     pub(crate) fn mark(&self) {
-        self.shared.book.mark.store(true, Ordering::SeqCst);
+        self.shared.issuer.mark.store(true, Ordering::SeqCst);
     }
 
     /// Stops listening: who connects from now on is refused.
@@ -245,24 +245,24 @@ impl Recording {
     }
 }
 
-impl Drop for Recording {
+impl Drop for ScriptedServer {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-impl Witness for Recording {
-    fn testimony(&self) -> Testimony {
-        let state = self.shared.book.state.lock().unwrap();
+impl Observer for ScriptedServer {
+    fn observed(&self) -> Observed {
+        let state = self.shared.issuer.state.lock().unwrap();
         let mut presented = state.presented.clone();
         presented.sort();
         let twice = presented.windows(2).filter(|two| two[0] == two[1]).map(|two| two[0].clone());
-        Testimony {
+        Observed {
             codes: state.codes.iter().map(|(code, _)| code.clone()).collect(),
             tokens: state.tokens.clone(),
             presented_twice: twice.collect(),
             live: state.live.clone(),
-            ..Testimony::default()
+            ..Observed::default()
         }
     }
 }
@@ -288,7 +288,7 @@ fn serve(stream: &TcpStream, shared: &Shared) {
             all.len() - 1
         };
         let mut output = stream;
-        let answer = match (shared.script)(&shared.book, number, &seen) {
+        let answer = match (shared.script)(&shared.issuer, number, &seen) {
             Reply::Json(status, body) => whole(status, &[], &body.to_string()),
             Reply::Whole(answer) => answer,
             Reply::Bytes(bytes) => {

@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    Nobody, Recording, Reply, Seen, Work, company, location, locations, side_by_side, whole,
+    NoServer, Reply, ScriptedServer, Seen, Work, company, location, locations, side_by_side, whole,
 };
 
 fn refresh_token(n: usize) -> String {
@@ -31,8 +31,8 @@ fn is_refresh(seen: &Seen) -> bool {
 }
 
 #[test]
-fn a_dead_refresh_token_is_not_what_stands_in_the_way_where_the_next_route_is_gone() {
-    let gone = Recording::answering(|_, _, seen| {
+fn a_dead_refresh_token_is_not_the_cause_where_the_next_route_is_gone() {
+    let gone = ScriptedServer::answering(|_, _, seen| {
         if seen.is_reconnect() {
             refusal("API endpoint has been removed")
         } else {
@@ -42,7 +42,7 @@ fn a_dead_refresh_token_is_not_what_stands_in_the_way_where_the_next_route_is_go
     let work = Work::new();
     let list = work.file("list.csv", with_refresh_tokens(12));
     let ran = work.run(list, &gone.url()).args(["--via", "refresh,reconnect"]).go();
-    ran.assert_sound(&Nobody);
+    ran.assert_sound(&NoServer);
     for row in ran.failures().iter().filter(|row| !row["error_class"].is_empty()) {
         let told = ["error_class", "stage", "retry"].map(|column| &*row[column]);
         assert_eq!(told, ["endpoint_removed", "reconnect", "needs-support"], "{row:?}");
@@ -56,12 +56,13 @@ fn a_dead_refresh_token_is_not_what_stands_in_the_way_where_the_next_route_is_go
 }
 
 #[test]
-fn a_dead_refresh_token_gives_way_to_an_agency_token_that_is_missing() {
-    let dead = Recording::answering(|_, _, _| refusal("Invalid grant: refresh token is invalid"));
+fn a_dead_refresh_token_counts_less_than_an_agency_token_that_is_missing() {
+    let dead =
+        ScriptedServer::answering(|_, _, _| refusal("Invalid grant: refresh token is invalid"));
     let work = Work::new();
     let list = work.file("list.csv", with_refresh_tokens(3));
     let ran = work.run(list, &dead.url()).args(["--via", "refresh,agency"]).go().expect(1);
-    ran.assert_sound(&Nobody);
+    ran.assert_sound(&NoServer);
     for row in ran.failures() {
         assert_eq!(row["retry"], "fix-input", "an agency's token mends it: {row:?}");
         assert!(row["message"].contains("no agency token"), "{row:?}");
@@ -72,7 +73,7 @@ fn a_dead_refresh_token_gives_way_to_an_agency_token_that_is_missing() {
 #[test]
 fn a_revoked_refresh_token_is_the_rows_own() {
     let revoked = |n: usize| n == 0;
-    let highlevel = Recording::answering(move |book, _, seen| {
+    let highlevel = ScriptedServer::answering(move |issuer, _, seen| {
         let number = (0..8).find(|n| seen.field("refresh_token") == Some(refresh_token(*n)));
         match number {
             Some(n) if revoked(n) => Reply::Json(
@@ -80,7 +81,7 @@ fn a_revoked_refresh_token_is_the_rows_own() {
                 json!({ "error": "UnAuthorized!", "error_description": "Refresh token has been revoked" }),
             ),
             Some(_) => refusal("Invalid grant: refresh token is invalid"),
-            None => book.answer(seen),
+            None => issuer.answer(seen),
         }
     });
     let work = Work::new();
@@ -96,7 +97,7 @@ fn a_revoked_refresh_token_is_the_rows_own() {
 
 #[test]
 fn one_bad_line_of_agency_tokens_costs_one_agency_and_is_named() {
-    let highlevel = Recording::answering(|_, _, seen| {
+    let highlevel = ScriptedServer::answering(|_, _, seen| {
         let id = seen.field("locationId").expect("nothing but location tokens is asked for");
         let company = seen.field("companyId").unwrap();
         Reply::Json(
@@ -126,13 +127,13 @@ fn one_bad_line_of_agency_tokens_costs_one_agency_and_is_named() {
 
 /// A mock whose token checks are refused with this `Retry-After` until the test has set its mark.
 /// Keeps when each of them came.
-fn strict(retry_after: &'static str, checks: Arc<Mutex<Vec<Instant>>>) -> Recording {
-    Recording::answering(move |book, _, seen| {
+fn strict(retry_after: &'static str, checks: Arc<Mutex<Vec<Instant>>>) -> ScriptedServer {
+    ScriptedServer::answering(move |issuer, _, seen| {
         if seen.method != "GET" {
-            return book.answer(seen);
+            return issuer.answer(seen);
         }
         checks.lock().unwrap().push(Instant::now());
-        if book.is_marked() {
+        if issuer.is_marked() {
             return Reply::Json(200, json!({ "location": {} }));
         }
         let body = json!({ "message": "Too Many Requests" }).to_string();
