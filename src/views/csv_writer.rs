@@ -9,6 +9,11 @@ pub fn or_empty(value: Option<impl Display>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
+/// The header of columns, each a name and whatever makes its cell.
+pub fn names<'a, C>(columns: &'a [(&'static str, C)]) -> impl Iterator<Item = &'a str> {
+    columns.iter().map(|(name, _)| *name)
+}
+
 /// A CSV file none of whose cells a spreadsheet would run, whoever wrote them.
 pub struct CsvWriter<W: Write>(csv::Writer<W>);
 
@@ -20,8 +25,8 @@ impl<W: Write> CsvWriter<W> {
         Ok(csv)
     }
 
-    /// Goes on with a file that has its header.
-    pub fn go_on(out: W) -> Self {
+    /// Appends to a file that has its header.
+    pub fn append(out: W) -> Self {
         Self(csv::Writer::from_writer(out))
     }
 

@@ -4,87 +4,97 @@ use std::{io::Write, time::Duration};
 
 use jiff::Timestamp;
 
-use super::csv_writer::{self, CsvWriter};
+use super::{
+    csv_writer::{CsvWriter, names, or_empty},
+    history,
+    summary::Summary,
+    view::{Run, View},
+};
 use crate::{
     app::AppName,
     clock::stamp,
-    event::{Failed, Halted, History, Listed},
+    event::{Failed, Halted, Listed},
     failure::{Advice, Class, Failure},
     journal::state::{Outcome, RunState, Tried},
     text::SafeText,
 };
 
+/// A column: its name, and its cell in a line.
+type Column = (&'static str, fn(&Line<'_>) -> String);
+
 /// The columns that follow the list's own. The reader of lists knows them by these names.
-pub const COLUMNS: [&str; 10] = [
-    "status",
-    "error_class",
-    "stage",
-    "http_status",
-    "message",
-    "retry",
-    "attempts_total",
-    "first_failed_at",
-    "failed_at",
-    "trace_ids",
+const COLUMNS: [Column; 10] = [
+    ("status", |line| line.failed().map_or("not_attempted", Failed::status).to_owned()),
+    ("error_class", |line| line.class().to_string()),
+    ("stage", |line| or_empty(line.failed().map(|e| e.failure.stage))),
+    ("http_status", |line| or_empty(line.failed().and_then(|e| e.failure.http_status))),
+    ("message", |line| line.message()),
+    ("retry", |line| line.advice().name().to_owned()),
+    ("attempts_total", |line| history::attempts_total(line.listed, line.attempts()).to_string()),
+    ("first_failed_at", |line| history::first_failed_at(line.listed, line.failed_at())),
+    ("failed_at", |line| or_empty(line.failed_at().map(stamp))),
+    ("trace_ids", |line| history::trace_ids(line.listed, line.trace_ids())),
 ];
 
-/// Writes `failures.csv`.
-pub struct Failures<W: Write> {
-    out: CsvWriter<W>,
-    columns: usize,
+struct Failures<'a> {
+    out: CsvWriter<&'a mut dyn Write>,
+    own_columns: usize,
     not_attempted: NotAttempted,
     /// By the app that was halted, where it was not all of them.
     halted: Vec<(Option<AppName>, NotAttempted)>,
 }
 
-/// What is said of installations that were never asked for.
-struct NotAttempted {
-    class: Class,
-    message: String,
-    advice: Advice,
+/// Writes the header: the list's own columns, then ours.
+pub(super) fn begin<'a>(
+    out: &'a mut dyn Write,
+    run: &'a Run<'a>,
+) -> anyhow::Result<Box<dyn View + 'a>> {
+    let own = &run.state.started.list.columns;
+    let header = own.iter().map(String::as_str).chain(names(&COLUMNS));
+    Ok(Box::new(Failures {
+        out: CsvWriter::begin(out, header)?,
+        own_columns: own.len(),
+        not_attempted: NotAttempted::of(run.state),
+        halted: halted(run.state),
+    }))
 }
 
-impl<W: Write> Failures<W> {
-    /// Writes the header: the list's own columns, then ours.
-    pub fn begin(out: W, run_state: &RunState) -> csv::Result<Self> {
-        let own = &run_state.started.list.columns;
-        let out = CsvWriter::begin(out, own.iter().map(String::as_str).chain(COLUMNS))?;
-        Ok(Self {
-            out,
-            columns: own.len(),
-            not_attempted: NotAttempted::of(run_state),
-            halted: halted(run_state),
-        })
-    }
-
-    /// Writes the line of one installation, if it is not recovered.
-    pub fn installation(&mut self, listed: &Listed, outcome: &Outcome) -> csv::Result<()> {
-        let ours = match outcome {
+impl View for Failures<'_> {
+    fn installation(&mut self, listed: &Listed, outcome: &Outcome) -> csv::Result<()> {
+        let end = match outcome {
             Outcome::Recovered(_) | Outcome::Reclaimed(_) | Outcome::Skipped(_) => return Ok(()),
-            Outcome::Failed(failed) => failed_cells(failed, listed.history.as_ref()),
-            Outcome::NotAttempted(tried) => {
-                self.not_attempted(listed).cells(tried, listed.history.as_ref())
-            }
+            Outcome::Failed(failed) => End::Failed(failed),
+            Outcome::NotAttempted(tried) => End::NotAttempted(self.not_attempted(listed), tried),
         };
-        let missing = self.columns.saturating_sub(listed.values.len());
+        let missing = self.own_columns.saturating_sub(listed.values.len());
         let empty = std::iter::repeat_n(String::new(), missing);
+        let line = Line { listed, end };
+        let ours = COLUMNS.map(|(_, cell)| cell(&line));
         self.out.line(listed.values.iter().cloned().chain(empty).chain(ours))
     }
 
+    fn end(self: Box<Self>, _summary: &Summary) -> anyhow::Result<()> {
+        Ok(self.out.end()?)
+    }
+}
+
+impl Failures<'_> {
     fn not_attempted(&self, listed: &Listed) -> &NotAttempted {
         let own = self.halted.iter().find(|(app, _)| *app == listed.app);
         own.map_or(&self.not_attempted, |(_, halted)| halted)
-    }
-
-    /// Writes what is left.
-    pub fn end(self) -> csv::Result<()> {
-        self.out.end()
     }
 }
 
 fn halted(run_state: &RunState) -> Vec<(Option<AppName>, NotAttempted)> {
     let of = |halted: &Halted| (halted.app.clone(), NotAttempted::of_halt(halted));
     run_state.halts.iter().map(of).collect()
+}
+
+/// What is written of installations that were never asked for.
+struct NotAttempted {
+    class: Class,
+    message: String,
+    advice: Advice,
 }
 
 impl NotAttempted {
@@ -108,41 +118,68 @@ impl NotAttempted {
             advice: halted.class.advice(),
         }
     }
+}
 
-    fn cells(&self, tried: &Tried, history: Option<&History>) -> [String; 10] {
-        [
-            "not_attempted".into(),
-            self.class.to_string(),
-            String::new(),
-            String::new(),
-            self.message.clone(),
-            self.advice.name().into(),
-            attempts_total(tried.attempts, history).to_string(),
-            history.and_then(|h| h.first_failed_at.clone()).unwrap_or_default(),
-            String::new(),
-            trace_ids(&tried.trace_ids, history),
-        ]
+/// What the cells of a line are made of.
+struct Line<'a> {
+    listed: &'a Listed,
+    end: End<'a>,
+}
+
+enum End<'a> {
+    Failed(&'a Failed),
+    NotAttempted(&'a NotAttempted, &'a Tried),
+}
+
+impl<'a> Line<'a> {
+    fn failed(&self) -> Option<&'a Failed> {
+        match self.end {
+            End::Failed(failed) => Some(failed),
+            End::NotAttempted(..) => None,
+        }
+    }
+
+    fn failed_at(&self) -> Option<Timestamp> {
+        self.failed().map(|failed| failed.at)
+    }
+
+    fn class(&self) -> Class {
+        match self.end {
+            End::Failed(failed) => failed.failure.class,
+            End::NotAttempted(about, _) => about.class,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self.end {
+            End::Failed(failed) => with_time(&failed.failure, failed.at),
+            End::NotAttempted(about, _) => about.message.clone(),
+        }
+    }
+
+    fn advice(&self) -> Advice {
+        match self.end {
+            End::Failed(failed) => failed.failure.advice(),
+            End::NotAttempted(about, _) => about.advice,
+        }
+    }
+
+    fn attempts(&self) -> u32 {
+        match self.end {
+            End::Failed(failed) => failed.attempts,
+            End::NotAttempted(_, tried) => tried.attempts,
+        }
+    }
+
+    fn trace_ids(&self) -> &'a [SafeText] {
+        match self.end {
+            End::Failed(failed) => &failed.trace_ids,
+            End::NotAttempted(_, tried) => &tried.trace_ids,
+        }
     }
 }
 
-fn failed_cells(failed: &Failed, history: Option<&History>) -> [String; 10] {
-    let failure = &failed.failure;
-    let failed_at = stamp(failed.at);
-    [
-        failed.status().into(),
-        failure.class.to_string(),
-        failure.stage.to_string(),
-        csv_writer::or_empty(failure.http_status),
-        with_time(failure, failed.at),
-        failure.advice().name().into(),
-        attempts_total(failed.attempts, history).to_string(),
-        history.and_then(|h| h.first_failed_at.clone()).unwrap_or_else(|| failed_at.clone()),
-        failed_at,
-        trace_ids(&failed.trace_ids, history),
-    ]
-}
-
-/// What was said, and of what is to be tried later, when, if the server told.
+/// The error text, and of what is to be tried later, when, if the server gave a time.
 fn with_time(failure: &Failure, at: Timestamp) -> String {
     let wait = failure.retry_after_ms.filter(|_| failure.advice() == Advice::Later);
     let wait = wait.map(|ms| Duration::from_millis(ms.into()));
@@ -150,14 +187,4 @@ fn with_time(failure: &Failure, at: Timestamp) -> String {
         Some(time) => format!("{} (not before {time:.0})", failure.message),
         None => failure.message.as_str().to_owned(),
     }
-}
-
-fn attempts_total(attempts: u32, history: Option<&History>) -> u32 {
-    history.map_or(0, |h| h.attempts_total).saturating_add(attempts)
-}
-
-fn trace_ids(these: &[SafeText], history: Option<&History>) -> String {
-    let earlier = history.map_or(&[][..], |h| &h.trace_ids);
-    let all: Vec<_> = earlier.iter().chain(these).map(SafeText::as_str).collect();
-    all.join(" ")
 }

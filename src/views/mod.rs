@@ -3,122 +3,104 @@
 pub mod bound;
 pub mod csv_writer;
 pub mod escalation;
-pub mod failures;
+mod failures;
 pub mod halt;
-pub mod rejected;
-pub mod results;
+mod history;
+mod rejected;
+mod results;
 pub mod stats;
 pub mod summary;
+mod summary_json;
+mod view;
 
 use std::{io::Write, path::Path};
 
 use anyhow::Context;
 
 use self::{
-    escalation::table::Table,
-    failures::Failures,
-    rejected::RejectedRows,
-    results::Results,
     stats::{Causes, Stats},
     summary::Summary,
+    view::{Begin, Run, View},
 };
 use crate::{
     event::{Escalation, Event},
     journal::{
+        disk::Replacement,
         folder::RunFolder,
         reader::{JournalError, Reader},
         state::RunState,
     },
 };
 
+/// Every file that is written from the journal, in the order in which they are put in place.
+const VIEWS: [(&str, Begin); 6] = [
+    ("results.csv", results::begin),
+    ("failures.csv", failures::begin),
+    ("escalation.csv", escalation::table::begin),
+    ("rejected.csv", rejected::begin),
+    ("escalation.md", escalation::begin),
+    (SUMMARY, summary_json::begin),
+];
+
+const SUMMARY: &str = "summary.json";
+
 /// Writes every view of a run anew from its journal, each as a whole: a crash leaves the old file
 /// or the new one. The escalation is written as the run has it, or otherwise for once.
 pub fn write_all(folder: &RunFolder, otherwise: Option<&Escalation>) -> anyhow::Result<Summary> {
     let journal = folder.journal();
-    let mut stats = Stats::default();
-    let run_state = RunState::read(&journal, |event| stats.observe(event))?;
+    let (run_state, stats) = read(&journal)?;
     let escalation = otherwise.unwrap_or(&run_state.started.escalation);
-    let causes = write_installations(folder, &run_state, escalation)?;
-    write_rejected(folder, &run_state)?;
-    let summary = Summary::of(&run_state, stats, causes.in_short);
-    write_escalation(folder, &run_state, &summary, &causes.for_support, escalation)?;
-    write_summary(folder, &summary)?;
+    let run = Run { state: &run_state, escalation };
+    let mut files = begin_files(folder)?;
+    let mut views = begin_views(&mut files, &run)?;
+    let causes = give_rows(&mut views, &run_state, &journal)?;
+    let summary = Summary::of(&run_state, stats, causes);
+    for ((name, _), view) in VIEWS.iter().zip(views) {
+        view.end(&summary).with_context(|| format!("cannot write {name}"))?;
+    }
+    files.into_iter().try_for_each(Replacement::put_in_place)?;
     Ok(summary)
 }
 
-/// Looks at a run as its journal has it by now, and writes nothing.
-pub fn look_at(journal: &Path) -> anyhow::Result<(RunState, Summary)> {
+fn read(journal: &Path) -> Result<(RunState, Stats), JournalError> {
     let mut stats = Stats::default();
     let run_state = RunState::read(journal, |event| stats.observe(event))?;
+    Ok((run_state, stats))
+}
+
+fn begin_files(folder: &RunFolder) -> anyhow::Result<Vec<Replacement>> {
+    VIEWS.iter().map(|(name, _)| folder.disk().replace(&folder.file(name))).collect()
+}
+
+fn begin_views<'a>(
+    files: &'a mut [Replacement],
+    run: &'a Run<'a>,
+) -> anyhow::Result<Vec<Box<dyn View + 'a>>> {
+    VIEWS.iter().zip(files).map(|((_, begin), file)| begin(file, run)).collect()
+}
+
+/// Gives every row of the list to every view; the causes of the failures.
+fn give_rows(
+    views: &mut [Box<dyn View + '_>],
+    run_state: &RunState,
+    journal: &Path,
+) -> anyhow::Result<Causes> {
     let mut causes = Causes::default();
     for installation in run_state.outcomes(journal)? {
-        causes.installation(&installation?.1);
-    }
-    let summary = Summary::of(&run_state, stats, causes);
-    Ok((run_state, summary))
-}
-
-/// What failed, as the summary and as the escalation tell it.
-struct CausesListed {
-    in_short: Causes,
-    for_support: escalation::cause::Causes,
-}
-
-fn write_installations(
-    folder: &RunFolder,
-    run_state: &RunState,
-    escalation: &Escalation,
-) -> anyhow::Result<CausesListed> {
-    let mut table_file = folder.disk().replace(&folder.file("escalation.csv"))?;
-    let mut results_file = folder.disk().replace(&folder.file("results.csv"))?;
-    let mut failures_file = folder.disk().replace(&folder.file("failures.csv"))?;
-    let mut in_short = Causes::default();
-    let mut for_support = escalation::cause::Causes::of(run_state);
-    let mut table = Table::begin(&mut table_file, run_state, escalation)?;
-    let mut results = Results::begin(&mut results_file)?;
-    let mut failures = Failures::begin(&mut failures_file, run_state)?;
-    for installation in run_state.outcomes(&folder.journal())? {
         let (listed, outcome) = installation?;
-        results.installation(&listed, &outcome)?;
-        failures.installation(&listed, &outcome)?;
-        table.installation(&listed, &outcome)?;
-        in_short.installation(&outcome);
-        for_support.installation(&listed, &outcome);
+        for view in &mut *views {
+            view.installation(&listed, &outcome)?;
+        }
+        causes.installation(&outcome);
     }
-    results.end()?;
-    failures.end()?;
-    table.end()?;
-    results_file.put_in_place()?;
-    failures_file.put_in_place()?;
-    table_file.put_in_place()?;
-    Ok(CausesListed { in_short, for_support })
-}
-
-fn write_escalation(
-    folder: &RunFolder,
-    run_state: &RunState,
-    summary: &Summary,
-    causes: &escalation::cause::Causes,
-    escalation: &Escalation,
-) -> anyhow::Result<()> {
-    let mut file = folder.disk().replace(&folder.file("escalation.md"))?;
-    escalation::write(&mut file, run_state, summary, causes, escalation)
-        .context("cannot write escalation.md")?;
-    file.put_in_place()
-}
-
-fn write_rejected(folder: &RunFolder, run_state: &RunState) -> anyhow::Result<()> {
-    let mut file = folder.disk().replace(&folder.file("rejected.csv"))?;
-    let mut rows = RejectedRows::begin(&mut file)?;
     if run_state.rejected > 0 {
-        for event in list_events(&folder.journal())? {
+        for event in list_events(journal)? {
             if let Event::Rejected(rejected) = event? {
-                rows.row(&rejected)?;
+                views.iter_mut().try_for_each(|view| view.rejected(&rejected))?;
             }
         }
     }
-    rows.end()?;
-    file.put_in_place()
+    Ok(causes)
 }
 
 /// The events of the list alone, which come before all others.
@@ -129,10 +111,17 @@ fn list_events(
     Ok(events.take_while(|event| !matches!(event, Ok(Event::Ready(_)))))
 }
 
+/// Looks at a run as its journal has it by now, and writes nothing.
+pub fn look_at(journal: &Path) -> anyhow::Result<(RunState, Summary)> {
+    let (run_state, stats) = read(journal)?;
+    let causes = give_rows(&mut [], &run_state, journal)?;
+    let summary = Summary::of(&run_state, stats, causes);
+    Ok((run_state, summary))
+}
+
 /// Writes `summary.json` alone.
 pub fn write_summary(folder: &RunFolder, summary: &Summary) -> anyhow::Result<()> {
-    let mut file = folder.disk().replace(&folder.file("summary.json"))?;
-    let text = serde_json::to_string_pretty(summary).context("cannot write summary.json")?;
-    file.write_all(summary.clean(text + "\n").as_bytes())?;
+    let mut file = folder.disk().replace(&folder.file(SUMMARY))?;
+    file.write_all(summary.to_json()?.as_bytes())?;
     file.put_in_place()
 }

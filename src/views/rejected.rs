@@ -2,31 +2,39 @@
 
 use std::io::Write;
 
-use super::csv_writer::CsvWriter;
+use super::{
+    csv_writer::{CsvWriter, names},
+    summary::Summary,
+    view::{Run, View},
+};
 use crate::event::Rejected;
 
-const COLUMNS: [&str; 4] = ["line", "column", "reason", "raw"];
+/// A column: its name, and its cell in a line.
+type Column = (&'static str, fn(&Rejected) -> String);
 
-/// Writes `rejected.csv`.
-pub struct RejectedRows<W: Write> {
-    out: CsvWriter<W>,
+const COLUMNS: [Column; 4] = [
+    ("line", |row| row.line.to_string()),
+    ("column", |row| row.column.to_string()),
+    ("reason", |row| row.reason.to_string()),
+    ("raw", |row| row.raw.to_string()),
+];
+
+struct RejectedRows<'a>(CsvWriter<&'a mut dyn Write>);
+
+/// Writes the header.
+pub(super) fn begin<'a>(
+    out: &'a mut dyn Write,
+    _run: &'a Run<'a>,
+) -> anyhow::Result<Box<dyn View + 'a>> {
+    Ok(Box::new(RejectedRows(CsvWriter::begin(out, names(&COLUMNS))?)))
 }
 
-impl<W: Write> RejectedRows<W> {
-    /// Writes the header.
-    pub fn begin(out: W) -> csv::Result<Self> {
-        Ok(Self { out: CsvWriter::begin(out, COLUMNS)? })
+impl View for RejectedRows<'_> {
+    fn rejected(&mut self, rejected: &Rejected) -> csv::Result<()> {
+        self.0.line(COLUMNS.iter().map(|(_, cell)| cell(rejected)))
     }
 
-    /// Writes the line of one row.
-    pub fn row(&mut self, rejected: &Rejected) -> csv::Result<()> {
-        let texts = [&rejected.column, &rejected.reason, &rejected.raw];
-        let texts = texts.map(ToString::to_string);
-        self.out.line(std::iter::once(rejected.line.to_string()).chain(texts))
-    }
-
-    /// Writes what is left.
-    pub fn end(self) -> csv::Result<()> {
-        self.out.end()
+    fn end(self: Box<Self>, _summary: &Summary) -> anyhow::Result<()> {
+        Ok(self.0.end()?)
     }
 }

@@ -2,107 +2,178 @@
 
 use std::io::Write;
 
-use super::csv_writer::{self, CsvWriter};
+use jiff::Timestamp;
+
+use super::{
+    csv_writer::{CsvWriter, names, or_empty},
+    summary::Summary,
+    view::{Run, View},
+};
 use crate::{
     clock::stamp,
-    event::{Failed, Listed, Reclaimed, Recovered, Skipped},
+    event::{Failed, Listed, Reclaimed, Recovered},
     failure::Stage,
-    journal::state::{Outcome, Tried},
+    journal::state::Outcome,
     route::Route,
+    text::SafeText,
 };
 
-const COLUMNS: [&str; 17] = [
-    "row",
-    "scope",
-    "id",
-    "status",
-    "via",
-    "stage",
-    "error_class",
-    "http_status",
-    "message",
-    "reconnect_trace_id",
-    "token_trace_id",
-    "attempts",
-    "code_age_ms",
-    "code_margin_ms",
-    "started_at",
-    "finished_at",
-    "token_expires_at",
+/// A column: its name, and its cell in a line.
+type Column = (&'static str, fn(&Line<'_>) -> String);
+
+const COLUMNS: [Column; 17] = [
+    ("row", |line| line.listed.row.to_string()),
+    ("scope", |line| line.listed.installation.scope.to_string()),
+    ("id", |line| line.listed.installation.id.to_string()),
+    ("status", |line| line.status().to_owned()),
+    ("via", |line| or_empty(line.via().map(Route::name))),
+    ("stage", |line| or_empty(line.failed().map(|e| e.failure.stage))),
+    ("error_class", |line| or_empty(line.failed().map(|e| e.failure.class))),
+    ("http_status", |line| or_empty(line.http_status())),
+    ("message", |line| line.message()),
+    ("reconnect_trace_id", |line| or_empty(line.reconnect_trace_id())),
+    ("token_trace_id", |line| or_empty(line.token_trace_id())),
+    ("attempts", |line| or_empty(line.attempts())),
+    ("code_age_ms", |line| or_empty(line.recovered().and_then(|e| e.code_age_ms))),
+    ("code_margin_ms", |line| or_empty(line.recovered().and_then(|e| e.code_margin_ms))),
+    ("started_at", |line| or_empty(line.started_at().map(stamp))),
+    ("finished_at", |line| or_empty(line.finished_at().map(stamp))),
+    ("token_expires_at", |line| or_empty(line.token_expires_at().map(stamp))),
 ];
 
-/// Writes `results.csv`.
-pub struct Results<W: Write> {
-    out: CsvWriter<W>,
+struct Results<'a>(CsvWriter<&'a mut dyn Write>);
+
+/// Writes the header.
+pub(super) fn begin<'a>(
+    out: &'a mut dyn Write,
+    _run: &'a Run<'a>,
+) -> anyhow::Result<Box<dyn View + 'a>> {
+    Ok(Box::new(Results(CsvWriter::begin(out, names(&COLUMNS))?)))
 }
 
-impl<W: Write> Results<W> {
-    /// Writes the header.
-    pub fn begin(out: W) -> csv::Result<Self> {
-        Ok(Self { out: CsvWriter::begin(out, COLUMNS)? })
+impl View for Results<'_> {
+    fn installation(&mut self, listed: &Listed, outcome: &Outcome) -> csv::Result<()> {
+        let line = Line { listed, outcome };
+        self.0.line(COLUMNS.iter().map(|(_, cell)| cell(&line)))
     }
 
-    /// Writes the line of one installation.
-    pub fn installation(&mut self, listed: &Listed, outcome: &Outcome) -> csv::Result<()> {
-        let rest = match outcome {
-            Outcome::Recovered(recovered) => recovered_cells(recovered),
-            Outcome::Reclaimed(reclaimed) => reclaimed_cells(reclaimed),
-            Outcome::Skipped(skipped) => skipped_cells(skipped),
-            Outcome::Failed(failed) => failed_cells(failed),
-            Outcome::NotAttempted(tried) => not_attempted_cells(tried),
-        };
-        let installation = &listed.installation;
-        let first =
-            [listed.row.to_string(), installation.scope.to_string(), installation.id.to_string()];
-        self.out.line(first.iter().chain(&rest))
-    }
-
-    /// Writes what is left.
-    pub fn end(self) -> csv::Result<()> {
-        self.out.end()
+    fn end(self: Box<Self>, _summary: &Summary) -> anyhow::Result<()> {
+        Ok(self.0.end()?)
     }
 }
 
-fn recovered_cells(recovered: &Recovered) -> [String; 14] {
-    [
-        "recovered".into(),
-        recovered.via.name().into(),
-        String::new(),
-        String::new(),
-        csv_writer::or_empty(recovered.exchange.http_status),
-        recovered.remark().unwrap_or_default(),
-        csv_writer::or_empty(recovered.reconnect_trace_id.as_ref()),
-        csv_writer::or_empty(recovered.exchange.trace_id.as_ref()),
-        recovered.attempts.to_string(),
-        csv_writer::or_empty(recovered.code_age_ms),
-        csv_writer::or_empty(recovered.code_margin_ms),
-        stamp(recovered.started_at),
-        stamp(recovered.at),
-        csv_writer::or_empty(recovered.token_expires_at.map(stamp)),
-    ]
+/// What the cells of a line are made of.
+struct Line<'a> {
+    listed: &'a Listed,
+    outcome: &'a Outcome,
 }
 
-fn failed_cells(failed: &Failed) -> [String; 14] {
-    let failure = &failed.failure;
-    [
-        failed.status().into(),
-        route_of(failure.stage).map(Route::name).unwrap_or_default().into(),
-        failure.stage.to_string(),
-        failure.class.to_string(),
-        csv_writer::or_empty(failure.http_status),
-        failure.message.to_string(),
-        csv_writer::or_empty(failed.reconnect_trace_id.as_ref()),
-        csv_writer::or_empty(failed.token_trace_id.as_ref()),
-        failed.attempts.to_string(),
-        String::new(),
-        String::new(),
-        stamp(failed.started_at),
-        stamp(failed.at),
-        String::new(),
-    ]
+impl<'a> Line<'a> {
+    fn recovered(&self) -> Option<&'a Recovered> {
+        match self.outcome {
+            Outcome::Recovered(recovered) => Some(recovered),
+            _ => None,
+        }
+    }
+
+    fn reclaimed(&self) -> Option<&'a Reclaimed> {
+        match self.outcome {
+            Outcome::Reclaimed(reclaimed) => Some(reclaimed),
+            _ => None,
+        }
+    }
+
+    fn failed(&self) -> Option<&'a Failed> {
+        match self.outcome {
+            Outcome::Failed(failed) => Some(failed),
+            _ => None,
+        }
+    }
+
+    fn status(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Recovered(_) | Outcome::Reclaimed(_) => "recovered",
+            Outcome::Skipped(_) => "skipped",
+            Outcome::Failed(failed) => failed.status(),
+            Outcome::NotAttempted(_) => "not_attempted",
+        }
+    }
+
+    fn via(&self) -> Option<Route> {
+        match self.outcome {
+            Outcome::Recovered(recovered) => Some(recovered.via),
+            Outcome::Reclaimed(reclaimed) => reclaimed.via,
+            Outcome::Failed(failed) => route_of(failed.failure.stage),
+            Outcome::Skipped(_) | Outcome::NotAttempted(_) => None,
+        }
+    }
+
+    fn http_status(&self) -> Option<u16> {
+        match self.outcome {
+            Outcome::Recovered(recovered) => recovered.exchange.http_status,
+            Outcome::Failed(failed) => failed.failure.http_status,
+            Outcome::Skipped(skipped) => skipped.call.as_ref().and_then(|call| call.http_status),
+            Outcome::Reclaimed(_) | Outcome::NotAttempted(_) => None,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self.outcome {
+            Outcome::Recovered(recovered) => recovered.remark().unwrap_or_default(),
+            Outcome::Reclaimed(_) => "tokens found on disk when the run was resumed".to_owned(),
+            Outcome::Failed(failed) => failed.failure.message.to_string(),
+            Outcome::Skipped(skipped) => skipped.in_words(),
+            Outcome::NotAttempted(_) => String::new(),
+        }
+    }
+
+    fn reconnect_trace_id(&self) -> Option<&'a SafeText> {
+        match self.outcome {
+            Outcome::Recovered(recovered) => recovered.reconnect_trace_id.as_ref(),
+            Outcome::Reclaimed(reclaimed) => reclaimed.reconnect_trace_id.as_ref(),
+            Outcome::Failed(failed) => failed.reconnect_trace_id.as_ref(),
+            Outcome::Skipped(_) | Outcome::NotAttempted(_) => None,
+        }
+    }
+
+    fn token_trace_id(&self) -> Option<&'a SafeText> {
+        let granted = self.recovered().and_then(|recovered| recovered.exchange.trace_id.as_ref());
+        granted.or_else(|| self.failed()?.token_trace_id.as_ref())
+    }
+
+    fn attempts(&self) -> Option<u32> {
+        match self.outcome {
+            Outcome::Recovered(recovered) => Some(recovered.attempts),
+            // Nothing tells of them where a crash took all events of the row.
+            Outcome::Reclaimed(reclaimed) => Some(reclaimed.attempts).filter(|n| *n > 0),
+            Outcome::Failed(failed) => Some(failed.attempts),
+            Outcome::NotAttempted(tried) => Some(tried.attempts),
+            Outcome::Skipped(_) => None,
+        }
+    }
+
+    fn started_at(&self) -> Option<Timestamp> {
+        let recovered = self.recovered().map(|recovered| recovered.started_at);
+        recovered.or_else(|| Some(self.failed()?.started_at))
+    }
+
+    fn finished_at(&self) -> Option<Timestamp> {
+        match self.outcome {
+            Outcome::Recovered(recovered) => Some(recovered.at),
+            Outcome::Reclaimed(reclaimed) => Some(reclaimed.at),
+            Outcome::Failed(failed) => Some(failed.at),
+            Outcome::Skipped(skipped) => Some(skipped.at),
+            Outcome::NotAttempted(_) => None,
+        }
+    }
+
+    fn token_expires_at(&self) -> Option<Timestamp> {
+        let recovered = self.recovered().and_then(|recovered| recovered.token_expires_at);
+        recovered.or_else(|| self.reclaimed()?.token_expires_at)
+    }
 }
 
-/// The way on which a stage lies.
+/// The route on which a stage lies.
 fn route_of(stage: Stage) -> Option<Route> {
     match stage {
         Stage::Refresh => Some(Route::Refresh),
@@ -110,33 +181,4 @@ fn route_of(stage: Stage) -> Option<Route> {
         Stage::Agency => Some(Route::Agency),
         Stage::Input | Stage::Verify | Stage::Store => None,
     }
-}
-
-fn skipped_cells(skipped: &Skipped) -> [String; 14] {
-    let mut cells: [String; 14] = Default::default();
-    cells[0] = "skipped".into();
-    cells[4] = csv_writer::or_empty(skipped.call.as_ref().and_then(|call| call.http_status));
-    cells[5] = skipped.in_words();
-    cells[12] = stamp(skipped.at);
-    cells
-}
-
-/// What token line and journal tell after a crash between the two.
-fn reclaimed_cells(reclaimed: &Reclaimed) -> [String; 14] {
-    let mut cells: [String; 14] = Default::default();
-    cells[0] = "recovered".into();
-    cells[1] = reclaimed.via.map(Route::name).unwrap_or_default().into();
-    cells[5] = "tokens found on disk when the run was resumed".into();
-    cells[6] = csv_writer::or_empty(reclaimed.reconnect_trace_id.as_ref());
-    cells[8] = if reclaimed.attempts == 0 { String::new() } else { reclaimed.attempts.to_string() };
-    cells[13] = csv_writer::or_empty(reclaimed.token_expires_at.map(stamp));
-    cells[12] = stamp(reclaimed.at);
-    cells
-}
-
-fn not_attempted_cells(tried: &Tried) -> [String; 14] {
-    let mut cells: [String; 14] = Default::default();
-    cells[0] = "not_attempted".into();
-    cells[8] = tried.attempts.to_string();
-    cells
 }

@@ -215,6 +215,11 @@ struct BusiestWindow {
 }
 
 impl Summary {
+    /// The bytes of `summary.json`.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        Ok(self.clean(serde_json::to_string_pretty(self)? + "\n"))
+    }
+
     /// The same run, of whose figures nothing is written or said before its secrets are cut out.
     #[must_use]
     pub fn cleaned_by(self, search: Search) -> Self {

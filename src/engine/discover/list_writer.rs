@@ -214,7 +214,7 @@ fn header() -> anyhow::Result<Vec<u8>> {
 
 fn lines_of(company: &Id, page: &[&Location]) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let mut list = csv_writer::CsvWriter::go_on(&mut bytes);
+    let mut list = csv_writer::CsvWriter::append(&mut bytes);
     for location in page {
         let is_installed = location.is_installed.map(|is| if is { "true" } else { "false" });
         list.line([

@@ -19,14 +19,17 @@ use self::{
     samples::{MOST, thinned},
     section::Section,
 };
-use super::summary::Summary;
+use super::{
+    summary::Summary,
+    view::{Run, View},
+};
 use crate::{
     app::AppName,
     clock::stamp,
-    event::{Escalation, Halted},
+    event::{Escalation, Halted, Listed},
     failure::Stage,
     highlevel::endpoint::TOKEN_PATH,
-    journal::state::{LostGrant, RunState},
+    journal::state::{LostGrant, Outcome, RunState},
     plan::counted,
 };
 
@@ -36,15 +39,41 @@ const SUPPORT: &str = "https://developers.gohighlevel.com/";
 /// Sections for causes. Of further causes the installations are counted.
 const MOST_SECTIONS: usize = 20;
 
-/// Writes `escalation.md`.
-pub fn write(
-    mut out: impl Write,
-    run_state: &RunState,
-    summary: &Summary,
+/// `escalation.md`, which is written when all failures are known.
+struct Tickets<'a> {
+    out: &'a mut dyn Write,
+    run: &'a Run<'a>,
+    causes: Causes,
+}
+
+/// Begins with nothing: the causes come first.
+#[expect(clippy::unnecessary_wraps, reason = "as every view begins")]
+pub(super) fn begin<'a>(
+    out: &'a mut dyn Write,
+    run: &'a Run<'a>,
+) -> anyhow::Result<Box<dyn View + 'a>> {
+    Ok(Box::new(Tickets { out, run, causes: Causes::of(run.state) }))
+}
+
+impl View for Tickets<'_> {
+    fn installation(&mut self, listed: &Listed, outcome: &Outcome) -> csv::Result<()> {
+        self.causes.installation(listed, outcome);
+        Ok(())
+    }
+
+    fn end(self: Box<Self>, summary: &Summary) -> anyhow::Result<()> {
+        let Self { out, run, causes } = *self;
+        let ticket = Ticket { run_state: run.state, summary };
+        Ok(write(out, &ticket, &causes, run.escalation)?)
+    }
+}
+
+fn write(
+    out: &mut dyn Write,
+    ticket: &Ticket<'_>,
     causes: &Causes,
     escalation: &Escalation,
 ) -> io::Result<()> {
-    let ticket = Ticket { run_state, summary };
     let sections = ticket.sections(causes);
     out.write_all(ticket.head(sections.len(), escalation).as_bytes())?;
     let limit = usize::try_from(escalation.ticket_limit).unwrap_or(usize::MAX);

@@ -5,75 +5,75 @@ use std::io::Write;
 
 use crate::{
     clock::stamp,
-    event::{Escalation, Failed, Listed},
+    event::{Failed, Listed},
     failure::Class,
-    journal::state::{Outcome, RunState},
-    text::SafeText,
-    views::csv_writer::{self, CsvWriter},
+    journal::state::Outcome,
+    views::{
+        csv_writer::{CsvWriter, names, or_empty},
+        history,
+        summary::Summary,
+        view::{Run, View},
+    },
 };
 
-const COLUMNS: [&str; 10] = [
-    "scope",
-    "id",
-    "stage",
-    "error_class",
-    "http_status",
-    "message",
-    "attempts_total",
-    "first_failed_at",
-    "failed_at",
-    "trace_ids",
+/// A column: its name, and its cell in a line.
+type Column = (&'static str, fn(&Line<'_>) -> String);
+
+const COLUMNS: [Column; 10] = [
+    ("scope", |line| line.listed.installation.scope.to_string()),
+    ("id", |line| line.listed.installation.id.to_string()),
+    ("stage", |line| line.failed.failure.stage.to_string()),
+    ("error_class", |line| line.failed.failure.class.to_string()),
+    ("http_status", |line| or_empty(line.failed.failure.http_status)),
+    ("message", |line| line.failed.failure.message.to_string()),
+    ("attempts_total", |line| {
+        history::attempts_total(line.listed, line.failed.attempts).to_string()
+    }),
+    ("first_failed_at", |line| history::first_failed_at(line.listed, Some(line.failed.at))),
+    ("failed_at", |line| stamp(line.failed.at)),
+    ("trace_ids", |line| history::trace_ids(line.listed, &line.failed.trace_ids)),
 ];
 
-/// Writes `escalation.csv`.
-pub struct Table<W: Write> {
-    out: CsvWriter<W>,
+/// What the cells of a line are made of.
+struct Line<'a> {
+    listed: &'a Listed,
+    failed: &'a Failed,
+}
+
+struct Table<'a> {
+    out: CsvWriter<&'a mut dyn Write>,
     /// Places of the own columns that may be shown.
     shown: Vec<usize>,
 }
 
-impl<W: Write> Table<W> {
-    /// Writes the header: our columns, then those that were named.
-    pub fn begin(out: W, run_state: &RunState, escalation: &Escalation) -> csv::Result<Self> {
-        let own = &run_state.started.list.columns;
-        let place = |name: &String| own.iter().position(|column| column == name);
-        let shown: Vec<_> = escalation.columns.iter().filter_map(place).collect();
-        let named = shown.iter().map(|column| own[*column].as_str());
-        Ok(Self { out: CsvWriter::begin(out, COLUMNS.into_iter().chain(named))?, shown })
-    }
+/// Writes the header: our columns, then those that were named.
+pub(in crate::views) fn begin<'a>(
+    out: &'a mut dyn Write,
+    run: &'a Run<'a>,
+) -> anyhow::Result<Box<dyn View + 'a>> {
+    let own = &run.state.started.list.columns;
+    let place = |name: &String| own.iter().position(|column| column == name);
+    let shown: Vec<_> = run.escalation.columns.iter().filter_map(place).collect();
+    let named = shown.iter().map(|column| own[*column].as_str());
+    let out = CsvWriter::begin(out, names(&COLUMNS).chain(named))?;
+    Ok(Box::new(Table { out, shown }))
+}
 
-    /// Writes the line of one installation, if it failed by a fault of somebody else's.
-    pub fn installation(&mut self, listed: &Listed, outcome: &Outcome) -> csv::Result<()> {
+impl View for Table<'_> {
+    /// Writes the line of an installation that failed by a fault of somebody else's.
+    fn installation(&mut self, listed: &Listed, outcome: &Outcome) -> csv::Result<()> {
         match outcome {
             Outcome::Failed(failed) if failed.failure.class != Class::Interrupted => {
                 let own = |column: &usize| listed.values.get(*column).map_or("", String::as_str);
                 let own = self.shown.iter().map(own).map(str::to_owned);
-                self.out.line(cells(listed, failed).into_iter().chain(own))
+                let line = Line { listed, failed };
+                self.out.line(COLUMNS.iter().map(|(_, cell)| cell(&line)).chain(own))
             }
             _ => Ok(()),
         }
     }
 
-    /// Writes what is left.
-    pub fn end(self) -> csv::Result<()> {
-        self.out.end()
+    fn end(self: Box<Self>, _summary: &Summary) -> anyhow::Result<()> {
+        Ok(self.out.end()?)
     }
-}
-
-fn cells(listed: &Listed, failed: &Failed) -> [String; 10] {
-    let (failure, history) = (&failed.failure, listed.history.clone().unwrap_or_default());
-    let failed_at = stamp(failed.at);
-    let trace_ids = history.trace_ids.iter().chain(&failed.trace_ids).map(SafeText::as_str);
-    [
-        listed.installation.scope.to_string(),
-        listed.installation.id.to_string(),
-        failure.stage.to_string(),
-        failure.class.to_string(),
-        csv_writer::or_empty(failure.http_status),
-        failure.message.to_string(),
-        history.attempts_total.saturating_add(failed.attempts).to_string(),
-        history.first_failed_at.unwrap_or_else(|| failed_at.clone()),
-        failed_at,
-        trace_ids.collect::<Vec<_>>().join(" "),
-    ]
 }

@@ -1,0 +1,37 @@
+//! What a view is: a file of a run that is made from its events.
+
+use std::io::Write;
+
+use super::summary::Summary;
+use crate::{
+    event::{Escalation, Listed, Rejected},
+    journal::state::{Outcome, RunState},
+};
+
+/// A run before its rows are read once more.
+pub(super) struct Run<'a> {
+    /// Where every row stands.
+    pub(super) state: &'a RunState,
+    /// How the escalation is written this time.
+    pub(super) escalation: &'a Escalation,
+}
+
+/// Turns events into the bytes of one file. Who writes the file is not its concern.
+pub(super) trait View {
+    /// Takes one installation, in the order of the list.
+    fn installation(&mut self, _listed: &Listed, _outcome: &Outcome) -> csv::Result<()> {
+        Ok(())
+    }
+
+    /// Takes one row that could not be read, in the order of the list.
+    fn rejected(&mut self, _rejected: &Rejected) -> csv::Result<()> {
+        Ok(())
+    }
+
+    /// Writes what is left, after all rows.
+    fn end(self: Box<Self>, summary: &Summary) -> anyhow::Result<()>;
+}
+
+/// Begins a view on the bytes of its file.
+pub(super) type Begin =
+    for<'a> fn(&'a mut dyn Write, &'a Run<'a>) -> anyhow::Result<Box<dyn View + 'a>>;
