@@ -20,7 +20,7 @@ use crate::{
     settings::args::StatusArgs,
     views::{
         self,
-        stats::Cause,
+        causes::Cause,
         summary::{State, Summary},
     },
 };

@@ -60,8 +60,8 @@ impl BoundsAsked {
     }
 }
 
-/// The most starts in any window of this length.
-fn busiest(starts: &[i64], window: Duration) -> u64 {
+/// The most starts that are no further apart than this. Starts are in milliseconds, sorted.
+pub fn busiest(starts: &[i64], window: Duration) -> u64 {
     let window = i64::from(clock::millis(window));
     let (mut oldest, mut most) = (0, 0);
     for (newest, start) in starts.iter().enumerate() {

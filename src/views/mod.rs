@@ -1,9 +1,11 @@
 //! The files of a run, as views of its journal: events → bytes, the same bytes each time.
 
 pub mod bound;
+pub mod causes;
 pub mod csv_writer;
 pub mod escalation;
 mod failures;
+pub mod gap;
 pub mod halt;
 mod history;
 mod rejected;
@@ -11,6 +13,7 @@ mod results;
 pub mod stats;
 pub mod summary;
 mod summary_json;
+pub mod times;
 mod view;
 
 use std::{io::Write, path::Path};
@@ -18,7 +21,8 @@ use std::{io::Write, path::Path};
 use anyhow::Context;
 
 use self::{
-    stats::{Causes, Stats},
+    causes::Causes,
+    stats::Stats,
     summary::Summary,
     view::{Begin, Run, View},
 };

@@ -1,25 +1,22 @@
 //! What a run was like, gathered from its events: calls, times, the busiest window.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::bound::{BoundsAsked, Exceeded};
+use super::{
+    bound::{self, BoundsAsked, Exceeded},
+    gap::{Gap, Reasons, TOLERANCE},
+    times::{Times, Timings},
+};
 use crate::{
     clock,
-    event::{Call, Event, Failed, Verdict},
-    failure::{Class, Failure, Stage},
-    highlevel::normalised_message::normalised,
-    journal::state::Outcome,
+    event::{Call, Event, Verdict},
+    failure::Stage,
     pace::AskedRate,
     route::Route,
-    text::SafeText,
 };
-
-/// Trace ids that a cause shows.
-const SAMPLES: usize = 10;
 
 /// Gathers figures while events pass by.
 #[derive(Default)]
@@ -247,93 +244,13 @@ impl Stats {
     /// The most request starts in any window of this length.
     pub fn busiest(&mut self, window: Duration) -> u64 {
         self.starts.sort_unstable();
-        let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
-        let mut oldest = 0;
-        let mut most = 0;
-        for (newest, start) in self.starts.iter().enumerate() {
-            while oldest < newest && self.starts[oldest].saturating_add(window) <= *start {
-                oldest += 1;
-            }
-            most = most.max(newest - oldest + 1);
-        }
-        most as u64
+        // The start of the next window is not in this one.
+        bound::busiest(&self.starts, window.saturating_sub(Duration::from_millis(1)))
     }
 }
 
 /// Requests are told when they end: one may be told so much later than others that started after it.
 const OUT_OF_ORDER_MS: i64 = 10 * 60 * 1000;
-
-/// A run that takes so much longer than its rate allows still reached it.
-const TOLERANCE: f64 = 1.02;
-
-/// Of the places in flight, so many that wait for answers explain a slower pace.
-const BUSY: f64 = 0.6;
-
-/// Why a run was slower than its rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Gap {
-    /// What cost most.
-    pub reason: GapReason,
-    held_ms: u64,
-    paused_ms: u64,
-}
-
-/// What costs a run most of the time that it takes beyond its rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GapReason {
-    /// HighLevel said "too many requests", and everything was held.
-    Held,
-    /// Everything failed the same way, and the run paused.
-    Paused,
-    /// After "too many requests" the rate was lower, and climbed back bit by bit.
-    Lowered,
-    /// `--rate auto` was finding its pace.
-    Finding,
-    /// Answers took so long that more installations would have to be in flight.
-    InFlight,
-    /// Waits before further attempts, and the last installations.
-    Attempts,
-}
-
-impl GapReason {
-    /// For the person on call.
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Self::Held => "HighLevel asked to wait",
-            Self::Paused => "the run paused in an outage",
-            Self::Lowered => "the rate was lowered after \"too many requests\", and climbed back",
-            Self::Finding => "--rate auto was finding its pace",
-            Self::InFlight => "answers took long; a higher --concurrency would use the rate",
-            Self::Attempts => "waits before further attempts, and the last few installations",
-        }
-    }
-}
-
-/// What may have cost time.
-struct Reasons {
-    missing_ms: f64,
-    held_ms: f64,
-    paused_ms: f64,
-    in_flight: f64,
-    was_lowered: bool,
-    asked: AskedRate,
-}
-
-impl Reasons {
-    fn main(&self) -> GapReason {
-        let half = self.missing_ms / 2.0;
-        match self {
-            Self { held_ms, paused_ms, .. } if held_ms.max(*paused_ms) >= half => {
-                if held_ms >= paused_ms { GapReason::Held } else { GapReason::Paused }
-            }
-            Self { asked: AskedRate::Auto, .. } => GapReason::Finding,
-            Self { was_lowered: true, .. } => GapReason::Lowered,
-            Self { in_flight, .. } if *in_flight >= BUSY => GapReason::InFlight,
-            _ => GapReason::Attempts,
-        }
-    }
-}
 
 /// What is to be known of the tokens that were granted; trials are `--verify`'s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -370,150 +287,10 @@ pub struct Calls {
     retries: u64,
 }
 
-/// Percentiles of times; absent where there was nothing to measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Timings {
-    reconnect_ms: Option<Spread>,
-    exchange_ms: Option<Spread>,
-    code_age_ms: Option<Spread>,
-    code_margin_ms: Option<Spread>,
-}
-
-/// How times are spread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Spread {
-    min: u64,
-    p50: u64,
-    p90: u64,
-    p99: u64,
-    max: u64,
-}
-
-/// Milliseconds, kept to three significant digits.
-#[derive(Default)]
-struct Times {
-    histogram: Option<Histogram<u32>>,
-    total: u64,
-}
-
-impl Times {
-    fn add(&mut self, ms: u32) {
-        self.total += u64::from(ms);
-        if self.histogram.is_none() {
-            self.histogram = Histogram::new_with_bounds(1, u64::from(u32::MAX), 3).ok();
-        }
-        if let Some(histogram) = &mut self.histogram {
-            histogram.saturating_record(ms.into());
-        }
-    }
-
-    fn spread(&self) -> Option<Spread> {
-        let times = self.histogram.as_ref()?;
-        let at = |quantile| times.value_at_quantile(quantile).min(times.max());
-        Some(Spread {
-            min: times.min(),
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            max: times.max(),
-        })
-    }
-}
-
-/// Failures by cause, the most frequent first.
-#[derive(Default)]
-pub struct Causes(BTreeMap<(Kind, Text), Cause>);
-
-/// Stage, class and status.
-type Kind = (Stage, Class, Option<u16>);
-
-/// What tells causes of a kind apart. Where a class says what happened, the words do not matter.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Text {
-    /// Any.
-    Any,
-    /// This one, without its ids.
-    Own(String),
-    /// Texts beyond [`TEXTS`].
-    Beyond,
-}
-
-/// Texts that are told apart of one kind that no row of the table knows. A server that never says the
-/// same twice would fill the screen.
-const TEXTS: usize = 20;
-
-/// Failures of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Cause {
-    /// Where.
-    pub stage: Stage,
-    /// What kind.
-    pub class: Class,
-    /// Status of the answers.
-    pub http_status: Option<u16>,
-    /// How many installations.
-    pub installations: u32,
-    /// What to do, as in `failures.csv`.
-    pub retry: &'static str,
-    /// What the server said to one of them.
-    pub message: SafeText,
-    /// Some of their trace ids.
-    pub sample_trace_ids: Vec<SafeText>,
-}
-
-impl Causes {
-    /// Takes the end of one installation into account.
-    pub fn installation(&mut self, outcome: &Outcome) {
-        if let Outcome::Failed(failed) = outcome
-            && !failed.failure.class.is_left_off()
-        {
-            self.add(failed);
-        }
-    }
-
-    fn add(&mut self, failed: &Failed) {
-        let failure = &failed.failure;
-        let kind = (failure.stage, failure.class, failure.http_status);
-        let text = self.text_of(kind, failure);
-        let message = match text {
-            Text::Beyond => SafeText::new(&format!("other texts, such as: {}", failure.message)),
-            Text::Any | Text::Own(_) => failure.message.clone(),
-        };
-        let cause = self.0.entry((kind, text)).or_insert_with(|| Cause {
-            stage: failure.stage,
-            class: failure.class,
-            http_status: failure.http_status,
-            installations: 0,
-            retry: failure.advice().name(),
-            message,
-            sample_trace_ids: Vec::new(),
-        });
-        cause.installations += 1;
-        let room = SAMPLES.saturating_sub(cause.sample_trace_ids.len());
-        cause.sample_trace_ids.extend(failed.trace_ids.iter().take(room).cloned());
-    }
-
-    fn text_of(&self, kind: Kind, failure: &Failure) -> Text {
-        if failure.class != Class::Unrecognised {
-            return Text::Any;
-        }
-        let own = Text::Own(normalised(failure.message.as_str()));
-        let key = (kind, own);
-        let known = self.0.range((kind, Text::Any)..(kind, Text::Beyond)).count();
-        if known < TEXTS || self.0.contains_key(&key) { key.1 } else { Text::Beyond }
-    }
-
-    /// The causes, the most frequent first.
-    pub fn by_frequency(self) -> Vec<Cause> {
-        let mut causes: Vec<Cause> = self.0.into_values().collect();
-        causes.sort_by_key(|cause| std::cmp::Reverse(cause.installations));
-        causes
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::views::gap::GapReason;
 
     #[test]
     fn a_slower_run_has_a_reason() {

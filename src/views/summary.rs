@@ -7,8 +7,11 @@ use serde::Serialize;
 
 use super::{
     bound::Exceeded,
+    causes::{Cause, Causes},
+    gap::Gap,
     halt,
-    stats::{Calls, Cause, Causes, Gap, Proofs, Stats, Timings},
+    stats::{Calls, Proofs, Stats},
+    times::Timings,
 };
 use crate::{
     app::{AppName, AppOfRun},

@@ -1,0 +1,107 @@
+//! Failures by cause, for the summary.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    event::Failed,
+    failure::{Class, Failure, Stage},
+    highlevel::normalised_message::normalised,
+    journal::state::Outcome,
+    text::SafeText,
+};
+
+/// Trace ids that a cause shows.
+const SAMPLES: usize = 10;
+
+/// Failures by cause, the most frequent first.
+#[derive(Default)]
+pub struct Causes(BTreeMap<(Kind, Text), Cause>);
+
+/// Stage, class and status.
+type Kind = (Stage, Class, Option<u16>);
+
+/// What tells causes of a kind apart. Where a class says what happened, the words do not matter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Text {
+    /// Any.
+    Any,
+    /// This one, without its ids.
+    Own(String),
+    /// Texts beyond [`TEXTS`].
+    Beyond,
+}
+
+/// Texts that are told apart of one kind that no row of the table knows. A server that never says the
+/// same twice would fill the screen.
+const TEXTS: usize = 20;
+
+/// Failures of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// Where.
+    pub stage: Stage,
+    /// What kind.
+    pub class: Class,
+    /// Status of the answers.
+    pub http_status: Option<u16>,
+    /// How many installations.
+    pub installations: u32,
+    /// What to do, as in `failures.csv`.
+    pub retry: &'static str,
+    /// What the server said to one of them.
+    pub message: SafeText,
+    /// Some of their trace ids.
+    pub sample_trace_ids: Vec<SafeText>,
+}
+
+impl Causes {
+    /// Takes the end of one installation into account.
+    pub fn installation(&mut self, outcome: &Outcome) {
+        if let Outcome::Failed(failed) = outcome
+            && !failed.failure.class.is_left_off()
+        {
+            self.add(failed);
+        }
+    }
+
+    fn add(&mut self, failed: &Failed) {
+        let failure = &failed.failure;
+        let kind = (failure.stage, failure.class, failure.http_status);
+        let text = self.text_of(kind, failure);
+        let message = match text {
+            Text::Beyond => SafeText::new(&format!("other texts, such as: {}", failure.message)),
+            Text::Any | Text::Own(_) => failure.message.clone(),
+        };
+        let cause = self.0.entry((kind, text)).or_insert_with(|| Cause {
+            stage: failure.stage,
+            class: failure.class,
+            http_status: failure.http_status,
+            installations: 0,
+            retry: failure.advice().name(),
+            message,
+            sample_trace_ids: Vec::new(),
+        });
+        cause.installations += 1;
+        let room = SAMPLES.saturating_sub(cause.sample_trace_ids.len());
+        cause.sample_trace_ids.extend(failed.trace_ids.iter().take(room).cloned());
+    }
+
+    fn text_of(&self, kind: Kind, failure: &Failure) -> Text {
+        if failure.class != Class::Unrecognised {
+            return Text::Any;
+        }
+        let own = Text::Own(normalised(failure.message.as_str()));
+        let key = (kind, own);
+        let known = self.0.range((kind, Text::Any)..(kind, Text::Beyond)).count();
+        if known < TEXTS || self.0.contains_key(&key) { key.1 } else { Text::Beyond }
+    }
+
+    /// The causes, the most frequent first.
+    pub fn by_frequency(self) -> Vec<Cause> {
+        let mut causes: Vec<Cause> = self.0.into_values().collect();
+        causes.sort_by_key(|cause| std::cmp::Reverse(cause.installations));
+        causes
+    }
+}
