@@ -13,11 +13,11 @@ use std::{
 
 use anyhow::Context;
 
+use super::event_line;
 use crate::{
     clock,
-    event::{Event, Listener, Started},
+    event::{Event, Listener},
     journal::{disk::DiskFile, folder::RunFolder},
-    text::SafeText,
 };
 
 /// How long the lines of a run that goes well may wait to be written together. Everything else is
@@ -139,141 +139,10 @@ impl Listener for RunLog {
             | Event::Recovered(_) => Weight::Routine,
             _ => Weight::Important,
         };
-        if let Some(line) = line_of(event) {
+        if let Some(line) = event_line::of(event) {
             self.line(&line, weight);
         }
     }
-}
-
-/// An event in one line; `None` for what would only repeat the list.
-// A line for each kind of event: there are as many as there are kinds.
-#[allow(clippy::too_many_lines)]
-pub fn line_of(event: &Event) -> Option<String> {
-    match event {
-        Event::Started(e) => Some(format!(
-            "run {} of ghl-reconnect {} begins: list {} ({}), endpoint {}{}, {}, rate {}, {} in flight",
-            e.run_id,
-            e.version,
-            e.list.name,
-            e.list.shape,
-            e.base_url,
-            e.reconnect_path,
-            clients(e),
-            e.rate,
-            e.concurrency
-        )),
-        Event::Listed(_) | Event::Saving(_) | Event::Unsent(_) => None,
-        Event::Duplicate(e) => {
-            Some(format!("row {} (line {}) repeats row {}: {}", e.row, e.line, e.first_row, e.id))
-        }
-        Event::Rejected(e) => Some(format!(
-            "row {} (line {}) rejected: {}: {} ({})",
-            e.row, e.line, e.column, e.reason, e.raw
-        )),
-        Event::Ready(e) => Some(format!("{} rows read; calls begin", e.input)),
-        Event::Exchanging(e) => Some(format!(
-            "row {} {}: code received in attempt {}{}; exchanging",
-            e.row,
-            e.id,
-            e.attempt,
-            trace(e.reconnect.trace_id.as_ref())
-        )),
-        Event::Refreshing(e) => Some(format!(
-            "row {} {}: presenting its refresh token in attempt {}",
-            e.row, e.id, e.attempt
-        )),
-        Event::Requesting(e) => Some(format!(
-            "row {} {}: asking for its tokens with its agency's in attempt {}",
-            e.row, e.id, e.attempt
-        )),
-        Event::Retrying(e) => Some(format!(
-            "row {} {}: attempt {}: {}{}; {}",
-            e.row,
-            e.id,
-            e.attempt,
-            e.failure,
-            trace(e.failure.trace_id.as_ref()),
-            e.wait_ms.map_or("again after the outage".to_owned(), |ms| format!("again in {ms} ms"))
-        )),
-        Event::Untried(e) => {
-            Some(format!("row {} {}: tokens granted by {}; trying them", e.row, e.id, e.via))
-        }
-        Event::Skipped(e) => Some(format!("row {} {} skipped: {}", e.row, e.id, e.in_words())),
-        Event::Recovered(e) => Some(format!(
-            "row {} {}: recovered by {} in attempt {}{}{}",
-            e.row,
-            e.id,
-            e.via,
-            e.attempts,
-            trace(e.exchange.trace_id.as_ref()),
-            e.remark().map(|remark| format!("; {remark}")).unwrap_or_default()
-        )),
-        Event::Failed(e) => Some(format!(
-            "row {} {}: failed after {} attempts: {}{}",
-            e.row,
-            e.id,
-            e.attempts,
-            e.failure,
-            trace(e.failure.trace_id.as_ref())
-        )),
-        Event::Held(e) => Some(format!(
-            "held: nothing starts for {} ms, then every {} ms",
-            e.hold_ms, e.interval_ms
-        )),
-        Event::DayTooShort(e) => {
-            Some(format!("{} requests are left today, {} are needed", e.left, e.needed))
-        }
-        Event::Paused(e) => {
-            Some(format!("paused: {}; gives up at {}", e.failure, clock::stamp(e.gives_up_at)))
-        }
-        Event::Probed(e) => Some(format!(
-            "probe failed: row {}: {}; next probe in {} ms",
-            e.row, e.failure, e.next_ms
-        )),
-        Event::ServerClock(e) => Some(server_clock(e.offset_ms)),
-        Event::Continued(e) => Some(format!("goes on after {} ms of pause", e.paused_ms)),
-        Event::Halted(e) => {
-            let app = e.app.as_ref().map(|app| format!(" for app {app}")).unwrap_or_default();
-            Some(format!("halted{app}: {}", e.message))
-        }
-        Event::Finished(_) => Some("finished".to_owned()),
-        Event::Resumed(e) => Some(format!(
-            "resumed by ghl-reconnect {}: endpoint {}{}, rate {}, {} in flight",
-            e.version, e.base_url, e.reconnect_path, e.rate, e.concurrency
-        )),
-        Event::Reclaimed(e) => {
-            Some(format!("row {} {}: tokens found on disk, recovered", e.row, e.id))
-        }
-        Event::Missed(e) => {
-            Some(format!("row {} {}: no tokens on disk, to be asked for anew", e.row, e.id))
-        }
-        Event::HandedOn(e) => Some(format!(
-            "the tokens of {} installations are where they belong, as was said; they need not be in tokens.jsonl",
-            e.installations
-        )),
-        Event::Leaked(e) => Some(format!("a secret was found in {}, which was set aside", e.file)),
-    }
-}
-
-fn clients(started: &Started) -> String {
-    if started.apps.is_empty() {
-        return format!("client id {}", started.client_id);
-    }
-    let apps =
-        started.apps.iter().map(|app| format!("app {} (client id {})", app.name, app.client_id));
-    apps.collect::<Vec<_>>().join(", ")
-}
-
-fn server_clock(offset_ms: i64) -> String {
-    match offset_ms {
-        0 => "the server's clock agrees with ours".to_owned(),
-        ms if ms > 0 => format!("the server's clock is {ms} ms ahead of ours"),
-        ms => format!("the server's clock is {} ms behind ours", ms.unsigned_abs()),
-    }
-}
-
-fn trace(id: Option<&SafeText>) -> String {
-    id.map(|id| format!(", trace {id}")).unwrap_or_default()
 }
 
 #[cfg(test)]

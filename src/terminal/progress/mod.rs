@@ -1,0 +1,108 @@
+//! What the person on call sees while a run goes on: a bar in a terminal, a line every few seconds
+//! elsewhere, nothing when nothing was asked for.
+
+mod pause;
+mod printer;
+mod tally;
+mod verbosity;
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::Ordering,
+        mpsc::{self, Receiver, SyncSender},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+pub use self::verbosity::{Colors, Verbosity};
+use self::{
+    printer::{DRAW_EVERY, Line, Printer},
+    tally::Tally,
+};
+use super::event_line;
+use crate::{
+    engine::gauge::Gauge,
+    event::{Event, Listener},
+    pace::Outlook,
+};
+
+/// Lines that may wait to be said. A terminal that is stopped, or a pipe that nobody reads, holds no
+/// code up: what it does not take is left out, and counted.
+const LINES: usize = 1024;
+
+/// How long the end of a run waits for the last lines to be said.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Shows how a run gets on. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    tally: Arc<Tally>,
+    lines: SyncSender<Line>,
+    ended: Arc<Mutex<Receiver<()>>>,
+}
+
+impl Progress {
+    /// Begins to show a run of the installations that are open, in a thread of its own.
+    pub fn begin(
+        verbosity: Verbosity,
+        colors: Colors,
+        gauge: Gauge,
+        outlook: impl Fn() -> Outlook + Send + 'static,
+    ) -> io::Result<Self> {
+        let tally = Arc::new(Tally::new(verbosity, gauge));
+        let mut printer = Printer::new(tally.clone(), colors, outlook);
+        let (lines, to_print) = mpsc::sync_channel(LINES);
+        let (end, ended) = mpsc::sync_channel(1);
+        let print_lines = move || {
+            printer.run(&to_print);
+            // Whoever waits for it may have stopped waiting.
+            let _ = end.try_send(());
+        };
+        thread::Builder::new().name("progress".into()).spawn(print_lines)?;
+        Ok(Self { tally, lines, ended: Arc::new(Mutex::new(ended)) })
+    }
+
+    /// Ends the bar, or says the last line.
+    pub fn end(&self) {
+        let deadline = Instant::now() + LAST_WORDS;
+        while self.lines.try_send(Line::End).is_err() && Instant::now() < deadline {
+            thread::sleep(DRAW_EVERY / 10);
+        }
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who does not listen does not hear the last words either.
+        let _ = ended.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+    }
+
+    /// Says a line without breaking the bar. Nobody waits until it is said.
+    pub fn print(&self, line: &str) {
+        let quiet = self.tally.verbosity == Verbosity::Quiet;
+        if !quiet && self.lines.try_send(Line::Print(line.to_owned())).is_err() {
+            self.tally.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Listener for Progress {
+    fn on_event(&self, event: &Event) {
+        self.tally.count(event);
+        let line = match self.tally.verbosity {
+            Verbosity::Quiet => None,
+            Verbosity::Normal => self.tally.change(event),
+            Verbosity::Verbose => event_line::of(event),
+        };
+        if let Some(line) = line {
+            self.print(&line);
+        }
+        if let Event::Failed(failed) = event
+            && let Some(row) = self.tally.new_row(&failed.failure)
+        {
+            self.print(&format!(
+                "UNRECOGNISED: no row of the table knows this answer, so it is not tried again. To \
+                 say what it means, put this into a file and give it as --known-messages:\n\n{row}"
+            ));
+        }
+    }
+}
