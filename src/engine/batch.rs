@@ -11,9 +11,9 @@ use futures::FutureExt;
 use tokio::{task::JoinSet, time::sleep_until};
 
 use super::{
-    breaker::Verdict,
+    breaker::BreakerVerdict,
     cancellation::Cause,
-    dispatcher::{Begun, Next, Slot, Source},
+    dispatcher::{Begun, NextStart, Slot, Source},
     job::Job,
     recover::{AgencyInWork, Ending, Tools, continued, recover},
     slots::Untried,
@@ -91,17 +91,17 @@ impl Batch {
             while tasks.try_join_next().is_some() {}
             let untried = self.untried(jobs);
             let until = match dispatcher.next(untried) {
-                Next::Untried(source) => {
+                NextStart::Untried(source) => {
                     if let Some(job) = jobs.take(source) {
                         self.start(job, tasks);
                     }
                     continue;
                 }
-                Next::OutageOver(lasted) => {
+                NextStart::OutageOver(lasted) => {
                     self.note(self.tools.recorder.record(continued(lasted)).await);
                     continue;
                 }
-                Next::Wait(until) => until,
+                NextStart::Wait(until) => until,
             };
             if tasks.is_empty() && jobs.untried() == Untried::default() {
                 break;
@@ -202,16 +202,16 @@ impl Batch {
         }
     }
 
-    async fn apply(&self, verdict: Verdict) -> Result<(), StorageError> {
+    async fn apply(&self, verdict: BreakerVerdict) -> Result<(), StorageError> {
         match verdict {
-            Verdict::GoOn => Ok(()),
-            Verdict::TooMany { failed, ended, limit } => {
+            BreakerVerdict::GoOn => Ok(()),
+            BreakerVerdict::TooMany { failed, ended, limit } => {
                 let why = format!(
                     "{failed} of {ended} installations failed, more than --max-failures {limit} allows"
                 );
                 self.tools.halt(Class::Halted, &why, Some(HaltRule::MaxFailures)).await
             }
-            Verdict::NoneRecovered(why) => {
+            BreakerVerdict::NoneRecovered(why) => {
                 self.tools.halt(Class::Halted, &why, Some(HaltRule::GiveUpAfter)).await
             }
         }

@@ -7,7 +7,7 @@ use std::{
     num::NonZeroU32,
 };
 
-use super::share::Share;
+use super::share::FailureShare;
 use crate::plan::max_failures::MaxFailures;
 use crate::{
     failure::{Class, Failure, Origin, Stage},
@@ -45,7 +45,7 @@ pub struct Breaker {
 #[derive(Debug, Default)]
 struct InARow {
     length: u32,
-    share: Share,
+    share: FailureShare,
 }
 
 /// What a failure means as evidence.
@@ -59,7 +59,7 @@ pub enum Evidence {
 
 /// What the end of one installation means for the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum BreakerVerdict {
     /// Nothing.
     GoOn,
     /// The run halts, since more have failed than may.
@@ -87,7 +87,7 @@ impl Breaker {
     }
 
     /// An installation was recovered by a route, or found to be healthy.
-    pub fn recovered(&mut self, by: Option<Route>) -> Verdict {
+    pub fn recovered(&mut self, by: Option<Route>) -> BreakerVerdict {
         self.recovered += 1;
         self.causes.clear();
         if by.is_some() {
@@ -136,7 +136,7 @@ impl Breaker {
     }
 
     /// An installation was given up.
-    pub fn failed(&mut self, failure: &Failure) -> Verdict {
+    pub fn failed(&mut self, failure: &Failure) -> BreakerVerdict {
         self.failed += 1;
         if failure.stage != Stage::Input {
             *self.causes.entry(failure.class).or_default() += 1;
@@ -144,7 +144,7 @@ impl Breaker {
         self.none_recovered().unwrap_or_else(|| self.against_limit())
     }
 
-    fn none_recovered(&self) -> Option<Verdict> {
+    fn none_recovered(&self) -> Option<BreakerVerdict> {
         let after = self.limits.give_up_after?;
         let failed: u32 = self.causes.values().sum();
         if self.is_proven() || failed < after {
@@ -159,17 +159,17 @@ impl Breaker {
             let _ = write!(said, "{comma}{count} × {class}");
         }
         said.push_str(". Is this the right app, the right column, the right environment?");
-        Some(Verdict::NoneRecovered(said))
+        Some(BreakerVerdict::NoneRecovered(said))
     }
 
     /// Judged whenever one ends, however: a share counts from the sample on.
-    fn against_limit(&self) -> Verdict {
+    fn against_limit(&self) -> BreakerVerdict {
         let (failed, ended) = (self.failed, self.recovered.saturating_add(self.failed));
         let limit = self.limits.max_failures;
         if limit.is_exceeded(failed, ended) {
-            Verdict::TooMany { failed, ended, limit }
+            BreakerVerdict::TooMany { failed, ended, limit }
         } else {
-            Verdict::GoOn
+            BreakerVerdict::GoOn
         }
     }
 
@@ -332,23 +332,28 @@ mod tests {
         };
         let mut breaker = Breaker::new(limits, false);
         for n in 1..20 {
-            assert_eq!(fail(&mut breaker, n), Verdict::GoOn);
+            assert_eq!(fail(&mut breaker, n), BreakerVerdict::GoOn);
         }
-        let Verdict::NoneRecovered(said) = fail(&mut breaker, 20) else { panic!("it goes on") };
+        let BreakerVerdict::NoneRecovered(said) = fail(&mut breaker, 20) else {
+            panic!("it goes on")
+        };
         assert!(
             said.contains("the first 20 all failed: 15 × not_installed, 5 × unknown_id."),
             "{said}"
         );
         let mut lacking = Breaker::new(limits, false);
         let lacks = Failure { stage: Stage::Input, ..failure(Class::InvalidRequest) };
-        assert!((0..50).all(|_| lacking.failed(&lacks) == Verdict::GoOn), "nothing was asked");
+        assert!(
+            (0..50).all(|_| lacking.failed(&lacks) == BreakerVerdict::GoOn),
+            "nothing was asked"
+        );
         for recovered in [Some(Route::Agency), None] {
             let mut breaker = Breaker::new(limits, false);
             breaker.recovered(recovered);
-            assert!((1..100).all(|n| fail(&mut breaker, n) == Verdict::GoOn));
+            assert!((1..100).all(|n| fail(&mut breaker, n) == BreakerVerdict::GoOn));
         }
         let mut resumed = Breaker::new(limits, true);
-        assert!((1..100).all(|n| fail(&mut resumed, n) == Verdict::GoOn));
+        assert!((1..100).all(|n| fail(&mut resumed, n) == BreakerVerdict::GoOn));
     }
 
     #[test]
@@ -360,16 +365,16 @@ mod tests {
             breaker.recovered(Some(Route::Reconnect));
         }
         let last = [(); 3].map(|()| breaker.failed(&failure(Class::UnknownId)));
-        let too_many = Verdict::TooMany { failed: 3, ended: 21, limit };
-        assert_eq!(last, [Verdict::GoOn, Verdict::GoOn, too_many]);
+        let too_many = BreakerVerdict::TooMany { failed: 3, ended: 21, limit };
+        assert_eq!(last, [BreakerVerdict::GoOn, BreakerVerdict::GoOn, too_many]);
         let mut early = Breaker::new(limits, false);
         let failures = [(); 5].map(|()| early.failed(&failure(Class::UnknownId)));
         assert!(
-            failures.iter().all(|verdict| *verdict == Verdict::GoOn),
+            failures.iter().all(|verdict| *verdict == BreakerVerdict::GoOn),
             "the sample is too small"
         );
         let recovered = [(); 15].map(|()| early.recovered(Some(Route::Reconnect)));
-        assert!(recovered[..14].iter().all(|verdict| *verdict == Verdict::GoOn));
-        assert_eq!(recovered[14], Verdict::TooMany { failed: 5, ended: 20, limit });
+        assert!(recovered[..14].iter().all(|verdict| *verdict == BreakerVerdict::GoOn));
+        assert_eq!(recovered[14], BreakerVerdict::TooMany { failed: 5, ended: 20, limit });
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    breaker::{self, Breaker, Evidence, Verdict},
+    breaker::{self, Breaker, BreakerVerdict, Evidence},
     canary::Canary,
     gauge::{Gauge, InFlight},
     outage::{Blame, Change, Outages, is_sign},
@@ -25,7 +25,7 @@ use crate::{
 /// Shared by the batch and every installation in it.
 #[derive(Debug)]
 pub struct Dispatcher {
-    state: Mutex<State>,
+    state: Mutex<DispatcherState>,
     changed: Notify,
     /// Wakes those that wait to be alone on a route.
     route_free: Notify,
@@ -33,7 +33,7 @@ pub struct Dispatcher {
 }
 
 #[derive(Debug)]
-struct State {
+struct DispatcherState {
     slots: Slots,
     outages: Outages,
     breaker: Breaker,
@@ -103,7 +103,7 @@ impl Drop for RouteTurn {
 
 /// What the batch does next.
 #[derive(Debug)]
-pub enum Next {
+pub enum NextStart {
     /// An untried installation goes.
     Untried(Source),
     /// Nobody goes before something changes, or before this time.
@@ -130,7 +130,7 @@ impl Dispatcher {
         canary: Canary,
         gauge: Gauge,
     ) -> Self {
-        let state = State {
+        let state = DispatcherState {
             slots: Slots::new(concurrency),
             outages,
             breaker,
@@ -145,7 +145,7 @@ impl Dispatcher {
     }
 
     /// Lets those go whose turn it is, up to the next untried one.
-    pub fn next(&self, untried: Untried) -> Next {
+    pub fn next(&self, untried: Untried) -> NextStart {
         let mut guard = self.lock();
         loop {
             let now = Instant::now();
@@ -154,17 +154,17 @@ impl Dispatcher {
             let wants_contrast = state.breaker.wants_contrast();
             match state.slots.draw(&state.outages, &state.canary, waiting, untried, now) {
                 Draw::Next if wants_contrast && untried.elsewhere => {
-                    return Next::Untried(Source::Sample);
+                    return NextStart::Untried(Source::Sample);
                 }
-                Draw::Next => return Next::Untried(Source::List),
-                Draw::Elsewhere => return Next::Untried(Source::Sample),
+                Draw::Next => return NextStart::Untried(Source::List),
+                Draw::Elsewhere => return NextStart::Untried(Source::Sample),
                 Draw::Again(row) => state.let_go(row),
-                Draw::Wait(until) => return Next::Wait(until),
+                Draw::Wait(until) => return NextStart::Wait(until),
                 Draw::NobodyLeft => {
                     let change = state.outages.nobody_left(now);
                     state.settle();
                     if let Change::Ended(lasted) = change {
-                        return Next::OutageOver(lasted);
+                        return NextStart::OutageOver(lasted);
                     }
                 }
             }
@@ -281,7 +281,7 @@ impl Dispatcher {
     }
 
     /// Whether an installation has failed while others did well.
-    fn evidence(state: &State, row: u32) -> Evidence {
+    fn evidence(state: &DispatcherState, row: u32) -> Evidence {
         if state.outages.is_suspect(row) { Evidence::Suspect } else { Evidence::Fresh }
     }
 
@@ -299,12 +299,12 @@ impl Dispatcher {
     }
 
     /// An installation was given up.
-    pub fn failed(&self, failure: &Failure) -> Verdict {
+    pub fn failed(&self, failure: &Failure) -> BreakerVerdict {
         self.lock().breaker.failed(failure)
     }
 
     /// An installation was recovered by a route, or found to be healthy.
-    pub fn recovered(&self, by: Option<Route>) -> Verdict {
+    pub fn recovered(&self, by: Option<Route>) -> BreakerVerdict {
         let mut state = self.lock();
         state.canary.open();
         state.breaker.recovered(by)
@@ -338,7 +338,7 @@ impl Dispatcher {
         self.lock().outages.gives_up_at()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DispatcherState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -350,7 +350,7 @@ enum Probing {
     Decided,
 }
 
-impl State {
+impl DispatcherState {
     /// Lets an installation that waits for a slot have one.
     fn let_go(&mut self, row: u32) {
         if self.waiting.remove(&row).is_some_and(|turn| turn.send(()).is_ok()) {

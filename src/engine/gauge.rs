@@ -5,16 +5,16 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-/// Counts installations. Cheap to clone.
+/// GaugeCounts installations. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Gauge {
-    counts: Arc<Counts>,
+    counts: Arc<GaugeCounts>,
     /// The counts of which these are a part.
-    whole: Option<Arc<Counts>>,
+    whole: Option<Arc<GaugeCounts>>,
 }
 
 #[derive(Debug)]
-struct Counts {
+struct GaugeCounts {
     open: AtomicU32,
     in_flight: AtomicU32,
 }
@@ -35,7 +35,7 @@ impl Gauge {
     /// So many installations are to be worked on.
     pub fn new(open: u32) -> Self {
         let (open, in_flight) = (AtomicU32::new(open), AtomicU32::new(0));
-        Self { counts: Arc::new(Counts { open, in_flight }), whole: None }
+        Self { counts: Arc::new(GaugeCounts { open, in_flight }), whole: None }
     }
 
     /// So many of them make a part, which is counted by itself too.
@@ -44,7 +44,7 @@ impl Gauge {
         Self { whole: Some(self.counts.clone()), ..Self::new(open) }
     }
 
-    fn all(&self) -> impl Iterator<Item = &Arc<Counts>> {
+    fn all(&self) -> impl Iterator<Item = &Arc<GaugeCounts>> {
         [&self.counts].into_iter().chain(&self.whole)
     }
 

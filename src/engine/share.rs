@@ -11,12 +11,12 @@ const MOST: f64 = 40.0;
 
 /// The share of installations that fail by themselves, from those that were decided lately.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Share {
+pub struct FailureShare {
     good: f64,
     bad: f64,
 }
 
-impl Share {
+impl FailureShare {
     /// An installation did well at its first try.
     pub fn good(&mut self) {
         self.fade();
@@ -53,14 +53,14 @@ mod tests {
     fn the_more_fail_by_themselves_the_longer_a_row_must_be() {
         for (bad_of_ten, least, most) in [(0, 5, 5), (1, 5, 5), (3, 5, 6), (6, 10, 13), (9, 30, 40)]
         {
-            let mut share = Share::default();
+            let mut share = FailureShare::default();
             for n in 0..200 {
                 if n * 7 % 10 < bad_of_ten { share.bad() } else { share.good() }
             }
             let needed = share.too_many_in_a_row(5);
             assert!((least..=most).contains(&needed), "{bad_of_ten} of ten: {needed}");
         }
-        assert_eq!(Share::default().too_many_in_a_row(5), 5, "nothing is known yet");
-        assert_eq!(Share::default().too_many_in_a_row(20), 20);
+        assert_eq!(FailureShare::default().too_many_in_a_row(5), 5, "nothing is known yet");
+        assert_eq!(FailureShare::default().too_many_in_a_row(20), 20);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     canary::Canary,
-    outage::{Leave, Outages},
+    outage::{Admission, Outages},
 };
 use crate::failure::Stage;
 
@@ -67,7 +67,7 @@ pub enum Draw {
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldSlot {
     since: Instant,
     was_tried: bool,
     request: Option<Request>,
@@ -85,7 +85,7 @@ struct Request {
 #[derive(Debug)]
 pub struct Slots {
     concurrency: usize,
-    held: HashMap<u32, Held>,
+    held: HashMap<u32, HeldSlot>,
     overdue: usize,
     urgent: VecDeque<u32>,
     again: VecDeque<u32>,
@@ -116,7 +116,7 @@ impl Slots {
     /// A slot is taken.
     pub fn take(&mut self, row: u32, now: Instant) {
         let was_tried = !self.tried.insert(row);
-        let held = Held { since: now, was_tried, request: None, is_overdue: false };
+        let held = HeldSlot { since: now, was_tried, request: None, is_overdue: false };
         self.held.entry(row).or_insert(held);
     }
 
@@ -188,14 +188,16 @@ impl Slots {
         untried: Untried,
         now: Instant,
     ) -> Draw {
-        let draw = match outages.leave_to_go(now) {
-            Leave::None => Draw::Wait(None),
-            Leave::NoneBefore(at) => Draw::Wait(Some(at)),
-            Leave::Probe => self.draw_probe(outages, untried),
-            Leave::All if self.nobody_can_tell(outages, waiting, untried) => Draw::NobodyLeft,
-            Leave::All if !canary.may_begin(self.held.len()) => Draw::Wait(None),
-            Leave::All if self.held.len() - self.overdue >= self.concurrency => Draw::Wait(None),
-            Leave::All => self.draw_any(waiting, untried),
+        let draw = match outages.admission(now) {
+            Admission::None => Draw::Wait(None),
+            Admission::NoneBefore(at) => Draw::Wait(Some(at)),
+            Admission::Probe => self.draw_probe(outages, untried),
+            Admission::All if self.nobody_can_tell(outages, waiting, untried) => Draw::NobodyLeft,
+            Admission::All if !canary.may_begin(self.held.len()) => Draw::Wait(None),
+            Admission::All if self.held.len() - self.overdue >= self.concurrency => {
+                Draw::Wait(None)
+            }
+            Admission::All => self.draw_any(waiting, untried),
         };
         match draw {
             Draw::Next | Draw::Elsewhere => self.untried_in_a_row += 1,

@@ -21,7 +21,7 @@ const NAMED: usize = 3;
 
 /// What an installation waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum WaitingFor {
     /// The end of an outage.
     Outage,
     /// Its turn to ask for a code.
@@ -40,7 +40,7 @@ pub enum Step {
     Slot,
 }
 
-impl Step {
+impl WaitingFor {
     /// The stage of the request that is under way.
     pub fn request(self) -> Option<Stage> {
         if let Self::Answer(stage) = self { Some(stage) } else { None }
@@ -74,16 +74,18 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    fn of(&self, step: Step, outlook: Outlook) -> Duration {
+    fn of(&self, step: WaitingFor, outlook: Outlook) -> Duration {
         let turns = outlook.interval.saturating_mul(self.concurrency.saturating_mul(4));
         let bound = match step {
-            Step::Outage => self.max_outage + self.timeout,
-            Step::TurnToReconnect | Step::TurnToExchange => turns + outlook.held + self.timeout,
-            Step::Answer(_) => self.timeout,
-            Step::Disk => Duration::ZERO,
-            Step::Backoff(wait) => wait,
+            WaitingFor::Outage => self.max_outage + self.timeout,
+            WaitingFor::TurnToReconnect | WaitingFor::TurnToExchange => {
+                turns + outlook.held + self.timeout
+            }
+            WaitingFor::Answer(_) => self.timeout,
+            WaitingFor::Disk => Duration::ZERO,
+            WaitingFor::Backoff(wait) => wait,
             // Untried ones go first, and each agency is watched itself: they have bounds of their own.
-            Step::Slot | Step::Agencies => Duration::MAX,
+            WaitingFor::Slot | WaitingFor::Agencies => Duration::MAX,
         };
         bound.saturating_add(GRACE)
     }
@@ -92,25 +94,25 @@ impl Bounds {
 /// Knows what every installation in flight waits for. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Watchdog {
-    shared: Arc<Shared>,
+    shared: Arc<SharedWatch>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct SharedWatch {
+    state: Mutex<WatchdogState>,
     ended: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    waiting: HashMap<u32, Entry>,
+struct WatchdogState {
+    waiting: HashMap<u32, WaitingInstallation>,
     has_ended: bool,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct WaitingInstallation {
     id: Id,
-    step: Step,
+    step: WaitingFor,
     since: Instant,
     /// It was said when this much had passed.
     said_after: Duration,
@@ -118,13 +120,15 @@ struct Entry {
 
 impl Watchdog {
     /// The installation of a row waits for something else from now on.
-    pub fn enter(&self, row: u32, id: &Id, step: Step) {
+    pub fn enter(&self, row: u32, id: &Id, step: WaitingFor) {
         let (since, said_after) = (Instant::now(), Duration::ZERO);
         let mut state = self.lock();
         if let Some(entry) = state.waiting.get_mut(&row) {
             (entry.step, entry.since, entry.said_after) = (step, since, said_after);
         } else {
-            state.waiting.insert(row, Entry { id: id.clone(), step, since, said_after });
+            state
+                .waiting
+                .insert(row, WaitingInstallation { id: id.clone(), step, since, said_after });
         }
     }
 
@@ -159,7 +163,7 @@ impl Watchdog {
         !woken.unwrap_or_else(PoisonError::into_inner).0.has_ended
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WatchdogState> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -175,10 +179,10 @@ impl Drop for Looking {
     }
 }
 
-impl State {
+impl WatchdogState {
     /// What is to be said now: each stuck installation when it is past its bound, and again each
     /// time that it has been waiting twice as long.
-    fn stuck(&mut self, now: Instant, bound: impl Fn(Step) -> Duration) -> Vec<String> {
+    fn stuck(&mut self, now: Instant, bound: impl Fn(WaitingFor) -> Duration) -> Vec<String> {
         let mut stuck = Vec::new();
         for (row, entry) in &mut self.waiting {
             let waited = now.saturating_duration_since(entry.since);
@@ -209,10 +213,10 @@ mod tests {
     fn what_is_past_its_bound_is_named_at_growing_intervals() {
         let watchdog = Watchdog::default();
         let id: Id = Id::new("ve9EPM428h8vShlRW1KT").unwrap();
-        watchdog.enter(7, &id, Step::Answer(Stage::Reconnect));
-        watchdog.enter(7, &id, Step::Disk);
+        watchdog.enter(7, &id, WaitingFor::Answer(Stage::Reconnect));
+        watchdog.enter(7, &id, WaitingFor::Disk);
         let begin = Instant::now();
-        let bound = |step| if step == Step::Disk { GRACE } else { Duration::MAX };
+        let bound = |step| if step == WaitingFor::Disk { GRACE } else { Duration::MAX };
         let said = |second| {
             let at = begin + Duration::from_secs(second);
             watchdog.lock().stuck(at, bound)
@@ -233,7 +237,7 @@ mod tests {
             watchdog.enter(
                 row,
                 &Id::new("ve9EPM428h8vShlRW1KT").unwrap(),
-                Step::Answer(Stage::Exchange),
+                WaitingFor::Answer(Stage::Exchange),
             );
         }
         let said = watchdog.lock().stuck(Instant::now() + GRACE * 9, |_| GRACE);
@@ -244,8 +248,8 @@ mod tests {
     #[test]
     fn whoever_waits_for_agencies_is_not_stuck() {
         let (watchdog, id) = (Watchdog::default(), Id::new("ve9EPM428h8vShlRW1KT").unwrap());
-        watchdog.enter(1, &id, Step::Answer(Stage::Agency));
-        watchdog.enter(2, &id, Step::Agencies);
+        watchdog.enter(1, &id, WaitingFor::Answer(Stage::Agency));
+        watchdog.enter(2, &id, WaitingFor::Agencies);
         let (timeout, max_outage) = (Duration::from_secs(30), Duration::from_secs(600));
         let bounds = Bounds { timeout, max_outage, concurrency: 16 };
         let outlook = Outlook { interval: Duration::ZERO, held: Duration::ZERO };
@@ -264,9 +268,9 @@ mod tests {
         };
         let outlook = Outlook { interval: Duration::from_secs(10), held: Duration::from_secs(60) };
         let seconds = |step| bounds.of(step, outlook).as_secs();
-        assert_eq!(seconds(Step::TurnToReconnect), 640 + 60 + 30 + 5);
-        assert_eq!(seconds(Step::Answer(Stage::Exchange)), 35);
-        assert_eq!(seconds(Step::Backoff(Duration::from_secs(20))), 25);
-        assert_eq!(seconds(Step::Outage), 635);
+        assert_eq!(seconds(WaitingFor::TurnToReconnect), 640 + 60 + 30 + 5);
+        assert_eq!(seconds(WaitingFor::Answer(Stage::Exchange)), 35);
+        assert_eq!(seconds(WaitingFor::Backoff(Duration::from_secs(20))), 25);
+        assert_eq!(seconds(WaitingFor::Outage), 635);
     }
 }

@@ -31,12 +31,12 @@ pub struct Page {
     /// How many locations there are on all pages, as the API says.
     pub count: Option<u64>,
     /// What follows.
-    pub next: Next,
+    pub next: NextPage,
 }
 
 /// What follows a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextPage {
     /// Version 2: perhaps a page behind so many more locations.
     Behind(u64),
     /// Version 3: a page that begins there.
@@ -57,8 +57,8 @@ pub fn page_of(reply: &Reply) -> Result<Page, Failure> {
     let next = match pagination {
         Some(pagination) => next_of(pagination)
             .ok_or_else(|| bad("the answer says that a page follows, and not where"))?,
-        None if rows == 0 => Next::End,
-        None => Next::Behind(rows),
+        None if rows == 0 => NextPage::End,
+        None => NextPage::Behind(rows),
     };
     let total = || pagination?.get("totalRecords");
     let count = answer.get("count").or_else(total).and_then(whole);
@@ -66,12 +66,12 @@ pub fn page_of(reply: &Reply) -> Result<Page, Failure> {
 }
 
 /// `None` where a page follows and it is not said where.
-fn next_of(pagination: &Map<String, Value>) -> Option<Next> {
+fn next_of(pagination: &Map<String, Value>) -> Option<NextPage> {
     let token = answer::text(pagination, "next_page_token", "nextPageToken");
     let follows = answer::field(pagination, "has_next_page", "hasNextPage");
     match (follows.and_then(Value::as_bool), token) {
-        (Some(false), _) | (None, None) => Some(Next::End),
-        (_, Some(token)) => Some(Next::At(PageCursor::Token(token.to_owned()))),
+        (Some(false), _) | (None, None) => Some(NextPage::End),
+        (_, Some(token)) => Some(NextPage::At(PageCursor::Token(token.to_owned()))),
         (Some(true), None) => None,
     }
 }
@@ -101,17 +101,17 @@ mod tests {
     #[test]
     fn a_page_is_read_in_the_shape_of_either_version() {
         let one = r#"{"_id":"ve9EPM428h8vShlRW1KT","name":"A\u001b\nB","isInstalled":true}"#;
-        let at = |token: &str| Next::At(PageCursor::Token(token.into()));
+        let at = |token: &str| NextPage::At(PageCursor::Token(token.into()));
         for (body, usable, odd, count, next) in [
-            (format!(r#"{{"locations":[{one}],"count":7}}"#), 1, 0, Some(7), Next::Behind(1)),
+            (format!(r#"{{"locations":[{one}],"count":7}}"#), 1, 0, Some(7), NextPage::Behind(1)),
             (
                 format!(r#"{{"locations":[{one},{{}}],"count":"7"}}"#),
                 1,
                 1,
                 Some(7),
-                Next::Behind(2),
+                NextPage::Behind(2),
             ),
-            (r#"{"locations":[],"count":7}"#.into(), 0, 0, Some(7), Next::End),
+            (r#"{"locations":[],"count":7}"#.into(), 0, 0, Some(7), NextPage::End),
             (
                 format!(
                     r#"{{"items":[{one}],"pagination":{{"hasNextPage":true,"nextPageToken":"t","totalRecords":9}}}}"#
@@ -128,7 +128,7 @@ mod tests {
                 1,
                 0,
                 None,
-                Next::End,
+                NextPage::End,
             ),
         ] {
             let page = page_of(&Reply::of(200, &body)).unwrap();

@@ -84,7 +84,7 @@ impl Reply {
             return;
         }
         let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
-        let Ok(given) = serde_json::from_slice::<Given>(body) else { return };
+        let Ok(given) = serde_json::from_slice::<GrantedSecrets>(body) else { return };
         let learn = |kind, value: Option<Value>| {
             if let Some(Value::String(text)) = value {
                 self.known.learn(kind, &Secret::new(text));
@@ -106,7 +106,7 @@ pub(super) enum AnswerBody {
 /// The secrets that an answer gives, in either casing.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Given {
+struct GrantedSecrets {
     authorization_code: Option<Value>,
     #[serde(rename = "authorizationCode")]
     code: Option<Value>,

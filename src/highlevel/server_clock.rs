@@ -23,7 +23,7 @@ impl OffsetWatch {
     /// The offset in milliseconds that an answer shows, when it is news.
     pub fn change(&self, reply: &Reply) -> Option<i64> {
         let date = http_date(reply.date.as_deref()?)?;
-        let seen = Bounds::of(date, reply.sent.day(), reply.received.day())?;
+        let seen = OffsetBounds::of(date, reply.sent.day(), reply.received.day())?;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let change = seen.is_change_after(*told).then(|| seen.best_guess());
         *told = change.or(*told);
@@ -33,12 +33,12 @@ impl OffsetWatch {
 
 /// Between what values the server's clock minus ours lies, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Bounds {
+struct OffsetBounds {
     least: i64,
     most: i64,
 }
 
-impl Bounds {
+impl OffsetBounds {
     /// A `Date` has whole seconds and was written some time between our sending and receiving.
     fn of(date: Timestamp, sent: Timestamp, received: Timestamp) -> Option<Self> {
         let took = clock::millis_between(sent, received);
@@ -62,11 +62,11 @@ impl Bounds {
 mod tests {
     use super::*;
 
-    fn bounds(date: &str, took_ms: i64) -> Option<Bounds> {
+    fn bounds(date: &str, took_ms: i64) -> Option<OffsetBounds> {
         let at = |text: &str| -> Timestamp { format!("2026-11-22T{text}Z").parse().unwrap() };
         let sent = at("10:00:00.300");
         let received = Timestamp::from_millisecond(sent.as_millisecond() + took_ms).unwrap();
-        Bounds::of(at(date), sent, received)
+        OffsetBounds::of(at(date), sent, received)
     }
 
     #[test]
@@ -81,14 +81,14 @@ mod tests {
             ("10:00:00", 5001, None),
             ("10:00:00", -1, None),
         ] {
-            let seen = bounds(date, took_ms).map(Bounds::best_guess);
+            let seen = bounds(date, took_ms).map(OffsetBounds::best_guess);
             assert_eq!(seen, guess, "{date} after {took_ms} ms");
         }
     }
 
     #[test]
     fn an_offset_is_news_once_and_again_when_it_has_moved() {
-        let seen = Bounds { least: 9_000, most: 10_099 };
+        let seen = OffsetBounds { least: 9_000, most: 10_099 };
         for (told, change) in [
             (None, true),
             (Some(9_500), false),

@@ -39,12 +39,12 @@ pub struct AdaptiveRate {
     throttled_since: Option<Instant>,
     holds_in_a_row: u32,
     /// The pace before refusals slowed it, as long as nobody knows whether that helps.
-    before: Option<Before>,
+    before: Option<EarlierPace>,
 }
 
 /// A pace to come back to.
 #[derive(Clone, Copy, Debug)]
-struct Before {
+struct EarlierPace {
     current: Option<f64>,
 }
 
@@ -101,7 +101,7 @@ impl AdaptiveRate {
     /// Different installations were refused, the last of them with a request that was sent then.
     pub fn refused(&mut self, now: Instant, sent: Instant, recent: f64) {
         if self.is_change(sent) {
-            self.before.get_or_insert(Before { current: self.current });
+            self.before.get_or_insert(EarlierPace { current: self.current });
             self.slow_down(now, recent, THROTTLED, SLOWEST);
         }
     }
@@ -113,7 +113,7 @@ impl AdaptiveRate {
 
     /// Going slower has not helped: the pace was not the cause, and comes back.
     pub fn come_back(&mut self) {
-        let Some(Before { current: before }) = self.before.take() else { return };
+        let Some(EarlierPace { current: before }) = self.before.take() else { return };
         self.holds_in_a_row = 0;
         let ceiling = self.at_the_top;
         self.current = match (before, ceiling) {

@@ -5,7 +5,7 @@
 //! promise back. A run that was killed leaves it behind, so that the next one knows until when requests
 //! may have started, and how many: those count as if they had started then.
 //!
-//! Kept for each base URL and client id in the user's state folder (`$XDG_STATE_HOME`, else
+//! MemoryFile for each base URL and client id in the user's state folder (`$XDG_STATE_HOME`, else
 //! `~/.local/state`; `%LOCALAPPDATA%` on Windows). There is nothing secret in it, and nothing
 //! depends on it: what cannot be read or written is passed over.
 
@@ -36,7 +36,7 @@ pub struct Memory {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct MemoryFile {
     base_url: String,
     client_id: String,
     /// Milliseconds since the epoch, oldest first.
@@ -112,7 +112,7 @@ impl Memory {
     /// made, and of a memory that cannot be read, as many as `most` count.
     pub fn recall(&self, length: Duration, most: u32) -> Vec<Instant> {
         let (now, today) = (Instant::now(), clock::now().as_millisecond());
-        let Kept { mut starts, promise, .. } = match self.read() {
+        let MemoryFile { mut starts, promise, .. } = match self.read() {
             Ok(Some(kept)) => kept,
             Ok(None) => return Vec::new(),
             // Whoever wrote it last may have started anything.
@@ -132,7 +132,7 @@ impl Memory {
         self.read().ok()??.day.filter(|kept| kept.is_on(clock::now()))
     }
 
-    fn read(&self) -> Result<Option<Kept>, Unreadable> {
+    fn read(&self) -> Result<Option<MemoryFile>, Unreadable> {
         match fs::read(&self.path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| Unreadable),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -154,7 +154,7 @@ impl Memory {
         });
         let (base_url, client_id) = (self.base_url.clone(), self.client_id.clone());
         let day = day.map(|day| KeptDay { day, at: clock::now() }).or_else(|| self.day());
-        let kept = Kept { base_url, client_id, starts, promise, day };
+        let kept = MemoryFile { base_url, client_id, starts, promise, day };
         let folder = self.path.parent().unwrap_or(Path::new("."));
         create_private(folder)?;
         let mut aside = tempfile::NamedTempFile::new_in(folder)?;

@@ -10,11 +10,11 @@ use super::memory::{Memory, Promise, Remembered};
 
 /// How keeping went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(super) enum SaveResult {
     /// It is in the file, with this promise.
-    With(Option<Promise>),
+    Saved(Option<Promise>),
     /// It cannot be written: nothing depends on it.
-    Not,
+    Failed,
 }
 
 /// The way to the memory's thread.
@@ -28,7 +28,7 @@ impl MemoryWriter {
     /// Starts the thread, which ends after the keeper is dropped; `tell` hears how each saving went.
     pub(super) fn start(
         memory: Memory,
-        tell: impl Fn(Kept) + Send + 'static,
+        tell: impl Fn(SaveResult) + Send + 'static,
         ended: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
         let (queue, savings) = sync_channel(1);
@@ -52,9 +52,9 @@ impl MemoryWriter {
     }
 }
 
-fn keep_all(memory: &Memory, savings: &Receiver<Remembered>, tell: impl Fn(Kept)) {
+fn keep_all(memory: &Memory, savings: &Receiver<Remembered>, tell: impl Fn(SaveResult)) {
     for remembered in savings {
         let promise = remembered.promise;
-        tell(memory.keep(&remembered).map_or(Kept::Not, |()| Kept::With(promise)));
+        tell(memory.keep(&remembered).map_or(SaveResult::Failed, |()| SaveResult::Saved(promise)));
     }
 }

@@ -32,7 +32,7 @@ mod tests;
 pub use self::{
     answer::{Answer, AnswerOutcome, Lane},
     clearance::{Clearance, Readying},
-    limiter::{Effect, Hold},
+    limiter::{Hold, PaceChange},
     pacer::{Outlook, Pacer, PacerEnded},
     pacing::Pacing,
     rate::{AskedRate, NotARate, Rate},

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{
     answer::{Answer, Lane},
-    limiter::{Effect, Limiter, TurnId},
+    limiter::{Limiter, PaceChange, TurnId},
     memory::Memory,
     memory_writer::MemoryWriter,
     pacing::Pacing,
@@ -104,14 +104,14 @@ impl Pacer {
             Ok(id) => id,
             Err(turn) => {
                 self.queue_handle.changed.notify_all();
-                Ticket { lane, queue_handle: &self.queue_handle, turn }.come().await
+                TurnTicket { lane, queue_handle: &self.queue_handle, turn }.come().await
             }
         };
         Turn { id, queue_handle: self.queue_handle.clone(), state: TurnState::Open }
     }
 
     /// Lets an answer change the pace.
-    pub fn observe(&self, answer: &Answer) -> Effect {
+    pub fn observe(&self, answer: &Answer) -> PaceChange {
         self.queue_handle.change(|queue| queue.limiter.observe(answer, Instant::now()))
     }
 
@@ -175,13 +175,13 @@ fn earlier_starts(memory: Option<&Memory>, bound: Rate) -> Vec<Instant> {
 }
 
 /// A turn that was asked for and has not come. Whoever stops waiting gives back what came too late.
-struct Ticket<'a> {
+struct TurnTicket<'a> {
     lane: Lane,
     queue_handle: &'a SharedQueue,
     turn: oneshot::Receiver<TurnId>,
 }
 
-impl Ticket<'_> {
+impl TurnTicket<'_> {
     async fn come(mut self) -> TurnId {
         match (&mut self.turn).await {
             Ok(turn) => turn,
@@ -191,7 +191,7 @@ impl Ticket<'_> {
     }
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for TurnTicket<'_> {
     fn drop(&mut self) {
         self.turn.close();
         if let Ok(turn) = self.turn.try_recv() {

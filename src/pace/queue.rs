@@ -12,7 +12,7 @@ use super::{
     answer::Lane,
     limiter::{Limiter, TurnId},
     memory::{Promise, Remembered},
-    memory_writer::Kept,
+    memory_writer::SaveResult,
 };
 
 /// Between two looks while nothing may start for want of a promise.
@@ -33,7 +33,7 @@ pub(super) struct Queue {
     others: VecDeque<Waiting>,
     preparing: VecDeque<oneshot::Sender<Instant>>,
     pub(super) promised: Promised,
-    pub(super) saving: Saving,
+    pub(super) saving: MemorySave,
     pub(super) is_open: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) enum Promised {
 
 /// Whether the memory is being written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Saving {
+pub(super) enum MemorySave {
     None,
     UnderWay,
 }
@@ -72,7 +72,7 @@ impl SharedQueue {
             others: VecDeque::new(),
             preparing: VecDeque::new(),
             promised,
-            saving: Saving::None,
+            saving: MemorySave::None,
             is_open: true,
         };
         Self { queue: Mutex::new(queue), changed: Condvar::new() }
@@ -157,11 +157,13 @@ impl Queue {
     }
 
     /// A saving of the memory has ended.
-    pub(super) fn kept(&mut self, kept: Kept) {
-        self.saving = Saving::None;
+    pub(super) fn kept(&mut self, kept: SaveResult) {
+        self.saving = MemorySave::None;
         self.promised = match (kept, self.promised) {
-            (Kept::With(Some(Promise { until, .. })), Promised::Until(_)) => Promised::Until(until),
-            (Kept::Not, _) => Promised::Nothing,
+            (SaveResult::Saved(Some(Promise { until, .. })), Promised::Until(_)) => {
+                Promised::Until(until)
+            }
+            (SaveResult::Failed, _) => Promised::Nothing,
             (_, promised) => promised,
         };
     }

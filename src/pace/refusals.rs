@@ -69,27 +69,27 @@ pub(super) enum Shown {
 /// Remembers who was refused, and what was served.
 #[derive(Debug)]
 pub(super) struct Refusals {
-    rows: HashMap<u32, Row>,
+    rows: HashMap<u32, RefusedRow>,
     /// The last answers that may tell of the pace, oldest first.
-    lately: VecDeque<Outcome>,
+    lately: VecDeque<AnswerSeen>,
     in_a_row: Streak,
     needed: usize,
-    trust: Trust,
+    trust: HoldTrust,
     served: Option<Served>,
-    token_check: Option<Experiment>,
+    experiment: Option<Experiment>,
     /// The share of refusals that no pace lowers.
     usual_share: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Row {
+struct RefusedRow {
     last: Instant,
     alone: Alone,
 }
 
 /// Whether a wait of all was needed the last time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trust {
+enum HoldTrust {
     No,
     Yes,
 }
@@ -102,7 +102,7 @@ enum Alone {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Outcome {
+struct AnswerSeen {
     at: Instant,
     /// The installation that was refused.
     refused: Option<Who>,
@@ -143,9 +143,9 @@ impl Default for Refusals {
             lately: VecDeque::new(),
             in_a_row: Streak::default(),
             needed: IN_A_ROW,
-            trust: Trust::No,
+            trust: HoldTrust::No,
             served: None,
-            token_check: None,
+            experiment: None,
             usual_share: 0.0,
         }
     }
@@ -166,12 +166,12 @@ impl Refusals {
             return (Whose::Own, Shown::Nothing);
         }
         self.in_a_row.add(who, asked, now);
-        self.remember(Outcome { at: now, refused: Some(who) });
+        self.remember(AnswerSeen { at: now, refused: Some(who) });
         let shown = self.count(sent, 1);
         if self.in_a_row.rows.len() >= self.needed || who.is_none() {
             return (Whose::Everybody(self.next_wait(who, asked, is_change, now)), shown);
         }
-        let whose = if is_change && self.token_check.is_none() && self.is_frequent(now) {
+        let whose = if is_change && self.experiment.is_none() && self.is_frequent(now) {
             Whose::Pace
         } else {
             Whose::Unknown
@@ -194,7 +194,7 @@ impl Refusals {
             }
             self.in_a_row = Streak::default();
         }
-        self.remember(Outcome { at: now, refused: None });
+        self.remember(AnswerSeen { at: now, refused: None });
         self.count(sent, 0)
     }
 
@@ -206,14 +206,14 @@ impl Refusals {
     /// All go slower from now on, on account of refusals: the answers to come show whether that helps.
     pub(super) fn slowed(&mut self, now: Instant) {
         let share_before = self.share();
-        self.token_check = Some(Experiment { began: now, share_before, answers: 0, refused: 0 });
+        self.experiment = Some(Experiment { began: now, share_before, answers: 0, refused: 0 });
     }
 
     /// Whether an installation is refused alone: again, and another was served in between.
     fn is_alone(&mut self, who: Who, now: Instant) -> bool {
         let Some(number) = who else { return false };
         let served = self.served;
-        let row = self.rows.entry(number).or_insert(Row { last: now, alone: Alone::No });
+        let row = self.rows.entry(number).or_insert(RefusedRow { last: now, alone: Alone::No });
         if row.last < now
             && served.is_some_and(|served| served.who != who && served.sent > row.last)
         {
@@ -223,7 +223,7 @@ impl Refusals {
         row.alone == Alone::Yes
     }
 
-    fn remember(&mut self, outcome: Outcome) {
+    fn remember(&mut self, outcome: AnswerSeen) {
         self.lately.push_back(outcome);
         if self.lately.len() > REMEMBERED {
             self.lately.pop_front();
@@ -232,7 +232,8 @@ impl Refusals {
 
     /// Whether different installations are refused more often than no pace could change.
     fn is_frequent(&self, now: Instant) -> bool {
-        let is_together = |outcome: &&Outcome| now.saturating_duration_since(outcome.at) < TOGETHER;
+        let is_together =
+            |outcome: &&AnswerSeen| now.saturating_duration_since(outcome.at) < TOGETHER;
         let lately = self.lately.iter().filter(is_together).filter_map(|outcome| outcome.refused);
         let mut rows: Vec<Who> = lately.collect();
         rows.sort_unstable();
@@ -254,19 +255,19 @@ impl Refusals {
     /// enough. Were the pace the cause, as many would be served at half of it, so that their share
     /// would be twice as large.
     fn count(&mut self, sent: Instant, refused: usize) -> Shown {
-        let Some(token_check) = &mut self.token_check else { return Shown::Nothing };
-        if sent <= token_check.began {
+        let Some(experiment) = &mut self.experiment else { return Shown::Nothing };
+        if sent <= experiment.began {
             return Shown::Nothing;
         }
-        token_check.answers += 1;
-        token_check.refused += refused;
-        if token_check.answers < SAMPLE {
+        experiment.answers += 1;
+        experiment.refused += refused;
+        if experiment.answers < SAMPLE {
             return Shown::Nothing;
         }
-        let share = token_check.refused as f64 / token_check.answers as f64;
-        let expected = (1.0 - 2.0 * (1.0 - token_check.share_before)).max(0.0);
-        let is_as_before = share > f64::midpoint(expected, token_check.share_before);
-        self.token_check = None;
+        let share = experiment.refused as f64 / experiment.answers as f64;
+        let expected = (1.0 - 2.0 * (1.0 - experiment.share_before)).max(0.0);
+        let is_as_before = share > f64::midpoint(expected, experiment.share_before);
+        self.experiment = None;
         self.lately.clear();
         if is_as_before {
             self.usual_share = share;
@@ -280,7 +281,7 @@ impl Refusals {
     /// It takes more of them the next time.
     fn doubt(&mut self) {
         self.needed = (self.needed * 2).min(IN_A_ROW_AT_MOST);
-        self.trust = Trust::No;
+        self.trust = HoldTrust::No;
     }
 
     /// How long all wait now; `None` where the server did not say, and it is for us to choose. What
@@ -302,10 +303,10 @@ impl Refusals {
             streak.bits += 1;
             // They waited, and were refused again.
             if streak.bits > 1 {
-                self.trust = Trust::Yes;
+                self.trust = HoldTrust::Yes;
             }
         }
-        if self.trust == Trust::Yes && left.is_none_or(|left| left <= SHORT_WAIT) {
+        if self.trust == HoldTrust::Yes && left.is_none_or(|left| left <= SHORT_WAIT) {
             return left;
         }
         let bit = FIRST_BIT * 2_u32.pow(streak.bits.saturating_sub(1).min(10));

@@ -7,7 +7,7 @@ use std::{
 use super::{
     limiter::Limiter,
     memory::Promise,
-    memory_writer::Kept,
+    memory_writer::SaveResult,
     queue::{Promised, QueueEnd},
     *,
 };
@@ -81,7 +81,7 @@ async fn nothing_leaves_after_the_promise() {
     assert!(tokio::time::timeout(Duration::from_millis(20), next).await.is_err());
     let until = Instant::now() + Duration::from_secs(60);
     let promise = Some(Promise { until, at_most: 1 });
-    pacer.queue_handle.change(|queue| queue.kept(Kept::With(promise)));
+    pacer.queue_handle.change(|queue| queue.kept(SaveResult::Saved(promise)));
     assert_eq!(pacer.turn(Lane::Other, QueueEnd::Back).await.leave(now), MayLeave::Yes);
 }
 

@@ -8,7 +8,7 @@ use std::{
 use super::{
     memory::Promise,
     memory_writer::MemoryWriter,
-    queue::{Promised, Queue, Saving, SharedQueue},
+    queue::{MemorySave, Promised, Queue, SharedQueue},
 };
 
 /// Between two savings of the memory.
@@ -61,7 +61,7 @@ impl PacerThread {
         let Some(memory_writer) = &self.memory_writer else { return };
         let now = Instant::now();
         let is_overdue = !queue.may_start(now);
-        if queue.saving == Saving::UnderWay {
+        if queue.saving == MemorySave::UnderWay {
             self.looks = if is_overdue { self.looks + 1 } else { 0 };
             if self.looks > LOOKS_FOR_PROMISE {
                 queue.promised = Promised::Nothing;
@@ -73,7 +73,7 @@ impl PacerThread {
             let at_most = queue.limiter.at_most_within(PROMISED_FOR);
             let promise = Promise { until: now + PROMISED_FOR, at_most };
             if memory_writer.keep(queue.remembered(Some(promise))) {
-                queue.saving = Saving::UnderWay;
+                queue.saving = MemorySave::UnderWay;
             }
             (self.saved_at, self.looks) = (Some(now), 0);
         }

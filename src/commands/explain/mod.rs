@@ -12,7 +12,7 @@ use super::print;
 use crate::{
     exit::{Exit, Fault, OrExit},
     failure::Class,
-    highlevel::table::{self, About, Halts, Row},
+    highlevel::table::{self, About, AnswerRow, Halts},
 };
 
 /// Explains a class or a topic, or lists all of them.
@@ -137,7 +137,7 @@ fn halts_in_words(halts: Halts) -> String {
     format!("; as long as nothing was recovered, {first}{at} halts the run{later}")
 }
 
-fn row_in_words(number: usize, row: &Row) -> String {
+fn row_in_words(number: usize, row: &AnswerRow) -> String {
     let listed = |items: Vec<String>| items.join(", ");
     let mut text = format!("{number:>3}  {}\n", row.class);
     for (title, what) in [
@@ -163,7 +163,7 @@ fn for_all_in_words(count: NonZeroU32) -> String {
     )
 }
 
-fn examples(row: &Row) -> String {
+fn examples(row: &AnswerRow) -> String {
     let shown = row.example.0.iter().map(|body| if body.is_empty() { "(nothing)" } else { body });
     shown.collect::<Vec<_>>().join(&format!("\n{:16}", ""))
 }

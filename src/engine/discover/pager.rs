@@ -15,7 +15,7 @@ use crate::{
         agency::{self, Concern},
         answer,
         client::{Client, Listing, MayLeave, PageCursor, Query, Unanswered},
-        locations::{self, Location, Next, Page},
+        locations::{self, Location, NextPage, Page},
         reply::Reply,
     },
     installation::Id,
@@ -188,21 +188,21 @@ fn step(page: &Page, place: &AgencyCursor, without_news: u32) -> Step {
     let has_far_more =
         came > place.count.map_or(MOST, |count| count.saturating_mul(2).saturating_add(SPARE));
     match &page.next {
-        Next::End => Step::SessionEnd,
+        NextPage::End => Step::SessionEnd,
         _ if has_far_more => Step::Stuck,
         _ if without_news == 0 => on(&page.next, &place.cursor),
-        Next::Behind(_) if has_all => Step::SessionEnd,
+        NextPage::Behind(_) if has_all => Step::SessionEnd,
         _ if without_news >= WITHOUT_NEWS => Step::Stuck,
-        Next::Behind(_) => Step::Again,
-        Next::At(_) => on(&page.next, &place.cursor),
+        NextPage::Behind(_) => Step::Again,
+        NextPage::At(_) => on(&page.next, &place.cursor),
     }
 }
 
-fn on(next: &Next, cursor: &PageCursor) -> Step {
+fn on(next: &NextPage, cursor: &PageCursor) -> Step {
     match (next, cursor) {
-        (Next::Behind(rows), PageCursor::Skip(skip)) => Step::On(PageCursor::Skip(skip + rows)),
-        (Next::Behind(_), PageCursor::Token(_)) | (Next::End, _) => Step::SessionEnd,
-        (Next::At(cursor), _) => Step::On(cursor.clone()),
+        (NextPage::Behind(rows), PageCursor::Skip(skip)) => Step::On(PageCursor::Skip(skip + rows)),
+        (NextPage::Behind(_), PageCursor::Token(_)) | (NextPage::End, _) => Step::SessionEnd,
+        (NextPage::At(cursor), _) => Step::On(cursor.clone()),
     }
 }
 
@@ -277,7 +277,7 @@ mod tests {
             (5000, Some(u64::MAX), false),
         ] {
             let place = AgencyCursor { given, count, ..AgencyCursor::default() };
-            let page = Page { locations: Vec::new(), odd: 0, count, next: Next::Behind(100) };
+            let page = Page { locations: Vec::new(), odd: 0, count, next: NextPage::Behind(100) };
             let stuck = matches!(step(&page, &place, 0), Step::Stuck);
             assert_eq!(stuck, ends, "{given} of {count:?}");
         }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::engine::share::Share;
+use crate::engine::share::FailureShare;
 
 /// So many installations in a row without one good answer are an outage.
 const IN_A_ROW: usize = 5;
@@ -27,13 +27,13 @@ const OVERTAKEN_BY: Duration = Duration::from_millis(250);
 
 /// Whether the answer to a request proves that what failed was no outage: it was sent after the
 /// failure, or while the failed request had been waiting for some time.
-pub(super) fn is_contrast(good_sent: Instant, bad: Bad) -> bool {
+pub(super) fn is_contrast(good_sent: Instant, bad: FailedRequest) -> bool {
     good_sent >= bad.at.min(bad.sent + OVERTAKEN_BY)
 }
 
 /// A failed request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bad {
+pub(super) struct FailedRequest {
     pub(super) sent: Instant,
     pub(super) at: Instant,
 }
@@ -44,9 +44,9 @@ pub(super) struct Health {
     /// When the last request was sent that was answered well.
     pub(super) good: Option<Instant>,
     /// Installations that failed since, and are not suspect.
-    pub(super) in_a_row: BTreeMap<u32, Bad>,
+    pub(super) in_a_row: BTreeMap<u32, FailedRequest>,
     pub(super) suspects: HashSet<u32>,
-    share: Share,
+    share: FailureShare,
     /// How often the count in a row was made four times as long, since what seemed an outage was
     /// none.
     false_alarms: u32,

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::health::{Bad, Health, is_contrast};
+use self::health::{FailedRequest, Health, is_contrast};
 use crate::failure::{Class, Failure, Origin, Stage};
 
 /// The gap after the first probe, which goes at once. Each later one is longer by a seventh, so that a
@@ -89,7 +89,7 @@ pub fn is_sign(failure: &Failure) -> bool {
 
 /// What an outage allows now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leave {
+pub enum Admission {
     /// There is none: everybody may go.
     All,
     /// One may go, as its probe.
@@ -141,7 +141,7 @@ impl Outages {
         if health.suspects.contains(&row) {
             return Change::None;
         }
-        let bad = Bad { sent, at: now };
+        let bad = FailedRequest { sent, at: now };
         let was_tried = health.in_a_row.insert(row, bad).is_some();
         if health.good.is_some_and(|good| health.out_since.is_none() && is_contrast(good, bad)) {
             health.suspect(row);
@@ -209,12 +209,12 @@ impl Outages {
     }
 
     /// What may go now.
-    pub fn leave_to_go(&self, now: Instant) -> Leave {
+    pub fn admission(&self, now: Instant) -> Admission {
         match &self.outage {
-            None => Leave::All,
-            Some(Outage { probe: Some(_), .. }) => Leave::None,
-            Some(outage) if outage.next_probe <= now => Leave::Probe,
-            Some(outage) => Leave::NoneBefore(outage.next_probe),
+            None => Admission::All,
+            Some(Outage { probe: Some(_), .. }) => Admission::None,
+            Some(outage) if outage.next_probe <= now => Admission::Probe,
+            Some(outage) => Admission::NoneBefore(outage.next_probe),
         }
     }
 

@@ -109,13 +109,13 @@ fn one_probe_at_a_time_at_growing_gaps_up_to_a_bound() {
     }
     let mut gaps = Vec::new();
     for row in 100..125 {
-        assert_eq!(story.outages.leave_to_go(story.at(story.ms)), Leave::Probe);
+        assert_eq!(story.outages.admission(story.at(story.ms)), Admission::Probe);
         story.outages.probe(row);
-        assert_eq!(story.outages.leave_to_go(story.at(story.ms)), Leave::None);
+        assert_eq!(story.outages.admission(story.at(story.ms)), Admission::None);
         assert_eq!(story.bad(7), Change::None, "it was sent before the outage was known");
         let Change::Probed(gap) = story.bad(row) else { panic!("the outage goes on") };
         let next = story.at(story.ms) + gap;
-        assert_eq!(story.outages.leave_to_go(story.at(story.ms)), Leave::NoneBefore(next));
+        assert_eq!(story.outages.admission(story.at(story.ms)), Admission::NoneBefore(next));
         story.ms += u64::try_from(gap.as_millis()).unwrap() + 1;
         gaps.push(gap.as_secs_f64());
     }
@@ -123,7 +123,7 @@ fn one_probe_at_a_time_at_growing_gaps_up_to_a_bound() {
     assert_eq!(gaps[..6], ["0.1", "0.1", "0.1", "0.1", "0.2", "0.2"]);
     assert_eq!(gaps[20..], ["1.4", "1.7", "1.9", "2.2", "2.5"]);
     assert!(matches!(story.good(125), Change::Ended(_)));
-    assert_eq!(story.outages.leave_to_go(story.at(story.ms)), Leave::All);
+    assert_eq!(story.outages.admission(story.at(story.ms)), Admission::All);
     assert!(
         [1, 5, 7].iter().all(|row| story.outages.is_suspect(*row)),
         "they failed while it did well"
@@ -179,7 +179,7 @@ fn a_probe_that_tells_nothing_leaves_the_role_to_the_next_at_once() {
     story.outages.probe(9);
     let now = story.at(story.ms);
     story.outages.leave(9, now);
-    assert_eq!(story.outages.leave_to_go(now), Leave::Probe);
+    assert_eq!(story.outages.admission(now), Admission::Probe);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::{self, Moment},
-    engine::{job::Job, watchdog::Step},
+    engine::{job::Job, watchdog::WaitingFor},
     event::{Event, Requesting, Unsent},
     failure::{Failure, Stage},
     highlevel::{
@@ -94,7 +94,7 @@ impl Recovery<'_> {
             Ok(departure) => departure,
             Err(error) => return Err(self.not_requested(error).await?),
         };
-        self.enter(Step::Answer(Stage::Agency));
+        self.enter(WaitingFor::Answer(Stage::Agency));
         let sent = Moment::now();
         let location = &self.installation.id;
         match self.tools.client.location_token(departure, &token, company, location).await {
@@ -140,7 +140,7 @@ impl Recovery<'_> {
             attempt: self.attempts(),
             at: clock::now(),
         };
-        self.enter(Step::Disk);
+        self.enter(WaitingFor::Disk);
         self.tools.recorder.record_durably(Event::Requesting(requesting)).await
     }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::{
     no_route::RouteUnavailable,
     recovery::{AttemptError, Ending, Granted, Recovery, Tools},
-    retry::{self, KnownGood, Next},
+    retry::{self, KnownGood, NextStep},
     routes::steps_of,
 };
 use crate::{
-    engine::{dispatcher::Slot, job::Job, outage::Blame, watchdog::Step},
+    engine::{dispatcher::Slot, job::Job, outage::Blame, watchdog::WaitingFor},
     event::Call,
     failure::{Class, Failure, Stage},
     highlevel::tokens::Mismatch,
@@ -117,15 +117,15 @@ impl Recovery<'_> {
         }
         let (attempts, known_good) = (self.tools.attempts, self.known_good());
         match retry::next(&failure, self.attempt, attempts, known_good, fastrand::u64(..)) {
-            Next::Again(wait) => {
+            NextStep::Again(wait) => {
                 self.wait_for_next(failure, call, wait).await?;
                 Ok(None)
             }
-            Next::OtherRoute => {
+            NextStep::OtherRoute => {
                 self.judge_route(route, &failure);
                 Ok(Some(RouteEnd::Unavailable(failure, call)))
             }
-            Next::GiveUp => {
+            NextStep::GiveUp => {
                 self.judge_route(route, &failure);
                 self.give_up(failure, call).await.map(|ending| Some(RouteEnd::Done(ending)))
             }
@@ -180,7 +180,7 @@ impl Recovery<'_> {
     /// One attempt; alone on its route until an answer has proven the route.
     async fn attempt_in_turn(&mut self, route: Route) -> Result<(), AttemptError> {
         let tools = self.tools;
-        self.enter(Step::Outage);
+        self.enter(WaitingFor::Outage);
         let _turn = tokio::select! {
             biased;
             cause = tools.cancellation.cancelled() => return Err(AttemptError::Cancelled(cause)),
@@ -207,7 +207,7 @@ impl Recovery<'_> {
     /// One attempt, up to tokens on disk.
     async fn attempt(&mut self, route: Route) -> Result<(), AttemptError> {
         let granted = steps_of(route).attempt(self).await?;
-        self.enter(Step::Disk);
+        self.enter(WaitingFor::Disk);
         let client_id = &self.tools.client.credentials().client_id;
         match granted.pair.belongs_to(self.installation, client_id) {
             Ok(()) => self.keep_granted(granted).await,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    engine::{cancellation::Cancellation, watchdog::Step},
+    engine::{cancellation::Cancellation, watchdog::WaitingFor},
     failure::Stage,
     highlevel::client::{Connection, Departure, MayLeave, Unanswered},
     pace::{Clearance, Lane, Preparation, Readying, Reservation},
@@ -17,7 +17,7 @@ impl Recovery<'_> {
     /// Waits until a call that nothing has to follow may be made ready; a run that is to end makes no
     /// more.
     pub(crate) async fn preparation(&self) -> Result<Preparation, AttemptError> {
-        self.enter(Step::TurnToReconnect);
+        self.enter(WaitingFor::TurnToReconnect);
         tokio::select! {
             biased;
             cause = self.tools.cancellation.cancelled() => Err(AttemptError::Cancelled(cause)),
@@ -43,9 +43,9 @@ impl Recovery<'_> {
         let preparation = self.preparation().await?;
         if self.tools.pacer.codes_come_too_late() {
             // What is being synced now would take this code's life, too.
-            self.enter(Step::Disk);
+            self.enter(WaitingFor::Disk);
             self.tools.recorder.settle().await?;
-            self.enter(Step::TurnToReconnect);
+            self.enter(WaitingFor::TurnToReconnect);
         }
         let client = &self.tools.client;
         let spare = if client.connections_are_closed_after_use() {

@@ -23,12 +23,12 @@ pub(crate) struct RouteUnavailable {
     failure: Failure,
     /// The request that failed; `None` when none was made.
     call: Option<Call>,
-    progress: Progress,
+    progress: RouteProgress,
 }
 
 /// How far a route was gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
+enum RouteProgress {
     /// It was not open, and nothing was tried.
     Closed,
     /// It was tried.
@@ -38,12 +38,12 @@ enum Progress {
 impl RouteUnavailable {
     /// The route was not open.
     pub(crate) fn closed(route: Route, failure: Failure) -> Self {
-        Self { route, failure, call: None, progress: Progress::Closed }
+        Self { route, failure, call: None, progress: RouteProgress::Closed }
     }
 
     /// The route was tried and did not lead there.
     pub(crate) fn tried(route: Route, failure: Failure, call: Option<Call>) -> Self {
-        Self { route, failure, call, progress: Progress::Tried }
+        Self { route, failure, call, progress: RouteProgress::Tried }
     }
 
     /// Whether the installation never had what the route needs, and nobody can give it.
@@ -108,7 +108,7 @@ impl Recovery<'_> {
         };
         let failure = reason(&unavailable, at);
         // The call of the last route that was tried is in no event yet; those before it are.
-        let last = unavailable.iter().rposition(|o| o.progress == Progress::Tried);
+        let last = unavailable.iter().rposition(|o| o.progress == RouteProgress::Tried);
         let call = unavailable[at].call.clone().filter(|_| last == Some(at));
         if let Some(last) = last.filter(|last| *last != at) {
             let RouteUnavailable { failure, call, .. } = unavailable[last].clone();

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::{self, Moment},
-    engine::watchdog::Step,
+    engine::watchdog::WaitingFor,
     event::{Call, Event, Exchanging, Retrying},
     failure::{Class, Failure, Stage},
     highlevel::{
@@ -54,7 +54,7 @@ impl Recovery<'_> {
             code_expires_at: grant.expires_at.map(clock::to_millisecond),
         };
         // Were the process killed after the exchange, this is how one knows of a lost grant.
-        self.enter(Step::Disk);
+        self.enter(WaitingFor::Disk);
         self.tools.recorder.record_first(Event::Exchanging(exchanging)).await?;
         self.exchange(grant, reservation, connection, came).await
     }
@@ -63,7 +63,7 @@ impl Recovery<'_> {
         let (departure, reservation, spare) = self.clear_for_code().await?;
         // The route may have been closed while this installation waited.
         self.tools.routes.check_not_closed(Route::Reconnect).map_err(AttemptError::Blocked)?;
-        self.enter(Step::Answer(Stage::Reconnect));
+        self.enter(WaitingFor::Answer(Stage::Reconnect));
         let sent = Moment::now();
         match self.tools.client.reconnect(departure, self.installation).await {
             Ok((reply, connection)) => {
@@ -116,7 +116,7 @@ impl Recovery<'_> {
             };
             readying = Readying::Again;
             reservation.take();
-            self.enter(Step::Answer(Stage::Exchange));
+            self.enter(WaitingFor::Answer(Stage::Exchange));
             let sent = Moment::now();
             match self.tools.client.exchange(departure, code, self.installation.scope).await {
                 Presentation::Answered(reply) => {
@@ -175,7 +175,7 @@ impl Recovery<'_> {
         held: Option<Connection>,
         readying: Readying,
     ) -> Result<Result<Departure, String>, AttemptError> {
-        self.enter(Step::TurnToExchange);
+        self.enter(WaitingFor::TurnToExchange);
         let Tools { pacer, client, .. } = self.tools;
         let dead = || AttemptError::Failed(past_its_life(), None);
         let left = life.left(&Moment::now()).ok_or_else(dead)?;

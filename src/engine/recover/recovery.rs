@@ -17,7 +17,7 @@ use crate::{
         gauge::Gauge,
         job::Job,
         recorder::Recorder,
-        watchdog::{Step, Watchdog},
+        watchdog::{WaitingFor, Watchdog},
     },
     event::{Call, Event, HaltRule, Halted},
     failure::{Class, Failure},
@@ -186,7 +186,7 @@ impl<'a> Recovery<'a> {
     }
 
     /// What the installation waits for from now on, for the watchdog and the dispatcher.
-    pub(super) fn enter(&self, step: Step) {
+    pub(super) fn enter(&self, step: WaitingFor) {
         self.tools.watchdog.enter(self.row, &self.installation.id, step);
         self.tools.dispatcher.sends(self.row, step.request());
     }

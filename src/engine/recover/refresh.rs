@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::{self, Moment},
-    engine::{job::Job, watchdog::Step},
+    engine::{job::Job, watchdog::WaitingFor},
     event::{Event, Refreshing, Retrying},
     failure::{Class, Failure, Stage},
     highlevel::{
@@ -66,7 +66,7 @@ impl Recovery<'_> {
             return Err(AttemptError::Blocked(failure));
         };
         let departure = self.clear_for_refresh().await?;
-        self.enter(Step::Answer(Stage::Refresh));
+        self.enter(WaitingFor::Answer(Stage::Refresh));
         let sent = Moment::now();
         match self.tools.client.refresh(departure, token, self.installation.scope).await {
             Ok(reply) => self.judge_refresh(&reply).await,
@@ -96,18 +96,18 @@ impl Recovery<'_> {
             attempt: self.attempts(),
             at: clock::now(),
         };
-        self.enter(Step::Disk);
+        self.enter(WaitingFor::Disk);
         self.tools.recorder.record_first(Event::Refreshing(refreshing)).await?;
         let tools = self.tools;
         let Some(first) = repeats else {
-            self.enter(Step::TurnToReconnect);
+            self.enter(WaitingFor::TurnToReconnect);
             let departure = self.clear(Stage::Refresh, readying).await;
             if matches!(departure, Err(AttemptError::Cancelled(_))) {
                 self.not_presented().await?;
             }
             return departure;
         };
-        self.enter(Step::TurnToExchange);
+        self.enter(WaitingFor::TurnToExchange);
         match tools.pacer.clear(&tools.client, Lane::Exchange, None, readying).await {
             Ok(cleared) => Ok(cleared.depart(move |now| if_in_time(&first, now)).0),
             Err(unanswered) => {

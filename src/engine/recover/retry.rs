@@ -27,7 +27,7 @@ pub enum KnownGood {
 
 /// What follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// Another conversation, with a new code, after this wait.
     Again(Duration),
     /// Another way, if there is one.
@@ -44,13 +44,17 @@ pub fn next(
     attempts: u32,
     known_good: KnownGood,
     seed: u64,
-) -> Next {
+) -> NextStep {
     if attempt >= bounded(attempts, failure, known_good) || !can_pass_by_itself(failure) {
-        return if concerns_this_route(failure.class) { Next::OtherRoute } else { Next::GiveUp };
+        return if concerns_this_route(failure.class) {
+            NextStep::OtherRoute
+        } else {
+            NextStep::GiveUp
+        };
     }
     let asked =
         failure.retry_after_ms.map_or(Duration::ZERO, |ms| Duration::from_millis(ms.into()));
-    Next::Again(backoff(attempt, seed).max(asked))
+    NextStep::Again(backoff(attempt, seed).max(asked))
 }
 
 /// Fewer conversations where HighLevel itself seems not to be there: what is wrong then is the
@@ -117,7 +121,7 @@ mod tests {
     #[test]
     fn what_can_pass_by_itself_is_tried_again_and_nothing_else() {
         let again =
-            |class| matches!(next(&failure(class), 1, 5, KnownGood::Known, 0), Next::Again(_));
+            |class| matches!(next(&failure(class), 1, 5, KnownGood::Known, 0), NextStep::Again(_));
         for class in [
             Class::Network,
             Class::RateLimited,
@@ -150,9 +154,9 @@ mod tests {
     fn a_refused_token_is_not_presented_again_and_leads_to_another_route() {
         for stage in [Stage::Refresh, Stage::Agency] {
             let refused = Failure { stage, ..failure(Class::GrantRefused) };
-            assert_eq!(next(&refused, 1, 5, KnownGood::Known, 0), Next::OtherRoute, "{stage}");
+            assert_eq!(next(&refused, 1, 5, KnownGood::Known, 0), NextStep::OtherRoute, "{stage}");
             let parked = Failure { stage, ..failure(Class::LocationInactive) };
-            assert_eq!(next(&parked, 1, 5, KnownGood::Known, 0), Next::GiveUp, "{stage}");
+            assert_eq!(next(&parked, 1, 5, KnownGood::Known, 0), NextStep::GiveUp, "{stage}");
         }
     }
 
@@ -160,16 +164,16 @@ mod tests {
     fn attempts_are_bounded() {
         assert!(matches!(
             next(&failure(Class::Network), 4, 5, KnownGood::Known, 0),
-            Next::Again(_)
+            NextStep::Again(_)
         ));
-        assert_eq!(next(&failure(Class::Network), 5, 5, KnownGood::Known, 0), Next::OtherRoute);
-        assert_eq!(next(&failure(Class::Network), 1, 1, KnownGood::Known, 0), Next::OtherRoute);
+        assert_eq!(next(&failure(Class::Network), 5, 5, KnownGood::Known, 0), NextStep::OtherRoute);
+        assert_eq!(next(&failure(Class::Network), 1, 1, KnownGood::Known, 0), NextStep::OtherRoute);
     }
 
     #[test]
     fn an_address_where_nobody_or_somebody_else_answers_is_tried_three_times() {
         let again = |failure: &Failure, attempt, known_good| {
-            matches!(next(failure, attempt, 5, known_good, 0), Next::Again(_))
+            matches!(next(failure, attempt, 5, known_good, 0), NextStep::Again(_))
         };
         let nobody = failure(Class::Network);
         let page = Failure { origin: Origin::Elsewhere, ..failure(Class::BadAnswer) };
@@ -203,6 +207,6 @@ mod tests {
     #[test]
     fn the_server_wish_is_a_lower_bound() {
         let wish = Failure { retry_after_ms: Some(7000), ..failure(Class::RateLimited) };
-        assert_eq!(next(&wish, 1, 5, KnownGood::Known, 0), Next::Again(Duration::from_secs(7)));
+        assert_eq!(next(&wish, 1, 5, KnownGood::Known, 0), NextStep::Again(Duration::from_secs(7)));
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::{self, Moment},
-    engine::watchdog::Step,
+    engine::watchdog::WaitingFor,
     event::{Call, Event, RecoveredBefore, Skipped, Verdict, Verified},
     failure::{Failure, Stage},
     highlevel::{
@@ -42,7 +42,7 @@ enum Age {
 }
 
 /// What came of trying a token.
-struct Tried {
+struct CheckedToken {
     token_check: TokenCheck,
     /// The last call.
     call: Call,
@@ -66,7 +66,7 @@ impl Recovery<'_> {
         granted: &Granted,
         path: &TokenCheckPath,
     ) -> Result<Result<Verified, (Failure, Call)>, AttemptError> {
-        let Tried { token_check, call, is_told } =
+        let CheckedToken { token_check, call, is_told } =
             self.check_until_clear(path, granted.pair.access_token(), Age::New).await?;
         let untold = (!is_told).then(|| call.clone());
         let verdict = |verdict, message| Ok(Ok(Verified { verdict, message, call: untold }));
@@ -90,7 +90,7 @@ impl Recovery<'_> {
             return Ok(None);
         };
         let path = token_checks.new.clone().unwrap_or_default();
-        let Tried { token_check, call, .. } =
+        let CheckedToken { token_check, call, .. } =
             match self.check_until_clear(&path, token, Age::Old).await {
                 Ok(tried) => tried,
                 Err(error) => return self.end_early(error).await.map(Some),
@@ -121,7 +121,7 @@ impl Recovery<'_> {
         path: &TokenCheckPath,
         token: &Secret,
         age: Age,
-    ) -> Result<Tried, AttemptError> {
+    ) -> Result<CheckedToken, AttemptError> {
         let (mut token_check, mut call) = self.check_once(path, token, age).await?;
         for attempt in 1..TRIES {
             let TokenCheck::Unclear(failure) = &token_check else { break };
@@ -130,11 +130,11 @@ impl Recovery<'_> {
             let wait = retry::backoff(attempt, fastrand::u64(..)).max(asked);
             let patience = self.wait_to_check(failure.clone(), call.clone(), wait, age).await?;
             if patience == Patience::Over {
-                return Ok(Tried { token_check, call, is_told: true });
+                return Ok(CheckedToken { token_check, call, is_told: true });
             }
             (token_check, call) = self.check_once(path, token, age).await?;
         }
-        Ok(Tried { token_check, call, is_told: false })
+        Ok(CheckedToken { token_check, call, is_told: false })
     }
 
     /// Waits before another try. A run that is to end waits no less: the server has asked for it.
@@ -172,7 +172,7 @@ impl Recovery<'_> {
         let tried = match tools.pacer.clear(&tools.client, Lane::Other, None, readying).await {
             Err(unanswered) => Err(unanswered),
             Ok(cleared) => {
-                self.enter(Step::Answer(Stage::Verify));
+                self.enter(WaitingFor::Answer(Stage::Verify));
                 let (departure, _) = cleared.depart(|_| MayLeave::Yes);
                 tools.client.try_token(departure, &path.of(self.installation), token).await
             }
@@ -200,7 +200,7 @@ impl Recovery<'_> {
             return self.preparation().await;
         }
         // Whoever has new tokens in hand tries them also in a run that is to end.
-        self.enter(Step::TurnToReconnect);
+        self.enter(WaitingFor::TurnToReconnect);
         Ok(self.tools.pacer.preparation().await)
     }
 }

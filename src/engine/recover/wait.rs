@@ -11,7 +11,7 @@ use crate::{
         cancellation::Cause,
         outage::{self, Blame},
         slots::Urgency,
-        watchdog::Step,
+        watchdog::WaitingFor,
     },
     event::{Call, Event, Retrying},
     failure::Failure,
@@ -29,7 +29,7 @@ impl Recovery<'_> {
             return Ok(Blame::Own);
         }
         self.slot = None;
-        self.enter(Step::Outage);
+        self.enter(WaitingFor::Outage);
         tokio::select! {
             biased;
             blame = self.tools.dispatcher.blame(failure.stage, self.row) => Ok(blame),
@@ -44,7 +44,7 @@ impl Recovery<'_> {
         call: Option<Call>,
     ) -> Result<(), StorageError> {
         self.record_retrying(failure, call, None).await?;
-        self.enter(Step::Outage);
+        self.enter(WaitingFor::Outage);
         self.take_slot().await;
         Ok(())
     }
@@ -69,9 +69,9 @@ impl Recovery<'_> {
             return;
         }
         self.slot = None;
-        self.enter(Step::Agencies);
+        self.enter(WaitingFor::Agencies);
         self.tools.routes.agencies_are_done().await;
-        self.enter(Step::Slot);
+        self.enter(WaitingFor::Slot);
         self.take_slot().await;
     }
 
@@ -90,11 +90,11 @@ impl Recovery<'_> {
         if !keeps_slot {
             self.slot = None;
         }
-        self.enter(Step::Backoff(wait));
+        self.enter(WaitingFor::Backoff(wait));
         tokio::select! {
             _ = self.tools.cancellation.cancelled() => {}
             () = sleep(wait) => {
-                self.enter(Step::Slot);
+                self.enter(WaitingFor::Slot);
                 self.take_slot().await;
             }
         }

@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use super::{
-    connector::{Connector, Trust},
-    first_byte::Leave,
+    connector::{Connector, TrustRoots},
+    first_byte::LeaveCheck,
     http1::{Http1, Use},
     unanswered::{Unanswered, innermost},
 };
@@ -32,9 +32,9 @@ const KEPT_WITHIN: Duration = Duration::from_millis(100);
 
 /// Connections to one server. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Connections(Arc<Shared>);
+pub(super) struct Connections(Arc<Pool>);
 
-struct Shared {
+struct Pool {
     server: Uri,
     connector: Connector,
     /// How long a connection may take to be made.
@@ -53,10 +53,10 @@ impl std::fmt::Debug for Connections {
 
 impl Connections {
     /// To the server of this address; nothing is connected yet.
-    pub(super) fn to(url: &Url, trust: Trust, patience: Duration) -> anyhow::Result<Self> {
+    pub(super) fn to(url: &Url, trust: TrustRoots, patience: Duration) -> anyhow::Result<Self> {
         let server: Uri = url.as_str().parse()?;
         let connector = Connector::to(&server, trust)?;
-        Ok(Self(Arc::new(Shared {
+        Ok(Self(Arc::new(Pool {
             server,
             connector,
             patience,
@@ -165,7 +165,7 @@ impl Connection {
     pub(super) async fn send(
         &mut self,
         request: hyper::Request<Body>,
-        leave: Leave,
+        leave: LeaveCheck,
     ) -> Result<Sent, Unanswered> {
         let Some(http1) = &mut self.http1 else {
             return Err(Unanswered::NeverLeft("the connection is gone".into()));
@@ -224,5 +224,5 @@ pub struct Departure {
     /// The connection at hand.
     pub connection: Connection,
     /// What has the last word.
-    pub leave: Leave,
+    pub leave: LeaveCheck,
 }

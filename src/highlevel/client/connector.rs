@@ -16,7 +16,7 @@ use super::{http1::Http1, unanswered::BoxError};
 
 /// Who is trusted to be the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trust {
+pub(super) enum TrustRoots {
     /// What the operating system trusts.
     Platform,
     /// Nobody: loopback needs no certificate.
@@ -33,7 +33,7 @@ pub(super) enum Connector {
 }
 
 impl Connector {
-    pub(super) fn to(server: &Uri, trust: Trust) -> anyhow::Result<Self> {
+    pub(super) fn to(server: &Uri, trust: TrustRoots) -> anyhow::Result<Self> {
         let tls = tls(trust)?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
@@ -43,7 +43,8 @@ impl Connector {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let proxy = (trust == Trust::Platform).then(|| Matcher::from_system().intercept(server));
+        let proxy =
+            (trust == TrustRoots::Platform).then(|| Matcher::from_system().intercept(server));
         Ok(match proxy.flatten() {
             None => Self::Direct(direct),
             Some(proxy) => {
@@ -69,13 +70,13 @@ async fn call<C: Service<Uri>>(connector: &mut C, server: Uri) -> Result<C::Resp
     connector.call(server).await
 }
 
-fn tls(trust: Trust) -> anyhow::Result<ClientConfig> {
+fn tls(trust: TrustRoots) -> anyhow::Result<ClientConfig> {
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider);
     let builder = builder.with_safe_default_protocol_versions()?;
     Ok(match trust {
-        Trust::Platform => builder.with_platform_verifier()?.with_no_client_auth(),
-        Trust::Nobody => {
+        TrustRoots::Platform => builder.with_platform_verifier()?.with_no_client_auth(),
+        TrustRoots::Nobody => {
             builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
         }
     })

@@ -13,7 +13,7 @@ use super::unanswered::Unanswered;
 use crate::clock::Moment;
 
 /// Asked at the moment when the first byte of a request is about to leave; the answer is final.
-pub type Leave = Box<dyn FnOnce(&Moment) -> MayLeave + Send>;
+pub type LeaveCheck = Box<dyn FnOnce(&Moment) -> MayLeave + Send>;
 
 /// Whether a request may leave after all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ enum Watch {
     #[default]
     Off,
     /// The next byte is a request's.
-    Armed(Leave),
+    Armed(LeaveCheck),
     /// The request left then.
     Left(Moment),
     /// It was held back, or nobody waits for it any more: nothing of it may leave.
@@ -45,7 +45,7 @@ enum Watch {
 pub(super) struct Sending(FirstByte);
 
 impl FirstByte {
-    pub(super) fn arm(&self, leave: Leave) -> Sending {
+    pub(super) fn arm(&self, leave: LeaveCheck) -> Sending {
         *self.lock() = Watch::Armed(leave);
         Sending(self.clone())
     }

@@ -20,13 +20,13 @@ use reqwest::RequestBuilder;
 
 use self::{
     connection::Connections,
-    connector::Trust,
-    requests::{Presented, ReconnectRequest},
+    connector::TrustRoots,
+    requests::{PresentedGrant, ReconnectRequest},
 };
 pub use self::{
     connection::{Connection, Departure},
     credentials::Credentials,
-    first_byte::{Leave, MayLeave},
+    first_byte::{LeaveCheck, MayLeave},
     pages::{Listing, PageCursor, Query},
     unanswered::Unanswered,
 };
@@ -86,7 +86,7 @@ impl Client {
         // It makes no connection of its own, and looks for no proxy or certificate.
         let http = reqwest::Client::builder().no_proxy().build();
         let http = http.context("cannot set up the HTTP client")?;
-        let trust = if endpoint.is_loopback() { Trust::Nobody } else { Trust::Platform };
+        let trust = if endpoint.is_loopback() { TrustRoots::Nobody } else { TrustRoots::Platform };
         let patience = timeout.min(CONNECT_PATIENCE);
         let connections = Connections::to(&endpoint.token(), trust, patience)
             .context("cannot set up the HTTPS client")?;
@@ -157,7 +157,7 @@ impl Client {
         scope: Scope,
     ) -> Presentation {
         self.known.learn(Kind::Code, &code.0);
-        match self.present(departure, Presented::Code(code.0.expose()), scope).await {
+        match self.present(departure, PresentedGrant::Code(code.0.expose()), scope).await {
             Ok(reply) => Presentation::Answered(Box::new(reply)),
             Err(Unanswered::HeldBack) => Presentation::HeldBack(code),
             Err(Unanswered::NeverLeft(why)) => Presentation::NeverLeft(code, why),
@@ -174,14 +174,14 @@ impl Client {
         scope: Scope,
     ) -> Result<Reply, Unanswered> {
         self.known.learn(Kind::Token, refresh_token);
-        let presented = Presented::RefreshToken(refresh_token.expose());
+        let presented = PresentedGrant::RefreshToken(refresh_token.expose());
         self.present(departure, presented, scope).await
     }
 
     async fn present(
         &self,
         departure: Departure,
-        presented: Presented<'_>,
+        presented: PresentedGrant<'_>,
         scope: Scope,
     ) -> Result<Reply, Unanswered> {
         let version = self.endpoint.version();

@@ -22,7 +22,7 @@ pub(super) struct ReconnectRequest<'a> {
 
 /// What is presented for a token pair.
 #[derive(Clone, Copy)]
-pub(super) enum Presented<'a> {
+pub(super) enum PresentedGrant<'a> {
     Code(&'a str),
     RefreshToken(&'a str),
 }
@@ -34,12 +34,12 @@ pub(super) type Form<'a> = Vec<(&'static str, &'a str)>;
 pub(super) fn token_form<'a>(
     version: ApiVersion,
     credentials: &'a Credentials,
-    presented: Presented<'a>,
+    presented: PresentedGrant<'a>,
     scope: Scope,
 ) -> Form<'a> {
     let (grant, field, value) = match presented {
-        Presented::Code(code) => ("authorization_code", ("code", "code"), code),
-        Presented::RefreshToken(token) => {
+        PresentedGrant::Code(code) => ("authorization_code", ("code", "code"), code),
+        PresentedGrant::RefreshToken(token) => {
             ("refresh_token", ("refresh_token", "refreshToken"), token)
         }
     };

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::{
     connection::{Connection, Sent},
-    first_byte::Leave,
+    first_byte::LeaveCheck,
     unanswered::{Unanswered, innermost},
 };
 use crate::{
@@ -31,7 +31,7 @@ const USER_AGENT: &str = concat!("ghl-reconnect/", env!("CARGO_PKG_VERSION"));
 pub(super) async fn send(
     mut connection: Connection,
     request: RequestBuilder,
-    leave: Leave,
+    leave: LeaveCheck,
     limit: Duration,
 ) -> Result<(Reply, Connection), Unanswered> {
     let never_left = |error: reqwest::Error| Unanswered::NeverLeft(innermost(&error.without_url()));
@@ -72,7 +72,7 @@ fn as_sent(request: reqwest::Request) -> Result<Request<HttpBody>, String> {
 async fn answer_to(
     connection: &mut Connection,
     request: Request<HttpBody>,
-    leave: Leave,
+    leave: LeaveCheck,
     url: &Url,
 ) -> Result<Reply, Unanswered> {
     let Sent { response, sent } = connection.send(request, leave).await?;

@@ -59,16 +59,16 @@ impl Hasher for Same {
 #[derive(Default)]
 pub(super) struct KnownForms {
     /// Those of a whole run, which are few.
-    lasting: Vec<Arc<Entry>>,
+    lasting: Vec<Arc<KnownSecret>>,
     /// The others, the oldest first.
-    passing: VecDeque<Arc<Entry>>,
+    passing: VecDeque<Arc<KnownSecret>>,
     /// Entries by the last bytes of each of their forms.
-    by_tail: HashMap<u64, Vec<Arc<Entry>>, BuildHasherDefault<Same>>,
+    by_tail: HashMap<u64, Vec<Arc<KnownSecret>>, BuildHasherDefault<Same>>,
     /// Entries with a form that is too short for that.
-    short: Vec<Arc<Entry>>,
+    short: Vec<Arc<KnownSecret>>,
 }
 
-struct Entry {
+struct KnownSecret {
     kind: Kind,
     secret: Secret,
     /// Marks of the ends of its forms.
@@ -77,7 +77,7 @@ struct Entry {
     is_short: bool,
 }
 
-impl Entry {
+impl KnownSecret {
     fn of(kind: Kind, secret: &Secret) -> Self {
         let mut entry = Self { kind, secret: secret.clone(), tails: Vec::new(), is_short: false };
         let mut tails = Vec::new();
@@ -125,7 +125,7 @@ impl KnownForms {
         if self.knows(kind, secret) {
             return;
         }
-        let entry = Arc::new(Entry::of(kind, secret));
+        let entry = Arc::new(KnownSecret::of(kind, secret));
         for tail in &entry.tails {
             self.by_tail.entry(*tail).or_default().push(entry.clone());
         }
@@ -144,7 +144,7 @@ impl KnownForms {
         }
     }
 
-    fn forget(&mut self, entry: &Arc<Entry>) {
+    fn forget(&mut self, entry: &Arc<KnownSecret>) {
         for tail in &entry.tails {
             if let Some(entries) = self.by_tail.get_mut(tail) {
                 entries.retain(|other| !Arc::ptr_eq(other, entry));

@@ -18,14 +18,14 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct ClassFile {
     pub(super) class: Vec<About>,
-    pub(super) answer: Vec<Spanned<Row>>,
+    pub(super) answer: Vec<Spanned<AnswerRow>>,
 }
 
 /// A file of rows alone.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Rows {
-    pub(super) answer: Vec<Spanned<Row>>,
+pub(super) struct AnswerRows {
+    pub(super) answer: Vec<Spanned<AnswerRow>>,
 }
 
 /// What is said and done about a class of failure.
@@ -98,7 +98,7 @@ pub struct Halts {
 /// From an answer to its class. What is empty matches everything.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
+pub struct AnswerRow {
     /// At these steps.
     #[serde(default)]
     pub stage: OneOrMany<Stage>,

@@ -20,9 +20,9 @@ use std::{
 use thiserror::Error;
 use toml::Spanned;
 
-use self::data::{ClassFile, Rows};
+use self::data::{AnswerRows, ClassFile};
 pub use self::{
-    data::{About, Halts, OneOrMany, Reach, Row, Statuses},
+    data::{About, AnswerRow, Halts, OneOrMany, Reach, Statuses},
     paste::row_for,
 };
 use super::{
@@ -36,15 +36,15 @@ const CLASSES: &str = include_str!("../classes.toml");
 
 /// The built-in table.
 #[derive(Debug, Default)]
-struct Table {
+struct ClassTable {
     about: BTreeMap<Class, About>,
     rules: Vec<Rule>,
 }
 
 /// A test proves that it parses; an empty table would take every answer for unrecognised.
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
+static TABLE: LazyLock<ClassTable> = LazyLock::new(|| {
     let book: ClassFile = toml::from_str(CLASSES).unwrap_or_default();
-    Table {
+    ClassTable {
         about: book.class.into_iter().map(|about| (about.name, about)).collect(),
         rules: book.answer.into_iter().map(|row| Rule::of(row.into_inner())).collect(),
     }
@@ -87,14 +87,14 @@ impl Failure {
 }
 
 /// The built-in rows, in their order.
-pub fn rows() -> impl Iterator<Item = &'static Row> {
+pub fn rows() -> impl Iterator<Item = &'static AnswerRow> {
     TABLE.rules.iter().map(|rule| &rule.row)
 }
 
 /// A row with its messages ready to be compared.
 #[derive(Debug)]
 struct Rule {
-    row: Row,
+    row: AnswerRow,
     messages: Vec<NormalisedMessage>,
     names: Vec<NormalisedMessage>,
 }
@@ -108,7 +108,7 @@ struct Refusal<'a> {
 }
 
 impl Rule {
-    fn of(row: Row) -> Self {
+    fn of(row: AnswerRow) -> Self {
         let wordings = |texts: &OneOrMany<String>| {
             texts.0.iter().map(|text| NormalisedMessage::of(text)).collect()
         };
@@ -117,7 +117,7 @@ impl Rule {
     }
 
     fn matches(&self, refusal: &Refusal<'_>) -> bool {
-        let Row { stage, status, body, .. } = &self.row;
+        let AnswerRow { stage, status, body, .. } = &self.row;
         let any_or = |empty: bool, holds: bool| empty || holds;
         let says_one_of = |texts: &[NormalisedMessage]| {
             any_or(texts.is_empty(), texts.iter().any(|text| refusal.error_text.says(text)))
@@ -145,7 +145,7 @@ pub struct Answers {
 pub struct Meaning {
     /// Its class.
     pub class: Class,
-    /// How many installations in a row that are answered so stop the run; see [`Row::concerns_all`].
+    /// How many installations in a row that are answered so stop the run; see [`AnswerRow::concerns_all`].
     pub concerns_all: Option<NonZeroU32>,
 }
 
@@ -170,7 +170,7 @@ pub enum TableError {
 impl Answers {
     /// Reads rows that go before the built-in ones.
     pub fn parse(text: &str) -> Result<Self, TableError> {
-        let rows: Rows =
+        let rows: AnswerRows =
             toml::from_str(text).map_err(|error| TableError::Syntax(error.to_string()))?;
         let spans: Vec<_> = rows.answer.iter().map(Spanned::span).collect();
         let rules = rows.answer.into_iter().map(|row| Rule::of(row.into_inner()));
@@ -216,7 +216,7 @@ impl Answers {
     /// Whether the row at a place can be meant: it asks for something, and its examples land on it.
     fn check(&self, index: usize) -> Result<(), String> {
         let Some(rule) = self.rules().nth(index) else { return Ok(()) };
-        let Row { status, message, names, body, stage, example, .. } = &rule.row;
+        let AnswerRow { status, message, names, body, stage, example, .. } = &rule.row;
         if status.0.is_empty() && message.0.is_empty() && names.0.is_empty() {
             return Err("give a status or a message; this row would match every answer".into());
         }

@@ -73,7 +73,7 @@ pub struct Limiter {
 
 /// What an answer did to the pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Effect {
+pub struct PaceChange {
     /// The hold that began with it, or got longer.
     pub hold: Option<Hold>,
     /// It said "too many" to a request that was on its way when another answer had said so.
@@ -298,7 +298,7 @@ impl Limiter {
     }
 
     /// Lets an answer change the pace.
-    pub fn observe(&mut self, answer: &Answer, now: Instant) -> Effect {
+    pub fn observe(&mut self, answer: &Answer, now: Instant) -> PaceChange {
         let said =
             self.shared_limits.observe(answer.who, &answer.allowance, self.starts.count(), now);
         let resets_at = said.daily_resets_at;
@@ -335,7 +335,7 @@ impl Limiter {
                 (None, false)
             }
         };
-        Effect { hold: hold.and_then(|time| self.hold(time, now)), is_stale_throttle, day }
+        PaceChange { hold: hold.and_then(|time| self.hold(time, now)), is_stale_throttle, day }
     }
 
     /// How long all wait for a refusal, and whether it only repeats what is known.

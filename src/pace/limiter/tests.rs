@@ -110,7 +110,7 @@ fn a_hold_that_others_repeat_is_told_once() {
     assert_eq!(limiter.observe(&throttled, now).hold.map(|hold| hold.time), Some(MS(3000)));
     assert_eq!(
         limiter.observe(&throttled, now + MS(20)),
-        Effect { hold: None, is_stale_throttle: true, day: None }
+        PaceChange { hold: None, is_stale_throttle: true, day: None }
     );
     assert_eq!(limiter.held(now + MS(20)), MS(3000));
     limiter.observe(&answer(Lane::Exchange, now + MS(20), AnswerOutcome::Clean), now + MS(30));
