@@ -1,4 +1,4 @@
-//! What went wrong, as types: stage, class, advice and evidence.
+//! Failures as types: stage, class, advice and evidence.
 
 use std::{fmt, num::NonZeroU32};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::SafeText;
 
-/// The step of a recovery at which something went wrong.
+/// The step of a recovery at which a failure happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -20,9 +20,9 @@ pub enum Stage {
     Exchange,
     /// Asking for a sub-account's tokens with its agency's.
     Agency,
-    /// Trying a new access token.
+    /// Checking an access token.
     Verify,
-    /// Bringing the token pair to disk.
+    /// Writing the token pair to disk.
     Store,
 }
 
@@ -47,7 +47,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// What kind of failure it is. The class decides what happens next.
+/// The kind of a failure. It decides what happens next.
 #[derive(
     Clone,
     Copy,
@@ -82,27 +82,27 @@ pub enum Class {
     CodeExpired,
     /// Too many requests.
     RateLimited,
-    /// HighLevel, or the gateway before it, failed.
+    /// HighLevel, or the gateway in front of it, failed.
     ServerError,
     /// No whole answer came: name not resolved, refused, reset, timed out.
     Network,
-    /// The gateway refused the caller as such.
+    /// The gateway refused the caller, whatever the request.
     Blocked,
     /// The answer points to another address.
     Redirected,
-    /// An answer that says success and cannot be used.
+    /// An answer with a success status that cannot be used.
     BadAnswer,
     /// Tokens came for another installation.
     WrongTenant,
     /// Tokens came for an agency where a sub-account was asked for, or the other way round.
     WrongKind,
-    /// The exchange went out and no whole answer came back: tokens may have been granted.
+    /// A request for tokens left and no whole answer came back: tokens may have been granted.
     OutcomeUnknown,
     /// The run was interrupted while this installation was being worked on.
     Interrupted,
     /// The run was halted while this installation was being worked on.
     Halted,
-    /// An answer that nothing here knows.
+    /// An answer that no row of the table matches.
     Unrecognised,
 }
 
@@ -133,8 +133,7 @@ impl Class {
         }
     }
 
-    /// Whether the end of the run is all that it says: the installation was being worked on, and has
-    /// not failed.
+    /// Whether only the end of the run is to blame: the installation was in flight and has not failed.
     pub fn is_left_off(self) -> bool {
         matches!(self, Self::Interrupted | Self::Halted)
     }
@@ -146,7 +145,7 @@ impl fmt::Display for Class {
     }
 }
 
-/// The `retry` column of `failures.csv`: when, or after what, another run has a chance.
+/// The `retry` column of `failures.csv`: when, or after what, another run may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Advice {
@@ -178,30 +177,30 @@ impl Advice {
     }
 }
 
-/// One thing that went wrong, with what proves it.
+/// One failure, with its evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Where.
+    /// The step at which it happened.
     pub stage: Stage,
-    /// What kind.
+    /// Its kind.
     pub class: Class,
-    /// The answer's status; `None` when no answer came.
+    /// The answer's status; `None` if no answer came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
-    /// What the server, or the network, said.
+    /// The message of the server, or of the network.
     pub message: SafeText,
-    /// HighLevel's trace id, when the answer had one.
+    /// HighLevel's trace id, if the answer had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<SafeText>,
-    /// How long the server asked to wait, in milliseconds.
+    /// The wait that the server asked for, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u32>,
-    /// Who seems to have answered. For decisions while the run goes on; no file has it.
+    /// Who seems to have answered. Used for decisions during the run; recorded in no file.
     #[serde(skip)]
     pub origin: Origin,
-    /// What the answer finds fault with is the same in the requests for all installations: so many of
-    /// them in a row, without a success between, stop the run, whatever the class says. `None` for
-    /// what concerns this installation. No file has it either.
+    /// The answer finds fault with a part that all requests share: this many in a row, without a
+    /// success between, halt the run, whatever the class. `None` for what concerns this installation.
+    /// Recorded in no file.
     #[serde(skip)]
     pub concerns_all: Option<NonZeroU32>,
 }
@@ -209,7 +208,7 @@ pub struct Failure {
 /// Who seems to have answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Origin {
-    /// HighLevel, as far as one can tell, or no answer to a request that went out.
+    /// HighLevel, as far as one can tell; or no answer to a request that left.
     #[default]
     HighLevel,
     /// Something that does not speak JSON: a gateway, a captive portal, another host.
@@ -219,7 +218,7 @@ pub enum Origin {
 }
 
 impl Failure {
-    /// A failure without an answer to show.
+    /// A failure without an answer.
     pub fn without_answer(stage: Stage, class: Class, message: &str) -> Self {
         Self {
             stage,

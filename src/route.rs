@@ -94,7 +94,7 @@ impl RouteList {
         self.0.contains(&route)
     }
 
-    /// Whether nothing but a reconnect is tried, as where nobody says otherwise.
+    /// Whether they are the default: a reconnect and nothing else.
     pub fn are_default(&self) -> bool {
         self.0 == [Route::Reconnect]
     }

@@ -1,4 +1,5 @@
-//! All installations: the canary alone, then so many at a time, until the list or the run ends.
+//! All installations: the canary alone, then many at a time, until the list ends or the run is
+//! cancelled.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -27,46 +28,46 @@ use crate::{
     plan::recoveries::RecoveryLog,
 };
 
-/// Where the installations come from.
+/// Source of the installations.
 pub trait Supply {
-    /// Waits until more are at hand. Nothing is lost when the wait is given up.
+    /// Waits until more are available. Safe to cancel: nothing is lost.
     fn refill(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// The next one of the list, if it is at hand.
+    /// The next one of the list, if it is available.
     fn peek(&self) -> Option<&Job>;
 
-    /// What is at hand.
+    /// Which installations are available.
     fn untried(&self) -> Untried;
 
-    /// Takes one that is at hand.
+    /// Takes one that is available.
     fn take(&mut self, source: Source) -> Option<Job>;
 }
 
-/// Why a batch could not work to its end.
+/// Why a batch ended early.
 #[derive(Debug)]
 pub enum Broken {
-    /// The disk does not take what it is given.
+    /// The run folder cannot be written.
     TokenFile(StorageError),
     /// The list could not be read to its end.
     Supply(Error),
 }
 
-/// Everything that the installations of a run share.
+/// The work on all installations of a run, or of one of its apps.
 pub struct Batch {
     tools: Tools,
+    /// The first failure of the disk.
     lost: Mutex<Option<StorageError>>,
 }
 
 impl Batch {
-    /// Sets a batch up.
+    /// A batch that works with these tools.
     pub fn new(tools: Tools) -> Self {
         Self { tools, lost: Mutex::default() }
     }
 
-    /// Works until the jobs are done or the run is to end.
+    /// Works until the jobs are done or the run is cancelled.
     ///
-    /// Each installation is a task of its own that awaits its own place on disk, so that a slow
-    /// sync holds up no other.
+    /// Each installation is a task that awaits its own write, so that a slow sync delays no other.
     pub async fn run(self: Arc<Self>, mut jobs: impl Supply) -> Result<(), Broken> {
         let mut tasks = JoinSet::new();
         let fed = self.dispatch(&mut jobs, &mut tasks).await;
@@ -80,7 +81,7 @@ impl Batch {
         }
     }
 
-    /// Lets one installation after the other go, until none is left or the run is to end.
+    /// Starts one installation after the other, until none is left or the run is cancelled.
     async fn dispatch(
         self: &Arc<Self>,
         jobs: &mut impl Supply,
@@ -118,13 +119,13 @@ impl Batch {
         Ok(())
     }
 
-    /// What runs remember of each other.
+    /// Recoveries by other runs, and for them.
     pub fn recoveries(&self) -> Option<&RecoveryLog> {
         self.tools.recoveries.as_ref()
     }
 
-    /// The installations that may go. Sub-accounts that may need an agency's token probe nothing as
-    /// long as agencies are in work, since they would wait for them.
+    /// The installations that may start. While agencies are in flight, no sub-account that may need
+    /// their tokens probes an outage: it would only wait for them.
     fn untried(&self, jobs: &impl Supply) -> Untried {
         let untried = jobs.untried();
         let routes = &self.tools.routes;
@@ -160,13 +161,13 @@ impl Batch {
             Ok(ended) => ended,
             Err(_) => (self.panicked(job).await, None),
         };
-        let noted = self.apply_failure(ending).await;
+        let noted = self.apply_ending(ending).await;
         self.note(noted);
     }
 
-    /// The work on one installation panicked: a bug, which must not take the others down.
+    /// Records that the work on one installation panicked: a bug that must not stop the others.
     async fn panicked(&self, job: Job) -> Ending {
-        let why = "the work on this installation broke off: a bug, please report it";
+        let why = "the work on this installation panicked: a bug, please report it";
         let failure = Failure::without_answer(Stage::Store, Class::Unrecognised, why);
         let now = clock::now();
         let failed = Failed {
@@ -187,7 +188,7 @@ impl Batch {
         }
     }
 
-    async fn apply_failure(&self, ending: Ending) -> Result<(), StorageError> {
+    async fn apply_ending(&self, ending: Ending) -> Result<(), StorageError> {
         let dispatcher = &self.tools.dispatcher;
         match ending {
             Ending::Recovered(route) => self.apply(dispatcher.recovered(Some(route))).await,

@@ -1,5 +1,5 @@
-//! Which failures concern all installations: a pure judgement over what has ended so far. How many
-//! of a class it takes stands in the table of classes.
+//! Which failures concern all installations: a pure decision over those that have ended so far. How
+//! many of a class halt a run is in the table of classes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,16 +15,16 @@ use crate::{
     route::Route,
 };
 
-/// When a run halts by its counts alone.
+/// The counts that halt a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// Failures that may be.
+    /// The failures that `--max-failures` allows.
     pub max_failures: MaxFailures,
-    /// Failures after which a run without a recovery is given up; `None` is never.
+    /// The failures after which a run without a recovery halts; `None`: never.
     pub give_up_after: Option<u32>,
 }
 
-/// Watches how installations end.
+/// Decides from the way installations end whether the run halts.
 #[derive(Debug, Default)]
 pub struct Breaker {
     limits: Limits,
@@ -32,16 +32,16 @@ pub struct Breaker {
     was_proven: bool,
     recovered: u32,
     failed: u32,
-    /// By route (`None`: no route's requests) and class: what one installation meets on a route
-    /// concerns the others.
+    /// By route (`None`: requests of no route) and class: a failure on one route says nothing about
+    /// another route.
     rows: BTreeMap<(Option<Route>, Class), InARow>,
     /// Routes on which HighLevel has answered about an installation.
     seen: BTreeSet<Option<Route>>,
-    /// Failures that HighLevel, or its silence, decided, as long as nothing was recovered.
+    /// Failures by class while nothing is recovered, without those of the list itself.
     causes: BTreeMap<Class, u32>,
 }
 
-/// Failures of a class, one after the other.
+/// Failures of one class in a row.
 #[derive(Debug, Default)]
 struct InARow {
     length: u32,
@@ -53,35 +53,35 @@ struct InARow {
 pub enum Evidence {
     /// The installation had not failed before.
     Fresh,
-    /// It had, while others did well.
+    /// It had failed while others succeeded.
     Suspect,
 }
 
 /// What the end of one installation means for the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BreakerVerdict {
-    /// Nothing.
+    /// The run continues.
     GoOn,
-    /// The run halts, since more have failed than may.
+    /// The run halts: more have failed than `--max-failures` allows.
     TooMany {
-        /// How many.
+        /// Failed installations.
         failed: u32,
-        /// How many have ended, these among them.
+        /// Installations that have ended, failed ones included.
         ended: u32,
-        /// How many may.
+        /// The limit.
         limit: MaxFailures,
     },
-    /// The run halts, since all that were tried have failed; of what, in words.
+    /// The run halts: all that were tried have failed. Says how.
     NoneRecovered(String),
 }
 
 impl Breaker {
-    /// A watch over a run with these limits. `was_proven`: installations were recovered before.
+    /// A breaker with these limits. `was_proven`: earlier executions have recovered installations.
     pub fn new(limits: Limits, was_proven: bool) -> Self {
         Self { limits, was_proven, ..Self::default() }
     }
 
-    /// Whether a recovery has shown that all is well.
+    /// Whether an installation was recovered.
     pub fn is_proven(&self) -> bool {
         self.was_proven || self.recovered > 0
     }
@@ -96,7 +96,7 @@ impl Breaker {
         self.against_limit()
     }
 
-    /// What failed in a row on this route was of the installations themselves.
+    /// A success on a route: the failures in a row before it were the installations' own.
     fn went_well(&mut self, route: Option<Route>) {
         self.seen.insert(route);
         for (_, row) in self.rows.iter_mut().filter(|((of, _), _)| *of == route) {
@@ -105,7 +105,7 @@ impl Breaker {
         }
     }
 
-    /// A route has failed for an installation. Whether that concerns all.
+    /// A route has failed for an installation. Returns whether that concerns all.
     pub fn route_failed(&mut self, failure: &Failure, evidence: Evidence) -> bool {
         let route = failure.stage.route();
         if is_about_one(failure) {
@@ -121,7 +121,7 @@ impl Breaker {
         {
             return false;
         }
-        // An endpoint that nobody has seen is not there, whatever the others do.
+        // An endpoint that has never answered is gone, whatever the others do.
         let is_known = match failure.class {
             Class::EndpointRemoved => self.was_proven || self.seen.contains(&route),
             _ => self.is_proven(),
@@ -135,7 +135,7 @@ impl Breaker {
         }
     }
 
-    /// An installation was given up.
+    /// An installation has failed.
     pub fn failed(&mut self, failure: &Failure) -> BreakerVerdict {
         self.failed += 1;
         if failure.stage != Stage::Input {
@@ -152,17 +152,17 @@ impl Breaker {
         }
         let mut causes: Vec<_> = self.causes.iter().collect();
         causes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        let mut said = format!("the first {failed} all failed: ");
+        let mut why = format!("the first {failed} all failed: ");
         for (index, (class, count)) in causes.into_iter().enumerate() {
             let comma = if index > 0 { ", " } else { "" };
             // Writing to a string does not fail.
-            let _ = write!(said, "{comma}{count} × {class}");
+            let _ = write!(why, "{comma}{count} × {class}");
         }
-        said.push_str(". Is this the right app, the right column, the right environment?");
-        Some(BreakerVerdict::NoneRecovered(said))
+        why.push_str(". Is this the right app, the right column, the right environment?");
+        Some(BreakerVerdict::NoneRecovered(why))
     }
 
-    /// Judged whenever one ends, however: a share counts from the sample on.
+    /// Checked whenever an installation ends: a share counts once the sample is large enough.
     fn against_limit(&self) -> BreakerVerdict {
         let (failed, ended) = (self.failed, self.recovered.saturating_add(self.failed));
         let limit = self.limits.max_failures;
@@ -173,7 +173,8 @@ impl Breaker {
         }
     }
 
-    /// Whether so many end in the same way that the next one should be from elsewhere in the list.
+    /// Whether so many in a row have failed alike that the next one should come from elsewhere in the
+    /// list, to tell a fault of all from one of neighbours.
     pub fn wants_contrast(&self) -> bool {
         self.is_proven()
             && self.rows.iter().any(|((_, class), row)| {
@@ -185,15 +186,14 @@ impl Breaker {
     }
 }
 
-/// How many such failures halt a run: what the answer itself says goes before its class.
+/// How many such failures halt a run. What the answer itself says goes before its class.
 fn halts_of(failure: &Failure) -> Option<Halts> {
     let count = failure.concerns_all.map(NonZeroU32::get);
     let halts = count.map(|count| Halts { first: count, later: Some(count), at: None });
     halts.or(failure.class.about().halts)
 }
 
-/// Whether a stage is the one that is meant: what the reconnect is to its route, the refresh and the
-/// agency's call are to theirs.
+/// Whether a stage is the one of the table. `reconnect` stands for the first request of any route.
 fn is_like(meant: Stage, stage: Stage) -> bool {
     meant == stage || meant == Stage::Reconnect && stage.begins_a_route()
 }
@@ -207,12 +207,12 @@ pub fn is_about_one(failure: &Failure) -> bool {
         && halts_of(failure).is_none()
 }
 
-/// Whether it is one agency's token that is wrong: no other agency has to hear of it.
+/// Whether one agency's token is wrong, which says nothing about the others.
 fn is_of_an_agency(failure: &Failure) -> bool {
     failure.stage == Stage::Agency && failure.class == Class::WrongKind
 }
 
-/// Whether it seems to be another host that answers. An outage's pages are no sign of that.
+/// Whether another host seems to answer. The error pages of an outage are no sign of that.
 fn is_nothing_like_highlevel(failure: &Failure) -> bool {
     failure.origin == Origin::Elsewhere
         && matches!(failure.class, Class::BadAnswer | Class::Unrecognised)
@@ -334,12 +334,12 @@ mod tests {
         for n in 1..20 {
             assert_eq!(fail(&mut breaker, n), BreakerVerdict::GoOn);
         }
-        let BreakerVerdict::NoneRecovered(said) = fail(&mut breaker, 20) else {
+        let BreakerVerdict::NoneRecovered(why) = fail(&mut breaker, 20) else {
             panic!("it goes on")
         };
         assert!(
-            said.contains("the first 20 all failed: 15 × not_installed, 5 × unknown_id."),
-            "{said}"
+            why.contains("the first 20 all failed: 15 × not_installed, 5 × unknown_id."),
+            "{why}"
         );
         let mut lacking = Breaker::new(limits, false);
         let lacks = Failure { stage: Stage::Input, ..failure(Class::InvalidRequest) };

@@ -1,6 +1,6 @@
-//! What the installations of a batch share while they work: who may go, whose a failure is, and
-//! what it means for the others. The decisions are [`super::slots`]', [`super::outage`]'s and
-//! [`super::breaker`]'s; here are the lock around them and the waiting.
+//! The shared state of a batch: who may start, and what a failure means for the others. The decisions
+//! are made by [`super::slots`], [`super::outage`], [`super::breaker`] and [`super::canary`]; here are
+//! the lock around them and the waiting.
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ use crate::{
 pub struct Dispatcher {
     state: Mutex<DispatcherState>,
     changed: Notify,
-    /// Wakes those that wait to be alone on a route.
+    /// Wakes the installations that wait to be alone on a route.
     route_free: Notify,
     gauge: Gauge,
 }
@@ -46,7 +46,7 @@ struct DispatcherState {
     undecided: HashMap<u32, (Stage, oneshot::Sender<Blame>)>,
 }
 
-/// A place among those in flight, given back when this is dropped.
+/// A slot among those in flight, given back on drop.
 #[derive(Debug)]
 pub struct Slot {
     row: u32,
@@ -65,7 +65,7 @@ impl Drop for Slot {
     }
 }
 
-/// An installation that has begun; it has ended when this is dropped.
+/// An installation that has begun; it ends on drop.
 #[derive(Debug)]
 pub struct Begun {
     row: u32,
@@ -85,7 +85,7 @@ impl Drop for Begun {
     }
 }
 
-/// An attempt on a route; it has ended when this is dropped.
+/// An attempt on a route; it ends on drop.
 #[derive(Debug)]
 pub struct RouteTurn {
     route: Route,
@@ -104,11 +104,11 @@ impl Drop for RouteTurn {
 /// What the batch does next.
 #[derive(Debug)]
 pub enum NextStart {
-    /// An untried installation goes.
+    /// An untried installation starts.
     Untried(Source),
-    /// Nobody goes before something changes, or before this time.
+    /// Nothing starts before something changes, or before this time.
     Wait(Option<Instant>),
-    /// An outage is over, since nobody is left whom it concerns.
+    /// An outage is over, since no installation is left that could probe it. Says how long it lasted.
     OutageOver(Duration),
 }
 
@@ -122,7 +122,7 @@ pub enum Source {
 }
 
 impl Dispatcher {
-    /// So many installations may be in flight.
+    /// Allows this many installations in flight.
     pub fn new(
         concurrency: usize,
         outages: Outages,
@@ -144,7 +144,7 @@ impl Dispatcher {
         Self { state, changed, route_free, gauge }
     }
 
-    /// Lets those go whose turn it is, up to the next untried one.
+    /// Gives slots to those whose turn it is, up to the next untried one.
     pub fn next(&self, untried: Untried) -> NextStart {
         let mut guard = self.lock();
         loop {
@@ -171,7 +171,7 @@ impl Dispatcher {
         }
     }
 
-    /// Returns when who may go has changed, perhaps.
+    /// Waits until [`Dispatcher::next`] may answer differently.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
@@ -194,26 +194,26 @@ impl Dispatcher {
 
     /// Waits for a slot for another attempt.
     pub async fn slot_again(self: &Arc<Self>, row: u32, urgency: Urgency) -> Slot {
-        let (turn, come) = oneshot::channel();
+        let (turn, given) = oneshot::channel();
         {
             let mut state = self.lock();
             state.waiting.insert(row, turn);
             state.slots.wait(row, urgency);
         }
         self.changed.notify_one();
-        let mut waiting = WaitingForSlot { row, dispatcher: self, has_come: false };
-        if come.await.is_ok() {
-            waiting.has_come = true;
+        let mut waiting = WaitingForSlot { row, dispatcher: self, was_given: false };
+        if given.await.is_ok() {
+            waiting.was_given = true;
             return self.slot(row, Probing::Decided);
         }
         std::future::pending().await
     }
 
-    /// Returns when an installation may make an attempt on a route: at once on a proven one, else when
-    /// nobody else is on it.
+    /// Waits until an installation may make an attempt on a route: at once on a proven route, else when
+    /// no other installation is on it.
     pub async fn turn_on(self: &Arc<Self>, route: Route, row: u32) -> RouteTurn {
         loop {
-            // Made before the look, so that no wake-up in between is missed.
+            // Created before the check, so that no wake-up in between is missed.
             let free = self.route_free.notified();
             if self.lock().canary.enter(route, row) {
                 return RouteTurn { route, row, dispatcher: self.clone() };
@@ -232,7 +232,7 @@ impl Dispatcher {
         self.lock().canary.prove(route);
     }
 
-    /// An installation sends a request at this stage, or does something else from now on.
+    /// An installation sends a request of this stage, or none (`None`).
     pub fn sends(&self, row: u32, at: Option<Stage>) {
         let (mut state, now) = (self.lock(), Instant::now());
         state.slots.sends(row, at, now);
@@ -241,7 +241,7 @@ impl Dispatcher {
         }
     }
 
-    /// An answer to the last request of an installation came that is no sign of an outage.
+    /// The last request of an installation got an answer that is no sign of an outage.
     pub fn good(&self, at: Stage, row: u32) -> Change {
         let (mut state, now) = (self.lock(), Instant::now());
         let sent = state.sent.get(&row).copied().unwrap_or(now);
@@ -253,7 +253,7 @@ impl Dispatcher {
         change
     }
 
-    /// The last request of an installation met a failure that outages are made of.
+    /// The last request of an installation failed in a way that is a sign of an outage.
     pub fn bad(&self, failure: &Failure, row: u32) -> Change {
         let (mut state, now) = (self.lock(), Instant::now());
         let sent = state.sent.get(&row).copied().unwrap_or(now);
@@ -264,7 +264,7 @@ impl Dispatcher {
         change
     }
 
-    /// Returns when it is known whose a failure was.
+    /// Waits until it is known whether a failure is the installation's own or an outage's.
     pub async fn blame(&self, at: Stage, row: u32) -> Blame {
         let decided = {
             let mut state = self.lock();
@@ -280,12 +280,12 @@ impl Dispatcher {
         decided.await.unwrap_or(Blame::Own)
     }
 
-    /// Whether an installation has failed while others did well.
+    /// Whether an installation has failed while others succeeded.
     fn evidence(state: &DispatcherState, row: u32) -> Evidence {
         if state.outages.is_suspect(row) { Evidence::Suspect } else { Evidence::Fresh }
     }
 
-    /// A route has failed for an installation. Whether that concerns all.
+    /// A route has failed for an installation. Returns whether that concerns all.
     pub fn route_failed(&self, row: u32, failure: &Failure) -> bool {
         let mut state = self.lock();
         let evidence = Self::evidence(&state, row);
@@ -298,7 +298,7 @@ impl Dispatcher {
         concerns_all
     }
 
-    /// An installation was given up.
+    /// An installation has failed.
     pub fn failed(&self, failure: &Failure) -> BreakerVerdict {
         self.lock().breaker.failed(failure)
     }
@@ -310,20 +310,20 @@ impl Dispatcher {
         state.breaker.recovered(by)
     }
 
-    /// Whether there is no way to the server, and never was one.
+    /// Whether no connection can be made, and none ever could.
     pub fn is_nobody(&self, failure: &Failure) -> bool {
         self.lock().outages.is_nobody(failure)
     }
 
-    /// Whether a failure of the first installation, before anything was proven, is one that another
-    /// installation would meet as well: there is no way to the server, or it is another one.
+    /// Whether the canary's failure is one that every other installation would meet: no connection can
+    /// be made, or another server answers. Then the canary keeps its slot while it waits.
     pub fn concerns_the_canary(&self, failure: &Failure) -> bool {
         let state = self.lock();
         let is_another = failure.origin == Origin::Elsewhere && !is_sign(failure);
         !state.canary.is_open() && (is_another || state.outages.is_nobody(failure))
     }
 
-    /// Whether an answer has come at a stage that is no sign of an outage.
+    /// Whether a stage has had an answer that is no sign of an outage.
     pub fn has_been_good(&self, stage: Stage) -> bool {
         self.lock().outages.has_been_good(stage)
     }
@@ -333,7 +333,7 @@ impl Dispatcher {
         self.lock().outages.gives_up_at().is_some()
     }
 
-    /// When the outage that is on is given up.
+    /// When the present outage exceeds `--max-outage`.
     pub fn gives_up_at(&self) -> Option<Instant> {
         self.lock().outages.gives_up_at()
     }
@@ -343,7 +343,7 @@ impl Dispatcher {
     }
 }
 
-/// Whether whoever gets a slot has to be made the probe of an outage.
+/// Whether the installation that gets a slot becomes the probe of an outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Probing {
     IfThereIsAnOutage,
@@ -351,16 +351,16 @@ enum Probing {
 }
 
 impl DispatcherState {
-    /// Lets an installation that waits for a slot have one.
+    /// Gives a slot to an installation that waits for one.
     fn let_go(&mut self, row: u32) {
         if self.waiting.remove(&row).is_some_and(|turn| turn.send(()).is_ok()) {
             self.outages.probe(row);
-            // Until it takes the slot itself, nobody else must.
+            // Reserved until it takes the slot itself.
             self.slots.take(row, Instant::now());
         }
     }
 
-    /// Tells those who wait for it whose their failures were.
+    /// Wakes the installations whose failures are now decided.
     fn settle(&mut self) {
         if self.undecided.is_empty() {
             return;
@@ -374,23 +374,23 @@ impl DispatcherState {
             .collect();
         for (row, blame) in decided {
             if let Some((_, record)) = self.undecided.remove(&row) {
-                // Whoever stopped waiting is about to end.
+                // The receiver is gone when its installation is about to end.
                 let _ = record.send(blame);
             }
         }
     }
 }
 
-/// Whoever stops waiting for a slot leaves the line, and gives back what came too late.
+/// A wait for a slot. On drop it leaves the queue, and gives back a slot that came too late.
 struct WaitingForSlot<'a> {
     row: u32,
     dispatcher: &'a Arc<Dispatcher>,
-    has_come: bool,
+    was_given: bool,
 }
 
 impl Drop for WaitingForSlot<'_> {
     fn drop(&mut self) {
-        if self.has_come {
+        if self.was_given {
             return;
         }
         let mut state = self.dispatcher.lock();

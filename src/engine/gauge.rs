@@ -1,15 +1,15 @@
-//! How many installations are open and in flight, for whoever wants to know it.
+//! How many installations are open and in flight.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
 };
 
-/// GaugeCounts installations. Cheap to clone.
+/// Counts installations. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Gauge {
     counts: Arc<GaugeCounts>,
-    /// The counts of which these are a part.
+    /// The counts of the whole run, where these are one app's.
     whole: Option<Arc<GaugeCounts>>,
 }
 
@@ -19,7 +19,7 @@ struct GaugeCounts {
     in_flight: AtomicU32,
 }
 
-/// An installation is in flight as long as this lives; while it waits it is not.
+/// An installation in flight, until this is dropped. One that waits is not in flight.
 #[derive(Debug)]
 pub struct InFlight(Gauge);
 
@@ -32,13 +32,13 @@ impl Drop for InFlight {
 }
 
 impl Gauge {
-    /// So many installations are to be worked on.
+    /// Begins with this many open installations.
     pub fn new(open: u32) -> Self {
         let (open, in_flight) = (AtomicU32::new(open), AtomicU32::new(0));
         Self { counts: Arc::new(GaugeCounts { open, in_flight }), whole: None }
     }
 
-    /// So many of them make a part, which is counted by itself too.
+    /// Counts a part of them by itself too.
     #[must_use]
     pub fn part(&self, open: u32) -> Self {
         Self { whole: Some(self.counts.clone()), ..Self::new(open) }
@@ -48,7 +48,7 @@ impl Gauge {
         [&self.counts].into_iter().chain(&self.whole)
     }
 
-    /// One of them holds a slot.
+    /// An installation takes a slot.
     pub fn begin(&self) -> InFlight {
         for counts in self.all() {
             counts.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -56,19 +56,19 @@ impl Gauge {
         InFlight(self.clone())
     }
 
-    /// One of them is done.
+    /// An installation is done.
     pub fn done(&self) {
         for counts in self.all() {
             counts.open.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    /// How many are not done yet, those in flight among them.
+    /// Installations that are not done yet, those in flight included.
     pub fn open(&self) -> u32 {
         self.counts.open.load(Ordering::Relaxed)
     }
 
-    /// How many hold a slot.
+    /// Installations that hold a slot.
     pub fn in_flight(&self) -> u32 {
         self.counts.in_flight.load(Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! Tells each event to the journal and to everybody who listens, in that order of trust: what
-//! has to be durable is durable before anybody hears of it.
+//! Sends each event to the journal first, then to the listeners: what has to be durable is durable
+//! before anything else shows it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The one way by which work speaks. Cheap to clone.
+/// Records the events of the work. Cheap to clone.
 #[derive(Clone)]
 pub struct Recorder {
     journal: Journal,
@@ -21,38 +21,38 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Speaks to a journal and to listeners.
+    /// Records to a journal, then to listeners.
     pub fn new(journal: Journal, listeners: Vec<Arc<dyn Listener>>) -> Self {
         Self { journal, listeners }
     }
 
-    /// Records what happened.
+    /// Records an event. It becomes durable with the next sync.
     pub async fn record(&self, event: Event) -> Result<(), StorageError> {
         self.journal.record(&event).await?;
         self.on_event(&event);
         Ok(())
     }
 
-    /// Records what is about to happen, and returns when a crash of the process cannot undo that.
+    /// Records an event, and returns when it survives a crash of the process.
     pub async fn record_first(&self, event: Event) -> Result<(), StorageError> {
         self.journal.record_first(&event).await?;
         self.on_event(&event);
         Ok(())
     }
 
-    /// Returns when the disk has taken what it was given before.
+    /// Waits until everything recorded before is written.
     pub async fn settle(&self) -> Result<(), StorageError> {
         self.journal.settle().await
     }
 
-    /// Records what must not be forgotten, and returns when it is durable.
+    /// Records an event, and returns when it survives a power cut.
     pub async fn record_durably(&self, event: Event) -> Result<(), StorageError> {
         self.journal.record_durably(&event).await?;
         self.on_event(&event);
         Ok(())
     }
 
-    /// Takes tokens into custody with the event that says so; returns when both are durable.
+    /// Writes tokens and the event that says so; returns when both survive a power cut.
     pub async fn keep(
         &self,
         storage: TokenFile,

@@ -1,15 +1,15 @@
-//! How many installations in a row are more than chance, where some fail by themselves anyway.
+//! How many failures in a row are more than chance, when a share of installations fails anyway.
 
-/// Outcomes that weigh as much as the last one fades to a third after so many more.
+/// The weight of an outcome falls to a third after this many more.
 const MEMORY: f64 = 50.0;
 
-/// A row of failures that chance alone gives less often than this is no chance.
+/// Failures in a row less likely than this are not taken for chance.
 const HARDLY_EVER: f64 = 0.002;
 
-/// However many fail by themselves, so many in a row concern all.
+/// This many in a row always concern all, however many fail anyway.
 const MOST: f64 = 40.0;
 
-/// The share of installations that fail by themselves, from those that were decided lately.
+/// The share of installations that fail on their own, over recent outcomes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FailureShare {
     good: f64,
@@ -17,13 +17,13 @@ pub struct FailureShare {
 }
 
 impl FailureShare {
-    /// An installation did well at its first try.
+    /// An installation succeeded at its first attempt.
     pub fn good(&mut self) {
         self.fade();
         self.good += 1.0;
     }
 
-    /// An installation failed by itself.
+    /// An installation failed on its own.
     pub fn bad(&mut self) {
         self.fade();
         self.bad += 1.0;
@@ -38,7 +38,7 @@ impl FailureShare {
     pub fn too_many_in_a_row(self, least: usize) -> usize {
         let share = (self.bad + 0.5) / (self.bad + self.good + 4.0);
         let by_chance = (HARDLY_EVER.ln() / share.ln()).clamp(0.0, MOST);
-        // Between 0 and MOST, so that nothing is cut off.
+        // Between 0 and MOST, so the cast loses nothing.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let by_chance = by_chance.ceil() as usize;
         by_chance.max(least)

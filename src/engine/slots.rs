@@ -1,6 +1,6 @@
-//! Who goes next: a pure decision over who is in flight, who waits and who is untried.
+//! Who starts next: a pure decision over the installations in flight, waiting and untried.
 //!
-//! Whoever waits (for a later attempt, for the end of an outage, for an agency) holds no slot.
+//! An installation that waits (for its backoff, for the end of an outage, for an agency) holds no slot.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -13,45 +13,44 @@ use super::{
 };
 use crate::failure::Stage;
 
-/// After so many untried installations, one goes that has been tried, unless those have held slots for
-/// more than half the time of the untried ones: whoever fails again and again slows the others down by
-/// so much at most, however long it takes to fail.
+/// After this many untried installations, one that was tried gets a slot, unless the tried ones have
+/// held slots for more than half the time of the untried. So installations that fail repeatedly slow
+/// the others down by a bounded share, however long they take to fail.
 const UNTRIED_IN_A_ROW: u32 = 3;
 
-/// Installations that may wait at once. More would only take memory.
+/// The most installations that wait at once; more would only take memory.
 const MOST_WAITING: usize = 10_000;
 
-/// So many later requests that were answered show that one without an answer is alone in that.
+/// A request is overdue when this many later ones were answered.
 const OVERTAKEN: u32 = 4;
 
-/// A request that was sent so much later counts as a later one.
+/// How much later a request must be sent to count as later.
 const LATER: Duration = Duration::from_secs(1);
 
-/// For each installation that may be in flight, so many more may be waiting for an answer that seems
-/// never to come.
+/// For each slot, this many requests may be overdue without holding one.
 const OVERDUE_EACH: usize = 4;
 
-/// How urgent another attempt is: an urgent one goes in turns with the untried ones.
+/// How urgent another attempt is. Urgent ones take turns with untried installations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
     /// It can wait.
     None,
-    /// What it has in hand is dying.
+    /// Its refresh token can be repeated for a few seconds only.
     Urgent,
 }
 
-/// The untried installations that are at hand.
+/// Which untried installations are available.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Untried {
-    /// The next one of the list is.
+    /// The next one of the list.
     pub next: bool,
-    /// One from anywhere in the list is.
+    /// One from anywhere in the list.
     pub elsewhere: bool,
     /// More may come.
     pub more: bool,
 }
 
-/// Who goes next.
+/// Who starts next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Draw {
     /// The next untried one of the list.
@@ -60,9 +59,9 @@ pub enum Draw {
     Elsewhere,
     /// One that has been tried.
     Again(u32),
-    /// Nobody, until something changes, or until this time.
+    /// None, until something changes, or until this time.
     Wait(Option<Instant>),
-    /// Nobody, and nothing is left that could tell whose the failures so far were.
+    /// None, and none is left whose answer could decide the failures so far.
     NobodyLeft,
 }
 
@@ -81,7 +80,7 @@ struct Request {
     overtaken: u32,
 }
 
-/// The slots of a batch, and who waits for one.
+/// The slots of a batch, and the queues for them.
 #[derive(Debug)]
 pub struct Slots {
     concurrency: usize,
@@ -92,13 +91,13 @@ pub struct Slots {
     untried_in_a_row: u32,
     /// Installations that have held a slot before.
     tried: HashSet<u32>,
-    /// How long slots were held by the untried, and by those that had been tried.
+    /// How long untried installations have held slots, and how long tried ones.
     untried_time: Duration,
     tried_time: Duration,
 }
 
 impl Slots {
-    /// So many installations may be in flight.
+    /// This many installations may be in flight.
     pub fn new(concurrency: usize) -> Self {
         Self {
             concurrency,
@@ -132,7 +131,7 @@ impl Slots {
         }
     }
 
-    /// An installation is done with.
+    /// An installation is done.
     pub fn forget(&mut self, row: u32) {
         self.tried.remove(&row);
     }
@@ -156,15 +155,15 @@ impl Slots {
         self.again.retain(|waiting| *waiting != row);
     }
 
-    /// An installation sends a request at this stage, or does something else from now on.
+    /// An installation sends a request of this stage, or none (`None`).
     pub fn sends(&mut self, row: u32, stage: Option<Stage>, now: Instant) {
         if let Some(held) = self.held.get_mut(&row) {
             held.request = stage.map(|stage| Request { stage, sent: now, overtaken: 0 });
         }
     }
 
-    /// A request that was sent then was answered well. Those that should have been answered long
-    /// before it give up their slots, though not their requests.
+    /// A request sent at this time got a good answer. Requests that are overdue by comparison give up
+    /// their slots and go on.
     pub fn answered(&mut self, stage: Stage, sent: Instant) {
         let most = self.concurrency * OVERDUE_EACH;
         for held in self.held.values_mut().filter(|held| !held.is_overdue) {
@@ -179,7 +178,7 @@ impl Slots {
         }
     }
 
-    /// Who goes next. `waiting` counts the installations that have begun and hold no slot.
+    /// Who starts next. `waiting` counts the installations that have begun and hold no slot.
     pub fn draw(
         &mut self,
         outages: &Outages,
@@ -210,7 +209,7 @@ impl Slots {
         draw
     }
 
-    /// A probe is an untried installation from anywhere: neighbours often share their trouble.
+    /// A probe is an untried installation from anywhere in the list: neighbours often fail together.
     fn draw_probe(&self, outages: &Outages, untried: Untried) -> Draw {
         let mut tried = self.urgent.iter().chain(&self.again);
         if untried.elsewhere {
@@ -228,8 +227,8 @@ impl Slots {
         }
     }
 
-    /// Whether some have failed, and nobody is left whose answer could tell whose fault that was: no
-    /// untried one, and none in flight that is not known to fail.
+    /// Whether failures are undecided and no answer can decide them any more: no untried installation is
+    /// left, and all in flight are suspects.
     fn nobody_can_tell(&self, outages: &Outages, waiting: usize, untried: Untried) -> bool {
         outages.has_undecided()
             && (waiting >= MOST_WAITING || untried == Untried::default())

@@ -1,5 +1,5 @@
-//! Names the step in which an installation is stuck. Every step has a bound of its own; what is
-//! past it is said, again and again at growing intervals, until it goes on.
+//! Names installations that are stuck. Every step has a time limit; an installation past its limit is
+//! reported, again at growing intervals, until it goes on.
 
 use std::{
     collections::HashMap,
@@ -10,13 +10,13 @@ use std::{
 
 use crate::{failure::Stage, installation::Id, pace::Outlook, plan::in_words};
 
-/// Between two looks.
+/// Between two checks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Time that a step may take beyond what its own bounds allow: a busy machine is not stuck.
+/// What a step may take beyond its limit: a busy machine is not stuck.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Installations that are named at once; the rest is counted.
+/// Installations that are named in one report; the rest is counted.
 const NAMED: usize = 3;
 
 /// What an installation waits for.
@@ -30,7 +30,7 @@ pub enum WaitingFor {
     TurnToExchange,
     /// The answer to a request of this stage.
     Answer(Stage),
-    /// The recovery of the agencies of the list, which come first.
+    /// The agencies of the list, which are recovered first.
     Agencies,
     /// The disk.
     Disk,
@@ -41,7 +41,7 @@ pub enum WaitingFor {
 }
 
 impl WaitingFor {
-    /// The stage of the request that is under way.
+    /// The stage of the request in flight.
     pub fn request(self) -> Option<Stage> {
         if let Self::Answer(stage) = self { Some(stage) } else { None }
     }
@@ -69,7 +69,7 @@ pub struct Bounds {
     pub timeout: Duration,
     /// A pause of the whole run.
     pub max_outage: Duration,
-    /// Installations that take turns.
+    /// Installations in flight.
     pub concurrency: u32,
 }
 
@@ -84,7 +84,7 @@ impl Bounds {
             WaitingFor::Answer(_) => self.timeout,
             WaitingFor::Disk => Duration::ZERO,
             WaitingFor::Backoff(wait) => wait,
-            // Untried ones go first, and each agency is watched itself: they have bounds of their own.
+            // Untried installations and agencies, which come first, are watched themselves.
             WaitingFor::Slot | WaitingFor::Agencies => Duration::MAX,
         };
         bound.saturating_add(GRACE)
@@ -114,30 +114,30 @@ struct WaitingInstallation {
     id: Id,
     step: WaitingFor,
     since: Instant,
-    /// It was said when this much had passed.
-    said_after: Duration,
+    /// How long it had waited when it was last reported.
+    reported_after: Duration,
 }
 
 impl Watchdog {
-    /// The installation of a row waits for something else from now on.
+    /// What the installation of a row waits for from now on.
     pub fn enter(&self, row: u32, id: &Id, step: WaitingFor) {
-        let (since, said_after) = (Instant::now(), Duration::ZERO);
+        let (since, reported_after) = (Instant::now(), Duration::ZERO);
         let mut state = self.lock();
         if let Some(entry) = state.waiting.get_mut(&row) {
-            (entry.step, entry.since, entry.said_after) = (step, since, said_after);
+            (entry.step, entry.since, entry.reported_after) = (step, since, reported_after);
         } else {
             state
                 .waiting
-                .insert(row, WaitingInstallation { id: id.clone(), step, since, said_after });
+                .insert(row, WaitingInstallation { id: id.clone(), step, since, reported_after });
         }
     }
 
-    /// The installation of a row waits for nothing more.
+    /// The installation of a row is done.
     pub fn leave(&self, row: u32) {
         self.lock().waiting.remove(&row);
     }
 
-    /// Looks until it is told to end, in a thread of its own, and says what is stuck.
+    /// Starts the thread that checks, and prints what is stuck.
     pub fn start(
         &self,
         bounds: Bounds,
@@ -146,7 +146,7 @@ impl Watchdog {
     ) -> std::io::Result<Looking> {
         let watchdog = self.clone();
         let look = move || {
-            while watchdog.goes_on() {
+            while watchdog.is_running() {
                 let outlook = outlook();
                 let stuck = watchdog.lock().stuck(Instant::now(), |step| bounds.of(step, outlook));
                 for line in &stuck {
@@ -158,7 +158,7 @@ impl Watchdog {
         Ok(Looking(self.clone()))
     }
 
-    fn goes_on(&self) -> bool {
+    fn is_running(&self) -> bool {
         let woken = self.shared.ended.wait_timeout_while(self.lock(), LOOK_EVERY, |s| !s.has_ended);
         !woken.unwrap_or_else(PoisonError::into_inner).0.has_ended
     }
@@ -168,7 +168,7 @@ impl Watchdog {
     }
 }
 
-/// The thread looks as long as this lives.
+/// The watchdog's thread; it ends on drop.
 #[derive(Debug)]
 pub struct Looking(Watchdog);
 
@@ -180,14 +180,14 @@ impl Drop for Looking {
 }
 
 impl WatchdogState {
-    /// What is to be said now: each stuck installation when it is past its bound, and again each
-    /// time that it has been waiting twice as long.
+    /// The lines to print now: each installation when it is past its limit, and again each time it has
+    /// waited twice as long.
     fn stuck(&mut self, now: Instant, bound: impl Fn(WaitingFor) -> Duration) -> Vec<String> {
         let mut stuck = Vec::new();
         for (row, entry) in &mut self.waiting {
             let waited = now.saturating_duration_since(entry.since);
-            if waited > bound(entry.step).max(entry.said_after * 2) {
-                entry.said_after = waited;
+            if waited > bound(entry.step).max(entry.reported_after * 2) {
+                entry.reported_after = waited;
                 stuck.push((*row, waited, format!("{}: {}", entry.id, entry.step.in_words())));
             }
         }
@@ -217,17 +217,17 @@ mod tests {
         watchdog.enter(7, &id, WaitingFor::Disk);
         let begin = Instant::now();
         let bound = |step| if step == WaitingFor::Disk { GRACE } else { Duration::MAX };
-        let said = |second| {
+        let lines = |second| {
             let at = begin + Duration::from_secs(second);
             watchdog.lock().stuck(at, bound)
         };
-        let loud: Vec<u64> = (1..100).filter(|second| !said(*second).is_empty()).collect();
+        let loud: Vec<u64> = (1..100).filter(|second| !lines(*second).is_empty()).collect();
         assert_eq!(loud, [5, 11, 23, 47, 95]);
         let line =
             "STUCK: row 7 ve9EPM428h8vShlRW1KT: waiting for the disk to write the run folder";
-        assert!(said(200)[0].starts_with(line));
+        assert!(lines(200)[0].starts_with(line));
         watchdog.leave(7);
-        assert!(said(1000).is_empty());
+        assert!(lines(1000).is_empty());
     }
 
     #[test]
@@ -240,9 +240,9 @@ mod tests {
                 WaitingFor::Answer(Stage::Exchange),
             );
         }
-        let said = watchdog.lock().stuck(Instant::now() + GRACE * 9, |_| GRACE);
-        assert_eq!(said.len(), 4);
-        assert_eq!(said[3], "STUCK: and 2 more");
+        let lines = watchdog.lock().stuck(Instant::now() + GRACE * 9, |_| GRACE);
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[3], "STUCK: and 2 more");
     }
 
     #[test]
@@ -254,9 +254,9 @@ mod tests {
         let bounds = Bounds { timeout, max_outage, concurrency: 16 };
         let outlook = Outlook { interval: Duration::ZERO, held: Duration::ZERO };
         let later = Instant::now() + Duration::from_secs(3600);
-        let said = watchdog.lock().stuck(later, |step| bounds.of(step, outlook));
-        assert_eq!(said.len(), 1);
-        assert!(said[0].starts_with("STUCK: row 1 "), "{said:?}");
+        let lines = watchdog.lock().stuck(later, |step| bounds.of(step, outlook));
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].starts_with("STUCK: row 1 "), "{lines:?}");
     }
 
     #[test]

@@ -1,48 +1,49 @@
-//! How fast to go below the rate that was asked for: slower at once when the server says so, faster
-//! again bit by bit. A pure decision over times and answers.
+//! The rate below the one asked for: halved when the server throttles, climbing back step by step. A
+//! pure decision over times and answers.
 
 use std::time::{Duration, Instant};
 
-/// The slowest pace: a start every ten seconds.
+/// The slowest rate: a start every ten seconds.
 const SLOWEST: f64 = 0.1;
 
-/// The slowest pace that slow answers alone lead to.
+/// The slowest rate that slow answers alone lead to.
 const SLOWEST_EASED: f64 = 1.0;
 
-/// Without a ceiling, a pace is taken to be at least this: a run that has just begun tells little.
+/// Without a ceiling, the rate to slow down from is at least this: a young run has few starts to
+/// count.
 const LEAST_GUESS: f64 = 20.0;
 
-/// Of the ceiling, what a clean second adds.
+/// The part of the ceiling that a clean second adds.
 const CLIMB: f64 = 0.05;
 
-/// Of the pace, what is left of it when the server says "too many", or fails.
+/// The part of the rate that is left when the server throttles or fails.
 const THROTTLED: f64 = 0.5;
 
-/// Of the pace, what is left of it when answers become slow.
+/// The part of the rate that is left when answers become slow.
 const EASED: f64 = 0.75;
 
-/// The first hold when the server does not say how long; each later one is twice as long.
+/// The first hold if the server asks for none; each later one is twice as long.
 const FIRST_HOLD: Duration = Duration::from_secs(1);
 
-/// The longest hold of ours.
+/// The longest hold that the server did not ask for.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// Additive up, multiplicative down. In starts a second.
 #[derive(Debug)]
 pub struct AdaptiveRate {
     ceiling: Option<f64>,
-    /// What the pace is at the ceiling: nothing of its own, unless the server lowered the ceiling.
+    /// The rate at the ceiling; `None` unless the server lowered the ceiling.
     at_the_top: Option<f64>,
     current: Option<f64>,
     slowed_at: Option<Instant>,
     climbed_at: Option<Instant>,
     throttled_since: Option<Instant>,
     holds_in_a_row: u32,
-    /// The pace before refusals slowed it, as long as nobody knows whether that helps.
+    /// The rate before refusals slowed it, until it is known whether that helps.
     before: Option<EarlierPace>,
 }
 
-/// A pace to come back to.
+/// A rate to come back to.
 #[derive(Clone, Copy, Debug)]
 struct EarlierPace {
     current: Option<f64>,
@@ -63,7 +64,7 @@ impl AdaptiveRate {
         }
     }
 
-    /// From a pace up to a ceiling.
+    /// From a rate up to a ceiling.
     pub fn from(pace: f64, ceiling: Option<f64>) -> Self {
         let is_below = ceiling.is_none_or(|top| pace < top);
         Self { current: is_below.then_some(pace), ..Self::below(ceiling) }
@@ -74,9 +75,8 @@ impl AdaptiveRate {
         self.current.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate))
     }
 
-    /// The server said "too many" to a request that was sent then; `recent` is the pace so far.
-    /// Returns how long to hold everything. Answers to requests from before the last slowing down
-    /// tell nothing new.
+    /// The server throttled a request sent at this time; `recent` is the rate so far. Returns how long
+    /// to hold everything. Answers to requests from before the last slowdown change nothing.
     pub fn throttled(
         &mut self,
         now: Instant,
@@ -98,7 +98,7 @@ impl AdaptiveRate {
         self.throttled_since.get_or_insert(now);
     }
 
-    /// Different installations were refused, the last of them with a request that was sent then.
+    /// Different installations were refused, the last with a request sent at this time.
     pub fn refused(&mut self, now: Instant, sent: Instant, recent: f64) {
         if self.is_change(sent) {
             self.before.get_or_insert(EarlierPace { current: self.current });
@@ -106,39 +106,38 @@ impl AdaptiveRate {
         }
     }
 
-    /// Going slower has helped.
+    /// The slowdown has helped.
     pub fn stay(&mut self) {
         self.before = None;
     }
 
-    /// Going slower has not helped: the pace was not the cause, and comes back.
+    /// The slowdown has not helped: the rate was not the cause, and comes back.
     pub fn come_back(&mut self) {
         let Some(EarlierPace { current: before }) = self.before.take() else { return };
         self.holds_in_a_row = 0;
         let ceiling = self.at_the_top;
         self.current = match (before, ceiling) {
-            // A ceiling that the server named meanwhile stays.
+            // A ceiling that the server has set meanwhile stays.
             (None, ceiling) => ceiling,
             (Some(before), ceiling) => Some(before.min(ceiling.unwrap_or(before))),
         };
     }
 
-    /// The server failed on a request that was sent then.
+    /// The server failed on a request sent at this time.
     pub fn troubled(&mut self, now: Instant, sent: Instant, recent: f64) {
         if self.is_change(sent) {
             self.slow_down(now, recent, THROTTLED, SLOWEST_EASED);
         }
     }
 
-    /// Answers to requests that were sent then have become slow.
+    /// Answers to requests sent at this time have become slow.
     pub fn eased(&mut self, now: Instant, sent: Instant, recent: f64) {
         if self.is_change(sent) {
             self.slow_down(now, recent, EASED, SLOWEST_EASED);
         }
     }
 
-    /// Whether the answer to a request that was sent then tells anything that an earlier answer has
-    /// not told.
+    /// Whether a request was sent after the last slowdown, so that its answer is new evidence.
     pub fn is_change(&self, sent: Instant) -> bool {
         self.slowed_at.is_none_or(|slowed| sent > slowed)
     }
@@ -156,7 +155,7 @@ impl AdaptiveRate {
         (FIRST_HOLD * 2_u32.pow(doublings)).min(LONGEST_HOLD)
     }
 
-    /// A request that was sent then had a clean answer.
+    /// A request sent at this time had a clean answer.
     pub fn clean(&mut self, now: Instant, sent: Instant) {
         if !self.is_change(sent) {
             return;
@@ -175,12 +174,12 @@ impl AdaptiveRate {
         self.current = if is_at_the_top { self.at_the_top } else { Some(faster) };
     }
 
-    /// How long every answer has been "too many".
+    /// How long every answer has been a throttle.
     pub fn throttled_for(&self, now: Instant) -> Duration {
         self.throttled_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
-    /// The server named a ceiling of its own.
+    /// The server has set a ceiling of its own.
     pub fn lower_ceiling(&mut self, ceiling: f64) {
         let ceiling = ceiling.max(SLOWEST);
         if self.ceiling.is_none_or(|now| ceiling < now) {

@@ -5,27 +5,27 @@ use std::time::{Duration, Instant};
 use super::refusals::Who;
 use crate::highlevel::allowance::Allowance;
 
-/// Which requests go before which.
+/// The lane of a request: which requests go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// Presenting a code: always first, since the code is dying.
+    /// Presenting a code: always first, since codes expire.
     Exchange,
     /// Asking for a code.
     Reconnect,
-    /// Any other call: none has to follow it. It waits in one line with those for codes.
+    /// Any other request: no exchange follows it. Shares a queue with the reconnects.
     Other,
 }
 
 /// What an answer means for the pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerOutcome {
-    /// An answer that is neither of the others.
+    /// Any other answer.
     Clean,
-    /// The same, of an endpoint with limits of its own: it says nothing of those of the others.
+    /// The same, from an endpoint with limits of its own.
     Aside,
-    /// No answer, or one that says that the server fails.
+    /// No answer, or a server error.
     Failing,
-    /// "Too many", with the wait that the server asked for, if it did.
+    /// A throttle (429), with the wait that the server asked for, if any.
     Throttled(Option<Duration>),
 }
 
@@ -36,7 +36,7 @@ pub struct Answer {
     pub who: Who,
     /// The lane in which the request went.
     pub lane: Lane,
-    /// When it was sent.
+    /// When the request was sent.
     pub sent: Instant,
     /// What it means.
     pub outcome: AnswerOutcome,

@@ -1,4 +1,4 @@
-//! The way of a request from its wish to its first byte: made ready, then its turn, then the last word.
+//! A request on its way to its first byte: prepared, then its turn, then a last check.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::{
     highlevel::client::{Client, Connection, Departure, MayLeave, Unanswered},
 };
 
-/// A request that may go: its connection is ready and its turn has come.
+/// A request that may leave: its connection is ready and its turn has come.
 #[derive(Debug)]
 pub struct Clearance {
     connection: Connection,
@@ -22,8 +22,8 @@ pub struct Clearance {
 }
 
 impl Clearance {
-    /// What the request goes out with. `judge` has the last word when its first byte is about to leave;
-    /// the start is booked then, or the turn given back.
+    /// What the request leaves with. `judge` decides when its first byte is about to leave; the start is
+    /// counted then, or the turn given back.
     pub fn depart(
         self,
         judge: impl FnOnce(&Moment) -> MayLeave + Send + 'static,
@@ -37,20 +37,20 @@ impl Clearance {
     }
 }
 
-/// Since when a request has been made ready, and for whom that counts.
+/// How a request is prepared, and since when.
 #[derive(Debug)]
 pub enum Readying {
-    /// It was let ahead of its turn, among a few.
+    /// Ahead of its turn.
     Ahead(Preparation),
-    /// Its code came then.
+    /// An exchange, whose code came at this time.
     Code(Instant),
-    /// It is made ready again.
+    /// A repetition.
     Again,
 }
 
 impl Pacer {
-    /// Makes a request ready and returns when its turn has come: on the connection that is held for
-    /// it, as long as that is fresh, or on another. Whatever may wait was waited for before its turn.
+    /// Prepares a request and waits for its turn: on the held connection while that is fresh, else on
+    /// another. Nothing waits between the turn and the first byte.
     pub async fn clear(
         &self,
         client: &Client,
@@ -69,7 +69,7 @@ impl Pacer {
                 },
             };
             if end == QueueEnd::Back {
-                self.note(&readying);
+                self.record_preparation(&readying);
             }
             let (turn, reservation) = match lane {
                 Lane::Reconnect => {
@@ -81,20 +81,19 @@ impl Pacer {
             if connection.is_fresh() {
                 return Ok(Clearance { connection, turn, reservation });
             }
-            // It was closed while it waited for its turn, which goes to whoever is ready.
+            // The connection was closed meanwhile: the turn goes to the next request that is ready.
             end = QueueEnd::Front;
         }
     }
 
-    /// A connection that did not come about counts as a start: nobody is asked for connections more
-    /// often than for answers.
+    /// A failed connection counts as a start, so that connections are tried no faster than requests.
     async fn count_as_start(&self, lane: Lane, unanswered: Unanswered) -> Unanswered {
         let lane = if lane == Lane::Reconnect { Lane::Other } else { lane };
         self.turn(lane, QueueEnd::Back).await.leave(Instant::now());
         unanswered
     }
 
-    fn note(&self, readying: &Readying) {
+    fn record_preparation(&self, readying: &Readying) {
         let limiter = &mut self.queue_handle.lock().limiter;
         match readying {
             Readying::Ahead(preparation) => limiter.readied_in(preparation.since.elapsed()),

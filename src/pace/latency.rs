@@ -1,24 +1,24 @@
-//! Whether answers come as quickly as they can: a pure judgement over their times.
+//! Whether answers come as quickly as usual: a pure decision over their times.
 
 use std::time::Duration;
 
-/// Answers before which nothing is judged.
+/// Answers before anything is judged.
 const SAMPLE: u32 = 8;
 
-/// Of each new time, what goes into the time that answers take lately.
+/// Weight of a new time in the recent average.
 const LATELY: f64 = 1.0 / 8.0;
 
-/// Of a slower present, what goes into the usual time, so that a lasting change becomes usual.
+/// Weight of a slower recent average in the usual time, so that a lasting change becomes usual.
 const GETTING_USED: f64 = 1.0 / 100.0;
 
-/// Seconds over twice the usual time that tell nothing: schedulers and networks do that.
+/// Seconds over twice the usual time that are noise of schedulers and networks.
 const NOISE: f64 = 0.02;
 
-/// Compares what answers take lately with what they usually take.
+/// Compares the recent with the usual time of answers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LatencyTracker {
     seen: u32,
-    lately: f64,
+    recent: f64,
     usual: f64,
 }
 
@@ -32,32 +32,32 @@ pub enum Speed {
 }
 
 impl LatencyTracker {
-    /// Takes the time of an answer into account.
-    pub fn note(&mut self, took: Duration) -> Speed {
+    /// Records the time of an answer.
+    pub fn record(&mut self, took: Duration) -> Speed {
         let took = took.as_secs_f64();
         self.seen = self.seen.saturating_add(1);
         if self.seen == 1 {
-            self.lately = took;
+            self.recent = took;
         }
-        self.lately += (took - self.lately) * LATELY;
-        if self.seen <= SAMPLE || self.lately < self.usual {
-            self.usual = self.lately;
+        self.recent += (took - self.recent) * LATELY;
+        if self.seen <= SAMPLE || self.recent < self.usual {
+            self.usual = self.recent;
         } else {
-            self.usual += (self.lately - self.usual) * GETTING_USED;
+            self.usual += (self.recent - self.usual) * GETTING_USED;
         }
-        if self.lately > self.usual * 2.0 + NOISE { Speed::Slow } else { Speed::Quick }
+        if self.recent > self.usual * 2.0 + NOISE { Speed::Slow } else { Speed::Quick }
     }
 }
 
-/// How long something takes lately: up at once, down bit by bit.
+/// How long something takes recently: up at once, down step by step.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Slowness {
-    pub(super) lately: Duration,
+pub(super) struct RecentDuration {
+    pub(super) recent: Duration,
 }
 
-impl Slowness {
-    pub(super) fn note(&mut self, took: Duration) {
-        self.lately = took.max(self.lately / 4 * 3);
+impl RecentDuration {
+    pub(super) fn record(&mut self, took: Duration) {
+        self.recent = took.max(self.recent / 4 * 3);
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
     fn judged(times_ms: &[(usize, u64)]) -> Vec<Speed> {
         let mut latency = LatencyTracker::default();
         let mut last = |(count, ms): &(usize, u64)| {
-            (0..*count).map(|_| latency.note(Duration::from_millis(*ms))).last().unwrap()
+            (0..*count).map(|_| latency.record(Duration::from_millis(*ms))).last().unwrap()
         };
         times_ms.iter().map(&mut last).collect()
     }

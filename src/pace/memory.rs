@@ -1,16 +1,15 @@
-//! The starts of the last run, so that a run right after it keeps the rate over both, and what
-//! HighLevel said last of its day.
+//! The starts of the last run, so that the next run keeps the rate over both; and the daily limit that
+//! HighLevel last reported.
 //!
-//! A run promises in it that nothing starts after a moment without another promise. Its end takes the
-//! promise back. A run that was killed leaves it behind, so that the next one knows until when requests
+//! A run promises in this file that nothing starts after a given time without another promise. Its end
+//! withdraws the promise. A killed run leaves it behind, so that the next run knows until when requests
 //! may have started, and how many: those count as if they had started then.
 //!
-//! MemoryFile for each base URL and client id in the user's state folder (`$XDG_STATE_HOME`, else
-//! `~/.local/state`; `%LOCALAPPDATA%` on Windows). There is nothing secret in it, and nothing
-//! depends on it: what cannot be read or written is passed over.
+//! One file for each base URL and client id, in the state folder. It holds no secrets, and no run fails
+//! for want of it.
 
 use std::{
-    env, fs,
+    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -20,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::clock;
+use crate::{clock, state_folder};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -47,7 +46,7 @@ struct MemoryFile {
     day: Option<KeptDay>,
 }
 
-/// Until when requests may start, and how many more than are remembered may have by then.
+/// Until when requests may start, and how many more than are remembered may do so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Promise {
     /// Nothing starts after this, unless another promise was kept.
@@ -70,30 +69,30 @@ pub struct Remembered {
     pub starts: Vec<Instant>,
     /// `None` at the end of a run.
     pub promise: Option<Promise>,
-    /// What HighLevel said last of its day.
+    /// The daily limit that HighLevel last reported.
     pub day: Option<Day>,
 }
 
-/// What HighLevel says of the requests that it allows in a day.
+/// The daily limit of requests, as HighLevel reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
     /// Requests left.
     pub left: u64,
-    /// When the next day begins, by the server's reckoning; `None` when it did not say.
+    /// When the next day begins, as the server says; `None` if it does not.
     pub resets_at: Option<Timestamp>,
 }
 
-/// A [`Day`] with the time at which it was heard of.
+/// A [`Day`] with the time at which it was reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptDay {
-    /// What was heard.
+    /// The report.
     pub day: Day,
-    /// When.
+    /// Time of the report, UTC.
     pub at: Timestamp,
 }
 
 impl KeptDay {
-    /// Whether the day is still the same, as far as that can be told.
+    /// Whether the day has not ended yet, as far as is known.
     fn is_on(&self, now: Timestamp) -> bool {
         self.day.resets_at.map_or(now.duration_since(self.at) < DAY, |reset| now < reset)
     }
@@ -104,30 +103,30 @@ impl Memory {
     pub fn of(base_url: &str, client_id: &str) -> Option<Self> {
         let digest = Sha256::digest(format!("{base_url}\n{client_id}"));
         let name = u64::from_be_bytes(digest.first_chunk().copied().unwrap_or_default());
-        let path = state_folder()?.join("ghl-reconnect").join(format!("pace-{name:016x}.json"));
+        let path = state_folder::path()?.join(format!("pace-{name:016x}.json"));
         Some(Self { path, base_url: base_url.to_owned(), client_id: client_id.to_owned() })
     }
 
-    /// The starts that are not older than `length`, oldest first. Of those that a killed run may have
-    /// made, and of a memory that cannot be read, as many as `most` count.
+    /// The starts within `length`, oldest first. A killed run's promise, and an unreadable file, count as
+    /// `most` starts.
     pub fn recall(&self, length: Duration, most: u32) -> Vec<Instant> {
         let (now, today) = (Instant::now(), clock::now().as_millisecond());
         let MemoryFile { mut starts, promise, .. } = match self.read() {
             Ok(Some(kept)) => kept,
             Ok(None) => return Vec::new(),
-            // Whoever wrote it last may have started anything.
+            // The run that wrote it may have started anything.
             Err(Unreadable) => return vec![now; most as usize],
         };
         if let Some(KeptPromise { until, at_most }) = promise {
             starts.extend(std::iter::repeat_n(until, at_most.min(most) as usize));
         }
-        // What seems to lie ahead was written before the clock was set back, or is still to come.
+        // A start in the future was promised, or written before the clock was set back.
         let age = |start: i64| u64::try_from(today.saturating_sub(start)).unwrap_or_default();
         let ages = starts.into_iter().map(age).map(Duration::from_millis);
         ages.filter(|age| *age <= length).filter_map(|age| now.checked_sub(age)).collect()
     }
 
-    /// What HighLevel said last of the day that it is now.
+    /// The last report, if its day has not ended.
     pub fn day(&self) -> Option<KeptDay> {
         self.read().ok()??.day.filter(|kept| kept.is_on(clock::now()))
     }
@@ -140,7 +139,7 @@ impl Memory {
         }
     }
 
-    /// Keeps the last starts and what is known of the day, as a whole or not at all.
+    /// Writes the last starts and the daily limit, atomically.
     pub fn keep(&self, remembered: &Remembered) -> io::Result<()> {
         let Remembered { starts, promise, day } = remembered;
         let (now, today) = (Instant::now(), clock::now().as_millisecond());
@@ -163,18 +162,18 @@ impl Memory {
     }
 }
 
-/// There is a memory, and nobody knows what it said.
+/// The file exists and cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Unreadable;
 
-/// Makes a folder, and those above it that are not there, for their owner only under any umask.
+/// Creates a folder and its missing parents, mode 0700 under any umask.
 fn create_private(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     folder.parent().map_or(Ok(()), create_private)?;
     match fs::create_dir(folder) {
-        // Another process was quicker.
+        // Another process has created it.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         made => made?,
     }
@@ -184,16 +183,6 @@ fn create_private(folder: &Path) -> io::Result<()> {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     }
     Ok(())
-}
-
-fn state_folder() -> Option<PathBuf> {
-    let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if cfg!(windows) {
-        return named("LOCALAPPDATA");
-    }
-    named("XDG_STATE_HOME")
-        .filter(|path| path.is_absolute())
-        .or_else(|| Some(env::home_dir()?.join(".local").join("state")))
 }
 
 #[cfg(test)]

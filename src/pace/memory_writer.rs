@@ -1,4 +1,4 @@
-//! Writes the memory in a thread of its own, so that a file system that hangs holds up no start.
+//! The thread that writes the memory, so that a hanging file system delays no start.
 
 use std::{
     io,
@@ -8,53 +8,55 @@ use std::{
 
 use super::memory::{Memory, Promise, Remembered};
 
-/// How keeping went.
+/// How a save went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SaveResult {
     /// It is in the file, with this promise.
     Saved(Option<Promise>),
-    /// It cannot be written: nothing depends on it.
+    /// The file cannot be written.
     Failed,
 }
 
-/// The way to the memory's thread.
+/// Handle of the thread.
 #[derive(Debug)]
 pub(super) struct MemoryWriter {
-    /// One saving at a time: the next one is asked for when this one is known to have ended.
+    /// One save at a time.
     queue: SyncSender<Remembered>,
 }
 
 impl MemoryWriter {
-    /// Starts the thread, which ends after the keeper is dropped; `tell` hears how each saving went.
+    /// Starts the thread, which ends after this is dropped. `on_saved` is called after each save.
     pub(super) fn start(
         memory: Memory,
-        tell: impl Fn(SaveResult) + Send + 'static,
+        on_saved: impl Fn(SaveResult) + Send + 'static,
         ended: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
         let (queue, savings) = sync_channel(1);
         let work = move || {
-            keep_all(&memory, &savings, tell);
+            keep_all(&memory, &savings, on_saved);
             ended();
         };
         thread::Builder::new().name("memory".into()).spawn(work)?;
         Ok(Self { queue })
     }
 
-    /// Asks for a saving; whether it was taken.
+    /// Asks for a save. Returns whether the thread accepted it.
     pub(super) fn keep(&self, remembered: Remembered) -> bool {
         self.queue.try_send(remembered).is_ok()
     }
 
-    /// Hands over what is kept last, once the thread takes it.
+    /// Asks for the last save, once the thread accepts it.
     pub(super) fn keep_last(&self, remembered: Remembered) {
-        // Gone, it keeps nothing.
+        // The thread is gone, and nothing can be saved.
         let _ = self.queue.send(remembered);
     }
 }
 
-fn keep_all(memory: &Memory, savings: &Receiver<Remembered>, tell: impl Fn(SaveResult)) {
+fn keep_all(memory: &Memory, savings: &Receiver<Remembered>, on_saved: impl Fn(SaveResult)) {
     for remembered in savings {
         let promise = remembered.promise;
-        tell(memory.keep(&remembered).map_or(SaveResult::Failed, |()| SaveResult::Saved(promise)));
+        on_saved(
+            memory.keep(&remembered).map_or(SaveResult::Failed, |()| SaveResult::Saved(promise)),
+        );
     }
 }

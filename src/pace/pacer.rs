@@ -21,7 +21,7 @@ use super::{
     turn::{Preparation, Reservation, Turn, TurnState},
 };
 
-/// What lies before the requests that are still to come.
+/// How long requests will have to wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Outlook {
     /// Time between two starts at the present pace.
@@ -32,15 +32,15 @@ pub struct Outlook {
 
 /// Hands out request starts. Cheap to clone; the thread behind it ends with the last clone.
 ///
-/// It is a thread and no task, since the runtime's timers are exact to a millisecond only, which at
-/// 40 starts a second would make every twentieth of them late.
+/// It is a thread rather than a task: Tokio's timers are exact to a millisecond only, which at 40
+/// starts a second would delay every twentieth.
 #[derive(Clone, Debug)]
 pub struct Pacer {
     pub(super) queue_handle: Arc<SharedQueue>,
     _open: Arc<Opening>,
 }
 
-/// Tells that the pacer's thread has ended, having remembered the last starts.
+/// Resolves when the pacer's thread has ended and the last starts are saved.
 pub type PacerEnded = oneshot::Receiver<()>;
 
 /// The pacer is open as long as this lives.
@@ -69,7 +69,7 @@ impl Pacer {
         earlier.extend(earlier_starts(memory.as_ref(), pacing.bound()));
         earlier.sort_unstable();
         let promised = match memory {
-            // The promise is to be kept first.
+            // The promise has to be saved first.
             Some(_) => Promised::Until(Instant::now()),
             None => Promised::Nothing,
         };
@@ -83,21 +83,21 @@ impl Pacer {
         Ok((Self { queue_handle, _open: open }, ended))
     }
 
-    /// Returns when a request is to be made ready: its connection, and what has to be on disk before it.
-    /// No more of them than will have their turns soon.
+    /// Waits until a request may be prepared: its connection, and what has to be on disk before it. Few
+    /// are prepared ahead of their turns.
     pub async fn preparation(&self) -> Preparation {
         let come = self.queue_handle.change(Queue::ask_to_prepare);
         let ticket = PreparationTicket { queue_handle: &self.queue_handle, come };
         ticket.come().await
     }
 
-    /// Returns when a code may be asked for, with the place of its exchange.
+    /// Waits until a code may be asked for. Comes with the reservation of its exchange.
     pub(super) async fn turn_to_reconnect(&self, end: QueueEnd) -> (Turn, Reservation) {
         let turn = self.turn(Lane::Reconnect, end).await;
         (turn, Reservation(self.queue_handle.clone()))
     }
 
-    /// Returns when a request may start.
+    /// Waits until a request may start.
     pub(super) async fn turn(&self, lane: Lane, end: QueueEnd) -> Turn {
         let asked = self.queue_handle.lock().ask(lane, end);
         let id = match asked {
@@ -120,17 +120,17 @@ impl Pacer {
         self.queue_handle.lock().limiter.code_lives(life);
     }
 
-    /// The disk took so long for something; it may take as long before a code can be presented.
+    /// The disk took this long to write; it may take as long before a code can be presented.
     pub fn disk_took(&self, time: Duration) {
         self.queue_handle.lock().limiter.code_readied_in(time);
     }
 
-    /// Whether codes die before they can be presented, as things go lately.
+    /// Whether codes die before they can be presented, as recent times suggest.
     pub fn codes_come_too_late(&self) -> bool {
         self.queue_handle.lock().limiter.codes_come_too_late()
     }
 
-    /// How long every answer has been "too many".
+    /// How long every answer has been a throttle.
     pub fn throttled_for(&self) -> Duration {
         self.queue_handle.lock().limiter.throttled_for(Instant::now())
     }
@@ -145,14 +145,14 @@ impl Pacer {
         self.queue_handle.lock().limiter.remembered()
     }
 
-    /// What lies before the requests that are still to come.
+    /// How long requests will have to wait.
     pub fn outlook(&self) -> Outlook {
         let queue = self.queue_handle.lock();
         Outlook { interval: queue.limiter.interval(), held: queue.limiter.held(Instant::now()) }
     }
 }
 
-/// The thread that writes the memory; `end` hears of its end.
+/// Starts the thread that writes the memory; `end` is sent when it ends.
 fn memory_writer(
     memory: Memory,
     queue_handle: &Arc<SharedQueue>,
@@ -161,7 +161,7 @@ fn memory_writer(
     let queue_handle = queue_handle.clone();
     let on_kept = move |kept| queue_handle.change(|queue| queue.kept(kept));
     let on_end = move || {
-        // Nobody has to wait for it.
+        // The receiver may be gone.
         let _ = end.send(());
     };
     MemoryWriter::start(memory, on_kept, on_end)
@@ -174,7 +174,7 @@ fn earlier_starts(memory: Option<&Memory>, bound: Rate) -> Vec<Instant> {
     }
 }
 
-/// A turn that was asked for and has not come. Whoever stops waiting gives back what came too late.
+/// A wait for a turn. On drop, a turn that came too late is given back.
 struct TurnTicket<'a> {
     lane: Lane,
     queue_handle: &'a SharedQueue,
@@ -185,7 +185,7 @@ impl TurnTicket<'_> {
     async fn come(mut self) -> TurnId {
         match (&mut self.turn).await {
             Ok(turn) => turn,
-            // The thread outlives every handle; were it gone, nothing may start unpaced.
+            // The thread outlives every handle. Without it, nothing may start.
             Err(_) => std::future::pending().await,
         }
     }
@@ -200,7 +200,7 @@ impl Drop for TurnTicket<'_> {
     }
 }
 
-/// Leave that was asked for and has not come. Whoever stops waiting gives back what came too late.
+/// A wait for a preparation. On drop, one that came too late is given back.
 struct PreparationTicket<'a> {
     queue_handle: &'a Arc<SharedQueue>,
     come: oneshot::Receiver<Instant>,

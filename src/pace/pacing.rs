@@ -9,9 +9,9 @@ use super::rate::{AskedRate, Rate};
 pub struct Pacing {
     /// What was asked for.
     pub asked: AskedRate,
-    /// The bound when the rate is to be found out.
+    /// The bound of `--rate auto`.
     pub max: Rate,
-    /// So many starts may come at once after a quiet time; the bound over any window stays.
+    /// Starts that may come at once after a quiet time. The bound over any window holds all the same.
     pub burst: NonZeroU32,
 }
 

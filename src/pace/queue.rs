@@ -15,10 +15,10 @@ use super::{
     memory_writer::SaveResult,
 };
 
-/// Between two looks while nothing may start for want of a promise.
+/// Between two checks while nothing may start for want of a promise.
 pub(super) const LOOK_FOR_PROMISE: Duration = Duration::from_millis(50);
 
-/// Where turns are asked for and given.
+/// The queue, shared between the handles and the thread.
 #[derive(Debug)]
 pub(super) struct SharedQueue {
     queue: Mutex<Queue>,
@@ -78,7 +78,7 @@ impl SharedQueue {
         Self { queue: Mutex::new(queue), changed: Condvar::new() }
     }
 
-    /// Changes something that somebody in line may be waiting for.
+    /// Changes the queue, and wakes the thread if a request waits.
     pub(super) fn change<T>(&self, act: impl FnOnce(&mut Queue) -> T) -> T {
         let mut queue = self.lock();
         let result = act(&mut queue);
@@ -94,7 +94,7 @@ impl SharedQueue {
 }
 
 impl Queue {
-    /// Takes a turn at once when nobody waits and nothing is in the way, or gets in line.
+    /// Takes a turn at once if the queue is empty and the limiter allows it, else enters the queue.
     pub(super) fn ask(
         &mut self,
         lane: Lane,
@@ -122,7 +122,7 @@ impl Queue {
         come
     }
 
-    /// Lets as many make their requests ready as will have their turns soon.
+    /// Lets requests be prepared whose turns will come soon.
     fn let_prepare(&mut self) {
         let now = Instant::now();
         while let Some(first) = self.preparing.front() {
@@ -156,7 +156,7 @@ impl Queue {
         }
     }
 
-    /// A saving of the memory has ended.
+    /// A save of the memory has ended.
     pub(super) fn kept(&mut self, kept: SaveResult) {
         self.saving = MemorySave::None;
         self.promised = match (kept, self.promised) {
@@ -183,7 +183,7 @@ impl Queue {
         }
     }
 
-    /// Whose turn it is: exchanges first. Whoever stopped waiting is passed over.
+    /// The lane whose turn it is: exchanges first. Requests that no longer wait are passed over.
     fn first_lane(&mut self) -> Option<Lane> {
         [&mut self.exchanges, &mut self.others].into_iter().find_map(|line| {
             while line.front().is_some_and(|(_, turn)| turn.is_closed()) {
@@ -193,7 +193,7 @@ impl Queue {
         })
     }
 
-    /// Gives the first in line a turn, or says how long until that may be; `None` is until something
+    /// Gives the first request a turn. The error is how long to wait for one; `None`: until something
     /// changes.
     pub(super) fn serve(&mut self) -> Result<(), Option<Duration>> {
         self.let_prepare();

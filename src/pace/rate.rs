@@ -1,4 +1,4 @@
-//! How many request starts are allowed in how long.
+//! Rates: request starts in a window of time.
 
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
@@ -7,9 +7,9 @@ use thiserror::Error;
 /// A bound on request starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rate {
-    /// No bound of ours.
+    /// No bound.
     Unlimited,
-    /// So many starts in any window of this length.
+    /// This many starts in any window of this length.
     Limited {
         /// Starts.
         starts: NonZeroU32,
@@ -18,8 +18,8 @@ pub enum Rate {
     },
 }
 
-/// Starts are this much further apart than the rate says, so that arrivals which the network moves
-/// by so much still keep the bound in every window.
+/// Starts are this much further apart than the rate says, so that arrivals keep the bound in spite of
+/// jitter on the network.
 const SLACK_PERCENT: u32 = 1;
 
 impl Rate {
@@ -37,19 +37,19 @@ impl Rate {
         (!interval.is_zero()).then(|| 1.0 / interval.as_secs_f64())
     }
 
-    /// The least time that so many starts take.
+    /// The least time that this many starts take.
     pub fn least_time_for(self, starts: u64) -> Duration {
         let gaps = u32::try_from(starts.saturating_sub(1)).unwrap_or(u32::MAX);
         self.interval().saturating_mul(gaps)
     }
 }
 
-/// What `--rate` takes: a bound, or one to be found out.
+/// The value of `--rate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskedRate {
     /// A bound.
     Fixed(Rate),
-    /// As fast as answers stay quick and clean.
+    /// As fast as answers stay quick and free of errors.
     Auto,
 }
 
@@ -76,7 +76,7 @@ pub fn with_slack(time: Duration) -> Duration {
     time + time * SLACK_PERCENT / 100
 }
 
-/// A text that is no rate.
+/// A text that is not a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "not a rate: write request starts per time, such as 10/s, 1.5/s, 100/10s or 600/min (10 alone is \

@@ -1,61 +1,60 @@
-//! Whose limit a refusal speaks of: that of one installation, or one of all. HighLevel documents its
-//! limits for each location, and they may be global all the same. A pure judgement over answers and
-//! times.
+//! Whether a refusal (429) is one installation's limit or one of all. HighLevel documents its limits for
+//! each location, but they may be global all the same. A pure decision over answers and times.
 //!
 //! - An installation that is refused again while others are served is refused alone.
-//! - Several different installations refused in a row, and nothing served that was sent after the first
-//!   of them had been heard, are a limit of all. If something is served before the time that they were
-//!   asked to wait is over, they were not, and it takes more of them the next time.
+//! - Several different installations refused in a row are a limit of all, if nothing sent after the
+//!   first refusal is served. If something is served before their wait is over, they were not, and it
+//!   takes more of them the next time.
 //! - Refusals of different installations among others that are served slow all down. If their share is
-//!   no smaller after that, the pace was not the cause.
+//!   no smaller after that, the rate was not the cause.
 
 use std::{
     collections::{HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
-/// So many installations in a row are a limit of all, as long as that has never been wrong.
+/// Refused installations in a row that are a limit of all, until that proves wrong.
 const IN_A_ROW: usize = 2;
 
 /// The same after it has been wrong often.
 const IN_A_ROW_AT_MOST: usize = 32;
 
-/// Refusals of different installations count together when they are not further apart.
+/// Refusals of different installations this close together count together.
 const TOGETHER: Duration = Duration::from_secs(10);
 
-/// Answers from which the share of refusals is told.
+/// Answers from which the share of refusals is computed.
 const SAMPLE: usize = 12;
 
 /// Answers that are remembered for that.
 const REMEMBERED: usize = 48;
 
-/// A wait that is asked for is given to all bit by bit, since it would cost much if it was meant for one
-/// installation. One that is not longer than this is given at once, where that has been right.
+/// All wait step by step for what the server asked of one installation, since the whole wait would cost
+/// much if it was meant for that one. A wait up to this long is taken at once, once that was right.
 const SHORT_WAIT: Duration = Duration::from_secs(2);
 
-/// The first of those bits; each later one is twice as long.
+/// The first of those steps; each later one is twice as long.
 const FIRST_BIT: Duration = Duration::from_millis(250);
 
-/// What is served so soon after a refusal that came without a time shows that it was not meant for all.
+/// An answer this soon after a refusal without a wait shows that it was not meant for all.
 const SOON: Duration = Duration::from_secs(1);
 
 /// An installation by its row; `None` where the answer is not about one.
 pub type Who = Option<u32>;
 
-/// Whose affair a refusal is.
+/// Whom a refusal concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// Of the one that is refused: nobody else waits.
+    /// The installation alone: no other waits.
     Own,
-    /// Not known: nobody else waits yet.
+    /// Not known yet: no other waits.
     Unknown,
-    /// Of all: they go slower.
+    /// All: they slow down.
     Pace,
-    /// Of all: they wait, so long at first where the server said how long.
+    /// All: they wait, this long at first if the server said how long.
     Everybody(Option<Duration>),
 }
 
-/// What the answers since a slowing down have shown.
+/// What the answers since a slowdown have shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shown {
     /// Nothing yet.
@@ -70,14 +69,14 @@ pub(super) enum Shown {
 #[derive(Debug)]
 pub(super) struct Refusals {
     rows: HashMap<u32, RefusedRow>,
-    /// The last answers that may tell of the pace, oldest first.
-    lately: VecDeque<AnswerSeen>,
+    /// The last answers, oldest first.
+    recent: VecDeque<AnswerSeen>,
     in_a_row: Streak,
     needed: usize,
     trust: HoldTrust,
     served: Option<Served>,
     experiment: Option<Experiment>,
-    /// The share of refusals that no pace lowers.
+    /// The share of refusals that no slowdown lowers.
     usual_share: f64,
 }
 
@@ -87,7 +86,7 @@ struct RefusedRow {
     alone: Alone,
 }
 
-/// Whether a wait of all was needed the last time.
+/// Whether the last wait of all was needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HoldTrust {
     No,
@@ -115,19 +114,19 @@ struct Served {
     sent: Instant,
 }
 
-/// Installations that were refused, without anything served that was sent after that.
+/// Installations refused in a row, with nothing served that was sent after the first refusal.
 #[derive(Debug, Default)]
 struct Streak {
     rows: Vec<Who>,
-    /// When the first of them was heard of.
+    /// When the first refusal came.
     since: Option<Instant>,
     /// Until when they were asked to wait, at the latest.
     until: Option<Instant>,
-    /// Bits of that wait that were given to all.
+    /// Steps of that wait that all have taken.
     bits: u32,
 }
 
-/// A slowing down whose effect is being watched.
+/// A slowdown whose effect is being measured.
 #[derive(Clone, Copy, Debug)]
 struct Experiment {
     began: Instant,
@@ -140,7 +139,7 @@ impl Default for Refusals {
     fn default() -> Self {
         Self {
             rows: HashMap::new(),
-            lately: VecDeque::new(),
+            recent: VecDeque::new(),
             in_a_row: Streak::default(),
             needed: IN_A_ROW,
             trust: HoldTrust::No,
@@ -152,8 +151,8 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// The request of an installation was refused, which was sent then. `asked` is the wait that the
-    /// server asked for; `is_change` whether it was sent after the last slowing down.
+    /// A request sent at this time was refused. `asked` is the wait that the server asked for;
+    /// `is_change` whether the request was sent after the last slowdown.
     pub(super) fn refused(
         &mut self,
         who: Who,
@@ -179,7 +178,7 @@ impl Refusals {
         (whose, shown)
     }
 
-    /// The request of an installation was served, which was sent then.
+    /// A request sent at this time was served.
     pub(super) fn served(&mut self, who: Who, sent: Instant, now: Instant) -> Shown {
         if self.served.is_none_or(|served| sent > served.sent) {
             self.served = Some(Served { who, sent });
@@ -189,7 +188,7 @@ impl Refusals {
         {
             let is_early = sent < self.in_a_row.until.unwrap_or(since + SOON);
             if is_early && self.in_a_row.bits > 0 {
-                // All waited for what was not meant for all.
+                // All have waited for a limit that was one installation's.
                 self.doubt();
             }
             self.in_a_row = Streak::default();
@@ -203,7 +202,7 @@ impl Refusals {
         self.served.is_some()
     }
 
-    /// All go slower from now on, on account of refusals: the answers to come show whether that helps.
+    /// All slow down from now on: the answers to come show whether that helps.
     pub(super) fn slowed(&mut self, now: Instant) {
         let share_before = self.share();
         self.experiment = Some(Experiment { began: now, share_before, answers: 0, refused: 0 });
@@ -224,36 +223,35 @@ impl Refusals {
     }
 
     fn remember(&mut self, outcome: AnswerSeen) {
-        self.lately.push_back(outcome);
-        if self.lately.len() > REMEMBERED {
-            self.lately.pop_front();
+        self.recent.push_back(outcome);
+        if self.recent.len() > REMEMBERED {
+            self.recent.pop_front();
         }
     }
 
-    /// Whether different installations are refused more often than no pace could change.
+    /// Whether different installations are refused more often than the usual share.
     fn is_frequent(&self, now: Instant) -> bool {
         let is_together =
             |outcome: &&AnswerSeen| now.saturating_duration_since(outcome.at) < TOGETHER;
-        let lately = self.lately.iter().filter(is_together).filter_map(|outcome| outcome.refused);
-        let mut rows: Vec<Who> = lately.collect();
+        let recent = self.recent.iter().filter(is_together).filter_map(|outcome| outcome.refused);
+        let mut rows: Vec<Who> = recent.collect();
         rows.sort_unstable();
         rows.dedup();
         rows.len() >= 2 && self.share() > self.usual_share * 1.5 + self.margin()
     }
 
-    /// What a usual share may be exceeded by through chance.
+    /// How far chance may exceed the usual share.
     fn margin(&self) -> f64 {
         if self.usual_share > 0.0 { 0.1 } else { 0.0 }
     }
 
     fn share(&self) -> f64 {
-        let refused = self.lately.iter().filter(|outcome| outcome.refused.is_some()).count();
-        refused as f64 / self.lately.len().max(1) as f64
+        let refused = self.recent.iter().filter(|outcome| outcome.refused.is_some()).count();
+        refused as f64 / self.recent.len().max(1) as f64
     }
 
-    /// Counts an answer to a request that was sent after the slowing down, and judges when there are
-    /// enough. Were the pace the cause, as many would be served at half of it, so that their share
-    /// would be twice as large.
+    /// Counts an answer to a request sent after the slowdown, and judges once there are enough. If the
+    /// rate was the cause, as many are served at half the rate, so that their share is twice as large.
     fn count(&mut self, sent: Instant, refused: usize) -> Shown {
         let Some(experiment) = &mut self.experiment else { return Shown::Nothing };
         if sent <= experiment.began {
@@ -268,7 +266,7 @@ impl Refusals {
         let expected = (1.0 - 2.0 * (1.0 - experiment.share_before)).max(0.0);
         let is_as_before = share > f64::midpoint(expected, experiment.share_before);
         self.experiment = None;
-        self.lately.clear();
+        self.recent.clear();
         if is_as_before {
             self.usual_share = share;
             self.doubt();
@@ -278,14 +276,14 @@ impl Refusals {
         Shown::ThePace
     }
 
-    /// It takes more of them the next time.
+    /// More refusals in a row are needed the next time.
     fn doubt(&mut self) {
         self.needed = (self.needed * 2).min(IN_A_ROW_AT_MOST);
         self.trust = HoldTrust::No;
     }
 
-    /// How long all wait now; `None` where the server did not say, and it is for us to choose. What
-    /// repeats an answer that is known adds nothing.
+    /// How long all wait now; `None` if the server did not say, and the limiter chooses. A refusal from
+    /// before the last slowdown adds nothing.
     fn next_wait(
         &mut self,
         who: Who,
@@ -301,7 +299,7 @@ impl Refusals {
         }
         if is_change {
             streak.bits += 1;
-            // They waited, and were refused again.
+            // They have waited, and were refused again.
             if streak.bits > 1 {
                 self.trust = HoldTrust::Yes;
             }

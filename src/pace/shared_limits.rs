@@ -1,18 +1,18 @@
-//! What headers say of limits, believed of all when two installations agree. HighLevel documents its
-//! limits for each location: what one of them says is its own until another says the same.
+//! Limits in headers, taken to hold for all when two installations agree. HighLevel documents limits for
+//! each location, so what one answer says is its location's own until another one says the same.
 
 use std::time::{Duration, Instant};
 
 use super::{memory::Day, refusals::Who};
 use crate::highlevel::allowance::Allowance;
 
-/// Two counts of the same requests may differ by what is on its way.
+/// Two counts of the same requests may differ by those in flight.
 const ON_THEIR_WAY: u64 = 16;
 
-/// Of a count, what two tellings of it may differ by: one in so many parts.
+/// Two reports of one count may differ by one part in this many.
 const PART: u64 = 50;
 
-/// Remembers what one installation said until another one has spoken.
+/// Remembers what one installation's answer said until another one's agrees.
 #[derive(Debug, Default)]
 pub(super) struct SharedLimits {
     limit: Option<(Who, (u32, Duration))>,
@@ -30,26 +30,26 @@ struct Left {
 }
 
 impl SharedLimits {
-    /// What can be believed of all; `starts` is how many requests have left so far.
+    /// What holds for all; `starts` is how many requests have left so far.
     pub(super) fn observe(
         &mut self,
         who: Who,
-        said: &Allowance,
+        reported: &Allowance,
         starts: u64,
         now: Instant,
     ) -> Allowance {
-        let day = said.daily_remaining.and_then(|left| {
-            let day = Day { left, resets_at: said.daily_resets_at };
+        let day = reported.daily_remaining.and_then(|left| {
+            let day = Day { left, resets_at: reported.daily_resets_at };
             self.agree_on_day(who, day)
         });
-        let left = said.remaining.zip(said.resets_in);
+        let left = reported.remaining.zip(reported.resets_in);
         let is_agreed = left.is_some_and(|(left, resets_in)| {
             self.agree_on_left(who, left, now + resets_in, starts, now)
         });
         Allowance {
-            limit: said.limit.filter(|limit| self.agree_on_limit(who, *limit)),
-            remaining: said.remaining.filter(|_| is_agreed),
-            resets_in: said.resets_in.filter(|_| is_agreed),
+            limit: reported.limit.filter(|limit| self.agree_on_limit(who, *limit)),
+            remaining: reported.remaining.filter(|_| is_agreed),
+            resets_in: reported.resets_in.filter(|_| is_agreed),
             daily_remaining: day.map(|day| day.left),
             daily_resets_at: day.and_then(|day| day.resets_at),
         }
@@ -57,7 +57,7 @@ impl SharedLimits {
 
     fn agree_on_limit(&mut self, who: Who, limit: (u32, Duration)) -> bool {
         match self.limit {
-            Some((other, said)) if said == limit => who.is_none() || other != who,
+            Some((other, before)) if before == limit => who.is_none() || other != who,
             _ => {
                 self.limit = Some((who, limit));
                 who.is_none()
@@ -65,7 +65,7 @@ impl SharedLimits {
         }
     }
 
-    /// A count of all goes down with every request of ours. One that does not fit is another's.
+    /// A shared count falls with each of our requests. One that does not is not shared.
     fn agree_on_left(
         &mut self,
         who: Who,
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_installation_says_is_its_own_until_another_says_the_same() {
+    fn what_one_answer_says_is_its_installations_own_until_another_agrees() {
         let seconds = Duration::from_secs;
         let limit = |n, time| Allowance { limit: Some((n, seconds(time))), ..Allowance::default() };
         let left = |n| Allowance {

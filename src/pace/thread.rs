@@ -11,27 +11,27 @@ use super::{
     queue::{MemorySave, Promised, Queue, SharedQueue},
 };
 
-/// Between two savings of the memory.
+/// Between two saves of the memory.
 const REMEMBER_EVERY: Duration = Duration::from_secs(1);
 
-/// How long nothing more has to be saved for requests to go on: the memory may be that slow.
+/// How long a promise lasts: a save may take this long without delaying requests.
 const PROMISED_FOR: Duration = Duration::from_secs(5);
 
-/// Looks without a promise before the memory is given up. Looks are counted and not time, which passes
-/// while the process is stopped.
-const LOOKS_FOR_PROMISE: u32 = 40;
+/// Checks without a promise before the memory is given up. Checks are counted rather than time, which
+/// passes while the process is suspended.
+const CHECKS_FOR_PROMISE: u32 = 40;
 
-/// The pacer's thread: gives one turn after the other to whoever goes first at that moment.
+/// The pacer's thread: gives each turn to the request that is first at that moment.
 pub(super) struct PacerThread {
     queue_handle: Arc<SharedQueue>,
     memory_writer: Option<MemoryWriter>,
     saved_at: Option<Instant>,
-    looks: u32,
+    checks: u32,
 }
 
 impl PacerThread {
     pub(super) fn new(queue_handle: Arc<SharedQueue>, memory_writer: Option<MemoryWriter>) -> Self {
-        Self { queue_handle, memory_writer, saved_at: None, looks: 0 }
+        Self { queue_handle, memory_writer, saved_at: None, checks: 0 }
     }
 
     /// Hands out turns until the pacer is closed.
@@ -56,14 +56,14 @@ impl PacerThread {
         }
     }
 
-    /// Renews the promise in time. A memory that does not take it is given up: nothing depends on it.
+    /// Renews the promise in time. A memory that cannot be written is given up: no run fails for it.
     fn save(&mut self, queue: &mut Queue) {
         let Some(memory_writer) = &self.memory_writer else { return };
         let now = Instant::now();
         let is_overdue = !queue.may_start(now);
         if queue.saving == MemorySave::UnderWay {
-            self.looks = if is_overdue { self.looks + 1 } else { 0 };
-            if self.looks > LOOKS_FOR_PROMISE {
+            self.checks = if is_overdue { self.checks + 1 } else { 0 };
+            if self.checks > CHECKS_FOR_PROMISE {
                 queue.promised = Promised::Nothing;
             }
             return;
@@ -75,7 +75,7 @@ impl PacerThread {
             if memory_writer.keep(queue.remembered(Some(promise))) {
                 queue.saving = MemorySave::UnderWay;
             }
-            (self.saved_at, self.looks) = (Some(now), 0);
+            (self.saved_at, self.checks) = (Some(now), 0);
         }
     }
 }

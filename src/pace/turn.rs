@@ -1,13 +1,13 @@
-//! What the pacer hands out: a turn to start a request, leave to prepare one, a reservation for an
-//! exchange. Each is given back when it is dropped.
+//! What the pacer hands out: a turn to start a request, a permit to prepare one, a reservation for an
+//! exchange. Each is given back on drop.
 
 use std::{sync::Arc, time::Instant};
 
 use super::{limiter::TurnId, queue::SharedQueue};
 use crate::highlevel::client::MayLeave;
 
-/// A turn: leave for one request. The start is booked when the request's first byte leaves, whenever
-/// that is; a turn that is dropped before is given back.
+/// A turn to start one request. The start is counted when the request's first byte leaves; a turn
+/// dropped before that is given back.
 #[derive(Debug)]
 pub struct Turn {
     pub(super) id: TurnId,
@@ -23,8 +23,8 @@ pub(super) enum TurnState {
 }
 
 impl Turn {
-    /// The first byte of the request leaves now, unless it must not: the process may have been stopped
-    /// so long that the next run counts on nothing leaving any more.
+    /// The first byte of the request leaves now. Refused if the process was suspended past its promise
+    /// to the next run.
     pub fn leave(mut self, now: Instant) -> MayLeave {
         let left = self.queue_handle.change(|queue| {
             let may_leave = queue.may_start(now);
@@ -49,7 +49,7 @@ impl Drop for Turn {
     }
 }
 
-/// Leave to make a request ready before its turn. Others may when this is dropped.
+/// A permit to prepare a request before its turn.
 #[derive(Debug)]
 pub struct Preparation {
     pub(super) queue_handle: Arc<SharedQueue>,
@@ -62,7 +62,7 @@ impl Drop for Preparation {
     }
 }
 
-/// A place that is kept for the exchange of a code. It is free again when this is dropped.
+/// A start reserved for the exchange of a code.
 #[derive(Debug)]
 pub struct Reservation(pub(super) Arc<SharedQueue>);
 

@@ -1,4 +1,4 @@
-//! The bound over any window: exact, from the starts themselves.
+//! The bound over any window, computed from the starts themselves.
 
 use std::{
     collections::VecDeque,
@@ -7,14 +7,13 @@ use std::{
 
 use super::rate::{Rate, with_slack};
 
-/// Larger windows are kept by the spacing alone, which keeps them too.
+/// For more starts a window, the spacing alone keeps the bound.
 const MOST_REMEMBERED: u32 = 100_000;
 
-/// Remembers as many starts as the rate allows in a window; the next one waits until the oldest of
-/// them has left it. That holds across runs, since the starts of the last one can be added.
+/// Remembers as many starts as the rate allows in a window; the next one waits until the oldest has
+/// left it. This holds across runs: the starts of the last run are added.
 ///
-/// A turn that was given and whose request has not left yet may leave at any moment, so that it
-/// counts as a start of now, however long ago it was given.
+/// The request of an open turn may leave at any moment, so it counts as a start of now.
 #[derive(Debug, Default)]
 pub struct Window {
     allowed: Option<(usize, Duration)>,
@@ -36,18 +35,18 @@ impl Window {
         Self { allowed, starts: VecDeque::new(), open: 0 }
     }
 
-    /// How long until so many starts are allowed; zero when they are now.
+    /// How long until this many starts are allowed; zero if they are now.
     pub fn wait_for(&self, count: usize, now: Instant) -> Duration {
         let Some((allowed, length)) = self.allowed else { return Duration::ZERO };
         let last = count.saturating_sub(1);
         let whole_windows = u32::try_from(last / allowed).unwrap_or(u32::MAX);
-        // The start that has to have left the window before the last of them comes.
+        // The start that has to leave the window before the last of them.
         let taken = self.starts.len() + self.open;
         let wait = match (taken + last % allowed).checked_sub(allowed) {
             None => Duration::ZERO,
             Some(at) => match self.starts.get(at) {
                 Some(start) => (*start + length).saturating_duration_since(now),
-                // It has not even begun.
+                // It is an open turn.
                 None => length,
             },
         };
@@ -60,7 +59,7 @@ impl Window {
         self.forget();
     }
 
-    /// The request of a turn that was given leaves.
+    /// The request of an open turn leaves.
     pub fn start(&mut self, now: Instant) {
         self.give_back();
         self.add(now);
@@ -71,7 +70,7 @@ impl Window {
         self.open = self.open.saturating_sub(1);
     }
 
-    /// Takes note of a start of another run.
+    /// Adds a start of another run.
     pub fn add(&mut self, start: Instant) {
         if self.allowed.is_none() {
             return;
@@ -81,7 +80,7 @@ impl Window {
         self.forget();
     }
 
-    /// Only as many count as may be in a window.
+    /// Keeps as many starts as a window allows.
     fn forget(&mut self) {
         let Some((allowed, _)) = self.allowed else { return };
         while self.starts.len() > allowed.saturating_sub(self.open) {

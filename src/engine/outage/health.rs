@@ -1,4 +1,4 @@
-//! What is known of one stage: the installations that have failed there in a row, and the suspects.
+//! The state of one stage: the installations that have failed in a row, and the suspects.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -7,26 +7,26 @@ use std::{
 
 use crate::engine::share::FailureShare;
 
-/// So many installations in a row without one good answer are an outage.
+/// Failed installations in a row that make an outage.
 const IN_A_ROW: usize = 5;
 
-/// The same where no answer has been good yet.
+/// The same before the first good answer.
 const IN_A_ROW_AT_FIRST: usize = 3;
 
-/// An outage that ends with one of so many probes was none: neighbours in the list have failed.
+/// An outage that ends within this many probes was a false alarm: neighbours in the list had failed.
 const FALSE_ALARM: u32 = 8;
 
-/// However many false alarms there were, so many installations in a row are an outage.
+/// This many in a row are always an outage, however many false alarms there were.
 const MOST_IN_A_ROW: usize = 40;
 
-/// After so many good answers a false alarm is forgotten.
+/// Good answers after which a false alarm is forgotten.
 const FORGIVEN_AFTER: u32 = 50;
 
-/// A request that waits for its answer so long, while a later one has been answered, is alone in it.
+/// A request that has waited this long when a later one is answered fails on its own.
 const OVERTAKEN_BY: Duration = Duration::from_millis(250);
 
-/// Whether the answer to a request proves that what failed was no outage: it was sent after the
-/// failure, or while the failed request had been waiting for some time.
+/// Whether a good answer proves that a failure was no outage: its request was sent after the failure,
+/// or while the failed request had been waiting for some time.
 pub(super) fn is_contrast(good_sent: Instant, bad: FailedRequest) -> bool {
     good_sent >= bad.at.min(bad.sent + OVERTAKEN_BY)
 }
@@ -38,25 +38,24 @@ pub(super) struct FailedRequest {
     pub(super) at: Instant,
 }
 
-/// What is known of one stage.
+/// The state of one stage.
 #[derive(Debug, Default)]
 pub(super) struct Health {
-    /// When the last request was sent that was answered well.
+    /// When the last request with a good answer was sent.
     pub(super) good: Option<Instant>,
     /// Installations that failed since, and are not suspect.
     pub(super) in_a_row: BTreeMap<u32, FailedRequest>,
     pub(super) suspects: HashSet<u32>,
     share: FailureShare,
-    /// How often the count in a row was made four times as long, since what seemed an outage was
-    /// none.
+    /// False alarms; each one quadruples the failures in a row that make an outage.
     false_alarms: u32,
     good_since_alarm: u32,
-    /// An outage that concerns this stage has been on since.
+    /// Start of the present outage of this stage.
     pub(super) out_since: Option<Instant>,
 }
 
 impl Health {
-    /// An answer was good at this time, or none was yet.
+    /// A stage with a good answer at this time, or without any.
     pub(super) fn after(good: Option<Instant>) -> Self {
         Self { good, ..Self::default() }
     }
@@ -69,10 +68,10 @@ impl Health {
         self.share.too_many_in_a_row(least.min(MOST_IN_A_ROW))
     }
 
-    /// What seemed an outage of this stage is over, after so many failed probes.
+    /// The outage of this stage is over, after this many failed probes.
     pub(super) fn recovers(&mut self, failed_probes: u32) {
         self.out_since = None;
-        // They failed while others did well: from now on they are on their own.
+        // They failed while another succeeded: from now on they are suspects.
         let failed = std::mem::take(&mut self.in_a_row);
         if failed_probes < FALSE_ALARM {
             self.false_alarms += 1;
@@ -84,7 +83,7 @@ impl Health {
         self.suspects.extend(failed.into_keys());
     }
 
-    /// Makes suspects of those that failed before a request was sent that was answered well.
+    /// Makes suspects of the installations whose failures a good answer explains.
     fn contrast(&mut self, good_sent: Instant, good_row: u32) {
         let found: Vec<u32> = self
             .in_a_row

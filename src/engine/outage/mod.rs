@@ -1,8 +1,8 @@
-//! Whose failure it is: the installation's own, or that of an outage. A pure judgement over answers
-//! and times.
+//! Whether a failure is the installation's own or an outage's. A pure decision over answers and times.
 //!
-//! An installation that failed, and after which another one did well at the same stage, is suspect:
-//! what happens to it is its own affair. Several in a row that are not suspect are an outage.
+//! An installation that failed, and after which another one succeeded at the same stage, is a suspect:
+//! its failures are its own. Several failures in a row of installations that are not suspects are an
+//! outage.
 
 mod health;
 
@@ -17,41 +17,41 @@ use std::{
 use self::health::{FailedRequest, Health, is_contrast};
 use crate::failure::{Class, Failure, Origin, Stage};
 
-/// The gap after the first probe, which goes at once. Each later one is longer by a seventh, so that a
-/// gap is about an eighth of the time that the outage has lasted.
+/// The gap after the first probe, which starts at once. Each later gap is longer by a seventh, so that
+/// it is about an eighth of the time that the outage has lasted.
 const FIRST_GAP: Duration = Duration::from_millis(100);
 
 /// The longest gap between two probes.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
 
-/// After so many probes that nobody has answered, where nobody ever has, nobody is there.
+/// Unanswered probes after which the server does not exist, if nothing has ever answered.
 const NOBODY_AFTER: u32 = 16;
 
-/// After so many failed probes of installations that had been tried (more than a minute of them), when
-/// no others are left, they are taken to be the ones that fail.
+/// Failed probes (more than a minute of them) of installations that were tried before. If no others
+/// are left after that, the failures are their own.
 const TRIED_PROBES: u32 = 34;
 
 /// What an answer changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing for the others.
+    /// Nothing.
     None,
-    /// An outage is on from now on; the first probe goes at once.
+    /// An outage has begun; the first probe starts at once.
     Began,
-    /// The probe failed; the next one is this far away.
+    /// The probe failed; the next one follows after this gap.
     Probed(Duration),
-    /// The outage has lasted longer than it may.
+    /// The outage has exceeded `--max-outage`.
     TooLong,
-    /// Nobody answers, and nobody ever has.
+    /// Nothing answers, and nothing ever has.
     Nobody,
     /// The outage is over, after this time.
     Ended(Duration),
 }
 
-/// Whose a failure is.
+/// Where the fault lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// Not known before others have been answered.
+    /// Not known until others are answered.
     Undecided,
     /// The installation's own: it costs an attempt.
     Own,
@@ -59,20 +59,20 @@ pub enum Blame {
     Outage,
 }
 
-/// Whether and since when the run pauses.
+/// An outage: the run pauses and probes.
 #[derive(Clone, Debug)]
 struct Outage {
     since: Instant,
     gap: Duration,
     next_probe: Instant,
-    /// The installation that probes.
+    /// The row that probes.
     probe: Option<u32>,
     failed_probes: u32,
-    /// Those among them that had been tried before.
+    /// Those of them that were tried before.
     tried_probes: u32,
 }
 
-/// Watches every stage for outages.
+/// Detects outages, stage by stage.
 #[derive(Debug)]
 pub struct Outages {
     most: Duration,
@@ -82,7 +82,7 @@ pub struct Outages {
     outage: Option<Outage>,
 }
 
-/// Whether outages are made of such failures.
+/// Whether a failure is a sign of an outage.
 pub fn is_sign(failure: &Failure) -> bool {
     matches!(failure.class, Class::Network | Class::ServerError | Class::OutcomeUnknown)
 }
@@ -90,18 +90,18 @@ pub fn is_sign(failure: &Failure) -> bool {
 /// What an outage allows now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// There is none: everybody may go.
+    /// There is none: every installation may start.
     All,
-    /// One may go, as its probe.
+    /// One may start, as its probe.
     Probe,
-    /// Nobody before this time.
+    /// None before this time.
     NoneBefore(Instant),
-    /// Nobody before the probe has been answered.
+    /// None before the probe is answered.
     None,
 }
 
 impl Outages {
-    /// Watches; an outage may last so long. With `proven`, answers have been good before.
+    /// An outage may last `most`. With `proven`, answers were good before this execution.
     pub fn new(most: Duration, proven: Option<Instant>) -> Self {
         Self { most, proven, stages: BTreeMap::new(), outage: None }
     }
@@ -111,7 +111,7 @@ impl Outages {
         self.stages.entry(stage).or_insert_with(|| Health::after(good))
     }
 
-    /// An answer came that is no sign of an outage, to a request that was sent then.
+    /// A request sent at this time got an answer that is no sign of an outage.
     pub fn good(&mut self, stage: Stage, row: u32, sent: Instant, now: Instant) -> Change {
         let failed_probes = self.outage.as_ref().map_or(0, |outage| outage.failed_probes);
         let health = self.at(stage);
@@ -132,7 +132,7 @@ impl Outages {
         })
     }
 
-    /// An installation met a failure that outages are made of, in a request that was sent then.
+    /// A request sent at this time failed in a way that is a sign of an outage.
     pub fn bad(&mut self, failure: &Failure, row: u32, sent: Instant, now: Instant) -> Change {
         if self.is_nobody(failure) {
             return Change::None;
@@ -168,8 +168,8 @@ impl Outages {
         }
     }
 
-    /// Whether there is no way to the server, and never was one: no installation is to blame, and
-    /// no other one would fare better.
+    /// Whether no connection can be made, and none ever could: the fault is no installation's, and no
+    /// other one would succeed.
     pub fn is_nobody(&self, failure: &Failure) -> bool {
         failure.origin == Origin::Nobody && self.outage.is_none() && !self.has_anybody_answered()
     }
@@ -198,8 +198,8 @@ impl Outages {
         Change::Probed(outage.next_probe - now)
     }
 
-    /// An installation gives its place back. A probe that has told nothing of the outage leaves the
-    /// role to the next one at once: it made its way without meeting it.
+    /// An installation gives its slot back. If it was a probe without a result, the next one probes at
+    /// once.
     pub fn leave(&mut self, row: u32, now: Instant) {
         if let Some(outage) = &mut self.outage
             && outage.probe == Some(row)
@@ -208,7 +208,7 @@ impl Outages {
         }
     }
 
-    /// What may go now.
+    /// Who may start now.
     pub fn admission(&self, now: Instant) -> Admission {
         match &self.outage {
             None => Admission::All,
@@ -218,19 +218,20 @@ impl Outages {
         }
     }
 
-    /// An installation goes as the probe.
+    /// An installation starts as the probe.
     pub fn probe(&mut self, row: u32) {
         if let Some(outage) = &mut self.outage {
             outage.probe = Some(row);
         }
     }
 
-    /// Whether only those are left that have probed again and again.
+    /// Whether only installations are left that have probed many times.
     pub fn is_of_the_last(&self) -> bool {
         self.outage.as_ref().is_some_and(|outage| outage.tried_probes >= TRIED_PROBES)
     }
 
-    /// Nobody is left that could show whether there is an outage: those who failed are on their own.
+    /// No installation is left that could prove an outage: the failures so far are the installations'
+    /// own.
     pub fn nobody_left(&mut self, now: Instant) -> Change {
         for health in self.stages.values_mut() {
             let failed = std::mem::take(&mut health.in_a_row);
@@ -241,39 +242,39 @@ impl Outages {
         self.end_if_over(now)
     }
 
-    /// Whether some have failed of which nobody knows yet whose fault it is.
+    /// Whether failures are undecided.
     pub fn has_undecided(&self) -> bool {
         self.outage.is_none() && self.stages.values().any(|health| !health.in_a_row.is_empty())
     }
 
-    /// Whose the last failure of an installation at a stage was.
+    /// Where the fault of an installation's last failure at a stage lies.
     pub fn blame(&mut self, stage: Stage, row: u32) -> Blame {
         let is_on = self.outage.is_some();
         let health = self.at(stage);
         match health.in_a_row.contains_key(&row) {
             false => Blame::Own,
-            // An outage rarely keeps to one stage: a code that was in hand when it began fails, too.
+            // An outage rarely affects one stage only: the exchange of a code in hand fails too.
             true if is_on => Blame::Outage,
             true => Blame::Undecided,
         }
     }
 
-    /// Whether an installation has failed while others did well.
+    /// Whether an installation has failed while others succeeded.
     pub fn is_suspect(&self, row: u32) -> bool {
         self.stages.values().any(|health| health.suspects.contains(&row))
     }
 
-    /// Whether an answer has come at a stage that is no sign of an outage.
+    /// Whether a stage has had an answer that is no sign of an outage.
     pub fn has_been_good(&mut self, stage: Stage) -> bool {
         self.at(stage).good.is_some()
     }
 
-    /// When the outage that is on is given up.
+    /// When the present outage exceeds `--max-outage`.
     pub fn gives_up_at(&self) -> Option<Instant> {
         self.outage.as_ref().map(|outage| outage.since + self.most)
     }
 
-    /// An installation is done with.
+    /// An installation is done.
     pub fn forget(&mut self, row: u32) {
         for health in self.stages.values_mut() {
             health.suspects.remove(&row);

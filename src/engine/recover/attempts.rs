@@ -17,8 +17,8 @@ use crate::{
     route::Route,
 };
 
-/// Recovers one installation, which has a slot. The slot comes back with the ending, so that nobody
-/// gets it before the ending is judged.
+/// Recovers one installation, which has a slot. The slot is returned with the ending, so that no other
+/// installation gets it before the ending is judged.
 pub async fn recover(tools: &Tools, job: &Job, slot: Slot) -> (Ending, Option<Slot>) {
     tools.client.know(&job.tokens);
     let mut recovery = Recovery::new(tools, job, slot);
@@ -132,7 +132,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// Looks whether the failure of a route concerns the others too.
+    /// Closes a route, or halts the run, when its failure concerns all installations.
     fn judge_route(&mut self, route: Route, failure: &Failure) {
         if !self.tools.dispatcher.route_failed(self.row, failure) {
             return;
@@ -162,7 +162,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// Ends before anything was asked for.
+    /// Ends before the first attempt.
     pub(super) async fn end_early(&mut self, error: AttemptError) -> Result<Ending, StorageError> {
         self.attempt += 1;
         self.end(error).await

@@ -1,5 +1,5 @@
-//! What goes before the first byte of a request, in this order: leave to make it ready, what has to be
-//! on disk, its connection, its turn, and the last word on whether it still makes sense.
+//! What precedes the first byte of a request, in this order: its preparation, what has to be on disk,
+//! its connection, its turn, and a last check that it is still wanted.
 
 use super::{
     observe::{call_without_answer, no_answer},
@@ -14,8 +14,7 @@ use crate::{
 };
 
 impl Recovery<'_> {
-    /// Waits until a call that nothing has to follow may be made ready; a run that is to end makes no
-    /// more.
+    /// Waits until a request may be prepared. After a cancellation none is.
     pub(crate) async fn preparation(&self) -> Result<Preparation, AttemptError> {
         self.enter(WaitingFor::TurnToReconnect);
         tokio::select! {
@@ -25,7 +24,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// Makes such a call ready and waits for its turn.
+    /// Prepares a request that no other has to follow, and waits for its turn.
     pub(crate) async fn clear(
         &mut self,
         stage: Stage,
@@ -35,14 +34,14 @@ impl Recovery<'_> {
         Ok(cleared.depart(unless_cancelled(&self.tools.cancellation)).0)
     }
 
-    /// Makes the asking for a code ready and waits for its turn. Where the server closes each
-    /// connection after an answer, the one for the exchange is made before.
+    /// Prepares a reconnect and waits for its turn. If the server closes each connection after an
+    /// answer, the connection for the exchange is made first.
     pub(crate) async fn clear_for_code(
         &mut self,
     ) -> Result<(Departure, Reservation, Option<Connection>), AttemptError> {
         let preparation = self.preparation().await?;
         if self.tools.pacer.codes_come_too_late() {
-            // What is being synced now would take this code's life, too.
+            // A sync that takes longer than a code lives would let this one die too.
             self.enter(WaitingFor::Disk);
             self.tools.recorder.settle().await?;
             self.enter(WaitingFor::TurnToReconnect);
@@ -80,7 +79,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// No answer came.
+    /// The error of a request without an answer.
     pub(crate) async fn unanswered(
         &mut self,
         lane: Lane,
@@ -96,8 +95,8 @@ impl Recovery<'_> {
         self.failed(failure, call_without_answer(sent)).await
     }
 
-    /// Nothing was sent, since the run is to end, or since it was stopped for so long that the next one
-    /// counts on nothing leaving any more.
+    /// Nothing was sent: the run was cancelled, or the process was suspended past its promise to the
+    /// next run.
     fn held_back(&self) -> AttemptError {
         match self.tools.cancellation.cause() {
             Some(cause) => AttemptError::Cancelled(cause),
@@ -106,8 +105,10 @@ impl Recovery<'_> {
     }
 }
 
-/// A run that is to end asks for nothing more, up to the last moment.
-fn unless_cancelled(stop: &Cancellation) -> impl FnOnce(&Moment) -> MayLeave + Send + 'static {
-    let stop = stop.clone();
-    move |_| if stop.cause().is_none() { MayLeave::Yes } else { MayLeave::No }
+/// Holds a request back, up to its first byte, once the run is cancelled.
+fn unless_cancelled(
+    cancellation: &Cancellation,
+) -> impl FnOnce(&Moment) -> MayLeave + Send + 'static {
+    let cancellation = cancellation.clone();
+    move |_| if cancellation.cause().is_none() { MayLeave::Yes } else { MayLeave::No }
 }

@@ -1,5 +1,5 @@
 //! One installation, start to end: the routes to a token pair, one after the other, until one of them
-//! leads to tokens on disk. The story is in [`attempts`].
+//! gives tokens that are on disk. [`attempts`] tells it in order.
 
 mod agency;
 mod attempts;

@@ -1,4 +1,4 @@
-//! What is said of an installation to which no route led: what stands in its way.
+//! The failure of an installation for which no route worked: one reason out of several.
 
 use std::{fmt::Write, time::Duration};
 
@@ -16,17 +16,17 @@ use crate::{
     text::SafeText,
 };
 
-/// Why one route did not lead to an installation.
+/// Why one route did not work for an installation.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteUnavailable {
     route: Route,
     failure: Failure,
-    /// The request that failed; `None` when none was made.
+    /// The request that failed; `None` if none was made.
     call: Option<Call>,
     progress: RouteProgress,
 }
 
-/// How far a route was gone.
+/// Whether a route was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RouteProgress {
     /// It was not open, and nothing was tried.
@@ -41,18 +41,17 @@ impl RouteUnavailable {
         Self { route, failure, call: None, progress: RouteProgress::Closed }
     }
 
-    /// The route was tried and did not lead there.
+    /// The route was tried and failed.
     pub(crate) fn tried(route: Route, failure: Failure, call: Option<Call>) -> Self {
         Self { route, failure, call, progress: RouteProgress::Tried }
     }
 
-    /// Whether the installation never had what the route needs, and nobody can give it.
+    /// Whether the installation lacks what the route needs, and nobody can supply it.
     fn is_no_route(&self, scope: Scope) -> bool {
         self.failure.stage == Stage::Input && !steps_of(self.route).can_be_opened(scope)
     }
 
-    /// Whether it says something of the refresh token alone: not of the installation, nor of a route
-    /// that others take.
+    /// Whether it concerns the refresh token alone, not the installation nor the route.
     fn is_of_the_refresh_token(&self) -> bool {
         let Failure { stage, class, .. } = &self.failure;
         *stage == Stage::Refresh && matches!(class, Class::GrantRefused | Class::OutcomeUnknown)
@@ -63,11 +62,11 @@ impl RouteUnavailable {
     }
 }
 
-/// Which of the obstacles, in the order of the routes, stands in the way in the end.
+/// Which of the reasons, in the order of the routes, is reported.
 ///
-/// The last one of which HighLevel spoke. Two kinds give way to another: a dead refresh token says
-/// nothing of the installation, and a route that is gone for all says nothing of a later one that a
-/// person can still open.
+/// The last one that HighLevel gave. Two kinds yield to others: a dead refresh token says nothing about
+/// the installation, and a removed endpoint says nothing about a later route that a person can still
+/// open.
 fn decisive(unavailable: &[RouteUnavailable], scope: Scope) -> Option<usize> {
     let last = |is: &dyn Fn(&RouteUnavailable) -> bool| unavailable.iter().rposition(is);
     let can_be_opened = |o: &RouteUnavailable| !o.comes_from_highlevel() && !o.is_no_route(scope);
@@ -83,22 +82,22 @@ fn decisive(unavailable: &[RouteUnavailable], scope: Scope) -> Option<usize> {
     }
 }
 
-/// The decisive failure, and beside its text those of the other routes, each with its name.
+/// The decisive failure, with the texts of the other routes after its own, each with its name.
 fn reason(unavailable: &[RouteUnavailable], decisive: usize) -> Failure {
     let main = &unavailable[decisive].failure;
     let mut text = main.message.as_str().to_owned();
     for (at, other) in unavailable.iter().enumerate() {
-        let said = other.failure.message.as_str();
-        if at != decisive && !said.is_empty() {
+        let text_of_other = other.failure.message.as_str();
+        if at != decisive && !text_of_other.is_empty() {
             // Writing to a String cannot fail.
-            let _ = write!(text, "; {}: {said}", other.route);
+            let _ = write!(text, "; {}: {text_of_other}", other.route);
         }
     }
     Failure { message: SafeText::new(&text), ..main.clone() }
 }
 
 impl Recovery<'_> {
-    /// Gives an installation up to which no route led.
+    /// Fails an installation for which no route worked.
     pub(crate) async fn fail_without_route(
         &mut self,
         unavailable: Vec<RouteUnavailable>,
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_obstacle_decides_and_a_dead_refresh_token_bothers_nobody() {
+    fn the_last_reason_decides_and_a_dead_refresh_token_yields_to_others() {
         use Class::{
             EndpointRemoved, GrantRefused, InvalidRequest, NotInstalled, OutcomeUnknown,
             ServerError, UnknownId,
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_texts_of_the_other_routes_stand_beside() {
+    fn the_texts_of_the_other_routes_follow() {
         let dead = unavailable(Route::Refresh, Stage::Refresh, Class::GrantRefused, "it is dead");
         let gone =
             unavailable(Route::Reconnect, Stage::Reconnect, Class::EndpointRemoved, "it is gone");

@@ -1,4 +1,4 @@
-//! What answers, and their absence, mean for all: pace, outage, the server's clock, the day.
+//! What answers, and their absence, mean for all: pace, outages, the server's clock, the daily limit.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     text::SafeText,
 };
 
-/// Calls that one installation takes when all goes well.
+/// Requests for one installation when all goes well.
 const CALLS_EACH: u64 = 2;
 
 impl Recovery<'_> {
@@ -30,7 +30,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// Lets a failure count as a sign of an outage, where it is one.
+    /// Counts a failure as a sign of an outage, if it is one.
     async fn watch_outage(&self, failure: &Failure) -> Result<(), StorageError> {
         if !outage::is_sign(failure) {
             return self.went_well(failure.stage).await;
@@ -74,7 +74,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// Lets an answer change the pace, whatever else it says.
+    /// Lets an answer change the pace, whatever its status.
     pub(crate) async fn observe(&mut self, lane: Lane, reply: &Reply) -> Result<(), StorageError> {
         let outcome = match reply.status {
             429 => AnswerOutcome::Throttled(answer::asked_wait(reply)),
@@ -105,8 +105,8 @@ impl Recovery<'_> {
         }
     }
 
-    /// What a location or a company answers about its own limits, to its own token, concerns nobody
-    /// else: HighLevel counts them apart (100 requests in 10 seconds for each).
+    /// The same for a token check, whose limits concern no other installation: HighLevel counts each
+    /// location and company apart (100 requests in 10 seconds).
     pub(crate) fn observe_token_check(&self, reply: &Reply) {
         let outcome =
             if reply.status >= 500 { AnswerOutcome::Failing } else { AnswerOutcome::Aside };
@@ -114,7 +114,7 @@ impl Recovery<'_> {
         self.tools.pacer.observe(&Answer { who: Some(self.row), lane, sent, outcome, allowance });
     }
 
-    /// No answer came, which tells the pace something too.
+    /// Lets the absence of an answer change the pace.
     pub(crate) fn observe_no_answer(&self, lane: Lane, sent: &Moment) {
         let (who, sent, allowance) = (Some(self.row), sent.instant(), Allowance::default());
         self.tools.pacer.observe(&Answer {
@@ -126,15 +126,15 @@ impl Recovery<'_> {
         });
     }
 
-    /// A day whose allowance is used up ends the run, to be gone on with later; what is left is for
-    /// the codes in hand. One that will not do is told in time.
+    /// Halts the run when the daily limit leaves no more than the codes in hand need; `resume` continues
+    /// it on another day. Records early when the limit will not suffice.
     async fn observe_day(&self, lane: Lane, day: Day) -> Result<(), StorageError> {
         let Day { left, resets_at } = day;
         let codes = u64::from(self.tools.pacer.codes_to_come());
         let done = u64::from(lane == Lane::Exchange);
         let without_code = u64::from(self.tools.gauge.open()).saturating_sub(codes + done);
-        // Each of the others may have a request on its way that this answer does not count yet.
-        // And each may begin another installation on the strength of the same count.
+        // Each of the others may have a request in flight that this answer does not count yet, and may
+        // begin another installation before it sees a newer count.
         let in_flight = u64::from(self.tools.gauge.in_flight());
         let on_their_way = in_flight.saturating_sub(1);
         if without_code > 0 && left < codes + on_their_way + in_flight * CALLS_EACH {
@@ -152,7 +152,7 @@ impl Recovery<'_> {
         self.tools.halt(Class::RateLimited, why, None).await
     }
 
-    /// Cuts tokens out of what a server said, should it echo some.
+    /// Cuts tokens out of a message, in case the server repeats some.
     fn without_secrets(failure: Failure) -> Failure {
         let message = secret::cut_out_tokens(failure.message.as_str());
         Failure { message: SafeText::new(&message), ..failure }
@@ -168,8 +168,8 @@ fn come_back(resets_at: Option<Timestamp>) -> String {
     )
 }
 
-/// What a missing answer means: at the reconnect, a code is wasted at worst; at the exchange,
-/// tokens may have been granted that nobody holds.
+/// The failure of a request without an answer. A lost reconnect wastes a code at worst; a lost
+/// exchange may have granted tokens that nobody holds.
 pub(crate) fn no_answer(stage: Stage, unanswered: Unanswered) -> Failure {
     let origin = match &unanswered {
         Unanswered::NeverLeft(_) => Origin::Nobody,
@@ -191,7 +191,7 @@ pub(crate) fn no_answer(stage: Stage, unanswered: Unanswered) -> Failure {
     Failure { origin, ..Failure::without_answer(stage, class, &message) }
 }
 
-/// The pause of an outage is over, after this time.
+/// The event that an outage's pause is over, after this time.
 pub(crate) fn continued(paused: Duration) -> Event {
     Event::Continued(Continued { at: clock::now(), paused_ms: clock::millis(paused) })
 }

@@ -53,7 +53,7 @@ impl Recovery<'_> {
             reconnect,
             code_expires_at: grant.expires_at.map(clock::to_millisecond),
         };
-        // Were the process killed after the exchange, this is how one knows of a lost grant.
+        // If the process is killed during the exchange, this event names the lost grant.
         self.enter(WaitingFor::Disk);
         self.tools.recorder.record_first(Event::Exchanging(exchanging)).await?;
         self.exchange(grant, reservation, connection, came).await
@@ -93,8 +93,8 @@ impl Recovery<'_> {
         Ok((grant, call))
     }
 
-    /// Presents the code; as long as it never leaves, again, while it lives. The code is judged again
-    /// when its first byte is about to leave.
+    /// Presents the code. While it provably never left and still lives, it is presented again. Its life
+    /// is checked once more when its first byte is about to leave.
     async fn exchange(
         &mut self,
         grant: Grant,
@@ -167,8 +167,8 @@ impl Recovery<'_> {
         }
     }
 
-    /// Makes the presentation of a code ready and waits for its turn, no longer than the code lives.
-    /// The inner error is why there is no connection.
+    /// Prepares an exchange and waits for its turn, no longer than the code lives. The inner error is
+    /// why there is no connection.
     async fn clear_to_exchange(
         &self,
         life: &CodeLife,

@@ -37,7 +37,7 @@ impl RouteSteps for RefreshRoute {
         };
         if let Some(at) = job.before.refresh_presented {
             let why = format!(
-                "its refresh token was presented in an earlier leg of this run, at {}, without an \
+                "its refresh token was presented in an earlier execution of this run, at {}, without an \
                  answer, and may be spent",
                 clock::stamp(at)
             );
@@ -80,13 +80,13 @@ impl Recovery<'_> {
         }
     }
 
-    /// Writes down that the token is presented, and then makes the request ready, so that its turn is
-    /// followed by its bytes. Were the process killed after this, the token would not be presented
-    /// again; so only those write that down whose turns come soon.
+    /// Records that the token is presented, then prepares the request, so that its bytes follow its turn.
+    /// If the process is killed after the record, the token is never presented again; so only requests
+    /// whose turns come soon are recorded.
     async fn clear_for_refresh(&mut self) -> Result<Departure, AttemptError> {
         let repeats = self.refresh_sent;
         let readying = match repeats {
-            // A repetition is urgent, and a run that is to end makes it, too.
+            // A repetition is urgent, and is made after a cancellation too.
             Some(_) => Readying::Again,
             None => Readying::Ahead(self.preparation().await?),
         };
@@ -117,7 +117,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// Nothing was sent after all: the run is to end, or it would have been too late.
+    /// Nothing was sent: the run was cancelled, or a repetition would have come too late.
     async fn not_presented(&mut self) -> Result<AttemptError, AttemptError> {
         if self.refresh_sent.is_some() {
             let why = "the refresh token may have been spent without an answer, too long ago to repeat it";
@@ -164,7 +164,7 @@ impl Recovery<'_> {
     }
 }
 
-/// A repetition that comes too late is not made: looked at when its first byte is about to leave.
+/// Holds a repetition back that comes too late, checked when its first byte is about to leave.
 fn if_in_time(first: &Moment, now: &Moment) -> MayLeave {
     if first.elapsed_at(now) < SAME_AGAIN { MayLeave::Yes } else { MayLeave::No }
 }

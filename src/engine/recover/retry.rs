@@ -1,4 +1,4 @@
-//! What follows a failure of one installation: a pure decision.
+//! What follows a failed attempt: a pure decision.
 
 use std::time::Duration;
 
@@ -7,36 +7,36 @@ use crate::{
     highlevel::table::Reach,
 };
 
-/// The first wait before another conversation; each later one is twice as long.
+/// The first wait before another attempt; each later one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
-/// The longest wait of ours.
+/// The longest wait that the server did not ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-/// So many tries show that nobody is there, or somebody else.
+/// Attempts after which the server is taken to be absent, or another one.
 const NOBODY_THERE: u32 = 3;
 
-/// Whether HighLevel is known to be there.
+/// Whether HighLevel has given a good answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownGood {
-    /// No answer has come yet.
+    /// Not yet.
     Unknown,
-    /// One has.
+    /// It has.
     Known,
 }
 
-/// What follows.
+/// What follows a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
-    /// Another conversation, with a new code, after this wait.
+    /// Another attempt, with a new code, after this wait.
     Again(Duration),
-    /// Another way, if there is one.
+    /// Another route, if there is one.
     OtherRoute,
-    /// The installation is given up.
+    /// The installation fails.
     GiveUp,
 }
 
-/// Decides what follows a failure of the `attempt`-th of at most `attempts` conversations.
+/// Decides what follows a failure of the `attempt`-th of at most `attempts` attempts.
 /// `seed` makes the jitter.
 pub fn next(
     failure: &Failure,
@@ -57,8 +57,8 @@ pub fn next(
     NextStep::Again(backoff(attempt, seed).max(asked))
 }
 
-/// Fewer conversations where HighLevel itself seems not to be there: what is wrong then is the
-/// address or the network, and patience does not mend it.
+/// Fewer attempts while HighLevel itself seems absent: the address or the network is wrong then, and
+/// waiting does not help.
 fn bounded(attempts: u32, failure: &Failure, known_good: KnownGood) -> u32 {
     let nobody = failure.class == Class::Network
         && failure.stage.begins_a_route()
@@ -67,15 +67,15 @@ fn bounded(attempts: u32, failure: &Failure, known_good: KnownGood) -> u32 {
     if nobody || somebody_else { attempts.min(NOBODY_THERE) } else { attempts }
 }
 
-/// Whether the same request, or a new code, has a chance without anybody doing anything.
+/// Whether the same request, or a new code, may succeed without a person's help.
 fn can_pass_by_itself(failure: &Failure) -> bool {
-    // A new code may do where one was refused; a refused token stays what it is.
+    // A new code may be accepted where one was refused; a refused token stays refused.
     let is_of_a_token = matches!(failure.stage, Stage::Refresh | Stage::Agency | Stage::Verify);
     let is_the_token = failure.class == Class::GrantRefused && is_of_a_token;
     !is_the_token && matches!(failure.class.about().reach, Reach::ThisOneAgain | Reach::AllPause)
 }
 
-/// Whether another way may lead where this one did not.
+/// Whether another route may succeed where this one did not.
 fn concerns_this_route(class: Class) -> bool {
     match class {
         Class::EndpointRemoved
@@ -91,7 +91,7 @@ fn concerns_this_route(class: Class) -> bool {
         | Class::WrongKind
         | Class::OutcomeUnknown
         | Class::Unrecognised => true,
-        // What concerns every call; and a location that is paused, whose old token stays good.
+        // These concern every request; and the old token of a paused location stays good.
         Class::ClientRefused
         | Class::LocationInactive
         | Class::Blocked
@@ -102,8 +102,8 @@ fn concerns_this_route(class: Class) -> bool {
     }
 }
 
-/// The wait after the `attempt`-th conversation: doubling, with up to as much again of jitter, so
-/// that installations which failed together do not come back together.
+/// The wait after the `attempt`-th attempt: doubling, with up to as much again of jitter, so that
+/// installations which failed together do not retry together.
 pub fn backoff(attempt: u32, seed: u64) -> Duration {
     let doublings = attempt.saturating_sub(1).min(16);
     let wait = (FIRST_WAIT * 2_u32.pow(doublings)).min(LONGEST_WAIT);
@@ -205,8 +205,11 @@ mod tests {
     }
 
     #[test]
-    fn the_server_wish_is_a_lower_bound() {
-        let wish = Failure { retry_after_ms: Some(7000), ..failure(Class::RateLimited) };
-        assert_eq!(next(&wish, 1, 5, KnownGood::Known, 0), NextStep::Again(Duration::from_secs(7)));
+    fn what_the_server_asks_for_is_a_lower_bound() {
+        let asked = Failure { retry_after_ms: Some(7000), ..failure(Class::RateLimited) };
+        assert_eq!(
+            next(&asked, 1, 5, KnownGood::Known, 0),
+            NextStep::Again(Duration::from_secs(7))
+        );
     }
 }

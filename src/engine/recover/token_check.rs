@@ -1,5 +1,4 @@
-//! Access tokens that prove themselves: new ones before they count, old ones before anything is asked
-//! for.
+//! Token checks: of new access tokens before they count, of the list's before any route is tried.
 
 use std::time::{Duration, Instant};
 
@@ -25,61 +24,61 @@ use crate::{
     secret::Secret,
 };
 
-/// How often a token is tried that nobody says anything clear about.
+/// How often a token is checked while the answers are unclear.
 const TRIES: u32 = 3;
 
-/// The longest wait that a run which is to end still makes before it tries a new token once more. The
-/// token is safe on disk by then, and counts without a clear answer.
+/// The longest wait before another check of a new token after a cancellation. The token is on disk by
+/// then, and counts without a clear answer.
 const LONGEST_WAIT_IN_A_DRAIN: Duration = Duration::from_secs(5);
 
-/// Whose access token is tried.
+/// Which access token is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Age {
-    /// Granted just now: it is tried in a run that is to end, too.
+    /// A new one: checked after a cancellation too.
     New,
-    /// The list's: nobody tries it in a run that is to end.
+    /// The list's: not checked after a cancellation.
     Old,
 }
 
-/// What came of trying a token.
+/// The result of a token check.
 struct CheckedToken {
     token_check: TokenCheck,
-    /// The last call.
+    /// The last request.
     call: Call,
-    /// Whether an event has told of it already.
-    is_told: bool,
+    /// Whether an event has recorded that request already.
+    is_recorded: bool,
 }
 
 /// What follows an unclear answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Patience {
-    /// Another try.
+    /// Another check.
     Again,
-    /// The run is to end, and the wait would be too long for that.
+    /// The run is cancelled, and the wait would be too long.
     Over,
 }
 
 impl Recovery<'_> {
-    /// Tries a token that was granted just now; an error is that it is refused.
+    /// Checks a new token; the inner error is its refusal.
     pub(crate) async fn check_new_token(
         &mut self,
         granted: &Granted,
         path: &TokenCheckPath,
     ) -> Result<Result<Verified, (Failure, Call)>, AttemptError> {
-        let CheckedToken { token_check, call, is_told } =
+        let CheckedToken { token_check, call, is_recorded } =
             self.check_until_clear(path, granted.pair.access_token(), Age::New).await?;
-        let untold = (!is_told).then(|| call.clone());
-        let verdict = |verdict, message| Ok(Ok(Verified { verdict, message, call: untold }));
+        let unrecorded = (!is_recorded).then(|| call.clone());
+        let verdict = |verdict, message| Ok(Ok(Verified { verdict, message, call: unrecorded }));
         match token_check {
             TokenCheck::Alive => verdict(Verdict::Alive, None),
-            TokenCheck::WithoutScope(said) => verdict(Verdict::WithoutScope, Some(said)),
+            TokenCheck::WithoutScope(text) => verdict(Verdict::WithoutScope, Some(text)),
             TokenCheck::Unclear(failure) => verdict(Verdict::Unclear, Some(failure.message)),
             TokenCheck::Foreign(failure) | TokenCheck::Dead(failure) => Ok(Err((failure, call))),
         }
     }
 
-    /// Leaves the installation alone when another run has recovered it in the meantime, or when the
-    /// access token that the list has is good.
+    /// Skips the installation if another run has recovered it meanwhile, or if the list's access token
+    /// is good.
     pub(crate) async fn check_old_token(&mut self) -> Result<Option<Ending>, StorageError> {
         let recoveries = self.tools.recoveries.as_ref();
         if let Some(recovered) = recoveries.and_then(|log| log.elsewhere(self.installation)) {
@@ -130,14 +129,14 @@ impl Recovery<'_> {
             let wait = retry::backoff(attempt, fastrand::u64(..)).max(asked);
             let patience = self.wait_to_check(failure.clone(), call.clone(), wait, age).await?;
             if patience == Patience::Over {
-                return Ok(CheckedToken { token_check, call, is_told: true });
+                return Ok(CheckedToken { token_check, call, is_recorded: true });
             }
             (token_check, call) = self.check_once(path, token, age).await?;
         }
-        Ok(CheckedToken { token_check, call, is_told: false })
+        Ok(CheckedToken { token_check, call, is_recorded: false })
     }
 
-    /// Waits before another try. A run that is to end waits no less: the server has asked for it.
+    /// Waits before another check. A cancellation shortens no wait that the server has asked for.
     async fn wait_to_check(
         &mut self,
         failure: Failure,
@@ -194,12 +193,12 @@ impl Recovery<'_> {
         }
     }
 
-    /// Waits until a token may be tried.
+    /// Waits until a token check may be prepared.
     async fn turn_to_check(&self, age: Age) -> Result<Preparation, AttemptError> {
         if age == Age::Old {
             return self.preparation().await;
         }
-        // Whoever has new tokens in hand tries them also in a run that is to end.
+        // New tokens are checked after a cancellation too.
         self.enter(WaitingFor::TurnToReconnect);
         Ok(self.tools.pacer.preparation().await)
     }

@@ -1,5 +1,6 @@
-//! Every gate before a request, in order: holds, the server's own count, the slower pace, the bound
-//! over any window, the spacing; and for a new code, the place of its exchange. Time is passed in.
+//! Every check before a request, in order: holds, the server's own count, the adaptive rate, the bound
+//! over any window, the spacing; and for a new code, the reservation of its exchange. Time is passed
+//! in.
 
 mod codes;
 mod starts;
@@ -24,7 +25,7 @@ use self::{
 use super::{
     adaptive_rate::AdaptiveRate,
     answer::{Answer, AnswerOutcome, Lane},
-    latency::{LatencyTracker, Slowness, Speed},
+    latency::{LatencyTracker, RecentDuration, Speed},
     memory::Day,
     pacing::Pacing,
     rate::{AskedRate, Rate, with_slack},
@@ -67,7 +68,7 @@ pub struct Limiter {
     codes: Codes,
     /// Requests that are being made ready, or are ready and wait for their turns.
     ahead: u32,
-    readied_in: Slowness,
+    readied_in: RecentDuration,
     day: Option<Day>,
 }
 
@@ -130,7 +131,7 @@ impl Limiter {
             starts: Starts::after(earlier, length),
             codes: Codes::default(),
             ahead: 0,
-            readied_in: Slowness::default(),
+            readied_in: RecentDuration::default(),
             day: None,
         }
     }
@@ -200,7 +201,7 @@ impl Limiter {
     }
 
     fn wait_for_quota(&self, count: u32, now: Instant) -> Duration {
-        let on_their_way = self.starts.in_the_open();
+        let on_their_way = self.starts.open_turns();
         let is_too_many = |quota: &&ServerQuota| quota.left < count.saturating_add(on_their_way);
         let until = self.quota.as_ref().filter(is_too_many).map(|quota| quota.until);
         until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
@@ -214,7 +215,7 @@ impl Limiter {
             return Duration::ZERO;
         }
         let used = self.starts.within(interval.saturating_mul(burst), now);
-        let free = burst.saturating_sub(used.saturating_add(self.starts.in_the_open()));
+        let free = burst.saturating_sub(used.saturating_add(self.starts.open_turns()));
         interval.saturating_mul((more + 1).saturating_sub(free))
     }
 
@@ -243,7 +244,7 @@ impl Limiter {
     /// the time that making them ready takes.
     pub fn may_go_ahead(&self, now: Instant) -> bool {
         let before = self.ahead.saturating_add(self.codes.to_come);
-        let lead = self.readied_in.lately.mul_f64(1.5).min(LONGEST_LEAD);
+        let lead = self.readied_in.recent.mul_f64(1.5).min(LONGEST_LEAD);
         self.ahead < LEAST_AHEAD || self.wait_for(before.saturating_add(1), now) <= lead
     }
 
@@ -259,12 +260,12 @@ impl Limiter {
 
     /// Making a request ready took so long.
     pub fn readied_in(&mut self, took: Duration) {
-        self.readied_in.note(took);
+        self.readied_in.record(took);
     }
 
     /// A code was ready to be presented so long after it had come.
     pub fn code_readied_in(&mut self, took: Duration) {
-        self.codes.presented_in.note(took);
+        self.codes.presented_in.record(took);
     }
 
     /// Time between two starts at the present pace.
@@ -299,36 +300,36 @@ impl Limiter {
 
     /// Lets an answer change the pace.
     pub fn observe(&mut self, answer: &Answer, now: Instant) -> PaceChange {
-        let said =
+        let limits =
             self.shared_limits.observe(answer.who, &answer.allowance, self.starts.count(), now);
-        let resets_at = said.daily_resets_at;
-        let day = said.daily_remaining.map(|left| Day { left, resets_at });
+        let resets_at = limits.daily_resets_at;
+        let day = limits.daily_remaining.map(|left| Day { left, resets_at });
         self.day = day.or(self.day);
-        if let Some((limit, length)) = said.limit {
+        if let Some((limit, length)) = limits.limit {
             let ceiling = f64::from(limit) / with_slack(length).as_secs_f64();
             self.adaptive_rate.lower_ceiling(ceiling);
         }
-        if let Some((left, resets_in)) = said.remaining.zip(said.resets_in) {
+        if let Some((left, resets_in)) = limits.remaining.zip(limits.resets_in) {
             self.count_down(left, resets_in, answer.sent, now);
         }
         let (hold, is_stale_throttle) = match answer.outcome {
             AnswerOutcome::Throttled(asked) => {
                 let asked = asked.max(answer.allowance.hold());
                 let (hold, is_stale_throttle) = self.observe_refusal(answer, asked, now);
-                (hold.max(said.hold()), is_stale_throttle)
+                (hold.max(limits.hold()), is_stale_throttle)
             }
             AnswerOutcome::Failing => {
                 if self.pacing.asked == AskedRate::Auto {
                     let recent = self.recent_pace(now);
                     self.adaptive_rate.troubled(now, answer.sent, recent);
                 }
-                (said.hold(), false)
+                (limits.hold(), false)
             }
             AnswerOutcome::Clean => {
                 let shown = self.refusals.served(answer.who, answer.sent, now);
                 self.learn(shown);
                 self.observe_clean(answer, now);
-                (said.hold(), false)
+                (limits.hold(), false)
             }
             AnswerOutcome::Aside => {
                 self.observe_clean(answer, now);
@@ -393,7 +394,7 @@ impl Limiter {
         if answer.lane == Lane::Reconnect {
             self.codes.reconnect_took(took);
         }
-        let speed = self.latency[answer.lane as usize].note(took);
+        let speed = self.latency[answer.lane as usize].record(took);
         if self.pacing.asked == AskedRate::Auto && speed == Speed::Slow {
             let recent = self.recent_pace(now);
             self.adaptive_rate.eased(now, answer.sent, recent);

@@ -8,8 +8,8 @@ use std::{
 /// A turn that was given.
 pub type TurnId = u64;
 
-/// How long a request takes from its turn to its first byte, when nothing is in its way. What takes
-/// longer keeps the next turn from being given.
+/// How long a request takes from its turn to its first byte. While one takes longer, the next turn is
+/// not given.
 pub(super) const ON_ITS_WAY: Duration = Duration::from_millis(2);
 
 /// Starts that are remembered for the next run, at most.
@@ -66,7 +66,7 @@ impl Starts {
     }
 
     /// How many turns are open.
-    pub(super) fn in_the_open(&self) -> u32 {
+    pub(super) fn open_turns(&self) -> u32 {
         u32::try_from(self.open.len()).unwrap_or(u32::MAX)
     }
 
@@ -76,7 +76,7 @@ impl Starts {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    /// How many requests have left within so long.
+    /// How many requests have left within this time.
     pub(super) fn within(&self, length: Duration, now: Instant) -> u32 {
         now.checked_sub(length).map_or(0, |time| self.since(time))
     }
@@ -86,8 +86,8 @@ impl Starts {
         self.left.iter().copied().collect()
     }
 
-    /// How long until so much has passed since the last request left. One that should have left by now
-    /// may still do so at any moment.
+    /// How long until this gap has passed since the last request left. A request of an old open turn may
+    /// still leave at any moment.
     pub(super) fn wait_after_the_last(&self, gap: Duration, now: Instant) -> Duration {
         let is_late = |(_, given): &(TurnId, Instant)| {
             now.saturating_duration_since(*given) > ON_ITS_WAY.max(gap / 2)
