@@ -8,9 +8,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::settings::app_credentials::{NamedApp, SecretsFrom, load};
-pub use crate::settings::apps_file::AppsError;
-
 /// The column that says of which app a row is.
 pub const COLUMN: &str = "app";
 

@@ -7,16 +7,16 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     app::{AppName, AppOfRun},
     checksum::Checksum,
     clock,
     failure::{Class, Failure},
-    highlevel::{token_check::TokenCheckPath, token_clients::StoredTokens},
-    input::ScopeChoice,
+    highlevel::token_clients::StoredTokens,
     installation::{Id, Installation},
-    route::{Route, RouteList},
+    route::Route,
     text::SafeText,
 };
 
@@ -116,51 +116,13 @@ pub struct Started {
     /// The apps that the list has rows of, where a column says of which one each row is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub apps: Vec<AppOfRun>,
-    /// Scheme and host that were called.
-    pub base_url: String,
-    /// Path of the Reconnect API.
-    pub reconnect_path: String,
-    /// Whether the embedded stand-in was called, so that nothing left the machine.
-    pub sandbox: bool,
-    /// The rate asked for, as `--rate` takes it.
-    pub rate: String,
-    /// The bound of `--rate auto`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_rate: Option<String>,
-    /// Starts that may come at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub burst: Option<u32>,
-    /// Installations in flight at most.
-    pub concurrency: u32,
-    /// Conversations for one installation at most.
-    pub attempts: u32,
-    /// How many installations may fail before the run halts, as `--max-failures` takes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_failures: Option<String>,
-    /// After so many failures without a recovery the run is given up; 0 is never.
-    pub give_up_after: u32,
-    /// The ways back, in the order in which they are tried.
-    #[serde(default, skip_serializing_if = "RouteList::are_default")]
-    pub via: RouteList,
-    /// Where new access tokens prove themselves; the empty text is the usual path.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verify: Option<TokenCheckPath>,
-    /// Whether installations are left alone whose old access token is good.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub skip_healthy: bool,
-    /// Whether installations are recovered that another run has recovered in the last 24 hours.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub again: bool,
     /// The list.
     pub list: List,
-    /// Which of its rows.
-    pub selection: Selected,
     /// The run whose failures the list is, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Box<Parent>>,
-    /// What goes into the escalation files.
-    #[serde(default)]
-    pub escalation: Escalation,
+    /// What the first execution was to do: [`crate::settings::Settings`], which lies above this.
+    pub settings: Value,
 }
 
 impl Started {
@@ -189,41 +151,6 @@ pub struct Parent {
     pub recovered: u32,
     /// Not recovered by them.
     pub outstanding: u32,
-}
-
-/// How `escalation.md` and `escalation.csv` are written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Escalation {
-    /// The most characters of a section: what a ticket form takes.
-    pub ticket_limit: u32,
-    /// The list's own columns that may be shown to support.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub columns: Vec<String>,
-}
-
-/// Characters of a section, unless somebody says otherwise.
-pub const TICKET_LIMIT: u32 = 4000;
-
-impl Default for Escalation {
-    fn default() -> Self {
-        Self { ticket_limit: TICKET_LIMIT, columns: Vec::new() }
-    }
-}
-
-/// Which rows of the list were taken, so that it can be read again in the same way.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Selected {
-    /// `--scope`.
-    pub scope: ScopeChoice,
-    /// The files of `--only`, as full paths.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub only: Vec<PathBuf>,
-    /// The ids of `--only` that were typed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub only_ids: Vec<Id>,
-    /// `--limit`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
 }
 
 /// The list as it was found.
@@ -729,36 +656,8 @@ pub struct Resumed {
     pub at: Timestamp,
     /// Version of the program.
     pub version: String,
-    /// Scheme and host that are called now.
-    pub base_url: String,
-    /// Path of the Reconnect API now.
-    pub reconnect_path: String,
-    /// The rate asked for now.
-    pub rate: String,
-    /// The bound of `--rate auto` now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_rate: Option<String>,
-    /// Starts that may come at once now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub burst: Option<u32>,
-    /// Installations in flight at most now.
-    pub concurrency: u32,
-    /// Conversations for one installation at most in this leg.
-    pub attempts: u32,
-    /// How many installations may fail in this leg before it halts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_failures: Option<String>,
-    /// After so many failures without a recovery the run is given up; 0 is never.
-    pub give_up_after: u32,
-    /// The ways back in this leg.
-    #[serde(default, skip_serializing_if = "RouteList::are_default")]
-    pub via: RouteList,
-    /// Where new access tokens prove themselves in this leg.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verify: Option<TokenCheckPath>,
-    /// Whether installations are left alone in this leg whose old access token is good.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub skip_healthy: bool,
+    /// What this execution is to do, as in [`Started::settings`].
+    pub settings: Value,
 }
 
 /// See [`Event::Reclaimed`].
@@ -844,4 +743,10 @@ impl<T: Listener> Listener for std::sync::Arc<T> {
 pub trait Listener: Send + Sync {
     /// Takes note of an event.
     fn on_event(&self, event: &Event);
+}
+
+/// Listens, and takes lines that no event stands for.
+pub trait Observer: Listener {
+    /// Takes note of a line.
+    fn note(&self, line: &str);
 }

@@ -89,6 +89,11 @@ impl RouteList {
         self.0.iter().copied()
     }
 
+    /// One route alone.
+    pub fn only(route: Route) -> Self {
+        Self(vec![route])
+    }
+
     /// Whether a route is among them.
     pub fn include(&self, route: Route) -> bool {
         self.0.contains(&route)

@@ -1,14 +1,19 @@
 //! The commands: each a short story told with the other modules.
 
+mod check;
+mod consent;
 pub mod discover;
 pub mod explain;
+mod folder;
+mod planning;
 pub mod report;
 pub mod resume;
 pub mod run;
 pub mod sandbox;
+mod stage;
 pub mod status;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use clap::CommandFactory;
 use clap_mangen::roff::{Roff, roman};
@@ -17,16 +22,18 @@ use self::explain::topics::Topic;
 use crate::{
     exit::{Exit, Fault, OrExit},
     journal::disk::Disk,
-    settings::args::{Cli, ColorChoice, Command, TalkArgs},
-    terminal::progress::{Colors, Verbosity},
+    settings::args::{Cli, Command},
+    terminal::console::print_data,
 };
+
+pub use crate::terminal::console::Console;
 
 /// Does what was asked for.
 pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
     match &cli.command {
         Command::Run(args) => run::run(args, Console::of(cli.verbosity), Disk::default()),
         Command::Resume(args) => resume::resume(args, Console::of(cli.verbosity), Disk::default()),
-        Command::Check(args) => run::check(args),
+        Command::Check(args) => check::check(args),
         Command::Report(args) => report::report(args, Console::of(cli.verbosity)),
         Command::Discover(args) => discover::discover(args, Console::of(cli.verbosity)),
         Command::Explain { subject } => explain::explain(subject.as_deref()),
@@ -38,56 +45,17 @@ pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
     }
 }
 
-/// How the program talks.
-#[derive(Clone, Copy, Debug)]
-pub struct Console {
-    /// How much.
-    pub verbosity: Verbosity,
-    /// In colors or not.
-    pub colors: Colors,
-}
-
-impl Console {
-    fn of(args: TalkArgs) -> Self {
-        let verbosity = match (args.quiet, args.verbose) {
-            (true, _) => Verbosity::Quiet,
-            (_, true) => Verbosity::Verbose,
-            _ => Verbosity::Normal,
-        };
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let colors = match args.color {
-            ColorChoice::Always => Colors::On,
-            ColorChoice::Auto if !no_color && io::stderr().is_terminal() => Colors::On,
-            ColorChoice::Auto | ColorChoice::Never => Colors::Off,
-        };
-        Self { verbosity, colors }
-    }
-
-    /// Says something to the person; a closed standard error stops nothing.
-    pub fn print(self, text: &str) {
-        if self.verbosity != Verbosity::Quiet {
-            let _ = writeln!(io::stderr(), "{text}");
-        }
-    }
-}
-
-/// Writes data to standard output; a closed one stops nothing.
-pub fn print(text: &str) {
-    let mut out = io::stdout();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
 fn completions(shell: clap_complete::Shell) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), env!("CARGO_PKG_NAME"), &mut script);
-    print(&String::from_utf8_lossy(&script));
+    print_data(&String::from_utf8_lossy(&script));
     Exit::Recovered
 }
 
 fn man() -> Result<Exit, Fault> {
     let mut page = Vec::new();
     render_man(&mut page).or_exit(Exit::Local)?;
-    print(&String::from_utf8_lossy(&page));
+    print_data(&String::from_utf8_lossy(&page));
     Ok(Exit::Recovered)
 }
 

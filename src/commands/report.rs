@@ -2,10 +2,8 @@
 
 use anyhow::{Context, anyhow};
 
-use super::Console;
-use crate::{engine::session::rewrite_views, terminal::summary};
 use crate::{
-    event::Escalation,
+    engine::closing::rewrite_views,
     exit::{Exit, Fault, OrExit},
     journal::{
         disk::Disk,
@@ -15,8 +13,14 @@ use crate::{
     },
     plan::counted,
     settings::{
+        Settings,
         args::ReportArgs,
-        config::{self, Columns},
+        execution::Escalation,
+        typed::{self, Columns},
+    },
+    terminal::{
+        console::Console,
+        summary::{self, As, Next},
     },
 };
 
@@ -26,18 +30,16 @@ pub fn report(args: &ReportArgs, console: Console) -> Result<Exit, Fault> {
     let _lock = folder.lock().or_exit(Exit::Local)?;
     folder.sweep();
     let escalation = escalation(args, &folder)?;
-    let summary = rewrite_views(&folder, escalation.as_ref(), console)?;
+    let summary = rewrite_views(&folder, escalation.as_ref(), &|line| console.print(line))?;
     let damaged = look_at_tokens(&folder, console).or_exit(Exit::Local)?;
-    summary::show(&summary, &folder, &[], args.json, console);
+    let settings = &summary.settings;
+    summary::show(&summary, &folder, settings, As::asked(args.json), console);
     if let Some(line) = damaged {
         let error = anyhow!(
             "{}, line {line}: damaged, or of an installation that is not in the list; do not use it. \
              Asks for its tokens anew:  {}",
             folder.tokens().display(),
-            summary::resume_command(
-                folder.path(),
-                &summary::with_endpoint(&[], summary.endpoint())
-            )
+            Next { folder: folder.path(), settings, recorded: settings }.resume(&[])
         );
         return Err(Fault { exit: Exit::Local, error });
     }
@@ -70,8 +72,7 @@ fn escalation(args: &ReportArgs, folder: &RunFolder) -> Result<Option<Escalation
         return Ok(None);
     }
     let started = state::started(&folder.journal()).or_exit(Exit::Local)?;
+    let recorded = Settings::read(&started.settings).or_exit(Exit::Local)?;
     let columns = Columns { carried: &started.list.columns, left_out: &[] };
-    config::escalation(&args.escalation, started.escalation.clone(), columns)
-        .map(Some)
-        .or_exit(Exit::Usage)
+    typed::escalation(&args.escalation, recorded.escalation, columns).map(Some).or_exit(Exit::Usage)
 }

@@ -5,21 +5,21 @@ use std::fmt::Write as _;
 use anyhow::Context;
 use tokio::{net::TcpListener, runtime::Builder};
 
-use super::print;
 use crate::{
     engine::signals::Signals,
     exit::{Exit, Fault, OrExit},
     sandbox::{self, CATALOGUE, Sandbox},
-    settings::{args::SandboxArgs, config},
+    settings::{self, args::SandboxArgs},
+    terminal::console::print_data,
 };
 
 /// Serves until Ctrl-C.
 pub fn serve(args: &SandboxArgs) -> Result<Exit, Fault> {
     if args.list_faults {
-        print(&catalogue());
+        print_data(&catalogue());
         return Ok(Exit::Recovered);
     }
-    let options = config::sandbox(args).or_exit(Exit::Usage)?;
+    let options = settings::sandbox::sandbox(args).or_exit(Exit::Usage)?;
     // It answers out of memory in microseconds: a second thread would cost more than it does.
     let runtime = Builder::new_current_thread().enable_all().build().or_exit(Exit::Local)?;
     runtime.block_on(async {
@@ -30,7 +30,7 @@ pub fn serve(args: &SandboxArgs) -> Result<Exit, Fault> {
         let sandbox = Sandbox::serve_on(listener, options).or_exit(Exit::Local)?;
         // Heard before anybody can know that it serves.
         let mut signals = Signals::listen().or_exit(Exit::Local)?;
-        print(&greeting(&sandbox.base_url()));
+        print_data(&greeting(&sandbox.base_url()));
         signals.any().await;
         sandbox.stop().await;
         Ok(Exit::Recovered)

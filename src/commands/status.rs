@@ -5,8 +5,6 @@ use std::{fmt::Write as _, path::PathBuf, time::Duration};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::print;
-use crate::terminal::summary::{self, next_command};
 use crate::{
     clock,
     event::Parent,
@@ -18,6 +16,10 @@ use crate::{
     },
     plan::{counted, in_words},
     settings::args::StatusArgs,
+    terminal::{
+        console::print_data,
+        summary::{self, Next},
+    },
     views::{
         self,
         causes::Cause,
@@ -42,9 +44,11 @@ pub fn status(args: &StatusArgs) -> Result<Exit, Fault> {
     summary.causes.truncate(MOST_CAUSES);
     let status = Status::of(&folder, &run_state, &summary, holder);
     if args.json {
-        print(&serde_json::to_string_pretty(&status).map(|text| text + "\n").or_exit(Exit::Local)?);
+        print_data(
+            &serde_json::to_string_pretty(&status).map(|text| text + "\n").or_exit(Exit::Local)?,
+        );
     } else {
-        print(&status.in_words(&summary));
+        print_data(&status.in_words(&summary));
     }
     Ok(Exit::Recovered)
 }
@@ -129,8 +133,9 @@ impl<'a> Status<'a> {
             Standing::Running | Standing::Paused => clock::now(),
             _ => ended.or(summary.last_start).unwrap_or(started.at),
         };
-        let options = summary::with_endpoint(&[], summary.endpoint());
-        let next = next_command(summary, folder, &options).filter(|_| holder.is_none());
+        let settings = &summary.settings;
+        let next = Next { folder: folder.path(), settings, recorded: settings };
+        let next = next.of(summary).filter(|_| holder.is_none());
         Self {
             run_id: &started.run_id,
             folder: folder.path().display().to_string(),

@@ -277,10 +277,11 @@ mod tests {
     use super::*;
     use crate::{
         engine::list::InputList,
-        event::{Event, Selected},
-        journal::{disk::Disk, writer::Writer},
+        event::Event,
+        journal::{disk::Disk, draft::Draft, writer::Writer},
         plan::OwnApp,
         secret::Secret,
+        settings::{Settings, execution::Selected},
         terminal::run_log::RunLog,
     };
 
@@ -302,20 +303,19 @@ Loc00000000000000006,,,refresh-of-row-6-012345
         fs::write(&path, list).unwrap();
         let input = InputList::open(&path, Selected::default()).unwrap();
         let summary =
-            input.summary(OwnApp::default()).unwrap_or_else(|fault| panic!("{:#}", fault.error));
+            input.summary(&OwnApp::default()).unwrap_or_else(|fault| panic!("{:#}", fault.error));
         let started: Event = serde_json::from_value(json!({ "started": {
             "format": 1, "run_id": "0".repeat(32), "version": "0", "at": "2026-01-01T00:00:00Z",
-            "client_id": "66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef", "base_url": "http://127.0.0.1:1",
-            "reconnect_path": "/", "sandbox": false, "rate": "10/s", "concurrency": 1, "attempts": 1,
-            "give_up_after": 20,
-            "list": summary.list, "selection": { "scope": "auto" },
+            "client_id": "66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef",
+            "list": summary.list, "settings": Settings::default().written().unwrap(),
         }}))
         .unwrap();
         let out = place.path().join("run");
-        let folder = RunFolder::create(&out, &started, Disk::default()).unwrap();
-        let mut writer = Writer::create(&folder).unwrap();
+        let draft = Draft::begin(&out, &Disk::default()).unwrap();
+        let folder = draft.folder();
+        let mut writer = Writer::create(folder).unwrap();
         writer.append(&started).unwrap();
-        let log = RunLog::open(&folder).unwrap();
+        let log = RunLog::open(folder).unwrap();
         input
             .record(&summary, &mut writer, &log)
             .unwrap_or_else(|fault| panic!("{:#}", fault.error));
@@ -324,7 +324,7 @@ Loc00000000000000006,,,refresh-of-row-6-012345
         let routes = routes.parse().unwrap();
         let part = Part { app: None, take: Take::Open };
         let mut jobs =
-            jobs(Arc::new(run_state), part, &folder, &routes, Some(input.tokens())).unwrap();
+            jobs(Arc::new(run_state), part, folder, &routes, Some(input.tokens())).unwrap();
         let text = |token: Option<Secret>| token.map(|t| t.expose().to_owned()).unwrap_or_default();
         let told = |job: Job| (job.row, text(job.tokens.access), text(job.tokens.refresh));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

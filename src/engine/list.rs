@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow, ensure};
 use crate::{
     app::Directory,
     clock,
-    event::{Event, Listener, Ready, Selected, Skipped},
+    event::{Event, Listener, Ready, Skipped},
     exit::{Exit, Fault, OrExit},
     input::{self, Record, ScopeChoice, Source},
     installation::{Id, Installation},
@@ -19,7 +19,7 @@ use crate::{
     plan::{self, Known, ListSummary, OwnApp, Row, Rows, Selection},
     sandbox::{AccessLife, RefreshLife, StoredPair},
     secret::TokensAtHand,
-    terminal::run_log::RunLog,
+    settings::execution::Selected,
 };
 
 /// A list with what picks its rows.
@@ -68,7 +68,7 @@ impl InputList {
 
     /// Reads the list once; one with nothing to recover is an error that helps, unless it is the
     /// failures of a run in which nothing failed.
-    pub fn summary(&self, app: OwnApp<'_>) -> Result<ListSummary, Fault> {
+    pub fn summary(&self, app: &OwnApp<'_>) -> Result<ListSummary, Fault> {
         let (scope, selection) = (self.selected.scope, self.selection.clone());
         let summary = plan::summary(
             &self.source,
@@ -97,7 +97,7 @@ impl InputList {
         &self,
         summary: &ListSummary,
         writer: &mut Writer,
-        log: &RunLog,
+        listener: &dyn Listener,
     ) -> Result<(), Fault> {
         let (scope, selection) = (self.selected.scope, self.selection.clone());
         let rows = Rows::of(&self.source, scope, selection, self.directory.clone());
@@ -109,7 +109,7 @@ impl InputList {
             let Some(event) = event_of(row) else { continue };
             input += 1;
             for event in std::iter::once(event).chain(skipped) {
-                log.on_event(&event);
+                listener.on_event(&event);
                 writer.append(&event).or_exit(Exit::Local)?;
             }
         }
@@ -127,7 +127,7 @@ impl InputList {
             stored_tokens: summary.stored_tokens.clone(),
         };
         let ready = Event::Ready(ready);
-        log.on_event(&ready);
+        listener.on_event(&ready);
         writer.append(&ready).and_then(|()| writer.sync()).or_exit(Exit::Local)
     }
 }

@@ -10,11 +10,8 @@ use std::{
 
 use thiserror::Error;
 
-use super::{
-    disk::{Disk, DiskFile},
-    seal,
-};
-use crate::{clock, event::Event, exit::Exit};
+use super::disk::{Disk, DiskFile};
+use crate::{clock, exit::Exit};
 
 /// Why a run folder cannot be used.
 #[derive(Debug, Error)]
@@ -85,26 +82,9 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a new folder that says from its first moment how its run begins: it is made aside and
-    /// renamed, so that a crash leaves no folder or one to go on with.
-    pub fn create(path: &Path, first_event: &Event, disk: Disk) -> Result<Self, FolderError> {
-        if path.symlink_metadata().is_ok() {
-            return Err(FolderError::Exists(path.to_owned()));
-        }
-        let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
-        let aside = create_aside(path, &disk).map_err(unusable)?;
-        let made = Self { path: aside.clone(), disk: disk.clone() };
-        let named = disk.create(&made.lock_file()).and_then(|file| {
-            Lock { file }.sign(first_event)?;
-            disk.sync_folder(&aside)?;
-            disk.rename(&aside, path)
-        });
-        if let Err(source) = named {
-            // What stays of it is in nobody's way.
-            let _ = (fs::remove_file(made.lock_file()), fs::remove_dir(&aside));
-            return Err(unusable(source));
-        }
-        Ok(Self { path: path.to_owned(), disk })
+    /// A folder that is made already.
+    pub(super) fn at(path: PathBuf, disk: Disk) -> Self {
+        Self { path, disk }
     }
 
     /// Opens the folder of an earlier run.
@@ -159,7 +139,7 @@ impl RunFolder {
 
     fn holder_by_name(&self) -> String {
         let text = fs::read_to_string(self.lock_file()).unwrap_or_default();
-        let name = text.lines().nth(1).filter(|line| !line.is_empty());
+        let name = text.lines().next().filter(|line| !line.is_empty());
         name.unwrap_or("another process").to_owned()
     }
 
@@ -204,7 +184,7 @@ impl RunFolder {
         self.file("quarantine.jsonl")
     }
 
-    fn lock_file(&self) -> PathBuf {
+    pub(super) fn lock_file(&self) -> PathBuf {
         self.file(".lock")
     }
 }
@@ -229,79 +209,23 @@ fn look(path: &Path) -> Result<Thing, FolderError> {
     }
 }
 
-/// How many names are tried for a folder that is made aside.
-const NAMES: u32 = 100;
-
-/// Makes the folder that gets its name later. What is there already is somebody else's.
-fn create_aside(path: &Path, disk: &Disk) -> io::Result<PathBuf> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    let name = format!("{}{name}-{}", super::disk::ASIDE, std::process::id());
-    let mut taken = io::ErrorKind::AlreadyExists.into();
-    for number in 1..=NAMES {
-        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-        let aside = path.with_file_name(format!("{name}{suffix}"));
-        match disk.create_folder(&aside) {
-            Ok(()) => return Ok(aside),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken = error,
-            Err(error) => return Err(error),
-        }
-    }
-    Err(taken)
-}
-
-/// The folder is held while this lives.
-///
-/// The first line of the file says how the run began: should a crash tear the journal's first line,
-/// the run can still be gone on with. That line is written once, and stays when the second one, which
-/// says who holds the folder, is written anew.
+/// The folder is held while this lives. Its file says who holds it.
 #[derive(Debug)]
 pub struct Lock {
     file: DiskFile,
 }
 
 impl Lock {
-    fn signed(file: DiskFile) -> Self {
-        let mut lock = Self { file };
-        let begins = lock.first_line().unwrap_or_default();
-        // On a full disk the lock holds all the same, only its holder stays unnamed.
-        let _ = lock.name_holder(&begins);
-        lock
-    }
-
-    /// Says for which run the folder is held. A line that says so already is not touched.
-    pub fn sign(&mut self, first_event: &Event) -> io::Result<()> {
-        let line = [&seal::sealed(first_event)?[..], b"\n"].concat();
-        if self.first_line()? == line {
-            return Ok(());
-        }
-        self.file.cut(0)?;
-        self.file.append(&line)?;
-        self.file.sync()?;
-        self.name_holder(&line)
-    }
-
-    /// Writes the second line anew behind the first one.
-    fn name_holder(&mut self, first_line: &[u8]) -> io::Result<()> {
+    fn signed(mut file: DiskFile) -> Self {
         let since = clock::stamp(clock::now());
         let holder = format!("process {}, since {since}\n", std::process::id());
-        // A torn first line would run into the second one.
-        let missing = if first_line.is_empty() { "\n" } else { "" };
-        self.file.cut(first_line.len() as u64)?;
-        self.file.append(format!("{missing}{holder}").as_bytes())?;
-        self.file.sync().map(drop)
+        // On a full disk the lock holds all the same, only its holder stays unnamed.
+        let _ = file.cut(0).and_then(|()| file.append(holder.as_bytes()));
+        Self { file }
     }
 
-    /// The first line with its end; empty where there is no whole one.
-    fn first_line(&mut self) -> io::Result<Vec<u8>> {
-        let length = self.file.length()?;
-        let mut content = self.file.piece(0, length)?;
-        let end = content.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        content.truncate(end);
-        Ok(content)
-    }
-
-    /// The run's first event as it was signed, if it was.
-    pub fn first_event(&mut self) -> Option<Event> {
-        serde_json::from_slice(seal::open(&mut self.first_line().ok()?)?).ok()
+    /// Whether the file is still in a folder.
+    pub(super) fn has_name(&self) -> bool {
+        self.file.has_name().unwrap_or(false)
     }
 }

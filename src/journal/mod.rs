@@ -3,6 +3,7 @@
 
 mod command;
 pub mod disk;
+pub mod draft;
 mod fault;
 pub mod folder;
 pub mod handle;
@@ -11,6 +12,7 @@ pub mod line_file;
 pub mod parent;
 pub mod reader;
 pub mod reconcile;
+pub mod restore;
 pub mod seal;
 pub mod spill;
 pub mod state;

@@ -12,7 +12,7 @@ use crate::{
     event::Parent,
     input::Continues,
     plan::ListSummary,
-    settings::config::{Place, path_in_full},
+    settings::{execution::Place, path::path_in_full},
 };
 
 /// What is known of the run before.
@@ -29,7 +29,7 @@ pub enum Before {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Rehearsal => "a rehearsal",
+            Self::Sandbox => "a rehearsal",
             Self::Real => "a real run",
         })
     }
@@ -69,7 +69,7 @@ fn parent(folder: &Path, place: Place) -> anyhow::Result<Box<Parent>> {
     let folder: PathBuf = path_in_full(folder);
     let journal = RunFolder::open(&folder, Disk::default())?.journal();
     let run_state = RunState::read(&journal, |_| {})?;
-    let there = if run_state.started.sandbox { Place::Rehearsal } else { Place::Real };
+    let there = run_state.settings.place;
     ensure!(there == place, "{} is {there}, and this is {place}", folder.display());
     let chain = run_state.chain();
     Ok(Box::new(Parent {

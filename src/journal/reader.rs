@@ -32,8 +32,16 @@ pub enum JournalError {
         line: u64,
     },
     /// It does not begin as a journal does.
-    #[error("{} does not begin like a journal: the run ended before it began, nothing was sent; start a new run", .0.display())]
+    #[error("{} does not begin like a journal, with how the run began and its whole list; restore the file from a copy, or start a new run", .0.display())]
     NotBegun(PathBuf),
+    /// The settings of an execution are not such as this program has.
+    #[error("{}: the settings in it cannot be read; use the version that wrote it", path.display())]
+    Settings {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: serde_json::Error,
+    },
     /// It was written by a newer program.
     #[error("{} has format {format}, this program knows formats up to {FORMAT}; use the version that wrote it", path.display())]
     Newer {

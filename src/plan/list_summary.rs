@@ -9,7 +9,7 @@ use super::{
     rows::{Known, Row, Rows, Selection},
 };
 use crate::{
-    app::{AppName, AppOfRun, Directory, NamedApp},
+    app::{AppName, AppOfRun, Directory},
     event::{Duplicate, List, Listed, Rejected},
     highlevel::{
         client_id::ClientId,
@@ -90,20 +90,12 @@ pub struct TokenSummary {
 }
 
 /// The app as far as it is known when the list is read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct OwnApp<'a> {
     /// Its client id.
     pub client_id: Option<&'a str>,
-    /// Its client secret, which must not stand in the list.
-    pub client_secret: Option<&'a ClientSecret>,
-    /// The apps of which it is one, with their secrets.
-    pub named: &'a [NamedApp],
-}
-
-impl<'a> OwnApp<'a> {
-    fn secrets(self) -> impl Iterator<Item = &'a ClientSecret> {
-        self.client_secret.into_iter().chain(self.named.iter().filter_map(NamedApp::client_secret))
-    }
+    /// The client secrets of all apps, which must not stand in the list.
+    pub client_secrets: Vec<&'a ClientSecret>,
 }
 
 /// A number of rows, the first of them by name.
@@ -157,7 +149,7 @@ pub fn summary(
     scope: ScopeChoice,
     selection: Selection,
     directory: Option<&Directory>,
-    app: OwnApp<'_>,
+    app: &OwnApp<'_>,
     known: Known,
 ) -> Result<ListSummary, ListError> {
     let mut rows = Rows::of(source, scope, selection, directory.cloned())?.knowing(known);
@@ -166,7 +158,9 @@ pub fn summary(
     let mut by_app = BTreeMap::<AppName, u32>::new();
     for row in &mut rows {
         let row = row?;
-        if let Some(line) = app.secrets().find_map(|secret| line_that_holds(&row, secret)) {
+        if let Some(line) =
+            app.client_secrets.iter().find_map(|secret| line_that_holds(&row, secret))
+        {
             return Err(ListError::HoldsClientSecret { name: source.name().to_owned(), line });
         }
         summary.count(&row);

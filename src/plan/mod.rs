@@ -28,7 +28,6 @@ pub use self::rows::{Known, Row, Rows, Selection, ids_in};
 
 use self::routes::forecast;
 
-use self::max_failures::MaxFailures;
 use crate::{
     clock,
     event::DayTooShort,
@@ -47,12 +46,6 @@ pub struct Plan {
     pub pacing: Pacing,
     /// Installations in flight at most.
     pub concurrency: u32,
-    /// Conversations for one installation at most.
-    pub attempts: u32,
-    /// How many installations may fail before the run halts.
-    pub max_failures: MaxFailures,
-    /// After so many failures without a recovery the run is given up; 0 is never.
-    pub give_up_after: u32,
     /// The ways back.
     pub routes: RouteList,
     /// How tokens prove themselves.

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use super::apps_file::{AppsError, Entry, Place, Wrong, parse};
 use super::{
     agency_tokens::AgencyTokens,
-    config::{
+    secret_text::{
         NOT_THE_SECRET_ALONE, check_pair, check_value, holds_variables, line_of_file, read_bounded,
     },
 };

@@ -2,13 +2,13 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments here are help texts, where backticks show")]
 
-use std::{ffi::OsString, net::SocketAddr, num::NonZeroU32, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::{duration, execution::TICKET_LIMIT};
 use crate::{
-    event::{Escalation, TICKET_LIMIT},
     highlevel::{
         endpoint::{HIGHLEVEL, RECONNECT_PATH},
         token_check::TokenCheckPath,
@@ -273,7 +273,7 @@ pub struct PaceArgs {
     pub attempts: Option<u32>,
     /// How long a pause may last, when everything fails the same way, before the run halts
     /// [default: 10m]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub max_outage: Option<std::time::Duration>,
     /// Halt when more installations have failed: a number, or a share such as 10%, judged from the
     /// 20th that has ended; none: never [default: none]
@@ -283,7 +283,7 @@ pub struct PaceArgs {
     #[arg(long, value_name = "N")]
     pub give_up_after: Option<u32>,
     /// One request, connect to last byte [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub timeout: Option<std::time::Duration>,
 }
 
@@ -320,7 +320,7 @@ pub struct ReadPaceArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub attempts: Option<u32>,
     /// One request, connect to last byte [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub timeout: Option<std::time::Duration>,
 }
 
@@ -445,124 +445,12 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// How long a code lives
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub code_life: std::time::Duration,
     /// How long an answer takes
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration::parse)]
     pub latency: std::time::Duration,
     /// List the faults that there are
     #[arg(long)]
     pub list_faults: bool,
-}
-
-/// Reads a time such as `30s`, `500ms`, `2m` or `1h 30m`, at most a day.
-fn parse_time(text: &str) -> Result<std::time::Duration, String> {
-    let wrong = || "not a time: write 500ms, 30s, 2m or 1h".to_owned();
-    let time: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
-    let time = std::time::Duration::try_from(time).map_err(|_| wrong())?;
-    if time > std::time::Duration::from_secs(86_400) { Err(wrong()) } else { Ok(time) }
-}
-
-/// A time as [`parse_time`] reads it.
-fn typed_time(time: std::time::Duration) -> OsString {
-    match time.as_millis() {
-        ms if ms % 60_000 == 0 && ms > 0 => format!("{}m", ms / 60_000),
-        ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
-        ms => format!("{ms}ms"),
-    }
-    .into()
-}
-
-/// The words of a `discover` command, as they were typed.
-pub fn discover_again(args: &DiscoverArgs) -> Vec<OsString> {
-    let mut words: Vec<OsString> = vec![env!("CARGO_PKG_NAME").into(), "discover".into()];
-    for company in &args.company {
-        words.extend(["--company".into(), company.as_str().into()]);
-    }
-    if args.installed_only {
-        words.push("--installed-only".into());
-    }
-    if let Some(out) = &args.out {
-        words.extend(["--out".into(), out.into()]);
-    }
-    words.extend(app_again(&args.app));
-    words.extend(pace_again(&args.pace.typed()));
-    words
-}
-
-/// The options that another command for the same run needs too, as they were typed: all but those
-/// that pick rows and name the folder.
-pub fn options_again(
-    app: &AppArgs,
-    apps: &AppsArgs,
-    routes: &RouteArgs,
-    pace: &PaceArgs,
-    rehearsal: &RehearsalArgs,
-) -> Vec<OsString> {
-    let mut words = app_again(app);
-    words.extend(flag_of("--apps", apps.apps.clone().map(Into::into)));
-    words.extend(routes_again(routes));
-    words.extend(pace_again(pace));
-    if rehearsal.sandbox {
-        words.push("--sandbox".into());
-    }
-    words
-}
-
-fn routes_again(routes: &RouteArgs) -> Vec<OsString> {
-    let mut words = Vec::new();
-    let mut add = |flag: &str, value: Option<OsString>| words.extend(flag_of(flag, value));
-    add("--via", routes.via.as_ref().map(|routes| routes.to_string().into()));
-    add("--verify-path", routes.verify_path.as_ref().map(|path| path.to_string().into()));
-    let switches = [("--verify", routes.verify), ("--skip-healthy", routes.skip_healthy)];
-    words.extend(switches.iter().filter(|(_, is_on)| *is_on).map(|(flag, _)| (*flag).into()));
-    words
-}
-
-fn app_again(app: &AppArgs) -> Vec<OsString> {
-    let mut words = Vec::new();
-    let mut add = |flag: &str, value: Option<OsString>| words.extend(flag_of(flag, value));
-    add("--client-id", app.client_id.clone().map(Into::into));
-    add("--client-secret-file", app.client_secret_file.clone().map(Into::into));
-    add("--env-file", app.env_file.clone().map(Into::into));
-    add("--redirect-uri", app.redirect_uri.clone().map(Into::into));
-    add("--base-url", app.base_url.clone().map(Into::into));
-    add("--reconnect-path", app.reconnect_path.clone().map(Into::into));
-    add("--agency-tokens", app.agency_tokens.clone().map(Into::into));
-    add("--api-version", app.api_version.map(|version| version.name().into()));
-    add("--known-messages", app.known_messages.clone().map(Into::into));
-    words
-}
-
-fn pace_again(pace: &PaceArgs) -> Vec<OsString> {
-    let mut words = Vec::new();
-    let mut add = |flag: &str, value: Option<OsString>| words.extend(flag_of(flag, value));
-    let number = |number: Option<u32>| number.map(|number| number.to_string().into());
-    add("--rate", pace.rate.map(|rate| rate.to_string().into()));
-    add("--max-rate", pace.max_rate.map(|rate| rate.to_string().into()));
-    add("--burst", pace.burst.map(|burst| burst.to_string().into()));
-    add("--concurrency", number(pace.concurrency));
-    add("--attempts", number(pace.attempts));
-    add("--max-outage", pace.max_outage.map(typed_time));
-    add("--timeout", pace.timeout.map(typed_time));
-    add("--max-failures", pace.max_failures.map(|limit| limit.to_string().into()));
-    add("--give-up-after", number(pace.give_up_after));
-    words
-}
-
-/// A flag with its value, if there is one.
-fn flag_of(flag: &str, value: Option<OsString>) -> impl Iterator<Item = OsString> {
-    value.into_iter().flat_map(move |value| [flag.into(), value])
-}
-
-/// The options that the next run of a chain needs again to escalate as this one did.
-pub fn escalation_again(escalation: &Escalation) -> Vec<OsString> {
-    let mut words: Vec<OsString> = Vec::new();
-    if escalation.ticket_limit != TICKET_LIMIT {
-        words.extend(["--ticket-limit".into(), escalation.ticket_limit.to_string().into()]);
-    }
-    for column in &escalation.columns {
-        words.extend(["--escalate-columns".into(), column.into()]);
-    }
-    words
 }

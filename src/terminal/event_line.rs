@@ -1,8 +1,11 @@
 //! An event in one line, for people.
 
+use serde_json::Value;
+
 use crate::{
     clock,
     event::{Event, Exchanging, Failed, Halted, Recovered, Rejected, Resumed, Retrying, Started},
+    settings::Settings,
     text::SafeText,
 };
 
@@ -61,17 +64,20 @@ pub(super) fn of(event: &Event) -> Option<String> {
 
 fn started(e: &Started) -> String {
     format!(
-        "run {} of ghl-reconnect {} begins: list {} ({}), endpoint {}{}, {}, rate {}, {} in flight",
+        "run {} of ghl-reconnect {} begins: list {} ({}), {}{}",
         e.run_id,
         e.version,
         e.list.name,
         e.list.shape,
-        e.base_url,
-        e.reconnect_path,
         clients(e),
-        e.rate,
-        e.concurrency
+        settings(&e.settings)
     )
+}
+
+fn settings(recorded: &Value) -> String {
+    let Ok(settings) = Settings::read(recorded) else { return String::new() };
+    let Settings { base_url, reconnect_path, rate, concurrency, .. } = settings;
+    format!(", endpoint {base_url}{reconnect_path}, rate {rate}, {concurrency} in flight")
 }
 
 fn clients(started: &Started) -> String {
@@ -84,10 +90,7 @@ fn clients(started: &Started) -> String {
 }
 
 fn resumed(e: &Resumed) -> String {
-    format!(
-        "resumed by ghl-reconnect {}: endpoint {}{}, rate {}, {} in flight",
-        e.version, e.base_url, e.reconnect_path, e.rate, e.concurrency
-    )
+    format!("resumed by ghl-reconnect {}{}", e.version, settings(&e.settings))
 }
 
 fn rejected(e: &Rejected) -> String {

@@ -7,48 +7,55 @@ use std::{
     path::Path,
 };
 
-use crate::{
-    commands::{Console, print},
-    engine::session::SessionEnd,
+use super::{
+    console::{Console, print_data},
+    progress::Verbosity,
 };
-
-use super::progress::Verbosity;
 use crate::{
-    exit::Exit,
     failure::Class,
-    highlevel::endpoint::{HIGHLEVEL, RECONNECT_PATH},
-    journal::{folder::RunFolder, spill::Spilled, state::Chain},
+    journal::{folder::RunFolder, state::Chain},
     plan::counted,
-    settings::args::escalation_again,
+    route::{Route, RouteList},
+    settings::{Settings, options},
     views::{
         bound::Exceeded,
         stats::Proofs,
-        summary::{AppInFigures, Endpoint, State, Summary},
+        summary::{AppInFigures, State, Summary},
     },
 };
 
-/// Tells how a leg ended; the exit code is the run's.
-pub fn print_end(done: &SessionEnd, json: bool, console: Console) -> Exit {
-    show(&done.summary, &done.folder, &done.options, json, console);
-    done.summary.exit
+/// How a summary is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum As {
+    /// As JSON, for a program.
+    Json,
+    /// In words.
+    Words,
 }
 
-/// Shows a summary: as JSON, in words, or, where nothing else is said, what halted the run.
+impl As {
+    /// As `--json` asks for.
+    pub fn asked(json: bool) -> Self {
+        if json { Self::Json } else { Self::Words }
+    }
+}
+
+/// Shows a summary: as JSON, in words, or, where nothing else is said, what halted the run. `settings`
+/// are those of the last execution, with what was typed for it.
 pub fn show(
     summary: &Summary,
     folder: &RunFolder,
-    options: &[OsString],
-    json: bool,
+    settings: &Settings,
+    form: As,
     console: Console,
 ) {
-    let options = &with_endpoint(options, summary.endpoint());
     let quiet = console.verbosity == Verbosity::Quiet;
-    if json {
-        print(&summary.clean(as_json(summary)));
-    } else if !quiet {
-        print(&summary.clean(in_words(summary, folder, options)));
+    match form {
+        As::Json => print_data(&summary.clean(as_json(summary))),
+        As::Words if quiet => {}
+        As::Words => print_data(&summary.clean(in_words(summary, folder, settings))),
     }
-    for halted in summary.halts.iter().filter(|_| quiet || json) {
+    for halted in summary.halts.iter().filter(|_| quiet || form == As::Json) {
         let (title, path) = (halted.title(), folder.path().display());
         let next_steps = &halted.next_steps;
         let told = format!("error: halted: {title}; run folder: {path}\n{next_steps}");
@@ -67,41 +74,8 @@ pub fn show(
     }
 }
 
-/// The options, and where the run went: its rest must not go elsewhere, whatever was typed.
-pub fn with_endpoint(options: &[OsString], endpoint: &Endpoint) -> Vec<OsString> {
-    let mut all = options.to_vec();
-    let mut add = |flag: &str, value: Option<&str>| {
-        if !options.iter().any(|option| option == flag) {
-            all.push(flag.into());
-            all.extend(value.map(Into::into));
-        }
-    };
-    if endpoint.sandbox {
-        add("--sandbox", None);
-    } else if endpoint.base_url != HIGHLEVEL {
-        add("--base-url", Some(&endpoint.base_url));
-    }
-    if endpoint.reconnect_path != RECONNECT_PATH {
-        add("--reconnect-path", Some(&endpoint.reconnect_path));
-    }
-    all
-}
-
-/// What to do when the disk failed, or a second signal ended the run at once.
-pub fn after_a_fault(folder: &RunFolder, options: &[OsString]) -> String {
-    if folder.path().exists() {
-        return format!("Go on with:  {}", resume_command(folder.path(), options));
-    }
-    format!(
-        "{} is gone, or has another name now. If it was moved, resume it where it is. If it was deleted, \
-         the tokens are in the file named above (there is none where no token had come yet): use it in \
-         the place of tokens.jsonl, and start a new run for the rest of the list.",
-        folder.path().display()
-    )
-}
-
 /// What to do about files in which a secret was found.
-pub fn leaked<'a>(files: impl Iterator<Item = &'a Path>) -> String {
+fn leaked<'a>(files: impl Iterator<Item = &'a Path>) -> String {
     let names: Vec<_> = files.map(|file| file.display().to_string()).collect();
     format!(
         "a secret was found in {}; set aside as *.leaked. Do not attach it, and please report this bug",
@@ -109,42 +83,43 @@ pub fn leaked<'a>(files: impl Iterator<Item = &'a Path>) -> String {
     )
 }
 
-/// What became of tokens in hand when the disk failed.
-pub fn spilled(spilled: &Spilled, folder: &RunFolder) -> String {
-    let mut text = String::new();
-    if let Some(place) = &spilled.place {
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "\n{} saved in {} (secret); resume takes them over.",
-            counted(spilled.kept, "token pair"),
-            place.display()
-        );
-    }
-    if spilled.lost > 0 {
-        let pairs = counted(spilled.lost, "token pair");
-        let _ = write!(text, "\n{pairs} could be saved nowhere; resume asks for new ones.");
-        if folder.path().exists() && !folder.tokens().exists() {
-            let tokens = folder.tokens();
-            let _ = write!(text, " Make an empty file {} before.", tokens.display());
-        }
-    }
-    text
-}
-
 /// The summary as JSON, as `summary.json` has it.
-pub fn as_json(summary: &Summary) -> String {
+fn as_json(summary: &Summary) -> String {
     serde_json::to_string_pretty(summary).map(|text| text + "\n").unwrap_or_default()
 }
 
-/// The summary for a person. `options` are those that the next command needs again.
-pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> String {
-    let books = &summary.books;
-    let installations = books.recovered + books.failed + books.not_attempted + books.skipped;
+/// The summary for a person.
+fn in_words(summary: &Summary, folder: &RunFolder, settings: &Settings) -> String {
     let mut text = String::new();
-    if summary.endpoint().sandbox {
+    if summary.settings.is_rehearsal() {
         text.push_str("SANDBOX: a rehearsal; its tokens and trace ids are made up.\n");
     }
+    add_books(&mut text, summary);
+    add_apps(&mut text, summary);
+    add_proofs(&mut text, summary);
+    add_pace(&mut text, summary);
+    if summary.parent_run.is_some() {
+        let Chain { runs, input, outstanding, .. } = &summary.chain;
+        let _ = writeln!(
+            text,
+            "\nRun {runs} of a chain; still outstanding since the first run: {outstanding} of {input}"
+        );
+    }
+    add_causes(&mut text, summary);
+    add_next_steps(&mut text, summary);
+    add_files(&mut text, summary, folder);
+    let next = Next { folder: folder.path(), settings, recorded: &summary.settings };
+    if let Some(next) = next.of(summary) {
+        let _ = writeln!(text, "Next        {next}");
+    }
+    add_other_routes(&mut text, summary, &next);
+    text
+}
+
+/// Adds how many rows stand where.
+fn add_books(text: &mut String, summary: &Summary) {
+    let books = &summary.books;
+    let installations = books.recovered + books.failed + books.not_attempted + books.skipped;
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
@@ -168,18 +143,11 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
             let _ = writeln!(text, "{count:>7} {what}");
         }
     }
-    add_apps(&mut text, summary);
-    add_proofs(&mut text, summary);
-    add_pace(&mut text, summary);
-    if summary.parent_run.is_some() {
-        let Chain { runs, input, outstanding, .. } = &summary.chain;
-        let _ = writeln!(
-            text,
-            "\nRun {runs} of a chain; still outstanding since the first run: {outstanding} of {input}"
-        );
-    }
-    add_causes(&mut text, summary);
-    add_next_steps(&mut text, summary);
+}
+
+/// Adds where the files are.
+fn add_files(text: &mut String, summary: &Summary, folder: &RunFolder) {
+    let books = &summary.books;
     let path = |name: &str| folder.file(name).display().to_string();
     let _ = writeln!(text, "\nRun folder  {}", folder.path().display());
     if books.recovered > 0 {
@@ -196,42 +164,27 @@ pub fn in_words(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> 
         let _ =
             writeln!(text, "Ticket      {}  (text for HighLevel's support)", path("escalation.md"));
     }
-    if let Some(next) = next_command(summary, folder, options) {
-        let _ = writeln!(text, "Next        {next}");
-    }
-    add_other_routes(&mut text, summary, folder, options);
-    text
 }
 
 /// When the Reconnect API is gone: the commands that would recover these installations all the same.
-fn add_other_routes(
-    text: &mut String,
-    summary: &Summary,
-    folder: &RunFolder,
-    options: &[OsString],
-) {
+fn add_other_routes(text: &mut String, summary: &Summary, next: &Next<'_>) {
     if summary.halted.as_ref().is_none_or(|halted| halted.class != Class::EndpointRemoved) {
         return;
     }
     let _ = writeln!(text, "\nWithout the Reconnect API, the same installations by another way:");
-    let agency = ["--via", "agency", "--agency-tokens", "AGENCY_TOKENS.jsonl"];
     for (what, route) in [
-        ("with the refresh tokens that the list has", &["--via", "refresh"][..]),
-        ("with the tokens of their agencies", &agency[..]),
+        ("with the refresh tokens that the list has", Route::Refresh),
+        ("with the tokens of their agencies", Route::Agency),
     ] {
-        let again = without(options, &["--via", "--agency-tokens"]);
-        let again = again.chain(["--retry-failed".into()]);
-        let again: Vec<OsString> = again.chain(route.iter().map(Into::into)).collect();
-        let _ = writeln!(text, "  {what}:\n    {}", resume_command(folder.path(), &again));
+        let mut settings = next.settings.clone();
+        settings.via = RouteList::only(route);
+        if route == Route::Agency {
+            let tokens = &mut settings.secrets.agency_tokens;
+            tokens.get_or_insert_with(|| "AGENCY_TOKENS.jsonl".into());
+        }
+        let next = Next { settings: &settings, ..*next };
+        let _ = writeln!(text, "  {what}:\n    {}", next.resume(&["--retry-failed"]));
     }
-}
-
-/// The options but some, each with its value.
-fn without(options: &[OsString], flags: &[&str]) -> impl Iterator<Item = OsString> {
-    let is_out =
-        |at: usize| options.get(at).is_some_and(|word| flags.iter().any(|flag| word == flag));
-    let kept = (0..options.len()).filter(move |at| !(is_out(*at) || *at > 0 && is_out(at - 1)));
-    kept.filter_map(|at| options.get(at).cloned())
 }
 
 /// Says what is wrong with tokens that count as recovered all the same.
@@ -314,51 +267,88 @@ pub fn add_apps(text: &mut String, summary: &Summary) {
     }
 }
 
-/// The command that takes the rest up, ready to paste: the run itself when it was stopped, its
-/// failures when it went through.
-pub fn next_command(summary: &Summary, folder: &RunFolder, options: &[OsString]) -> Option<String> {
-    let books = &summary.books;
-    match summary.state {
-        _ if books.failed + books.not_attempted == 0 => None,
-        // failures.csv has no tokens; the list has.
-        State::Complete if summary.halts.is_empty() && summary.takes_tokens_of_the_list => {
-            let again = [options, &["--retry-failed".into()]].concat();
-            Some(resume_command(folder.path(), &again))
-        }
-        State::Complete if summary.halts.is_empty() => {
-            let options = [options, &escalation_again(&summary.escalation)].concat();
-            Some(command("run", &folder.file("failures.csv"), &options))
-        }
-        // What was halted is taken up where it was; the others are failures of their own.
-        State::Complete | State::Halted | State::Interrupted | State::Unfinished => {
-            Some(resume_command(folder.path(), options))
-        }
-    }
+/// What the next command for a run needs: where it is, what it was to do last, and what the journal
+/// has of that.
+#[derive(Clone, Copy)]
+pub struct Next<'a> {
+    /// The run folder.
+    pub folder: &'a Path,
+    /// What the last execution was to do, with what was typed for it.
+    pub settings: &'a Settings,
+    /// What the journal has, and `resume` takes up by itself.
+    pub recorded: &'a Settings,
 }
 
-/// The command that goes on with a run, ready to paste.
-pub fn resume_command(folder: &Path, options: &[OsString]) -> String {
-    command("resume", folder, options)
+impl Next<'_> {
+    /// The command that resumes the run, ready to paste: with the options that the journal does not
+    /// have, and these.
+    pub fn resume(&self, more: &[&str]) -> String {
+        let mut options = options::that_differ(self.settings, self.recorded);
+        options.extend(more.iter().map(Into::into));
+        command("resume", self.folder, &options)
+    }
+
+    /// The command that runs over the failures of the run.
+    fn run_failures(&self) -> String {
+        let options = options::that_differ(self.settings, &Settings::default());
+        command("run", &self.folder.join("failures.csv"), &options)
+    }
+
+    /// The command that takes the rest up: the run itself when it was stopped, its failures when it
+    /// went through.
+    pub fn of(&self, summary: &Summary) -> Option<String> {
+        let books = &summary.books;
+        match summary.state {
+            _ if books.failed + books.not_attempted == 0 => None,
+            // failures.csv has no tokens; the list has.
+            State::Complete if summary.halts.is_empty() && self.settings.use_tokens_of_list() => {
+                Some(self.resume(&["--retry-failed"]))
+            }
+            State::Complete if summary.halts.is_empty() => Some(self.run_failures()),
+            // What was halted is taken up where it was; the others are failures of their own.
+            State::Complete | State::Halted | State::Interrupted | State::Unfinished => {
+                Some(self.resume(&[]))
+            }
+        }
+    }
+
+    /// What to do when the disk failed, or a second signal ended the run at once.
+    pub fn after_a_fault(&self) -> String {
+        if self.folder.exists() {
+            return format!("Go on with:  {}", self.resume(&[]));
+        }
+        format!(
+            "{} is gone, or has another name now. If it was moved, resume it where it is. If it was deleted, \
+             the tokens are in the file named above (there is none where no token had come yet): use it in \
+             the place of tokens.jsonl, and start a new run for the rest of the list.",
+            self.folder.display()
+        )
+    }
 }
 
 fn command(name: &str, path: &Path, options: &[OsString]) -> String {
     // A path that begins with a dash would be taken for an option.
     let is_like_an_option = path.as_os_str().as_encoded_bytes().starts_with(b"-");
     let path = if is_like_an_option { Path::new(".").join(path) } else { path.to_owned() };
-    let words = ["ghl-reconnect".into(), name.into(), path.into_os_string()];
-    let words = words.iter().chain(options).map(|word| quoted(&word.to_string_lossy()));
+    let words = [env!("CARGO_PKG_NAME").into(), name.into(), path.into_os_string()];
+    shell_line(words.iter().chain(options))
+}
+
+/// A command for a shell.
+pub fn shell_line<'a>(words: impl IntoIterator<Item = &'a OsString>) -> String {
+    let words = words.into_iter().map(|word| quoted(&word.to_string_lossy()));
     words.collect::<Vec<_>>().join(" ")
 }
 
 /// A word as a shell takes it.
 #[cfg(not(windows))]
-pub fn quoted(word: &str) -> String {
+fn quoted(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
 }
 
 /// A word as a shell takes it.
 #[cfg(windows)]
-pub fn quoted(word: &str) -> String {
+fn quoted(word: &str) -> String {
     if word.contains([' ', '&', '(', ')', '^', ';', ',']) {
         format!("\"{word}\"")
     } else {

@@ -3,11 +3,9 @@
 
 use std::time::Duration;
 
-use crate::{
-    clock,
-    event::Event,
-    pace::{AskedRate, Rate},
-};
+use serde_json::Value;
+
+use crate::{clock, event::Event, pace::Rate, settings::Settings};
 
 /// Times in the journal are cut to milliseconds, and that of a request without an answer is taken just
 /// before its first byte leaves: two starts may seem closer by this share of a window than they were.
@@ -32,10 +30,8 @@ impl BoundsAsked {
     /// Takes an event into account.
     pub fn observe(&mut self, event: &Event, milliseconds: impl Fn(jiff::Timestamp) -> i64) {
         match event {
-            Event::Started(e) => self.0.push((i64::MIN, bound_of(&e.rate, e.max_rate.as_deref()))),
-            Event::Resumed(e) => {
-                self.0.push((milliseconds(e.at), bound_of(&e.rate, e.max_rate.as_deref())));
-            }
+            Event::Started(e) => self.0.push((i64::MIN, bound_of(&e.settings))),
+            Event::Resumed(e) => self.0.push((milliseconds(e.at), bound_of(&e.settings))),
             _ => {}
         }
     }
@@ -73,12 +69,8 @@ pub fn busiest(starts: &[i64], window: Duration) -> u64 {
     most as u64
 }
 
-fn bound_of(rate: &str, max_rate: Option<&str>) -> Rate {
-    match rate.parse() {
-        Ok(AskedRate::Fixed(rate)) => rate,
-        Ok(AskedRate::Auto) => max_rate.and_then(|max| max.parse().ok()).unwrap_or(Rate::Unlimited),
-        Err(_) => Rate::Unlimited,
-    }
+fn bound_of(settings: &Value) -> Rate {
+    Settings::read(settings).map_or(Rate::Unlimited, |settings| settings.pacing().bound())
 }
 
 #[cfg(test)]

@@ -27,13 +27,14 @@ use self::{
     view::{Begin, Run, View},
 };
 use crate::{
-    event::{Escalation, Event},
+    event::Event,
     journal::{
         disk::Replacement,
         folder::RunFolder,
         reader::{JournalError, Reader},
         state::RunState,
     },
+    settings::execution::Escalation,
 };
 
 /// Every file that is written from the journal, in the order in which they are put in place.
@@ -53,7 +54,7 @@ const SUMMARY: &str = "summary.json";
 pub fn write_all(folder: &RunFolder, otherwise: Option<&Escalation>) -> anyhow::Result<Summary> {
     let journal = folder.journal();
     let (run_state, stats) = read(&journal)?;
-    let escalation = otherwise.unwrap_or(&run_state.started.escalation);
+    let escalation = otherwise.unwrap_or(&run_state.settings.escalation);
     let run = Run { state: &run_state, escalation };
     let mut files = begin_files(folder)?;
     let mut views = begin_views(&mut files, &run)?;

@@ -16,14 +16,14 @@ use super::{
 use crate::{
     app::{AppName, AppOfRun},
     clock,
-    event::{Escalation, Halted, Interrupt, Started},
+    event::{Halted, Interrupt},
     exit::Exit,
     journal::{
         leaks::Search,
         state::{AppBooks, Books, Chain, LostGrant, RunState},
     },
     pace::{AskedRate, Rate},
-    route::Route,
+    settings::Settings,
     text::SafeText,
 };
 
@@ -75,12 +75,9 @@ pub struct Summary {
     /// When the last request started.
     #[serde(skip)]
     pub last_start: Option<Timestamp>,
-    /// Whether a way, or a trial, needs the tokens that the list has.
+    /// What the last execution was to do.
     #[serde(skip)]
-    pub takes_tokens_of_the_list: bool,
-    /// The next run is to escalate as this one did.
-    #[serde(skip)]
-    pub escalation: Escalation,
+    pub settings: Settings,
     /// Asked and reached.
     pub rate: RateReached,
     /// What is to be known of the tokens that were granted.
@@ -181,13 +178,11 @@ pub enum State {
 
 /// Where the calls went.
 #[derive(Clone, Debug, Serialize)]
-pub struct Endpoint {
-    /// Scheme and host.
-    pub base_url: String,
-    /// Path of the Reconnect API.
-    pub reconnect_path: String,
-    /// Whether it was the embedded stand-in.
-    pub sandbox: bool,
+struct Endpoint {
+    base_url: String,
+    reconnect_path: String,
+    /// Whether it was the embedded sandbox.
+    sandbox: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -248,11 +243,6 @@ impl Summary {
         self
     }
 
-    /// Where the calls went, for the next command.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
     /// The rate for a person: asked for and reached.
     pub fn rate_in_words(&self) -> String {
         format!("{} asked for, {}/s reached", self.rate.asked, self.rate.reached_per_second)
@@ -260,7 +250,7 @@ impl Summary {
 
     /// Puts a run's figures together.
     pub fn of(run_state: &RunState, mut stats: Stats, causes: Causes) -> Self {
-        let started = &run_state.started;
+        let (started, settings) = (&run_state.started, &run_state.settings);
         let finished_at = run_state.finished.map(|end| end.at);
         let books = run_state.books();
         let exceeded = stats.exceeded();
@@ -278,9 +268,9 @@ impl Summary {
             finished_at,
             duration_ms: finished_at.map(|end| clock::millis_between(started.at, end)),
             endpoint: Endpoint {
-                base_url: started.base_url.clone(),
-                reconnect_path: started.reconnect_path.clone(),
-                sandbox: started.sandbox,
+                base_url: settings.base_url.clone(),
+                reconnect_path: settings.reconnect_path.clone(),
+                sandbox: settings.is_rehearsal(),
             },
             client_id: started.client_id.clone(),
             list: ListInWords {
@@ -302,9 +292,8 @@ impl Summary {
             interrupted_by: run_state.finished.and_then(|end| end.interrupted_by),
             calls: stats.calls(),
             last_start: stats.last_start(),
-            takes_tokens_of_the_list: takes_tokens_of_the_list(run_state),
-            escalation: started.escalation.clone(),
-            rate: rate_reached(&RateAsked::of(run_state), &mut stats),
+            settings: settings.clone(),
+            rate: rate_reached(settings, &mut stats),
             tokens: stats.proofs(),
             timings: stats.timings(),
             clock_offset_ms: run_state.clock_offset_ms,
@@ -316,65 +305,24 @@ impl Summary {
     }
 }
 
-fn takes_tokens_of_the_list(run_state: &RunState) -> bool {
-    let Started { via, skip_healthy, .. } = &run_state.started;
-    let (via, skip_healthy) = match &run_state.resumed {
-        Some(last) => (&last.via, last.skip_healthy),
-        None => (via, *skip_healthy),
-    };
-    skip_healthy || via.include(Route::Refresh)
-}
-
-/// What the last leg was asked for.
-struct RateAsked<'a> {
-    rate: &'a str,
-    max_rate: Option<&'a str>,
-    burst: Option<u32>,
-    concurrency: u32,
-}
-
-impl<'a> RateAsked<'a> {
-    fn of(run_state: &'a RunState) -> Self {
-        let started = &run_state.started;
-        match &run_state.resumed {
-            Some(last) => Self {
-                rate: &last.rate,
-                max_rate: last.max_rate.as_deref(),
-                burst: last.burst,
-                concurrency: last.concurrency,
-            },
-            None => Self {
-                rate: &started.rate,
-                max_rate: started.max_rate.as_deref(),
-                burst: started.burst,
-                concurrency: started.concurrency,
-            },
-        }
-    }
-}
-
-fn rate_reached(asked: &RateAsked, stats: &mut Stats) -> RateReached {
-    let rate = asked.rate.parse().unwrap_or(AskedRate::Fixed(Rate::Unlimited));
-    let max = asked.max_rate.filter(|_| rate == AskedRate::Auto);
-    let bound = match rate {
-        AskedRate::Fixed(rate) => rate,
-        AskedRate::Auto => max.and_then(|max| max.parse().ok()).unwrap_or(Rate::Unlimited),
-    };
+fn rate_reached(settings: &Settings, stats: &mut Stats) -> RateReached {
+    let bound = settings.pacing().bound();
+    let max = (settings.rate == AskedRate::Auto).then(|| settings.max_rate.to_string());
     let (window, allowed) = match bound {
         Rate::Limited { starts, window } => (window, Some(starts.get())),
         Rate::Unlimited => (Duration::from_secs(1), None),
     };
     RateReached {
-        asked: asked.rate.to_owned(),
-        max: max.map(str::to_owned),
-        burst: asked.burst.unwrap_or(1),
+        asked: settings.rate.to_string(),
+        max,
+        burst: settings.burst.get(),
         reached_per_second: stats.reached_per_second(),
         busiest_window: BusiestWindow {
             window_ms: clock::millis(window),
             starts: stats.busiest(window),
             allowed,
         },
-        gap: stats.gap(bound.interval(), asked.concurrency, rate),
+        gap: stats.gap(bound.interval(), settings.concurrency, settings.rate),
     }
 }
 

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use super::summary::Summary;
 use crate::{
-    event::{Escalation, Listed, Rejected},
+    event::{Listed, Rejected},
     journal::state::{Outcome, RunState},
+    settings::execution::Escalation,
 };
 
 /// A run before its rows are read once more.

@@ -90,21 +90,6 @@ fn failures_and_the_rest_of_a_run_are_not_hindered() {
 }
 
 #[test]
-fn a_run_whose_list_is_read_again_skips_what_others_have_recovered_and_nothing_of_its_own() {
-    let (work, server) = (Work::new(), MockServer::good());
-    let list = work.file("list.csv", locations(4));
-    work.run_into("one", &list, &server.url()).args(["--limit", "1"]).go().expect(0);
-    let ran = work.run(&list, &server.url()).go().expect(0);
-    assert_eq!(statuses(&ran), [3, 1, 0]);
-    let journal = ran.text("journal.jsonl");
-    let begun: Vec<_> = journal.lines().take(2).collect();
-    fs::write(ran.file("journal.jsonl"), begun.join("\n") + "\n").unwrap();
-    let ran = work.resume(&server.url()).go().expect(0);
-    assert_eq!(statuses(&ran), [3, 1, 0]);
-    assert_eq!(server.audit().grants.len(), 4);
-}
-
-#[test]
 fn what_is_older_or_torn_is_not_remembered_and_nothing_fails_for_it() {
     let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(4));

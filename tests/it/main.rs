@@ -37,6 +37,7 @@ mod routes;
 mod sandbox_command;
 mod schemas;
 mod secrets;
+mod settings;
 mod status;
 mod stored;
 mod support;

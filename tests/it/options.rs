@@ -18,7 +18,7 @@ fn a_rate_without_a_unit_and_one_with_a_fraction_are_exact_bounds() {
         let run = work.run_into(folder, &list, &server.url()).rate(typed);
         let ran = run.arg("--again").go().expect(0);
         assert!(ran.stderr.contains(&format!("2 at {recorded}")), "{}", ran.stderr);
-        assert_eq!(ran.events("started")[0]["rate"], recorded);
+        assert_eq!(ran.events("started")[0]["settings"]["rate"], recorded);
         let summary = ran.summary();
         assert_eq!(summary["rate"]["asked"], recorded);
         assert_eq!(summary["rate"]["busiest_window"]["window_ms"], window_ms);
@@ -51,7 +51,7 @@ fn only_takes_ids_as_well_as_a_file_and_a_file_goes_before() {
     let server = MockServer::good();
     let run = work.run(work.path("list.csv"), &server.url()).args(["--only", "-"]);
     let ran = run.input(location(3) + "\n").go().expect(0);
-    assert_eq!(ran.events("started")[0]["selection"]["only_ids"], json!([location(3)]));
+    assert_eq!(ran.events("started")[0]["settings"]["selection"]["only_ids"], json!([location(3)]));
     assert_eq!(ran.count("recovered"), 1);
     fs::remove_dir_all(&ran.folder).unwrap();
     drop(server);

@@ -8,16 +8,16 @@ use anyhow::bail;
 use clap::ValueEnum;
 
 use self::topics::TOPICS;
-use super::print;
 use crate::{
     exit::{Exit, Fault, OrExit},
     failure::Class,
     highlevel::table::{self, About, AnswerRow, Halts},
+    terminal::console::print_data,
 };
 
 /// Explains a class or a topic, or lists all of them.
 pub fn explain(name: Option<&str>) -> Result<Exit, Fault> {
-    print(&match name {
+    print_data(&match name {
         None => list(),
         Some(name) => explained(name).or_exit(Exit::Usage)?,
     });
@@ -46,7 +46,7 @@ fn explained(name: &str) -> anyhow::Result<String> {
 pub fn table() -> Exit {
     let classes = Class::value_variants().iter().map(|class| in_words(*class) + "\n");
     let rows = table::rows().enumerate().map(|(index, row)| row_in_words(index + 1, row));
-    print(
+    print_data(
         &classes
             .chain(["ROWS, the first match wins\n\n".to_owned()])
             .chain(rows)

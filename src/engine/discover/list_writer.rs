@@ -139,6 +139,14 @@ impl ListWriter {
         Ok(())
     }
 
+    /// Where the list is to stand; nowhere on standard output.
+    pub fn out(&self) -> Option<&Path> {
+        match &self.target {
+            Target::Stdout => None,
+            Target::File(aside) => Some(&aside.out),
+        }
+    }
+
     /// Where a list that is not complete stands; nowhere on standard output.
     pub fn partial(&self) -> Option<&Path> {
         match &self.target {

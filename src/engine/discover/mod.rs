@@ -3,3 +3,5 @@
 pub mod cursor;
 pub mod list_writer;
 pub mod pager;
+pub mod tour;
+pub mod words;

@@ -22,6 +22,7 @@ use crate::{
     journal::reader::{JournalError, Reader},
     plan::fingerprint::Fingerprints,
     route::Route,
+    settings::Settings,
     text::SafeText,
 };
 
@@ -32,8 +33,8 @@ pub struct RunState {
     pub started: Started,
     /// The list, when it is in the journal as a whole.
     pub ready: Option<Ready>,
-    /// How the last execution began, when the run was resumed.
-    pub resumed: Option<Resumed>,
+    /// What the last execution was to do.
+    pub settings: Settings,
     /// What stopped the last execution, if something that concerns all did.
     pub halted: Option<Halted>,
     /// What stopped the last execution, for each app that something has stopped.
@@ -54,8 +55,6 @@ pub struct RunState {
     pub rejected: u32,
     /// Where the last whole event ends in the journal.
     pub end: u64,
-    /// Where the first event ends in the journal.
-    pub list_begins: u64,
     pub(super) prints: Fingerprints,
     pub(super) rows: Rows,
     pub(super) tried: HashMap<u32, Tried>,
@@ -70,6 +69,11 @@ pub fn started(journal: &Path) -> Result<Started, JournalError> {
         Some((_, Event::Started(started))) => Ok(*started),
         _ => Err(JournalError::NotBegun(journal.to_owned())),
     }
+}
+
+fn settings_of(journal: &Path, recorded: &serde_json::Value) -> Result<Settings, JournalError> {
+    let unknown = |source| JournalError::Settings { path: journal.to_owned(), source };
+    Settings::read(recorded).map_err(unknown)
 }
 
 impl RunState {
@@ -88,21 +92,28 @@ impl RunState {
         let Some((_, Event::Started(started))) = events.next().transpose()? else {
             return Err(JournalError::NotBegun(journal.to_owned()));
         };
-        let mut run_state = Self::new(*started.clone(), events.position(), prints);
+        let settings = settings_of(journal, &started.settings)?;
+        let mut run_state = Self::new(*started.clone(), settings, events.position(), prints);
         on_event(&Event::Started(started));
         while let Some((offset, event)) = events.next().transpose()? {
+            if let Event::Resumed(resumed) = &event {
+                settings_of(journal, &resumed.settings)?;
+            }
             on_event(&event);
             run_state.apply(offset, event);
             run_state.end = events.position();
         }
-        Ok(run_state)
+        match run_state.ready {
+            Some(_) => Ok(run_state),
+            None => Err(JournalError::NotBegun(journal.to_owned())),
+        }
     }
 
-    fn new(started: Started, list_begins: u64, prints: Fingerprints) -> Self {
+    fn new(started: Started, settings: Settings, end: u64, prints: Fingerprints) -> Self {
         Self {
             started,
             ready: None,
-            resumed: None,
+            settings,
             halted: None,
             halts: Vec::new(),
             was_given_up: false,
@@ -112,8 +123,7 @@ impl RunState {
             leaks: Vec::new(),
             duplicates: 0,
             rejected: 0,
-            end: list_begins,
-            list_begins,
+            end,
             prints,
             rows: Rows::default(),
             tried: HashMap::new(),
@@ -166,7 +176,7 @@ impl RunState {
             Event::Halted(halted) => self.halt(halted),
             Event::Finished(finished) => self.finished = Some(finished),
             Event::Leaked(leaked) => self.leaks.push(leaked),
-            Event::Resumed(resumed) => self.resume(resumed),
+            Event::Resumed(resumed) => self.resume(&resumed),
             Event::Paused(paused) => self.paused = Some(paused),
             Event::Continued(_) => self.paused = None,
             Event::ServerClock(clock) => self.clock_offset_ms = Some(clock.offset_ms),
@@ -236,9 +246,12 @@ impl RunState {
         tried.trace_ids.extend(trace_id);
     }
 
-    fn resume(&mut self, resumed: Resumed) {
+    fn resume(&mut self, resumed: &Resumed) {
         self.doubts.execution_ended();
-        self.resumed = Some(resumed);
+        // Those of a journal were looked at before; others are this execution's own.
+        if let Ok(settings) = Settings::read(&resumed.settings) {
+            self.settings = settings;
+        }
         self.halted = None;
         self.halts.clear();
         self.finished = None;

@@ -26,11 +26,12 @@ use super::{
 use crate::{
     app::AppName,
     clock::stamp,
-    event::{Escalation, Halted, Listed},
+    event::{Halted, Listed},
     failure::Stage,
     highlevel::endpoint::TOKEN_PATH,
     journal::state::{LostGrant, Outcome, RunState},
     plan::counted,
+    settings::{Settings, execution::Escalation},
 };
 
 /// Where HighLevel takes tickets.
@@ -106,7 +107,7 @@ enum Concerns<'a> {
 impl Ticket<'_> {
     fn head(&self, sections: usize, escalation: &Escalation) -> String {
         let run = span(&self.run_state.started.run_id);
-        let sandbox = if self.run_state.started.sandbox {
+        let sandbox = if self.run_state.settings.is_rehearsal() {
             "SANDBOX: a rehearsal, nothing of this happened at HighLevel. Do not file it.\n\n"
         } else {
             ""
@@ -257,11 +258,7 @@ impl Ticket<'_> {
 
     /// Where the calls of a stage went at last, if it has a call of its own.
     fn endpoint_of(&self, stage: Stage) -> Option<String> {
-        let RunState { started, resumed, .. } = self.run_state;
-        let (base, path) =
-            resumed.as_ref().map_or((&started.base_url, &started.reconnect_path), |resumed| {
-                (&resumed.base_url, &resumed.reconnect_path)
-            });
+        let Settings { base_url: base, reconnect_path: path, .. } = &self.run_state.settings;
         match stage {
             Stage::Reconnect => Some(format!("{base}{path}")),
             Stage::Exchange | Stage::Refresh => Some(format!("{base}{TOKEN_PATH}")),

@@ -53,22 +53,15 @@ pub(crate) fn run(work: &Work, list: &Path, server: &MockServer, disk: Disk) -> 
 /// Goes on with whatever is there until all is recovered, and checks the end.
 #[track_caller]
 pub(crate) fn converge(work: &Work, list: &Path, server: &MockServer, count: usize) -> Ran {
-    let has_begun = work.path("run").join(".lock").exists();
-    let mut exit = if has_begun { resume(work, server) } else { run_anew(work, list, server) };
-    if exit != Exit::Recovered {
-        // A folder in which not even the first line came to rest has nothing to go on with.
-        exit = run_anew(work, list, server);
-    }
+    let exit = if work.path("run").exists() {
+        resume(work, server)
+    } else {
+        run(work, list, server, Disk::default())
+    };
     let ran = left(work, exit).expect(0);
     ran.assert_sound_after_kills(server);
     assert_eq!(ran.count("recovered"), count);
     ran
-}
-
-fn run_anew(work: &Work, list: &Path, server: &MockServer) -> Exit {
-    assert!(fs::read(work.path("run").join("tokens.jsonl")).unwrap_or_default().is_empty());
-    let _ = fs::remove_dir_all(work.path("run"));
-    run(work, list, server, Disk::default())
 }
 
 pub(crate) fn broken() -> io::Error {
