@@ -10,6 +10,7 @@ pub mod report;
 pub mod resume;
 pub mod run;
 pub mod sandbox;
+mod skips;
 mod stage;
 pub mod status;
 

@@ -7,6 +7,7 @@ use anyhow::{anyhow, ensure};
 use super::{
     consent::{Consent, consent},
     planning::is_somebody_there,
+    skips::Skips,
     stage::Stage,
 };
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     input::Source,
     journal::{
         disk::Disk,
-        folder::RunFolder,
+        folder::{Lock, RunFolder},
         restore::{Found, Restored, TokensAre},
         state::{Books, RunState, Take},
     },
@@ -42,6 +43,7 @@ use crate::{
         run_log::RunLog,
         summary::{self, As, Next},
     },
+    views::summary::Summary,
 };
 
 /// Continues a run.
@@ -61,50 +63,68 @@ pub fn resume(args: &ResumeArgs, console: Console, disk: Disk) -> Result<Exit, F
     let announced = Announced { log: log.clone(), console };
     let tokens_are =
         if args.tokens_handed_on { TokensAre::HandedOn } else { TokensAre::InTheirFile };
-    let mut restored = found.agree(&folder, tokens_are, &announced)?;
+    let restored = found.agree(&folder, tokens_are, &announced)?;
     let take = if args.retry_failed { Take::OpenAndFailed } else { Take::Open };
-    if restored.run_state.to_take(take) == 0 {
+    let summary = if restored.run_state.to_take(take) == 0 {
         console.print(&nothing_left(&restored.run_state.books()));
         finish(restored, &announced)?;
-        let summary = rewrite_views(&folder, None, &|line| console.print(line))?;
-        summary::show(&summary, &folder, &settings, As::asked(args.json), console);
-        return Ok(summary.exit);
-    }
+        rewrite_views(&folder, None, &|line| console.print(line))?
+    } else {
+        let opened = Opened { folder: folder.clone(), lock, log, restored, take };
+        match go_on(args, opened, settings.clone(), console)? {
+            Some(summary) => summary,
+            None => return Ok(Exit::Usage),
+        }
+    };
 
-    // Who calls; what will happen; the person agrees.
+    // The summary is shown.
+    summary::show(&summary, &folder, &settings, As::asked(args.json), console);
+    Ok(summary.exit)
+}
+
+/// A run that is held and in agreement, and what is to be taken of it.
+struct Opened {
+    folder: RunFolder,
+    lock: Lock,
+    log: Arc<RunLog>,
+    restored: Restored,
+    take: Take,
+}
+
+/// Does what is left to do; `None` when the person does not agree.
+fn go_on(
+    args: &ResumeArgs,
+    opened: Opened,
+    mut settings: Settings,
+    console: Console,
+) -> Result<Option<Summary>, Fault> {
+    let Opened { folder, lock, log, mut restored, take } = opened;
     let stage = Stage::set(&args.rehearsal, settings.is_rehearsal(), console)?;
-    let mut settings = settings;
     settings.base_url = stage.sandbox_url().unwrap_or(settings.base_url);
     let (app, app_contexts) = callers(&settings, &restored.run_state, take)?;
+    let skips = Skips::find(&settings, &restored.run_state, take, &folder)?;
+
+    // The plan is shown, and the person agrees.
     print_plan(&restored.run_state, take, &settings, &app, console);
+    skips.in_words().iter().for_each(|line| console.print(line));
     console.print(&format!("Run folder     {}", folder.path().display()));
     let tokens = tokens_of_list(&restored.run_state, &settings, console);
     take_agencies(&settings, &app_contexts, &folder);
     let is_to_ask = !settings.is_rehearsal() && !args.yes && is_somebody_there();
     if is_to_ask && consent() == Consent::Refused {
         console.print("Nothing was sent.");
-        return Ok(Exit::Usage);
+        return Ok(None);
     }
 
-    // The calls are made, the files are written, the summary is shown.
+    // The calls are made, and the files are written.
     let resumed = resumed(&settings).or_exit(Exit::Local)?;
-    restored.add_durably([resumed], log.as_ref()).or_exit(Exit::Local)?;
+    let events = std::iter::once(resumed).chain(skips.events());
+    restored.add_durably(events, log.as_ref()).or_exit(Exit::Local)?;
     let Restored { writer, run_state } = restored;
-    let session = Session {
-        folder: folder.clone(),
-        lock,
-        writer,
-        log,
-        run_state,
-        settings: settings.clone(),
-        take,
-        tokens,
-        others: Others::Ignored,
-    };
+    let others = skips.earlier.map_or(Others::Ignored, Others::Heeded);
+    let session = Session { folder, lock, writer, log, run_state, settings, take, tokens, others };
     let calls = Calls { endpoint: app.endpoint, answers: app.answers, app_contexts };
-    let summary = stage.work(session, calls, console)?;
-    summary::show(&summary, &folder, &settings, As::asked(args.json), console);
-    Ok(summary.exit)
+    stage.work(session, calls, console).map(Some)
 }
 
 /// The settings of the last execution. Whoever resumes has seen why the run was given up.

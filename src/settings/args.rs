@@ -373,6 +373,10 @@ pub struct ResumeArgs {
     /// Take the failed installations too, not only the open ones
     #[arg(long)]
     pub retry_failed: bool,
+    /// Recover installations too that another run of this user on this machine has recovered in the
+    /// last 24 hours, with the same client id and base URL; without it they are skipped
+    #[arg(long)]
+    pub again: bool,
     /// The tokens recovered so far are where they belong, and tokens.jsonl was deleted: leave these
     /// installations alone from now on
     #[arg(long)]

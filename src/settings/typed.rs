@@ -60,6 +60,7 @@ impl Settings {
         settings.take_app(&args.app, args.apps.apps.as_deref())?;
         settings.take_pace(&args.pace)?;
         settings.take_routes(&args.routes);
+        settings.again |= args.again;
         Ok(settings)
     }
 

@@ -174,3 +174,38 @@ fn a_run_that_was_killed_is_remembered_too() {
     assert_eq!(ran.count("skipped") + ran.count("recovered"), 30);
     work.resume(&server.url()).go().expect(0);
 }
+
+#[test]
+fn resume_skips_and_names_what_a_later_run_has_recovered() {
+    let faults = json!({ location(1): ["not_installed"], location(2): ["not_installed*"] });
+    let (work, server) = (Work::new(), MockServer::faulty(&faults));
+    let list = work.file("list.csv", locations(4));
+    let first = work.run(list, &server.url()).go().expect(1);
+    work.run_into("next", first.file("failures.csv"), &server.url()).go().expect(1);
+    server.set_faults(&json!({}));
+    let before = server.requests();
+    let ran = work.resume(&server.url()).arg("--retry-failed").go().expect(0);
+    assert_eq!(server.requests(), before + 2, "for the one that nobody has recovered");
+    let named = format!(
+        "Skipped        1 installation, recovered in the last 24 hours by the run in {}",
+        work.path("next").display()
+    );
+    assert!(ran.stderr.contains(&named), "{}", ran.stderr);
+    assert_eq!(ran.result(&location(1))["status"], "skipped");
+    assert!(ran.result(&location(1))["message"].contains("--again"));
+    assert_eq!((ran.count("recovered"), ran.count("skipped")), (3, 1));
+    ran.assert_books_balance();
+
+    let list = work.file("list.csv", locations(1));
+    server.set_faults(&json!({ location(0): ["not_installed"] }));
+    let run = work.run_into("third", &list, &server.url()).arg("--again");
+    run.args(["--max-failures", "0"]).go().expect(3);
+    let resume = |folder: &str| {
+        let run = work.program(["resume".into(), work.path(folder).into_os_string()]);
+        run.credentials().args(["--retry-failed"])
+    };
+    // What was typed at the run is typed for good: it takes them again.
+    let before = server.requests();
+    resume("third").go().expect(0);
+    assert_eq!(server.requests(), before + 2);
+}

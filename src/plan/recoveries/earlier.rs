@@ -54,6 +54,11 @@ impl Earlier {
         Self { by_client: clients.into_iter().map(of).collect() }
     }
 
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.by_client.values().all(|of| of.recovered.is_empty())
+    }
+
     /// The last recovery of an installation of a client.
     pub fn find(&self, client_id: &str, installation: &Installation) -> Option<RecoveredBefore> {
         let of_client = self.by_client.get(client_id).filter(|of| !of.recovered.is_empty())?;
