@@ -167,6 +167,14 @@ pub struct List {
     pub shape: String,
     /// The columns that are carried along, in the list's own spelling.
     pub columns: Vec<String>,
+    /// Rows that are meant to be left out, since the app was removed there; they are in no count.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub uninstalled: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// See [`Event::Listed`].

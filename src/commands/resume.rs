@@ -323,7 +323,7 @@ fn tokens_of_list(
     match now {
         ListNow::Same => {
             let source = Source::open(list.path.as_ref()?).ok()?;
-            return Some(TokenList::new(source, settings.selection.scope));
+            return Some(TokenList::new(source, &settings.selection));
         }
         ListNow::Changed => console.print(&format!(
             "note: {} has changed since the run began; the run goes on with the list as it was{without}",

@@ -175,8 +175,8 @@ pub fn rewrite_views(
 /// The tokens of the list of a run, where the list is still what it was.
 pub fn tokens_of_run(started: &Started) -> Option<MoreTokens> {
     let source = Source::open(started.list.path.as_ref()?).ok()?;
-    let scope = Settings::read(&started.settings).ok()?.selection.scope;
-    Some(TokenList::new(source, scope).for_search())
+    let selected = Settings::read(&started.settings).ok()?.selection;
+    Some(TokenList::new(source, &selected).for_search())
 }
 
 /// The files in which secrets are looked for: the run's own, and what somebody else put beside them.

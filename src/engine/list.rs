@@ -13,7 +13,7 @@ use crate::{
     clock,
     event::{Event, Listener, Ready, Skipped},
     exit::{Exit, Fault, OrExit},
-    input::{self, Record, ScopeChoice, Source},
+    input::{self, ColumnChoice, Record, ScopeChoice, Source},
     installation::{Id, Installation},
     journal::{leaks::MoreTokens, writer::Writer},
     plan::{self, Known, ListSummary, OwnApp, Row, Rows, Selection},
@@ -63,7 +63,7 @@ impl InputList {
 
     /// The list for a reading of its tokens.
     pub fn tokens(&self) -> TokenList {
-        TokenList::new(self.source.clone(), self.selected.scope)
+        TokenList::new(self.source.clone(), &self.selected)
     }
 
     /// Reads the list once; one with nothing to recover is an error that helps, unless it is the
@@ -73,6 +73,7 @@ impl InputList {
         let summary = plan::summary(
             &self.source,
             scope,
+            &self.selected.columns,
             selection,
             self.directory.as_ref(),
             app,
@@ -100,7 +101,13 @@ impl InputList {
         listener: &dyn Listener,
     ) -> Result<(), Fault> {
         let (scope, selection) = (self.selected.scope, self.selection.clone());
-        let rows = Rows::of(&self.source, scope, selection, self.directory.clone());
+        let rows = Rows::of(
+            &self.source,
+            scope,
+            &self.selected.columns,
+            selection,
+            self.directory.clone(),
+        );
         let mut rows = rows.or_exit(Exit::Usage)?.knowing(self.known.clone());
         let mut input = 0;
         for row in &mut rows {
@@ -137,34 +144,34 @@ impl InputList {
 pub struct TokenList {
     source: Source,
     scope: ScopeChoice,
+    columns: ColumnChoice,
 }
 
 impl TokenList {
     /// A list that is still what the journal was made from.
-    pub fn new(source: Source, scope: ScopeChoice) -> Self {
-        Self { source, scope }
+    pub fn new(source: Source, selected: &Selected) -> Self {
+        Self { source, scope: selected.scope, columns: selected.columns.clone() }
     }
 
     /// What a stand-in has to know so that the list's tokens work there.
     pub fn stored_pairs(&self) -> impl Iterator<Item = StoredPair> {
-        let records = self.source.read(self.scope).ok().into_iter().flatten();
+        let records = self.source.read(self.scope, &self.columns).ok().into_iter().flatten();
         records.map_while(Result::ok).filter_map(|record| match record {
             Record::Installation(listed) => stored_pair(&listed),
-            Record::Rejected(_) => None,
+            Record::Rejected(_) | Record::Uninstalled(_) => None,
         })
     }
 
-    /// Its tokens for the search for leaks, read anew each time. A table without a column for tokens
-    /// is read no further than its header.
+    /// Its secrets for the search for leaks, whatever became of their rows, read anew each time. A
+    /// table without a place for them is read no further than its header.
     pub fn for_search(&self) -> MoreTokens {
         let list = self.clone();
         Arc::new(move |take| {
-            let Ok(mut records) = list.source.read(list.scope) else { return };
+            let Ok(mut records) = list.source.read(list.scope, &list.columns) else { return };
             while records.may_hold_tokens()
                 && let Some(Ok(record)) = records.next()
             {
-                let Record::Installation(listed) = record else { continue };
-                listed.stored.seen.iter().for_each(|token| take(token.expose()));
+                record.secrets().iter().for_each(|secret| take(secret.expose()));
             }
         })
     }
@@ -172,7 +179,8 @@ impl TokenList {
     /// Stands before its first row. What cannot be read has no tokens, nor has a table without a
     /// column for them.
     pub fn read(&self) -> TokenRows {
-        let list = self.source.read(self.scope).ok().filter(input::List::may_hold_tokens);
+        let list =
+            self.source.read(self.scope, &self.columns).ok().filter(input::List::may_hold_tokens);
         TokenRows { list, ahead: None }
     }
 }
@@ -215,7 +223,7 @@ impl TokenRows {
         while self.ahead.as_ref().is_none_or(|ahead| ahead.row < row) {
             self.ahead = match self.list.as_mut().and_then(Iterator::next) {
                 Some(Ok(Record::Installation(listed))) => Some(listed),
-                Some(Ok(Record::Rejected(_))) => None,
+                Some(Ok(Record::Rejected(_) | Record::Uninstalled(_))) => None,
                 Some(Err(_)) | None => return TokensAtHand::default(),
             };
         }
@@ -235,7 +243,7 @@ fn event_of(row: Row) -> Option<Event> {
         Row::Take { listed, .. } => Some(Event::Listed(listed)),
         Row::Duplicate(duplicate) => Some(Event::Duplicate(duplicate)),
         Row::Rejected(rejected) => Some(Event::Rejected(rejected)),
-        Row::LeftOut => None,
+        Row::LeftOut | Row::Uninstalled => None,
     }
 }
 
@@ -285,8 +293,12 @@ fn nothing_usable(summary: &ListSummary) -> anyhow::Error {
         0 => String::new(),
         n => format!("; --only or --limit leaves {n} rows out"),
     };
+    let uninstalled = match summary.uninstalled {
+        0 => String::new(),
+        n => format!("; the app was removed from {n} of its rows"),
+    };
     anyhow!(
-        "{}: no installation in it can be used{left_out} ({}; columns found: {}). \
+        "{}: no installation in it can be used{left_out}{uninstalled} ({}; columns found: {}). \
          A row needs a location id in a column such as location_id, locationId, ghl_location_id or \
          resourceId, or a company id in company_id or companyId{rejected}",
         summary.list.name,

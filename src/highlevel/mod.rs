@@ -23,5 +23,6 @@ pub mod table;
 pub mod token_check;
 pub mod token_checks;
 pub mod token_clients;
+pub mod token_shape;
 pub mod tokens;
 pub mod version;

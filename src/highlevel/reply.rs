@@ -9,12 +9,9 @@ use super::{
     allowance::Allowance,
     known_secrets::{Kind, KnownSecrets},
     table::Answers,
+    token_shape,
 };
-use crate::{
-    clock::Moment,
-    secret::{self, Secret},
-    text::SafeText,
-};
+use crate::{clock::Moment, secret::Secret, text::SafeText};
 
 /// The most bytes of an answer that are read; a real one has about 4,000, a page of a hundred
 /// locations some 30,000.
@@ -124,7 +121,8 @@ fn trace_id(reply: &Reply) -> Option<SafeText> {
     let in_body = || Some(SafeText::identifier(&trace_id_in(&reply.body)?));
     let id = in_body().or_else(|| reply.trace_header.as_deref().map(SafeText::identifier));
     let is_clean = |id: &SafeText| {
-        secret::cut_out_tokens(id.as_str()) == id.as_str() && !reply.known.placeholder(id.as_str())
+        token_shape::cut_out_tokens(id.as_str()) == id.as_str()
+            && !reply.known.placeholder(id.as_str())
     };
     id.filter(is_clean)
 }

@@ -1,4 +1,4 @@
-//! Tables: records cut out of the text one at a time.
+//! The cells of a table, cut out of the text one record at a time.
 //!
 //! The cutting is done here rather than by a parser crate since two things have to be known that
 //! those do not tell: the physical line of a record after blank lines and bare CRs, and whether a
@@ -7,13 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::columns::Layout;
-use super::format::{Delimiter, Format, Header};
-use super::judge::Reason;
-use super::redact::is_suspicious;
-use super::row::{self, Cells, Position};
-use super::text::{Text, decode};
-use super::{Fault, RECORD_LIMIT, Record, Rejected, ScopeChoice};
+use super::text::decode;
 
 /// Whether more text may follow what is at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +73,16 @@ pub(super) fn blank_lines(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|b| matches!(b, b'\n' | b'\r')).count()
 }
 
+/// Whether a row has no cell with anything in it, quoted or not: spreadsheets leave such rows at the
+/// end, and databases write them as `"",""`.
+pub(super) fn is_blank(record: &[u8], cells: &[Cell]) -> bool {
+    cells.iter().all(|cell| is_blank_text(cell.content(record)) && is_blank_text(cell.rest(record)))
+}
+
+fn is_blank_text(bytes: &[u8]) -> bool {
+    bytes.trim_ascii().is_empty() || decode(bytes).trim().is_empty()
+}
+
 /// Cuts one record off the beginning, and finds its cells.
 pub(super) fn cut(bytes: &[u8], delimiter: u8, rest: Rest, cells: &mut Vec<Cell>) -> Cut {
     cells.clear();
@@ -131,151 +135,6 @@ fn closing_quote(bytes: &[u8], mut at: usize) -> Option<usize> {
             return Some(at);
         }
         at += 2;
-    }
-}
-
-/// A table that is being read.
-pub(super) struct Rows {
-    delimiter: u8,
-    cells: Vec<Cell>,
-}
-
-/// A record's cells with the text that they stand in.
-struct Row<'a> {
-    text: &'a str,
-    cells: &'a [Cell],
-}
-
-impl Cells for Row<'_> {
-    fn cell(&self, column: usize) -> Cow<'_, str> {
-        self.cells.get(column).map_or(Cow::Borrowed(""), |cell| cell.text(self.text))
-    }
-
-    fn may_hold_secrets(&self) -> bool {
-        is_suspicious(self.text)
-    }
-}
-
-impl Rows {
-    /// Reads the header, and says what the columns are.
-    pub(super) fn open(text: &mut Text) -> Result<(Self, Layout), Fault> {
-        let declared = declared(text);
-        let rest = if text.ended() { Rest::Nothing } else { Rest::Perhaps };
-        let delimiter = declared.unwrap_or_else(|| Delimiter::sniff(text.window(), rest));
-        let mut rows = Self { delimiter: delimiter.byte(), cells: Vec::new() };
-        let (length, line) = rows.find(text)?.ok_or(Fault::Empty)?;
-        let header = rows.header(&text.window()[..length]);
-        let layout = match Header::of(&header) {
-            Header::Ids => return Err(Fault::NoHeader { line }),
-            Header::BareId => {
-                let id = ["id".to_owned()];
-                return Ok((rows, Layout::of_header(Format::BareIds, text.encoding(), &id)));
-            }
-            Header::Names if header.len() > super::columns::MOST_COLUMNS => {
-                return Err(Fault::TooManyColumns { line });
-            }
-            Header::Names => Layout::of_header(Format::Csv(delimiter), text.encoding(), &header),
-        };
-        text.consume(length);
-        if !layout.can_serve() {
-            return Err(Fault::NoIdColumn { line, found: layout.shape.found });
-        }
-        Ok((rows, layout))
-    }
-
-    /// The next record.
-    pub(super) fn next(
-        &mut self,
-        text: &mut Text,
-        layout: &Layout,
-        choice: ScopeChoice,
-        row: u32,
-    ) -> Result<Option<Record>, Fault> {
-        let Some((length, line)) = self.find(text)? else { return Ok(None) };
-        let position = Position { row, line };
-        let record = self.record(&text.window()[..length], layout, choice, position);
-        text.consume(length);
-        Ok(Some(record))
-    }
-
-    fn record(
-        &mut self,
-        bytes: &[u8],
-        layout: &Layout,
-        choice: ScopeChoice,
-        at: Position,
-    ) -> Record {
-        let text = decode(bytes);
-        if matches!(text, Cow::Owned(_)) {
-            cut(text.as_bytes(), self.delimiter, Rest::Nothing, &mut self.cells);
-        }
-        let row = Row { text: &text, cells: &self.cells };
-        let extra = self.cells.get(layout.len()..).unwrap_or_default();
-        if extra.iter().any(|cell| !cell.text(&text).trim().is_empty()) {
-            return Record::Rejected(too_long(self.cells.len(), layout, at));
-        }
-        row::judge(layout, &row, choice, at)
-    }
-
-    fn header(&mut self, bytes: &[u8]) -> Vec<String> {
-        let text = decode(bytes);
-        cut(text.as_bytes(), self.delimiter, Rest::Nothing, &mut self.cells);
-        self.cells.iter().map(|cell| cell.text(&text).into_owned()).collect()
-    }
-
-    /// Moves to the next record that is not blank, and cuts it: its length and its line.
-    fn find(&mut self, text: &mut Text) -> Result<Option<(usize, u64)>, Fault> {
-        loop {
-            text.consume(blank_lines(text.window()));
-            let rest = if text.ended() { Rest::Nothing } else { Rest::Perhaps };
-            if text.window().is_empty() && rest == Rest::Nothing {
-                return Ok(None);
-            }
-            let line = text.line();
-            match cut(text.window(), self.delimiter, rest, &mut self.cells) {
-                Cut::Record(length) if length > RECORD_LIMIT => {
-                    return Err(Fault::TooLarge { line });
-                }
-                Cut::Record(length) if is_blank(&text.window()[..length], &self.cells) => {
-                    text.consume(length);
-                }
-                Cut::Record(length) => return Ok(Some((length, line))),
-                Cut::OpenQuote => return Err(Fault::OpenQuote { line }),
-                Cut::More if text.window().len() > RECORD_LIMIT => {
-                    return Err(Fault::TooLarge { line });
-                }
-                Cut::More => text.more().map_err(|source| Fault::Io { line, source })?,
-            }
-        }
-    }
-}
-
-/// Whether a row has no cell with anything in it, quoted or not: spreadsheets leave such rows at the
-/// end, and databases write them as `"",""`.
-fn is_blank(record: &[u8], cells: &[Cell]) -> bool {
-    cells.iter().all(|cell| is_blank_text(cell.content(record)) && is_blank_text(cell.rest(record)))
-}
-
-fn is_blank_text(bytes: &[u8]) -> bool {
-    bytes.trim_ascii().is_empty() || decode(bytes).trim().is_empty()
-}
-
-/// Takes Excel's `sep=;` off the beginning.
-fn declared(text: &mut Text) -> Option<Delimiter> {
-    let head = text.window();
-    let end = head.iter().position(|b| matches!(b, b'\n' | b'\r'))?;
-    let delimiter = Delimiter::declared(std::str::from_utf8(&head[..end]).ok()?)?;
-    text.consume(end);
-    Some(delimiter)
-}
-
-fn too_long(cells: usize, layout: &Layout, at: Position) -> Rejected {
-    Rejected {
-        row: at.row,
-        line: at.line,
-        column: layout.location_name(),
-        reason: Reason::TooManyCells { cells, columns: layout.len() },
-        raw: format!("[{cells} cells]"),
     }
 }
 

@@ -2,12 +2,13 @@
 
 use jiff::{Timestamp, civil, tz::TimeZone};
 
-use super::History;
-use super::columns::HistoryColumns;
-use super::judge::clean;
-use super::redact::holds_secret;
-use super::row::Cells;
+use super::cells::Cells;
+use super::id::clean;
+use super::layout::HistoryColumns;
+use super::record::History;
+use super::secrets::holds_secret;
 use crate::clock;
+use crate::highlevel::token_shape::{Suspicion, holds_token};
 
 /// The most characters of a time that is kept as it stands.
 const TIME_CHARS: usize = 40;
@@ -16,10 +17,10 @@ const TIME_CHARS: usize = 40;
 const TRACE_ID_CHARS: usize = 129;
 
 /// The earlier runs' counts. What cannot be read counts as absent.
-pub(super) fn history(columns: HistoryColumns, row: &impl Cells) -> Option<History> {
-    let attempts = clean(&row.cell(columns.attempts_total)).parse::<u32>().ok();
-    let first_failed_at = time(&row.cell(columns.first_failed_at));
-    let trace_ids = trace_ids(&row.cell(columns.trace_ids));
+pub(super) fn history(columns: HistoryColumns, row: &Cells<'_>) -> Option<History> {
+    let attempts = clean(row.cell(columns.attempts_total)).parse::<u32>().ok();
+    let first_failed_at = time(row.cell(columns.first_failed_at));
+    let trace_ids = trace_ids(row.cell(columns.trace_ids));
     let nothing = attempts.is_none() && first_failed_at.is_none() && trace_ids.is_empty();
     (!nothing).then(|| History {
         attempts_total: attempts.unwrap_or(0),
@@ -46,7 +47,8 @@ fn time(cell: &str) -> Option<String> {
     let starts_well = text.starts_with(|c: char| c.is_ascii_digit());
     let like_a_time =
         starts_well && text.len() <= TIME_CHARS && text.contains([':', '/', '.', '-']);
-    (like_a_time && text.chars().all(plain) && !holds_secret(text)).then(|| text.to_owned())
+    (like_a_time && text.chars().all(plain) && !holds_secret(text, Suspicion::Usual))
+        .then(|| text.to_owned())
 }
 
 fn trace_ids(cell: &str) -> Vec<String> {
@@ -54,7 +56,7 @@ fn trace_ids(cell: &str) -> Vec<String> {
     clean(cell)
         .split_whitespace()
         .filter(|word| word.chars().count() <= TRACE_ID_CHARS && word.chars().all(plain))
-        .filter(|word| !holds_secret(word))
+        .filter(|word| !holds_token(word))
         .map(str::to_owned)
         .collect()
 }

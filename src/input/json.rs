@@ -1,18 +1,11 @@
-//! JSON in all its arrangements: records cut out of the text one at a time.
+//! JSON as it stands in the text: where values end, and where the list is.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use super::columns::{Layout, normalise};
 use super::format::Format;
-use super::judge::{Reason, is_plainly_an_id};
-use super::redact::{is_suspicious, string_end, unquote};
-use super::row::{self, Cells, Position};
-use super::text::{Text, decode};
-use super::{Fault, RECORD_LIMIT, Record, Rejected, ScopeChoice};
+use super::id::is_plainly_an_id;
+use super::names::normalise;
+use super::text::decode;
 
 /// Keys under which answers and exports keep their list, normalised.
 const LIST_KEYS: &[&str] = &[
@@ -48,9 +41,9 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     /// Bytes from the object's beginning to the list's own bracket.
-    offset: usize,
+    pub(super) offset: usize,
     /// How many objects are around the list.
-    depth: usize,
+    pub(super) depth: usize,
     pub(super) kind: Kind,
     /// The key that holds it.
     pub(super) key: String,
@@ -81,12 +74,34 @@ fn nested_end(bytes: &[u8], mut depth: usize) -> Option<usize> {
     None
 }
 
-fn blank(bytes: &[u8]) -> usize {
+/// Where a string literal that begins with its quote ends; `None` if it does not.
+pub(super) fn string_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// What a JSON string literal says; one that cannot be read, as it stands.
+pub(super) fn unquote(literal: &str) -> Cow<'_, str> {
+    let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner);
+    }
+    serde_json::from_str::<String>(literal).map_or(Cow::Borrowed(inner), Cow::Owned)
+}
+
+pub(super) fn blank(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|b| b.is_ascii_whitespace() || **b == b',').count()
 }
 
 /// A member of an object: its key, and where its value begins.
-fn member(bytes: &[u8], at: usize) -> Option<(String, usize)> {
+pub(super) fn member(bytes: &[u8], at: usize) -> Option<(String, usize)> {
     let key_at = at + blank(bytes.get(at..)?);
     let key = bytes.get(key_at..).filter(|rest| rest.first() == Some(&b'"'))?;
     let length = string_end(key)?;
@@ -169,353 +184,31 @@ pub(super) fn names(head: &[u8]) -> Vec<String> {
     names
 }
 
-/// What is open around the place that has been reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
-    /// An array of records.
-    Array,
-    /// An object with a record under each id.
-    Map,
-    /// An object whose remaining members do not matter.
-    Rest,
-}
-
-/// A JSON list that is being read.
-pub(super) struct Elements {
-    format: Format,
-    open: Vec<Open>,
-}
-
-/// One element of the list: its key in a map, its length, and its line.
-struct Element {
-    key: Option<String>,
-    length: usize,
-    line: u64,
-}
-
-impl Elements {
-    pub(super) fn new(format: Format) -> Self {
-        Self { format, open: Vec::new() }
-    }
-
-    /// The next record.
-    pub(super) fn next(
-        &mut self,
-        text: &mut Text,
-        layout: &mut Layout,
-        choice: ScopeChoice,
-        row: u32,
-    ) -> Result<Option<Record>, Fault> {
-        let lines = self.format == Format::JsonLines;
-        let element = if lines { line(text)? } else { self.element(text)? };
-        let Some(element) = element else { return Ok(None) };
-        if element.length > RECORD_LIMIT {
-            return Err(Fault::TooLarge { line: element.line });
-        }
-        let at = Position { row, line: element.line };
-        let json = decode(&text.window()[..element.length]);
-        let json = json.trim();
-        let json = if lines { json.trim_end_matches([',', ' ']) } else { json };
-        let record = match record(json, element.key.as_deref(), layout, choice, at) {
-            Err(Bad::Syntax(error)) if lines => {
-                Ok(Record::Rejected(not_json(json, &error, layout, at)))
-            }
-            Err(Bad::Syntax(error)) => {
-                Err(Fault::Syntax { line: at.line + (error.line() as u64).saturating_sub(1) })
-            }
-            Err(Bad::TooManyColumns) => Err(Fault::TooManyColumns { line: at.line }),
-            Ok(record) => Ok(record),
-        };
-        text.consume(element.length);
-        record.map(Some)
-    }
-
-    /// Moves to the next element, opening and closing what is around it.
-    fn element(&mut self, text: &mut Text) -> Result<Option<Element>, Fault> {
-        loop {
-            if self.open.last() == Some(&Open::Rest) {
-                skip_rest(text)?;
-                self.open.pop();
-                continue;
-            }
-            let first = first(text)?;
-            let line = text.line();
-            match (self.open.last().copied(), first) {
-                (None, None) => return Ok(None),
-                (Some(_), None) => return Err(Fault::Truncated { line }),
-                (None, Some(b'[')) => self.enter(text, 1, Open::Array),
-                (None, Some(b'{')) if self.enter_object(text)? => {}
-                (Some(Open::Array), Some(b']')) | (Some(Open::Map), Some(b'}')) => {
-                    text.consume(1);
-                    self.open.pop();
-                }
-                (Some(Open::Map), Some(_)) => return keyed(text).map(Some),
-                (_, Some(b']' | b'}' | b':')) => return Err(Fault::Syntax { line }),
-                (_, Some(_)) => {
-                    let length = value(text)?;
-                    return Ok(Some(Element { key: None, length, line }));
-                }
-            }
-        }
-    }
-
-    fn enter(&mut self, text: &mut Text, length: usize, open: Open) {
-        text.consume(length);
-        self.open.push(open);
-    }
-
-    /// Enters an object at the top that holds a list; whether it does.
-    fn enter_object(&mut self, text: &mut Text) -> Result<bool, Fault> {
-        if !matches!(self.format, Format::JsonUnder(_) | Format::JsonById) {
-            return Ok(false);
-        }
-        let line = text.line();
-        text.look_ahead().map_err(|source| Fault::Io { line, source })?;
-        let Some(entry) = find_list(text.window()) else { return Ok(false) };
-        self.open.extend(std::iter::repeat_n(Open::Rest, entry.depth));
-        let open = if entry.kind == Kind::Map { Open::Map } else { Open::Array };
-        self.enter(text, entry.offset + 1, open);
-        Ok(true)
+/// How a JSON list is to be walked, or `None` if the beginning is not JSON.
+pub(super) fn format(head: &[u8]) -> Option<Format> {
+    let start = head.trim_ascii_start();
+    match start.first()? {
+        b'[' => Some(Format::JsonArray),
+        b'{' => Some(match find_list(start) {
+            Some(Entry { kind: Kind::Array, key, .. }) => Format::JsonUnder(key),
+            Some(Entry { kind: Kind::Map, .. }) => Format::JsonById,
+            None if has_object_lines(start) => Format::JsonLines,
+            None => Format::JsonObjects,
+        }),
+        _ => None,
     }
 }
 
-/// The next line that is not blank.
-fn line(text: &mut Text) -> Result<Option<Element>, Fault> {
-    if first(text)?.is_none() {
-        return Ok(None);
-    }
-    let line = text.line();
-    let ends = |window: &[u8]| window.iter().position(|b| matches!(b, b'\n' | b'\r'));
-    let length = grow(text, ends, Fault::Truncated { line }).or_else(|fault| match fault {
-        Fault::Truncated { .. } => Ok(text.window().len()),
-        other => Err(other),
-    })?;
-    Ok(Some(Element { key: None, length, line }))
-}
-
-/// A member of a map, up to its value.
-fn keyed(text: &mut Text) -> Result<Element, Fault> {
-    let line = text.line();
-    let (key, start) = grow(text, whole_member, Fault::Syntax { line })?;
-    text.consume(start);
-    let line = text.line();
-    Ok(Element { key: Some(key), length: value(text)?, line })
-}
-
-fn whole_member(window: &[u8]) -> Option<(String, usize)> {
-    member(window, 0)
-}
-
-/// The length of the value that begins here.
-fn value(text: &mut Text) -> Result<usize, Fault> {
-    let line = text.line();
-    match grow(text, span, Fault::Truncated { line }) {
-        Err(Fault::Truncated { line }) => {
-            // A number or a word may well end with the list.
-            let bracket = matches!(text.window().first(), Some(b'{' | b'[' | b'"'));
-            if bracket { Err(Fault::Truncated { line }) } else { Ok(text.window().len()) }
-        }
-        Ok(0) => Err(Fault::Syntax { line }),
-        other => other,
-    }
-}
-
-/// Reads on until something can be told of the window; `otherwise`, if the list ends first.
-fn grow<T>(
-    text: &mut Text,
-    tell: impl Fn(&[u8]) -> Option<T>,
-    otherwise: Fault,
-) -> Result<T, Fault> {
-    let line = text.line();
-    loop {
-        if let Some(known) = tell(text.window()) {
-            return Ok(known);
-        }
-        if text.window().len() > RECORD_LIMIT {
-            return Err(Fault::TooLarge { line });
-        }
-        if text.ended() {
-            return Err(otherwise);
-        }
-        text.more().map_err(|source| Fault::Io { line, source })?;
-    }
-}
-
-/// Moves past blanks and commas; the byte that stands there, `None` at the end.
-fn first(text: &mut Text) -> Result<Option<u8>, Fault> {
-    loop {
-        text.consume(blank(text.window()));
-        if let Some(byte) = text.window().first() {
-            return Ok(Some(*byte));
-        }
-        if text.ended() {
-            return Ok(None);
-        }
-        let line = text.line();
-        text.more().map_err(|source| Fault::Io { line, source })?;
-    }
-}
-
-/// Moves past what is left of an object, member by member.
-fn skip_rest(text: &mut Text) -> Result<(), Fault> {
-    loop {
-        let line = text.line();
-        match first(text)? {
-            None => return Err(Fault::Truncated { line }),
-            Some(b'}') => {
-                text.consume(1);
-                return Ok(());
-            }
-            Some(b':') => text.consume(1),
-            Some(b']') => return Err(Fault::Syntax { line }),
-            Some(_) => {
-                let length = value(text)?;
-                text.consume(length);
-            }
-        }
-    }
-}
-
-/// Why an element gives no record at all.
-enum Bad {
-    Syntax(serde_json::Error),
-    TooManyColumns,
-}
-
-/// An object's members in order, values as they stand.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct All;
-        impl<'de> Visitor<'de> for All {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry()? {
-                    members.push((name, value));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(All)
-    }
-}
-
-/// A key, borrowed where it has no escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// A record's values, by column.
-struct Row<'a> {
-    values: Vec<Option<Cow<'a, str>>>,
-    suspicious: bool,
-    bare_id: Option<usize>,
-}
-
-impl Cells for Row<'_> {
-    fn cell(&self, column: usize) -> Cow<'_, str> {
-        match self.values.get(column) {
-            Some(Some(text)) => Cow::Borrowed(text),
-            _ => Cow::Borrowed(""),
-        }
-    }
-
-    fn may_hold_secrets(&self) -> bool {
-        self.suspicious
-    }
-
-    fn bare_id(&self) -> Option<usize> {
-        self.bare_id
-    }
-}
-
-fn record(
-    json: &str,
-    key: Option<&str>,
-    layout: &mut Layout,
-    choice: ScopeChoice,
-    at: Position,
-) -> Result<Record, Bad> {
-    let mut row = Row { values: Vec::new(), suspicious: true, bare_id: None };
-    let what = match json.as_bytes().first() {
-        Some(b'{') => {
-            let members: Members<'_> = serde_json::from_str(json).map_err(Bad::Syntax)?;
-            row.suspicious = key.is_some() || members.0.iter().any(|(_, v)| is_suspicious(v.get()));
-            if let Some(key) = key {
-                row.put(layout, "__id__", Cow::Borrowed(key))?;
-            }
-            for (name, value) in members.0 {
-                row.put(layout, &name, text_of(value))?;
-            }
-            return Ok(row::judge(layout, &row, choice, at));
-        }
-        Some(b'"') if key.is_none() => {
-            let id: Name<'_> = serde_json::from_str(json).map_err(Bad::Syntax)?;
-            row.put(layout, "id", id.0)?;
-            row.bare_id = layout.column("id");
-            return Ok(row::judge(layout, &row, choice, at));
-        }
-        Some(b'"') => "a text under a key",
-        Some(b'[') => "a list",
-        Some(b't' | b'f') => "true or false",
-        Some(b'n') => "null",
-        _ => "a number",
-    };
-    serde_json::from_str::<&RawValue>(json).map_err(Bad::Syntax)?;
-    Ok(Record::Rejected(rejected(json, Reason::NotAnObject { what }, layout, at)))
-}
-
-impl<'a> Row<'a> {
-    fn put(&mut self, layout: &mut Layout, name: &str, value: Cow<'a, str>) -> Result<(), Bad> {
-        let column = layout.column(name).ok_or(Bad::TooManyColumns)?;
-        if self.values.len() <= column {
-            self.values.resize(column + 1, None);
-        }
-        self.values[column] = Some(value);
-        Ok(())
-    }
-}
-
-/// A value as a cell: a string's text, nothing for null, anything else as compact JSON.
-fn text_of(value: &RawValue) -> Cow<'_, str> {
-    let json = value.get();
-    match json.as_bytes().first() {
-        Some(b'"') => unquote(json),
-        Some(b'n') => Cow::Borrowed(""),
-        Some(b'{' | b'[') => Cow::Owned(compact(json)),
-        _ => Cow::Borrowed(json),
-    }
-}
-
-/// JSON without the blanks outside its strings.
-fn compact(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    let mut rest = json;
-    while let Some(start) = rest.find('"') {
-        let (before, literal) = rest.split_at(start);
-        let (literal, after) =
-            literal.split_at(string_end(literal.as_bytes()).unwrap_or(literal.len()));
-        text.extend(before.chars().filter(|c| !c.is_ascii_whitespace()));
-        text.push_str(literal);
-        rest = after;
-    }
-    text.extend(rest.chars().filter(|c| !c.is_ascii_whitespace()));
-    text
-}
-
-fn not_json(json: &str, error: &serde_json::Error, layout: &Layout, at: Position) -> Rejected {
-    rejected(json, Reason::NotJson { position: error.column().max(1) }, layout, at)
-}
-
-fn rejected(json: &str, reason: Reason, layout: &Layout, at: Position) -> Rejected {
-    let raw = format!("[{} characters]", json.chars().count());
-    Rejected { row: at.row, line: at.line, column: layout.location_name(), reason, raw }
+/// Whether one of the first three lines is a whole object, so that every line is a record.
+fn has_object_lines(head: &[u8]) -> bool {
+    let lines = head.split(|b| matches!(b, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
+    let mut lines = lines.filter(|line| !line.is_empty()).take(3).peekable();
+    let alone = lines.peek().is_some_and(|first| *first == b"{");
+    !alone
+        && lines.any(|line| {
+            let line = line.strip_suffix(b",").unwrap_or(line);
+            line.starts_with(b"{") && span(line) == Some(line.len())
+        })
 }
 
 #[cfg(test)]
@@ -534,11 +227,6 @@ mod tests {
         ] {
             assert_eq!(span(text.as_bytes()), length, "{text}");
         }
-    }
-
-    #[test]
-    fn compacting_keeps_strings_as_they_are() {
-        assert_eq!(compact("{ \"a b\" : [ 1 , \" \\\" \" ] }"), r#"{"a b":[1," \" "]}"#);
     }
 
     #[test]
@@ -561,6 +249,28 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(found(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn json_is_told_from_its_beginning() {
+        let under = |key: &str| Some(Format::JsonUnder(key.to_owned()));
+        for (head, format) in [
+            ("[{}]", Some(Format::JsonArray)),
+            (" \n [", Some(Format::JsonArray)),
+            (r#"{"locations":[{"_id":"x"}]}"#, under("locations")),
+            (r#"{"count":1,"items":[{"_id":"x"}]}"#, under("items")),
+            (r#"{"data":{"locations":[{"_id":"x"}]}}"#, under("locations")),
+            (r#"{"ve9EPM428h8vShlRW1KT":{"a":1}}"#, Some(Format::JsonById)),
+            ("{\"a\":1}\n{\"a\":2}\n", Some(Format::JsonLines)),
+            ("{\"a\":1}\n", Some(Format::JsonLines)),
+            ("{broken\n{\"a\":2}\n", Some(Format::JsonLines)),
+            ("{\n  \"a\": 1\n}\n{\n", Some(Format::JsonObjects)),
+            (r#"{"locationId":"x","locations":["y"]}"#, Some(Format::JsonLines)),
+            ("location_id\n", None),
+            ("", None),
+        ] {
+            assert_eq!(super::format(head.as_bytes()), format, "{head}");
         }
     }
 }

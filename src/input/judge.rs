@@ -1,425 +1,331 @@
-//! Whether a cell is an id, and if not, what it looks like.
+//! One record judged: which installation it names, or why it names none.
 
+use std::borrow::Cow;
+
+use super::cells::{Cells, Form};
+use super::choice::ScopeChoice;
+use super::events::{Event, Moment};
+use super::formula;
+use super::history::history;
+use super::id::{Reason, clean, is_object_id, judge as judge_id, judge_as, names_an_id};
+use super::layout::{Layout, is_same};
+use super::names::{Role, role_of_path};
+use super::nested;
+use super::record::{Listed, Record, Rejected, ToldBy, Uninstalled};
+use super::secrets::{LEFT_OUT, holds_secret};
+use super::show::look;
+use super::tokens::Stored;
 use crate::{
-    highlevel::client_id::ClientId,
-    installation::{Id, Scope},
-    secret::is_uuid,
+    highlevel::token_shape::Suspicion,
+    installation::{Id, Installation, Scope},
 };
 
-use super::redact::is_invisible;
-
-/// Why a record is rejected. The text holds nothing secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Reason {
-    /// No column of the record gives an id.
-    #[error("no id: fill in a location id or a company id")]
-    NoId,
-    /// A sub-account, by its own word or by `--scope`, without a location id.
-    #[error("no location id, though {said_by} makes it a sub-account")]
-    NoLocationId {
-        /// The column, or the option, that says so.
-        said_by: String,
-    },
-    /// An agency, by its own word or by `--scope`, without a company id.
-    #[error("no company id, though {said_by} makes it an agency")]
-    NoCompanyId {
-        /// The column, or the option, that says so.
-        said_by: String,
-    },
-    /// The webhook that tells that the app was removed.
-    #[error("an UNINSTALL event: the app was removed there, so there is nothing to reconnect")]
-    Uninstalled,
-    /// More cells than the header has names: the cells may stand in the wrong columns.
-    #[error(
-        "{cells} cells, but the header has {columns}: a separator inside a cell needs quotes, so the columns may be shifted"
-    )]
-    TooManyCells {
-        /// Cells in this record.
-        cells: usize,
-        /// Names in the header.
-        columns: usize,
-    },
-    /// A line of JSON lines that cannot be read.
-    #[error("not valid JSON at character {position}")]
-    NotJson {
-        /// Where in the line, in characters from 1.
-        position: usize,
-    },
-    /// A JSON element that is neither an object nor a text.
-    #[error("neither an object nor a text, but {what}")]
-    NotAnObject {
-        /// What it is: "a number", "a list" …
-        what: &'static str,
-    },
-    /// A JWT, a private integration token or another credential.
-    #[error("a token, not an id; take it out of the list")]
-    Token,
-    /// A Marketplace app's client id.
-    #[error("the app's client id, not an installation's id")]
-    ClientId,
-    /// The number that HighLevel's support gives an agency.
-    #[error("a relationship number, not an id; the company id is in the agency's settings")]
-    RelationshipNumber,
-    /// An e-mail address.
-    #[error("an e-mail address, not an id")]
-    Email,
-    /// A URL; often the id is in it.
-    #[error("a URL, not an id{}", named(names.as_ref()))]
-    Url {
-        /// The id that the URL names.
-        names: Option<(Scope, Id)>,
-    },
-    /// A UUID, as a client secret is.
-    #[error("a UUID, not an id; if it is the client secret, take it out of the list")]
-    Uuid,
-    /// 32, 40 or 64 hexadecimal digits: a hash, a key or an authorization code.
-    #[error("a hash, a key or an authorization code, not an id")]
-    Hash,
-    /// A Mongo `ObjectId`.
-    #[error("a database's own object id, not HighLevel's id")]
-    ObjectId,
-    /// Excel has rewritten the cell.
-    #[error("Excel has turned it into a number; export the list again with the column as text")]
-    Scientific,
-    /// A day.
-    #[error("a date, not an id")]
-    Date,
-    /// A telephone number.
-    #[error("a phone number, not an id")]
-    Phone,
-    /// Digits only.
-    #[error("a plain number, not an id")]
-    Number,
-    /// Nobody has put the id in.
-    #[error("a placeholder, not an id; put the real id in its place")]
-    Placeholder,
-    /// The name of a column: a header in the middle of the list.
-    #[error("a column name, not an id: the header is repeated here")]
-    HeaderAgain,
-    /// Characters that cannot be seen, inside the id.
-    #[error("an invisible character stands inside it; copy the id again")]
-    Invisible,
-    /// Anything else.
-    #[error("not an id: 6 to 64 letters, digits, - or _")]
-    NotAnId,
+/// A cell that is not empty, or a value inside one.
+struct Filled<'a> {
+    /// `None` for a value inside a cell, which has its path for a name.
+    column: Option<usize>,
+    name: Cow<'a, str>,
+    text: Cow<'a, str>,
 }
 
-fn named(names: Option<&(Scope, Id)>) -> String {
-    names.map_or_else(String::new, |(scope, id)| format!("; the URL names the {scope} id {id}"))
+fn filled<'a>(row: &'a Cells<'_>, column: usize) -> Option<Filled<'a>> {
+    let text = Cow::Borrowed(row.cell(column));
+    (!clean(&text).is_empty()).then_some(Filled { column: Some(column), name: "".into(), text })
 }
 
-/// The text of an id cell without what spreadsheets and people put around it: blanks, invisible
-/// characters, quotes, Excel's `="…"`, a trailing comma. Words for "nothing" come out empty.
-pub(super) fn clean(cell: &str) -> &str {
-    let plain = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = cell.as_bytes();
-    if cell.len() == 20 && plain(bytes.first()) && plain(bytes.last()) {
-        return cell;
+impl Filled<'_> {
+    fn id(&self) -> &str {
+        clean(&self.text)
     }
-    let mut text = cell;
-    loop {
-        let inner = unwrap(text.trim_matches(is_padding));
-        if inner.len() == text.len() {
-            break;
+
+    fn name(&self, layout: &Layout) -> String {
+        self.column.map_or_else(|| self.name.to_string(), |column| layout.name(column).to_owned())
+    }
+}
+
+/// What decides about a record: its id cells and its own word on its kind.
+struct Facts<'a> {
+    location: Option<Filled<'a>>,
+    resource: Option<Filled<'a>>,
+    company: Option<Filled<'a>>,
+    fallback: Option<Filled<'a>>,
+    own: Option<(String, Scope)>,
+    token: Option<(Scope, Id)>,
+}
+
+/// Judges a record. With its installation comes the event that it tells of, if it tells of one.
+pub(super) fn judge(
+    layout: &Layout,
+    row: &Cells<'_>,
+    choice: ScopeChoice,
+) -> (Record, Option<Moment>) {
+    let stored = Stored::of(layout, row);
+    let rejected = |stored: Stored, column: String, reason: Reason, raw: &str| {
+        let raw = if stored.stands_in(raw) { LEFT_OUT.to_owned() } else { look(raw) };
+        let (row, line, secrets) = (row.row, row.line, stored.seen);
+        (Record::Rejected(Rejected { row, line, column, reason, raw, secrets }), None)
+    };
+    let cells = row.cells.len();
+    match &row.form {
+        Form::Unreadable(reason) => {
+            let raw = format!("[{} characters]", row.cell(0).chars().count());
+            return rejected(stored, layout.location_name(), reason.clone(), &raw);
         }
-        text = inner;
+        Form::TooLong => {
+            let reason = Reason::TooManyCells { cells, columns: layout.len() };
+            return rejected(stored, layout.location_name(), reason, &format!("[{cells} cells]"));
+        }
+        Form::Row | Form::Object | Form::BareId(_) => {}
     }
-    if is_nothing(text) { "" } else { text }
-}
-
-fn is_padding(c: char) -> bool {
-    c.is_whitespace() || is_invisible(c)
-}
-
-fn unwrap(text: &str) -> &str {
-    let text = text.strip_prefix('=').filter(|rest| rest.starts_with('"')).unwrap_or(text);
-    let text = text.trim_start_matches(['"', '\'', '`', '“', '”', '‘', '’']);
-    text.trim_end_matches(['"', '\'', '`', '“', '”', '‘', '’', ',', ';'])
-}
-
-fn is_nothing(text: &str) -> bool {
-    const NOTHING: &[&str] = &[
-        "null",
-        "(null)",
-        "[null]",
-        "<null>",
-        "undefined",
-        "n/a",
-        "#n/a",
-        "na",
-        "nan",
-        "nil",
-        "none",
-        "-",
-        "--",
-        "–",
-        "—",
-        "\\n",
-        "(blank)",
-        "(empty)",
-    ];
-    text.len() <= 9 && NOTHING.iter().any(|word| word.eq_ignore_ascii_case(text))
-}
-
-/// A way to recognise what is not an id.
-type LookAlike = fn(&str) -> Option<Reason>;
-
-/// What is told apart from an id, in this order: several of these have an id's shape too.
-const LOOK_ALIKES: &[LookAlike] = &[
-    token,
-    url,
-    email,
-    client_id,
-    uuid,
-    hash,
-    date,
-    relationship_number,
-    scientific,
-    number,
-    placeholder,
-    header_again,
-    invisible,
-];
-
-/// Takes a cleaned text for an id, or says what it looks like.
-pub(super) fn judge(text: &str) -> Result<Id, Reason> {
-    if !is_plainly_an_id(text)
-        && let Some(reason) = LOOK_ALIKES.iter().find_map(|look_alike| look_alike(text))
-    {
-        return Err(reason);
+    let facts = Facts::of(layout, row, stored.named());
+    let moment = Moment::of(layout, row);
+    let known = match (facts.known_by_token(choice), facts.known_by_columns(layout, choice)) {
+        (Some(named), Ok(known)) if *named == known => Ok((ToldBy::Column, known)),
+        (Some(named), _) => Ok((ToldBy::Token, named.clone())),
+        (None, Ok(known)) => Ok((ToldBy::Column, known)),
+        (None, Err(fault)) => Err(fault),
+    };
+    match known {
+        Ok((told_by, (scope, id))) => {
+            let company = facts.company_beside(scope, &id);
+            let installation = Installation { scope, id, company };
+            let listed = listed(layout, row, Found { installation, stored, told_by });
+            (Record::Installation(listed), moment)
+        }
+        // That the app was removed somewhere is no fault, wherever it was.
+        Err(_) if moment.as_ref().is_some_and(|moment| moment.event == Event::Uninstall) => {
+            (Record::Uninstalled(Uninstalled { row: row.row, secrets: stored.seen }), moment)
+        }
+        Err((column, reason, raw)) => rejected(stored, column, reason, &raw),
     }
-    Id::new(text).ok_or(Reason::NotAnId)
 }
 
-/// The common case, told at once: 20 letters and digits, some of each, not beginning like a token.
-/// Letters alone are an id when they are mixed as no name is.
-fn is_mixed(text: &str) -> bool {
-    let count = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
-    count(u8::is_ascii_uppercase) >= 5 && count(u8::is_ascii_lowercase) >= 5
+/// What was found out of a record.
+struct Found {
+    installation: Installation,
+    stored: Stored,
+    told_by: ToldBy,
 }
 
-pub(super) fn is_plainly_an_id(text: &str) -> bool {
-    let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
-    text.len() == 20
-        && text.bytes().all(|b| b.is_ascii_alphanumeric())
-        && ((3..20).contains(&letters) || is_mixed(text))
-        && !["eyJhbGci", "eyJ0eXAi", "eyJraWQi"].iter().any(|start| text.starts_with(start))
+fn listed(layout: &Layout, row: &Cells<'_>, found: Found) -> Listed {
+    let Found { installation, stored, told_by } = found;
+    Listed {
+        row: row.row,
+        line: row.line,
+        unusual: !installation.id.is_usual(),
+        installation,
+        values: values(layout, row, &stored),
+        history: layout.history().and_then(|columns| history(columns, row)),
+        stored,
+        told_by,
+    }
 }
 
-fn when(is: impl FnOnce() -> bool, reason: Reason) -> Option<Reason> {
-    is().then_some(reason)
+/// The carried cells. In the failures of an earlier run, some have an apostrophe of ours.
+fn values(layout: &Layout, row: &Cells<'_>, stored: &Stored) -> Vec<String> {
+    let is_guarded = layout.history().is_some();
+    // Where a token is expected and none stands, the cells may be shifted.
+    let is_short = row.form == Form::Row && row.cells.len() < layout.len();
+    let may_be_shifted = is_short || (row.form == Form::Row && !stored.has_tokens());
+    let is_strict = layout.has_hidden() && may_be_shifted;
+    let usual = if is_strict { Suspicion::Strict } else { Suspicion::Usual };
+    let carry = |column: &usize| {
+        let cell = row.cell(*column);
+        let is_strict = layout.name(*column).trim().is_empty() || layout.is_id(*column);
+        let suspicion = if is_strict { Suspicion::Strict } else { usual };
+        if holds_secret(cell, suspicion) || stored.stands_in(cell) {
+            LEFT_OUT.to_owned()
+        } else if is_guarded {
+            formula::unguarded(cell).to_owned()
+        } else {
+            cell.to_owned()
+        }
+    };
+    layout.carried().iter().map(carry).collect()
 }
 
-fn token(text: &str) -> Option<Reason> {
-    let lower = text.get(..7).unwrap_or_default().to_ascii_lowercase();
-    let starts = text.starts_with("eyJ") || lower.starts_with("pit-") || lower == "bearer ";
-    let is_url = text.contains("://");
-    when(|| starts || (!is_url && super::redact::holds_secret(text)), Reason::Token)
-}
-
-fn email(text: &str) -> Option<Reason> {
-    let (_, host) = text.split_once('@')?;
-    when(|| host.contains('.'), Reason::Email)
-}
-
-fn url(text: &str) -> Option<Reason> {
-    let address = text.split_once("://").map(|(_, rest)| rest).or_else(|| {
-        let host = text.split_once('/')?.0;
-        (host.contains('.') && !host.contains(char::is_whitespace)).then_some(text)
-    })?;
-    Some(Reason::Url { names: id_in_url(address) })
-}
-
-/// The id that a URL of HighLevel's own pages names: `/location/<id>/…`, `?location_id=<id>`.
-fn id_in_url(address: &str) -> Option<(Scope, Id)> {
-    let pieces: Vec<_> = address.split(['/', '?', '#', '&']).collect();
-    let pairs = pieces.windows(2).map(|pair| (pair[0], pair[1]));
-    let parameters = pieces.iter().filter_map(|piece| piece.split_once('='));
-    pairs.chain(parameters).find_map(|(name, value)| {
-        let scope = match super::columns::normalise(name).as_str() {
-            "location" | "locations" | "locationid" | "subaccountid" => Scope::Location,
-            "company" | "companies" | "companyid" | "agency" | "agencyid" => Scope::Company,
-            _ => return None,
+impl<'a> Facts<'a> {
+    fn of(layout: &Layout, row: &'a Cells<'_>, token: Option<(Scope, Id)>) -> Self {
+        let first = |role| layout.with(role).find_map(|column| filled(row, column));
+        let mut facts = Self {
+            location: first(Role::Location),
+            resource: first(Role::Resource),
+            company: first(Role::Company),
+            fallback: fallback(layout, row),
+            own: layout.kind().find_map(|column| {
+                let scope = Scope::from_user_type(row.cell(column))?;
+                Some((layout.name(column).to_owned(), scope))
+            }),
+            token,
         };
-        Id::new(value).filter(|_| is_plainly_an_id(value)).map(|id| (scope, id))
-    })
-}
-
-fn client_id(text: &str) -> Option<Reason> {
-    when(|| ClientId::new(text).is_some(), Reason::ClientId)
-}
-
-fn uuid(text: &str) -> Option<Reason> {
-    when(|| is_uuid(text), Reason::Uuid)
-}
-
-fn hash(text: &str) -> Option<Reason> {
-    let hex = || text.bytes().all(|b| b.is_ascii_hexdigit());
-    when(|| matches!(text.len(), 32 | 40 | 64) && hex(), Reason::Hash)
-}
-
-/// Whether a text is 24 hexadecimal digits: a Mongo `ObjectId`. Only a column that is not named after
-/// the location is suspected of it.
-pub(super) fn is_object_id(text: &str) -> bool {
-    text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-/// The groups of digits between hyphens, or `None` if anything else is in the text.
-fn groups(text: &str) -> Option<Vec<usize>> {
-    let groups = text.split('-');
-    groups.map(|g| g.bytes().all(|b| b.is_ascii_digit()).then_some(g.len())).collect()
-}
-
-fn date(text: &str) -> Option<Reason> {
-    let day = text.get(..10)?;
-    when(|| groups(day).is_some_and(|g| g == [4, 2, 2]), Reason::Date)
-}
-
-fn relationship_number(text: &str) -> Option<Reason> {
-    let groups = groups(text)?;
-    when(|| matches!(groups[..], [1..=2, 3, 3]), Reason::RelationshipNumber)
-}
-
-fn scientific(text: &str) -> Option<Reason> {
-    let (mantissa, exponent) = text.split_once(['e', 'E'])?;
-    let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
-    let mantissa = digits(&mantissa.trim_start_matches('-').replacen(['.', ','], "", 1));
-    when(|| mantissa && digits(exponent.trim_start_matches(['+', '-'])), Reason::Scientific)
-}
-
-fn number(text: &str) -> Option<Reason> {
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let only = |also: &str| text.chars().all(|c| c.is_ascii_digit() || also.contains(c));
-    if digits == 0 || !only("+-(). ,/") {
-        return None;
+        if facts.location.is_none() && facts.resource.is_none() {
+            facts.look_inside(layout, row);
+        }
+        facts
     }
-    let number = text.trim_start_matches(['-', '+']);
-    let plain = number.chars().all(|c| c.is_ascii_digit() || c == '.' || c == ',');
-    let phone = text.starts_with('+') || !plain;
-    Some(if phone && digits >= 6 { Reason::Phone } else { Reason::Number })
-}
 
-fn placeholder(text: &str) -> Option<Reason> {
-    let enclosed = |open: &str, close: &str| text.starts_with(open) && text.ends_with(close);
-    let name = super::columns::normalise(text);
-    let spoken = name.starts_with("your") && name.ends_with("id");
-    let crossed = text.len() >= 6 && text.bytes().all(|b| matches!(b, b'x' | b'X' | b'-' | b'_'));
-    when(
-        || spoken || crossed || enclosed("<", ">") || enclosed("{", "}") || enclosed("${", "}"),
-        Reason::Placeholder,
-    )
-}
-
-fn header_again(text: &str) -> Option<Reason> {
-    when(|| super::columns::is_id_name(text), Reason::HeaderAgain)
-}
-
-fn invisible(text: &str) -> Option<Reason> {
-    when(|| text.contains(is_invisible), Reason::Invisible)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_around_an_id_is_taken_off() {
-        let id = "ve9EPM428h8vShlRW1KT";
-        for cell in [
-            id.to_owned(),
-            format!("  {id}\t"),
-            format!("\u{a0}{id}\u{a0}"),
-            format!("\u{feff}{id}\u{200b}"),
-            format!("\"{id}\""),
-            format!("=\"{id}\""),
-            format!(" = \"{id}\"").replace(" = ", "="),
-            format!("'{id}"),
-            format!("“{id}”"),
-            format!("{id},"),
-            format!(" \" {id} \" "),
-        ] {
-            assert_eq!(clean(&cell), id, "{cell:?}");
+    /// Looks for ids inside the cells: `{"location":{"id":…}}`.
+    fn look_inside(&mut self, layout: &Layout, row: &Cells<'_>) {
+        let cells = row.cells.iter().enumerate().filter(|(_, cell)| nested::is_like_json(cell));
+        for (column, cell) in cells {
+            for leaf in nested::leaves(cell) {
+                self.take_inside(layout, layout.name(column), leaf);
+            }
         }
     }
 
-    #[test]
-    fn words_for_nothing_count_as_empty() {
-        for cell in ["", "  ", "null", "NULL", "undefined", "N/A", "#N/A", "None", "-", "\u{200b}"]
-        {
-            assert_eq!(clean(cell), "", "{cell:?}");
+    fn take_inside(&mut self, layout: &Layout, column: &str, leaf: nested::Leaf) {
+        if clean(&leaf.text).is_empty() {
+            return;
         }
-    }
-
-    #[test]
-    fn an_id_is_taken() {
-        for text in [
-            "ve9EPM428h8vShlRW1KT",
-            "abc_d-1",
-            "eyJx7PM428h8vShlRW1K",
-            "Acme-Dental-2",
-            "5f9a1b2c3d4e5f6a7b8c9d0e",
-        ] {
-            // A real id may begin with eyJ by chance.
-            assert!(judge(text).is_ok(), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_only_looks_like_an_id_is_named() {
-        let url = |names: Option<(Scope, &str)>| Reason::Url {
-            names: names.map(|(scope, id)| (scope, Id::new(id).unwrap())),
+        let path: Vec<_> =
+            std::iter::once(column).chain(leaf.path.iter().map(String::as_str)).collect();
+        let (name, around) = (path.join("."), role_of_path(path.iter().copied()).0);
+        let is_chosen = layout.chosen_id().is_some_and(|chosen| is_same(chosen, &name));
+        let place = match around {
+            _ if is_chosen => &mut self.resource,
+            Role::Location if layout.chosen_id().is_none() => &mut self.location,
+            Role::Resource if layout.chosen_id().is_none() => &mut self.resource,
+            Role::Company => &mut self.company,
+            Role::Kind | Role::Event => {
+                let scope = Scope::from_user_type(&leaf.text);
+                return self.own = self.own.take().or(scope.map(|scope| (name, scope)));
+            }
+            _ => return,
         };
-        let location = Some((Scope::Location, "ve9EPM428h8vShlRW1KT"));
-        for (text, reason) in [
-            ("0-002-230", Reason::RelationshipNumber),
-            ("5f9a1b2c3d4e5f6a7b8c9d0e-kx3v9a1b", Reason::ClientId),
-            ("eyJhbGciOiJSUzI1NiJ9.e30.c2ln", Reason::Token),
-            ("eyJhbGciOiJSUzI1NiIs", Reason::Token),
-            ("Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2ln", Reason::Token),
-            ("pit-1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", Reason::Token),
-            ("jane@example.com", Reason::Email),
-            (
-                "https://app.gohighlevel.com/v2/location/ve9EPM428h8vShlRW1KT/dashboard",
-                url(location),
-            ),
-            ("app.gohighlevel.com/locations/ve9EPM428h8vShlRW1KT", url(location)),
-            ("https://x.example/a?b=1&location_id=ve9EPM428h8vShlRW1KT", url(location)),
-            ("https://x.example/?locationId=ve9EPM428h8vShlRW1KT#top", url(location)),
-            (
-                "https://x.example/?companyId=ve9EPM428h8vShlRW1KT",
-                url(Some((Scope::Company, "ve9EPM428h8vShlRW1KT"))),
-            ),
-            ("https://app.gohighlevel.com/location/settings", url(None)),
-            ("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", Reason::Uuid),
-            ("0123456789abcdef0123456789abcdef01234567", Reason::Hash),
-            ("+1 (555) 010-9999", Reason::Phone),
-            ("555-010-9999", Reason::Phone),
-            ("123456789012345", Reason::Number),
-            ("42", Reason::Number),
-            ("1.23E+19", Reason::Scientific),
-            ("1,23E+19", Reason::Scientific),
-            ("2024-10-08", Reason::Date),
-            ("<location_id>", Reason::Placeholder),
-            ("YOUR_LOCATION_ID", Reason::Placeholder),
-            ("{{location.id}}", Reason::Placeholder),
-            ("xxxxxxxxxxxxxxxxxxxx", Reason::Placeholder),
-            ("location_id", Reason::HeaderAgain),
-            ("ve9EPM428h\u{200b}8vShlRW1KT", Reason::Invisible),
-            ("Acme Dental", Reason::NotAnId),
-            ("abc", Reason::NotAnId),
-        ] {
-            assert_eq!(judge(text), Err(reason), "{text}");
-        }
+        let found = Filled { column: None, name: Cow::Owned(name), text: Cow::Owned(leaf.text) };
+        place.get_or_insert(found);
     }
 
-    #[test]
-    fn the_reason_says_which_id_a_url_names() {
-        let reason =
-            judge("https://app.gohighlevel.com/v2/location/ve9EPM428h8vShlRW1KT/dashboard");
-        assert_eq!(
-            reason.unwrap_err().to_string(),
-            "a URL, not an id; the URL names the location id ve9EPM428h8vShlRW1KT"
+    /// The installation that a stored token names, where the record leaves open which one it is:
+    /// it does not say another kind, and no cell has another id of this kind.
+    fn known_by_token(&self, choice: ScopeChoice) -> Option<&(Scope, Id)> {
+        let (scope, id) = self.token.as_ref()?;
+        let says_so = self.declared_kind(choice).map_or_else(
+            || *scope == Scope::Location || self.location.is_none(),
+            |declared_kind| declared_kind == *scope,
         );
+        let column = match scope {
+            Scope::Location => &self.location,
+            Scope::Company => &self.company,
+        };
+        let is_id = |cell: &Filled<'_>| judge_id(cell.id()).is_ok() && !is_object_id(cell.id());
+        let mut general = [&self.resource, &self.fallback].into_iter().flatten();
+        let names_another = general.any(|cell| cell.id() != id.as_str() && is_id(cell));
+        (says_so && column.is_none() && !names_another).then_some(())?;
+        self.token.as_ref()
     }
+
+    /// What kind is forced, or said by the record.
+    fn declared_kind(&self, choice: ScopeChoice) -> Option<Scope> {
+        match choice {
+            ScopeChoice::Location => Some(Scope::Location),
+            ScopeChoice::Company => Some(Scope::Company),
+            ScopeChoice::Auto => self.own.as_ref().map(|(_, scope)| *scope),
+        }
+    }
+
+    /// The installation that the cells name, or the column at fault, why, and what stands there.
+    fn known_by_columns(
+        &self,
+        layout: &Layout,
+        choice: ScopeChoice,
+    ) -> Result<(Scope, Id), (String, Reason, String)> {
+        let unnamed = |(column, reason)| (column, reason, String::new());
+        let (scope, cell) = self.decide(layout, choice).map_err(unnamed)?;
+        let unusable = |reason| (cell.name(layout), reason, cell.text.to_string());
+        self.judge(scope, cell).map(|id| (scope, id)).map_err(unusable)
+    }
+
+    /// The kind, and the cell that should hold the id; or the column that lacks it, and why.
+    fn decide(
+        &self,
+        layout: &Layout,
+        choice: ScopeChoice,
+    ) -> Result<(Scope, &Filled<'a>), (String, Reason)> {
+        let said_by = || match (choice, &self.own) {
+            (ScopeChoice::Auto, Some((column, _))) => column.clone(),
+            _ => "--scope".to_owned(),
+        };
+        match self.scope(choice) {
+            Some(Scope::Location) => {
+                let missing =
+                    || (layout.location_name(), Reason::NoLocationId { said_by: said_by() });
+                self.location_cell().map(|cell| (Scope::Location, cell)).ok_or_else(missing)
+            }
+            Some(Scope::Company) => {
+                let missing =
+                    || (layout.company_name(), Reason::NoCompanyId { said_by: said_by() });
+                self.company_cell(layout).map(|cell| (Scope::Company, cell)).ok_or_else(missing)
+            }
+            None => Err((layout.location_name(), Reason::NoId)),
+        }
+    }
+
+    /// The kind: what is forced, what the record says, or what its ids tell.
+    fn scope(&self, choice: ScopeChoice) -> Option<Scope> {
+        self.declared_kind(choice).or_else(|| self.known_by_ids())
+    }
+
+    fn known_by_ids(&self) -> Option<Scope> {
+        let company = self.company.as_ref().map(Filled::id);
+        if self.location_cell().is_some() {
+            return Some(Scope::Location);
+        }
+        let any = company.is_some() || self.resource.is_some();
+        any.then_some(Scope::Company)
+    }
+
+    /// The cell that holds a sub-account's id.
+    fn location_cell(&self) -> Option<&Filled<'a>> {
+        let company = self.company.as_ref().map(Filled::id);
+        let is_other = |cell: &&Filled<'a>| company != Some(cell.id());
+        // Beside a company id, a general column may just as well hold a row number.
+        let serves = |cell: &&Filled<'a>| company.is_none() || names_an_id(cell.id());
+        let general = self.fallback.as_ref().filter(is_other).filter(serves);
+        let is_agency = self.own.as_ref().is_some_and(|(_, scope)| *scope == Scope::Company);
+        let resource = self.resource.as_ref().filter(|cell| !is_agency && is_other(cell));
+        self.location.as_ref().or(resource).or(general)
+    }
+
+    /// The cell that holds an agency's id.
+    fn company_cell(&self, layout: &Layout) -> Option<&Filled<'a>> {
+        let is_agency = self.own.as_ref().is_none_or(|(_, scope)| *scope == Scope::Company);
+        let location = self.location.as_ref().map(Filled::id);
+        let resource = self.resource.as_ref().filter(|c| is_agency && location != Some(c.id()));
+        let may_hold = |c: &&Filled<'a>| c.column.is_some_and(|c| layout.may_hold_company(c));
+        let general = self.fallback.as_ref().filter(may_hold);
+        self.company.as_ref().or(resource).or(general)
+    }
+
+    fn judge(&self, scope: Scope, cell: &Filled<'a>) -> Result<Id, Reason> {
+        let general = self.fallback.as_ref().is_some_and(|f| f.column == cell.column);
+        if general && is_object_id(cell.id()) {
+            return Err(Reason::ObjectId);
+        }
+        judge_as(scope, cell.id())
+    }
+
+    /// The agency of a sub-account, if the record names one.
+    fn company_beside(&self, scope: Scope, id: &Id) -> Option<Id> {
+        let company = self.company.as_ref().filter(|_| scope == Scope::Location)?;
+        judge_as(Scope::Company, company.id()).ok().filter(|company| company != id)
+    }
+}
+
+/// Of several general columns, the one that holds what looks like an id.
+fn fallback<'a>(layout: &Layout, row: &'a Cells<'_>) -> Option<Filled<'a>> {
+    let plain = |cell: &Filled<'_>| !nested::is_like_json(cell.id());
+    let quality = |cell: &Filled<'_>| match judge_id(cell.id()) {
+        _ if names_an_id(cell.id()) => 0,
+        Ok(id) if id.is_usual() => 0,
+        Ok(_) if !is_object_id(cell.id()) => 1,
+        _ => 2,
+    };
+    let bare = match row.form {
+        Form::BareId(column) => Some(column),
+        _ => None,
+    };
+    let columns = layout.fallback().chain(bare);
+    columns.filter_map(|c| filled(row, c)).filter(plain).min_by_key(quality)
 }

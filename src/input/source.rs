@@ -8,8 +8,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::{
-    InputError, List, ScopeChoice,
+    choice::{ColumnChoice, ScopeChoice},
+    error::InputError,
+    list::List,
+    show,
     spool::{self, Limits, SpoolError},
+    text,
 };
 
 /// Where a list comes from. It can be read more than once: a regular file is opened again, anything
@@ -33,7 +37,7 @@ impl Source {
         if path == Path::new("-") {
             return Self::spooled("standard input".to_owned(), &mut io::stdin().lock());
         }
-        let name = super::redact::escape(&path.display().to_string());
+        let name = show::escape(&path.display().to_string());
         let metadata = match path.metadata() {
             Ok(metadata) => metadata,
             Err(error) => return Err(unopened(name, error)),
@@ -68,7 +72,7 @@ impl Source {
         let mut chunk = vec![0; 1 << 16];
         loop {
             match bytes.read(&mut chunk) {
-                Ok(0) => return Ok(super::text::hex(&hasher.finalize())),
+                Ok(0) => return Ok(text::hex(&hasher.finalize())),
                 Ok(count) => hasher.update(&chunk[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(unopened(self.name.clone(), error)),
@@ -79,8 +83,8 @@ impl Source {
     /// Tells what the list is and stands before its first record.
     ///
     /// A list that cannot serve (empty, no id column, not text) is an error here already.
-    pub fn read(&self, scope: ScopeChoice) -> Result<List, InputError> {
-        List::open(&self.name, self.bytes()?, scope)
+    pub fn read(&self, scope: ScopeChoice, columns: &ColumnChoice) -> Result<List, InputError> {
+        List::open(&self.name, &|| self.bytes(), scope, columns)
     }
 
     /// Keeps what flows in aside, so that it can be read more than once.
@@ -151,7 +155,7 @@ mod tests {
         let source = Source::open(file.path()).unwrap();
         let digests: Vec<_> = (0..2)
             .map(|_| {
-                let mut list = source.read(ScopeChoice::Auto).unwrap();
+                let mut list = source.read(ScopeChoice::Auto, &ColumnChoice::default()).unwrap();
                 assert_eq!(list.by_ref().count(), 2);
                 list.digest()
             })
@@ -163,8 +167,8 @@ mod tests {
     #[test]
     fn a_stream_can_be_read_twice_even_interleaved() {
         let source = Source::spooled("standard input".into(), &mut &LIST[..]).unwrap();
-        let mut first = source.read(ScopeChoice::Auto).unwrap();
-        let mut second = source.read(ScopeChoice::Auto).unwrap();
+        let mut first = source.read(ScopeChoice::Auto, &ColumnChoice::default()).unwrap();
+        let mut second = source.read(ScopeChoice::Auto, &ColumnChoice::default()).unwrap();
         assert_eq!(first.by_ref().count(), 2);
         assert_eq!(second.by_ref().count(), 2);
         assert_eq!(first.digest(), second.digest());

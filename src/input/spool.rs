@@ -6,10 +6,9 @@ use std::{
 };
 
 use super::{
-    RECORD_LIMIT,
     error::Bound,
-    format::Looks,
-    text::{CHUNK, Encoding},
+    looks::Looks,
+    text::{CHUNK, Encoding, RECORD_LIMIT},
 };
 
 /// How much is kept. A file on disk has none of these bounds: it has an end.

@@ -1,9 +1,10 @@
 //! Lists of every kind, read from outside.
 
-use std::io::Cursor;
+use std::io::{self, Cursor};
 
 use proptest::prelude::*;
 
+use super::choice::ColumnChoice;
 use super::*;
 use crate::installation::Scope;
 
@@ -13,7 +14,16 @@ const C: &str = "Qm4hT8xWc1ZrN0pLs7Yd";
 const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJhdXRoQ2xhc3MiOiJMb2NhdGlvbiJ9.c2lnbmF0dXJl";
 
 fn open_as(bytes: impl AsRef<[u8]>, choice: ScopeChoice) -> Result<List, InputError> {
-    List::open("list", Box::new(Cursor::new(bytes.as_ref().to_vec())), choice)
+    open_with(bytes, choice, &ColumnChoice::default())
+}
+
+fn open_with(
+    bytes: impl AsRef<[u8]>,
+    choice: ScopeChoice,
+    columns: &ColumnChoice,
+) -> Result<List, InputError> {
+    let open = || Ok(Box::new(Cursor::new(bytes.as_ref().to_vec())) as Box<dyn io::Read + Send>);
+    List::open("list", &open, choice, columns)
 }
 
 fn open(bytes: impl AsRef<[u8]>) -> List {
@@ -31,6 +41,7 @@ fn fault(bytes: impl AsRef<[u8]>) -> InputError {
 fn short(record: &Record) -> String {
     match record {
         Record::Rejected(rejected) => format!("! {}: {}", rejected.column, rejected.reason),
+        Record::Uninstalled(_) => "uninstalled".to_owned(),
         Record::Installation(Listed { installation: it, .. }) => {
             let kind = if it.scope == Scope::Location { "L" } else { "C" };
             let company = it.company.as_ref().map(|c| format!(" {c}")).unwrap_or_default();
@@ -54,7 +65,7 @@ fn shorts(bytes: impl AsRef<[u8]>) -> Vec<String> {
 fn listed(bytes: impl AsRef<[u8]>) -> Vec<Listed> {
     let keep = |record| match record {
         Record::Installation(listed) => Some(listed),
-        Record::Rejected(_) => None,
+        Record::Rejected(_) | Record::Uninstalled(_) => None,
     };
     records(bytes).into_iter().filter_map(keep).collect()
 }
@@ -62,7 +73,7 @@ fn listed(bytes: impl AsRef<[u8]>) -> Vec<Listed> {
 fn rejected(bytes: impl AsRef<[u8]>) -> Rejected {
     let keep = |record| match record {
         Record::Rejected(rejected) => Some(rejected),
-        Record::Installation(_) => None,
+        Record::Installation(_) | Record::Uninstalled(_) => None,
     };
     records(bytes).into_iter().find_map(keep).unwrap()
 }
@@ -169,7 +180,10 @@ fn one_object_is_a_list_of_one() {
 #[test]
 fn a_record_says_its_own_kind() {
     for (object, expected) in [
-        (format!(r#"{{"userType":"Company","locationId":"{A}","companyId":"{C}"}}"#), format!("C {C}")),
+        (
+            format!(r#"{{"userType":"Company","locationId":"{A}","companyId":"{C}"}}"#),
+            format!("C {C}"),
+        ),
         (format!(r#"{{"user_type":"agency","companyId":"{C}"}}"#), format!("C {C}")),
         (format!(r#"{{"userType":"Location","resourceId":"{A}"}}"#), format!("L {A}")),
         (format!(r#"{{"user_type":"Company","resource_id":"{C}"}}"#), format!("C {C}")),
@@ -180,16 +194,15 @@ fn a_record_says_its_own_kind() {
             format!(r#"{{"_id":{{"$oid":"5f9a1b2c3d4e5f6a7b8c9d0e"}},"resourceId":"{A}"}}"#),
             format!("L {A}"),
         ),
-        (
-            format!(r#"{{"_id":"5f9a1b2c3d4e5f6a7b8c9d0e","companyId":"{C}"}}"#),
-            format!("C {C}"),
-        ),
+        (format!(r#"{{"_id":"5f9a1b2c3d4e5f6a7b8c9d0e","companyId":"{C}"}}"#), format!("C {C}")),
         (format!(r#"{{"id":7,"companyId":"{C}"}}"#), format!("C {C}")),
         (format!(r#"{{"__id__":"{A}","companyId":"{C}"}}"#), format!("L {A} {C}")),
         (format!(r#"{{"scope":"company","id":"{C}"}}"#), format!("C {C}")),
         (format!(r#"{{"scope":"contacts.readonly","locationId":"{A}"}}"#), format!("L {A}")),
         (
-            format!(r#"{{"type":"INSTALL","installType":"Location","locationId":"{A}","companyId":"{C}"}}"#),
+            format!(
+                r#"{{"type":"INSTALL","installType":"Location","locationId":"{A}","companyId":"{C}"}}"#
+            ),
             format!("L {A} {C}"),
         ),
         (
@@ -200,10 +213,7 @@ fn a_record_says_its_own_kind() {
             format!(r#"{{"userType":"Company","locationId":"{A}"}}"#),
             "! company_id: no company id, though userType makes it an agency".into(),
         ),
-        (
-            format!(r#"{{"type":"UNINSTALL","locationId":"{A}"}}"#),
-            "! type: an UNINSTALL event: the app was removed there, so there is nothing to reconnect".into(),
-        ),
+        (format!(r#"{{"type":"UNINSTALL","locationId":"{A}"}}"#), "uninstalled".into()),
         (
             r#"{"locationId":"","companyId":"N/A"}"#.into(),
             "! locationId: no id: fill in a location id or a company id".into(),
@@ -255,6 +265,7 @@ fn rows_and_lines_count_from_one() {
         .map(|record| match record {
             Record::Installation(it) => (it.row, it.line),
             Record::Rejected(it) => (it.row, it.line),
+            Record::Uninstalled(it) => (it.row, 0),
         })
         .collect();
     assert_eq!(places, [(1, 5), (2, 8), (3, 9)]);
@@ -457,12 +468,15 @@ fn a_token_tells_what_the_columns_leave_open_and_nothing_else() {
 fn tally(name: &str) -> Result<(usize, usize), String> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
     let text = |error: InputError| error.to_string().replace(&*path.to_string_lossy(), "");
-    let list = Source::open(&path).and_then(|s| s.read(ScopeChoice::Auto)).map_err(text)?;
+    let list = Source::open(&path)
+        .and_then(|s| s.read(ScopeChoice::Auto, &ColumnChoice::default()))
+        .map_err(text)?;
     let mut tally = (0, 0);
     for record in list {
         match record.map_err(text)? {
             Record::Installation(_) => tally.0 += 1,
             Record::Rejected(_) => tally.1 += 1,
+            Record::Uninstalled(_) => {}
         }
     }
     Ok(tally)
@@ -485,8 +499,8 @@ fn every_fixture_reads_as_its_name_says() {
         ("installed-locations-v2.json", (7, 0)),
         ("installed-locations-v3.json", (6, 0)),
         ("lines.jsonl", (7, 0)),
-        ("mixed.csv", (9, 16)),
-        ("mixed.jsonl", (4, 5)),
+        ("mixed.csv", (10, 15)),
+        ("mixed.jsonl", (4, 4)),
         ("objects-as-jq-prints-them.json", (7, 0)),
         ("old-mac-line-ends.csv", (5, 0)),
         ("one-column.csv", (8, 0)),
@@ -551,7 +565,10 @@ fn a_million_rows_are_read_in_time() {
     }
     drop(writer);
     let start = std::time::Instant::now();
-    let list = Source::open(file.path()).unwrap().read(ScopeChoice::Auto).unwrap();
+    let list = Source::open(file.path())
+        .unwrap()
+        .read(ScopeChoice::Auto, &ColumnChoice::default())
+        .unwrap();
     let count = list.filter(|r| matches!(r, Ok(Record::Installation(_)))).count();
     assert_eq!(count, 1_000_000);
     let peak = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

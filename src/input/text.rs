@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 /// How much is read at a time, and how much of the beginning is looked at to tell what a list is.
 pub(super) const CHUNK: usize = 64 * 1024;
 
+/// The most bytes (as UTF-8) that one record may have. What is larger is a quote that nobody closed.
+pub const RECORD_LIMIT: usize = 1 << 20;
+
 /// How a list's characters are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {

@@ -15,7 +15,10 @@ use crate::{
         client_id::ClientId,
         token_clients::{OfClient, StoredTokens},
     },
-    input::{Continues, InputError, ScopeChoice, Source, Stored, ToldBy, Unused},
+    input::{
+        ColumnChoice, Continues, EventCounts, InputError, ScopeChoice, Source, Stored, ToldBy,
+        Unused,
+    },
     installation::Scope,
     secret::ClientSecret,
 };
@@ -51,6 +54,10 @@ pub struct ListSummary {
     pub unusual: Named,
     /// Rows that `--only` or `--limit` leaves out.
     pub left_out: u32,
+    /// Rows that are meant to be left out, since the app was removed there.
+    pub uninstalled: u32,
+    /// How the events of a webhook log stand at its end.
+    pub events: EventCounts,
     /// Ids of `--only` that the list does not have.
     pub not_met: Named,
     /// Of which clients the tokens are that the list has.
@@ -147,12 +154,13 @@ pub enum ListError {
 pub fn summary(
     source: &Source,
     scope: ScopeChoice,
+    columns: &ColumnChoice,
     selection: Selection,
     directory: Option<&Directory>,
     app: &OwnApp<'_>,
     known: Known,
 ) -> Result<ListSummary, ListError> {
-    let mut rows = Rows::of(source, scope, selection, directory.cloned())?.knowing(known);
+    let mut rows = Rows::of(source, scope, columns, selection, directory.cloned())?.knowing(known);
     let mut summary = ListSummary::of(source);
     let mut clients = BTreeMap::new();
     let mut by_app = BTreeMap::<AppName, u32>::new();
@@ -195,6 +203,8 @@ pub fn summary(
     let shape = rows.list().shape();
     summary.list.shape = shape.to_string();
     summary.list.columns.clone_from(&shape.columns);
+    summary.events = rows.list().event_counts();
+    summary.list.uninstalled = summary.uninstalled;
     summary.continues = shape.continues;
     summary.columns_found.clone_from(&shape.found);
     summary.token_columns.clone_from(&shape.left_out);
@@ -211,7 +221,7 @@ fn line_that_holds(row: &Row, secret: &ClientSecret) -> Option<u64> {
             listed.values.iter().any(|cell| holds(cell)).then_some(listed.line)
         }
         Row::Rejected(rejected) => holds(rejected.raw.as_str()).then_some(rejected.line),
-        Row::Duplicate(_) | Row::LeftOut => None,
+        Row::Duplicate(_) | Row::LeftOut | Row::Uninstalled => None,
     }
 }
 
@@ -224,6 +234,7 @@ impl ListSummary {
                 digest: String::new(),
                 shape: String::new(),
                 columns: Vec::new(),
+                uninstalled: 0,
             },
             continues: Continues::Nothing,
             columns_found: Vec::new(),
@@ -236,6 +247,8 @@ impl ListSummary {
             rejected: Named::default(),
             unusual: Named::default(),
             left_out: 0,
+            uninstalled: 0,
+            events: EventCounts::default(),
             not_met: Named::default(),
             stored_tokens: StoredTokens::default(),
             stored: TokenSummary::default(),
@@ -270,6 +283,7 @@ impl ListSummary {
                 });
             }
             Row::LeftOut => self.left_out += 1,
+            Row::Uninstalled => self.uninstalled += 1,
         }
     }
 

@@ -8,6 +8,7 @@ mod only;
 pub mod recoveries;
 pub mod routes;
 mod rows;
+mod words;
 
 use std::{
     collections::HashSet,
@@ -25,6 +26,7 @@ pub use self::list_summary::{
 pub use self::only::{Only, OnlyError};
 pub use self::routes::{Forecast, Missing, RouteForecast};
 pub use self::rows::{Known, Row, Rows, Selection, ids_in};
+pub use self::words::{counted, in_words};
 
 use self::routes::forecast;
 
@@ -165,6 +167,24 @@ impl Plan {
         Ok(())
     }
 
+    /// The rows that are meant to be left out, in one line.
+    fn write_events(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ListSummary { uninstalled, events, .. } = &self.summary;
+        if *uninstalled == 0 && events.reinstalled == 0 {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "Uninstalled    {} left out: the last event of {} is UNINSTALL, {} installed again",
+            counted(*uninstalled, "row"),
+            counted(events.uninstalled, "installation"),
+            match events.reinstalled {
+                1 => "1 is".into(),
+                n => format!("{n} are"),
+            }
+        )
+    }
+
     fn write_routes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.routes.are_default() { Ok(()) } else { self.forecast().write(f, &self.pacing) }
     }
@@ -210,6 +230,9 @@ impl Plan {
             "rejected": summary.rejected.count,
             "unusual_ids": summary.unusual.count,
             "left_out": summary.left_out,
+            "uninstalled": summary.uninstalled,
+            "uninstalled_installations": summary.events.uninstalled,
+            "installed_again": summary.events.reinstalled,
             "only_not_in_list": summary.not_met.count,
             "recovered_before": summary.recovered_before(),
             "recovered_before_in": summary.before,
@@ -270,6 +293,7 @@ impl fmt::Display for Plan {
                 counted(summary.left_out, "row")
             )?;
         }
+        self.write_events(f)?;
         if !summary.token_columns.is_empty() {
             let columns = summary.token_columns.join(", ");
             writeln!(f, "Not carried    {columns}: may hold secrets, so no output has it")?;
@@ -317,19 +341,4 @@ fn named(f: &mut fmt::Formatter<'_>, title: &str, rows: &Named) -> fmt::Result {
         writeln!(f, "                 and {more} more")?;
     }
     Ok(())
-}
-
-/// `1 row`, `2 rows`.
-pub fn counted(count: u32, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-/// A time as people say it: `0s`, `42s`, `3m 20s`, `2h 5m`.
-pub fn in_words(time: Duration) -> String {
-    let seconds = time.as_millis().div_ceil(1000);
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
-        _ => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
-    }
 }

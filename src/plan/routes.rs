@@ -5,8 +5,8 @@ use std::{collections::HashSet, fmt, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    counted, in_words,
     list_stats::{ByRefresh, ListStats, OwnTokens, RefreshToken},
+    words::{counted, in_words},
 };
 use crate::{
     clock,

@@ -13,7 +13,7 @@ use crate::{
     app::{AppName, AppOfRun, COLUMN, Directory},
     event::{Duplicate, History, Listed, RecoveredBefore, Rejected},
     highlevel::client_id::application,
-    input::{self, InputError, Record, ScopeChoice, Source, Stored, ToldBy},
+    input::{self, ColumnChoice, InputError, Record, ScopeChoice, Source, Stored, ToldBy},
     installation::{Id, Installation},
     text::SafeText,
 };
@@ -47,6 +47,8 @@ pub enum Row {
     Rejected(Rejected),
     /// `--only` or `--limit` leaves it out.
     LeftOut,
+    /// It is meant to be left out: the app was removed there.
+    Uninstalled,
 }
 
 /// What other runs have recovered, and of which client rows are that name no app.
@@ -78,11 +80,12 @@ impl Rows {
     pub fn of(
         source: &Source,
         scope: ScopeChoice,
+        columns: &ColumnChoice,
         selection: Selection,
         directory: Option<Directory>,
     ) -> Result<Self, InputError> {
         Ok(Self {
-            list: source.read(scope)?,
+            list: source.read(scope, columns)?,
             not_met: selection.only.clone().unwrap_or_default(),
             selection,
             taken: 0,
@@ -108,13 +111,15 @@ impl Rows {
         if let Record::Installation(listed) = &record {
             self.not_met.remove(&listed.installation.id);
         }
-        if self.selection.limit.is_some_and(|limit| self.taken >= limit) {
+        let is_enough = self.selection.limit.is_some_and(|limit| self.taken >= limit);
+        if is_enough && !matches!(record, Record::Uninstalled(_)) {
             return Row::LeftOut;
         }
         match record {
             Record::Rejected(_) if self.selection.only.is_some() => Row::LeftOut,
             Record::Rejected(rejected) => Row::Rejected(rejected_event(&rejected)),
             Record::Installation(listed) => self.sort_installation(listed),
+            Record::Uninstalled(_) => Row::Uninstalled,
         }
     }
 
@@ -157,7 +162,7 @@ impl Rows {
             line: listed.line,
             column: SafeText::new(COLUMN),
             reason: SafeText::new(&reason),
-            raw: SafeText::new(cell),
+            raw: SafeText::new(&input::look(cell)),
         })
     }
 }
@@ -200,7 +205,7 @@ fn rejected_event(rejected: &input::Rejected) -> Rejected {
 /// The ids that a file names, in any of the formats that a list may have.
 pub fn ids_in(source: &Source) -> Result<HashSet<Id>, InputError> {
     let mut ids = HashSet::new();
-    for record in source.read(ScopeChoice::Auto)? {
+    for record in source.read(ScopeChoice::Auto, &ColumnChoice::default())? {
         if let Record::Installation(listed) = record? {
             ids.insert(listed.installation.id);
         }

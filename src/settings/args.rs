@@ -14,7 +14,7 @@ use crate::{
         token_check::TokenCheckPath,
         version::ApiVersion,
     },
-    input::ScopeChoice,
+    input::{ColumnChoice, FirstLine, ScopeChoice},
     installation::Id,
     pace::{AskedRate, Rate},
     plan::max_failures::MaxFailures,
@@ -149,6 +149,19 @@ pub struct ListArgs {
     /// What a row is: auto takes a row with a location id for a sub-account, else for an agency
     #[arg(long, value_enum, default_value_t = ScopeChoice::Auto)]
     pub scope: ScopeChoice,
+    /// The column of the ids, where its name says too little; with --no-header, its number from 1
+    #[arg(long, value_name = "NAME")]
+    pub id_column: Option<String>,
+    /// The column of the company ids; with --no-header, its number
+    #[arg(long, value_name = "NAME")]
+    pub company_column: Option<String>,
+    /// The column that says what a row is: Location or sub-account, Company or agency; with
+    /// --no-header, its number
+    #[arg(long, value_name = "NAME")]
+    pub kind_column: Option<String>,
+    /// The first line of the list is a row and no header, as INTO OUTFILE and \copy write it
+    #[arg(long)]
+    pub no_header: bool,
     /// Take only these installations: a file with their ids (any list format), or the ids
     /// themselves; may be repeated
     #[arg(long, value_name = "FILE|ID,ID")]
@@ -163,6 +176,18 @@ pub struct ListArgs {
     /// 24 hours, with the same client id and base URL; without it they are skipped
     #[arg(long)]
     pub again: bool,
+}
+
+impl ListArgs {
+    /// What was said of the columns.
+    pub fn columns(&self) -> ColumnChoice {
+        ColumnChoice {
+            id: self.id_column.clone(),
+            company: self.company_column.clone(),
+            kind: self.kind_column.clone(),
+            first_line: if self.no_header { FirstLine::Record } else { FirstLine::Header },
+        }
+    }
 }
 
 /// What goes into escalation.md and escalation.csv.

@@ -16,7 +16,7 @@ use crate::{
         token_checks::{OldTokens, TokenChecks},
         version::ApiVersion,
     },
-    input::ScopeChoice,
+    input::{ColumnChoice, ScopeChoice},
     installation::Id,
     pace::{AskedRate, Pacing, Rate},
     plan::max_failures::MaxFailures,
@@ -148,6 +148,9 @@ impl SecretFiles {
 pub struct Selected {
     /// `--scope`.
     pub scope: ScopeChoice,
+    /// `--id-column`, `--company-column`, `--kind-column` and `--no-header`.
+    #[serde(default, skip_serializing_if = "ColumnChoice::is_default")]
+    pub columns: ColumnChoice,
     /// The files of `--only`, as full paths.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<PathBuf>,

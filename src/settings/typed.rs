@@ -152,7 +152,8 @@ fn check_rehearsal(args: &RehearsalArgs, is_rehearsal: bool) -> anyhow::Result<(
 
 fn selected(args: &ListArgs) -> Result<Selected, OnlyError> {
     let Only { files, ids } = Only::of(&args.only)?;
-    Ok(Selected { scope: args.scope, only: files, only_ids: ids, limit: args.limit })
+    let (scope, columns, limit) = (args.scope, args.columns(), args.limit);
+    Ok(Selected { scope, columns, only: files, only_ids: ids, limit })
 }
 
 /// The columns of a list by what may be done with them.

@@ -189,6 +189,7 @@ struct Endpoint {
 struct ListInWords {
     name: String,
     shape: String,
+    uninstalled: u32,
 }
 
 /// How fast the run was to be, and was.
@@ -276,6 +277,7 @@ impl Summary {
             list: ListInWords {
                 name: started.list.name.clone(),
                 shape: started.list.shape.clone(),
+                uninstalled: started.list.uninstalled,
             },
             parent_run: started.parent.as_ref().map(|parent| parent.run_id.clone()),
             chain: run_state.chain(),

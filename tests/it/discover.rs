@@ -264,10 +264,13 @@ fn what_is_missing_is_said_before_anything_is_sent() {
 #[test]
 fn an_agencys_token_that_the_list_repeats_is_no_secret_kept() {
     let (work, server) = (Work::new(), MockServer::good());
-    let tokens = tokens_of(&work, &[1]);
-    let list = format!("location_id,note\n{},{}\n", location(1), token(1));
+    // Nothing in its shape tells that it is one.
+    let token = "the-key-of-the-first-agency";
+    let tokens = json!({ "companyId": company(1), "access_token": token }).to_string();
+    let tokens = work.file("agencies.jsonl", tokens);
+    let list = format!("location_id,note\n{},{token}\n", location(1));
     let list = work.file("list.csv", list);
-    let run = work.run(&list, &server.url()).args(["--agency-tokens", &tokens]);
+    let run = work.run(&list, &server.url()).arg("--agency-tokens").arg(tokens);
     let ran = run.go().expect(5);
     assert_says(&ran, ".leaked");
 }

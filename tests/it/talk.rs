@@ -19,14 +19,14 @@ fn the_plan_is_shown_before_the_first_call() {
     ran.assert_sound(&server);
     let plan = &ran.stderr[..ran.stderr.find("done,").unwrap()];
     for part in [
-        "7 installations: 6 sub-accounts and 1 agency".to_owned(),
+        "8 installations: 7 sub-accounts and 1 agency".to_owned(),
         "Duplicates     2 rows".to_owned(),
-        "Rejected       16 rows".to_owned(),
+        "Rejected       15 rows".to_owned(),
         "row 5 (line 6), location_id: a relationship number".to_owned(),
-        "and 11 more".to_owned(),
+        "and 10 more".to_owned(),
         "Unusual ids    1 row".to_owned(),
         "acme-staging-01".to_owned(),
-        "14 at 50/s, 7 in flight: 1s at least".to_owned(),
+        "16 at 50/s, 7 in flight: 1s at least".to_owned(),
         format!("Endpoint       {}/oauth/reconnect", server.url()),
         format!("Client id      {CLIENT_ID}"),
         format!("Run folder     {}", ran.folder.display()),

@@ -10,10 +10,9 @@ use crate::{
     engine::outage::{self, Change},
     event::{Call, Continued, DayTooShort, Event, Held, Paused, Probed, ServerClock},
     failure::{Class, Failure, Origin, Stage},
-    highlevel::{allowance::Allowance, answer, client::Unanswered, reply::Reply},
+    highlevel::{allowance::Allowance, answer, client::Unanswered, reply::Reply, token_shape},
     journal::writer::StorageError,
     pace::{Answer, AnswerOutcome, Lane, memory::Day},
-    secret,
     text::SafeText,
 };
 
@@ -154,7 +153,7 @@ impl Recovery<'_> {
 
     /// Cuts tokens out of a message, in case the server repeats some.
     fn without_secrets(failure: Failure) -> Failure {
-        let message = secret::cut_out_tokens(failure.message.as_str());
+        let message = token_shape::cut_out_tokens(failure.message.as_str());
         Failure { message: SafeText::new(&message), ..failure }
     }
 }

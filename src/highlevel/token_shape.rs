@@ -1,0 +1,566 @@
+//! What is a token: the one place that tells it by its shape.
+//!
+//! Two questions are asked. *May it be used?* ([`shape`]): `HighLevel`'s tokens are JWTs in all that
+//! were seen, and documented as opaque, so a JWT is taken, and an opaque text that looks like nothing
+//! else. In doubt it is not used: a token left out costs a route; one sent by mistake is somebody's
+//! secret in a foreign place. *May it be shown?* ([`holds_token`], [`looks_opaque`]): in doubt it may
+//! not.
+
+use std::sync::LazyLock;
+
+use base64::{
+    Engine,
+    alphabet::{STANDARD, URL_SAFE},
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use memchr::memmem::Finder;
+use serde_json::{Map, Value};
+
+use super::client_id::ClientId;
+use crate::{installation::Id, secret::is_uuid};
+
+/// Characters of an opaque token: fewer are a word, more are a blob.
+const OPAQUE: std::ops::RangeInclusive<usize> = 20..=256;
+
+/// The longest token that is taken, in bytes.
+const LONGEST: usize = 16_384;
+
+/// Hexadecimal digits from which on a text is a hash or a blob; authorization servers give 40.
+const HEX_BLOB: usize = 64;
+
+/// Hexadecimal digits of what is as likely a key of a database or an MD5 sum.
+const HEX_IN_DOUBT: [usize; 2] = [24, 32];
+
+/// What a cell for a token holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TokenShape {
+    /// Nothing.
+    Nothing,
+    /// A token.
+    Token,
+    /// A mask, a placeholder, an id, a sentence: nothing that could be presented.
+    NoToken,
+    /// A token that somebody has encrypted, or its hash.
+    Ciphertext,
+}
+
+/// How ciphers and key stores begin what they write.
+const CIPHER_STARTS: &[&str] = &[
+    "enc:",
+    "enc(",
+    "enc[",
+    "enc_",
+    "enc-",
+    "{enc",
+    "encrypted",
+    "aes",
+    "gcm:",
+    "cipher",
+    "vault:",
+    "kms:",
+    "v1:",
+    "v2:",
+    "v3:",
+    "v4:",
+    "v1.local.",
+    "v2.local.",
+    "v3.local.",
+    "v4.local.",
+    "k1:",
+    "k2:",
+    "fe26.",
+    "-----begin",
+    "age1",
+    "$2a$",
+    "$2b$",
+    "$2y$",
+    "$argon2",
+    "$pbkdf2",
+    "sha256:",
+    "sha512:",
+    "\\x",
+    "0x",
+    "arn:",
+];
+
+/// The same where upper and lower case count: Fernet, OpenSSL, AWS KMS, age.
+const CIPHER_STARTS_EXACT: &[&str] =
+    &["gAAAA", "U2FsdGVkX1", "AQICAH", "AQECAH", "AQIDAH", "AQEDAH", "YWdlLWVuY3J5cHRpb24"];
+
+/// Words of which a placeholder is made.
+const PLACEHOLDERS: &[&str] = &[
+    "your",
+    "placeholder",
+    "redacted",
+    "example",
+    "changeme",
+    "dummy",
+    "todo",
+    "hidden",
+    "masked",
+    "removed",
+    "here",
+    "null",
+    "undefined",
+    "none",
+];
+
+/// Tells what a text is, with nothing around it.
+pub fn shape(text: &str) -> TokenShape {
+    if text.is_empty() {
+        TokenShape::Nothing
+    } else if looks_encrypted(text) {
+        TokenShape::Ciphertext
+    } else if is_jwt(text) || is_opaque(text) {
+        TokenShape::Token
+    } else {
+        TokenShape::NoToken
+    }
+}
+
+fn looks_encrypted(text: &str) -> bool {
+    let starts =
+        |start: &&str| text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
+    CIPHER_STARTS.iter().any(starts)
+        || CIPHER_STARTS_EXACT.iter().any(|start| text.starts_with(start))
+        || is_encrypted_json(text)
+        || is_encrypted_jwt(text)
+        || is_blob(text)
+        || are_parts_of_a_cipher(text)
+}
+
+/// `{"iv":…,"content":…}`, a database's binary value, or such an object in base64 as some frameworks
+/// write it.
+fn is_encrypted_json(text: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "iv",
+        "nonce",
+        "content",
+        "ciphertext",
+        "cipher",
+        "encrypted",
+        "encrypteddata",
+        "tag",
+        "authtag",
+        "mac",
+        "$binary",
+        "buffer",
+    ];
+    let object = if text.starts_with("eyJ") && !text.contains('.') {
+        json_in_base64(text)
+    } else {
+        serde_json::from_str(text).ok()
+    };
+    let is_named = |(name, value): (&String, &Value)| {
+        let is = |word: &str| NAMES.iter().any(|name| name.eq_ignore_ascii_case(word));
+        is(&name.replace(['_', '-'], "")) || (name == "type" && value.as_str().is_some_and(is))
+    };
+    object.is_some_and(|object: Map<String, Value>| object.iter().any(is_named))
+}
+
+/// A JWT in five parts is an encrypted one, and none of ours.
+fn is_encrypted_jwt(text: &str) -> bool {
+    text.starts_with("eyJ") && text.matches('.').count() == 4
+}
+
+/// An unbroken run that is too long for a token: hexadecimal, base64 as it is padded or has signs
+/// that no token has, or anything beyond the longest opaque token.
+fn is_blob(text: &str) -> bool {
+    let is_all = |is: fn(u8) -> bool| text.bytes().all(is);
+    let is_base64 = is_all(|b| b.is_ascii_alphanumeric() || b"+/=-_".contains(&b));
+    let hex = text.len() >= HEX_BLOB && is_all(|b| b.is_ascii_hexdigit());
+    let has_signs = text.len() >= *OPAQUE.start() && text.contains(['+', '/', '=']);
+    hex || (is_base64 && (has_signs || text.len() > *OPAQUE.end()))
+}
+
+/// An initialisation vector, the ciphertext and perhaps a tag, set apart by `:`, `--`, `$`, `|` or dots.
+fn are_parts_of_a_cipher(text: &str) -> bool {
+    let apart = [":", "--", "$", "|", ";", ","].into_iter().find(|sign| text.contains(sign));
+    if let Some(sign) = apart {
+        let mut parts = text.split(sign).filter(|part| !part.is_empty());
+        return text.len() >= *OPAQUE.start() && parts.all(is_binary);
+    }
+    let first = text.split('.').next().filter(|first| first.len() < text.len());
+    !text.starts_with("eyJ")
+        && text.split('.').all(is_binary)
+        && first.is_some_and(|vector| matches!(bytes_of(vector), Some(12 | 16)))
+}
+
+/// Whether a part of a text is hexadecimal or base64.
+fn is_binary(part: &str) -> bool {
+    part.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=-_".contains(&b))
+}
+
+/// How many bytes a part stands for.
+fn bytes_of(part: &str) -> Option<usize> {
+    if part.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Some(part.len() / 2);
+    }
+    from_base64(part).map(|bytes| bytes.len())
+}
+
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    const LENIENT: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let alphabet = if text.contains(['-', '_']) { URL_SAFE } else { STANDARD };
+    GeneralPurpose::new(&alphabet, LENIENT).decode(text).ok()
+}
+
+fn json_in_base64(text: &str) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&from_base64(text)?).ok()
+}
+
+/// Three parts, the first of which is a JSON header.
+fn is_jwt(text: &str) -> bool {
+    let mut parts = text.split('.');
+    let header = parts.next().unwrap_or_default();
+    let is_part =
+        |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    text.len() <= LONGEST
+        && text.starts_with("eyJ")
+        && text.matches('.').count() == 2
+        && text.split('.').all(|part| !part.is_empty() && is_part(part))
+        && json_in_base64(header).is_some()
+}
+
+/// A run of the characters that a bearer token may have (RFC 6750), with letters and digits, unless
+/// it is something else that has such a shape: an id, a client id, a UUID, a hash, a host name.
+fn is_opaque(text: &str) -> bool {
+    let is_token_byte = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);
+    OPAQUE.contains(&text.len())
+        && text.bytes().all(is_token_byte)
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic)
+        && !(starts_like(text.as_bytes(), b"eyJ") || starts_like(text.as_bytes(), b"pit-"))
+        && !is_known_otherwise(text)
+        && !(HEX_IN_DOUBT.contains(&text.len()) && is_hex(text))
+        && !is_placeholder(text)
+}
+
+/// Whether a text has the shape of an id, a client id, a UUID or a database's own key.
+pub fn is_known_otherwise(text: &str) -> bool {
+    is_uuid(text)
+        || ClientId::new(text).is_some()
+        || Id::new(text).is_some_and(|id| id.is_usual())
+        || (text.len() == 24 && is_hex(text))
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Whether a text stands for a token: made of such words, dotted, or of few different characters.
+pub fn is_placeholder(text: &str) -> bool {
+    let is_word = |word: &str| PLACEHOLDERS.iter().any(|one| one.eq_ignore_ascii_case(word));
+    let mut seen: Vec<u8> = text.bytes().collect();
+    seen.sort_unstable();
+    seen.dedup();
+    seen.len() < 8 || text.contains("..") || text.split(['-', '_', '.']).any(is_word)
+}
+
+/// The shortest value behind the name of a secret that counts as one: words are shorter.
+const VALUE_CHARS: usize = 10;
+
+/// The shortest run of token characters that counts as a token when it begins like one.
+const TOKEN_CHARS: usize = 24;
+
+/// Names under which HighLevel's answers and requests have secrets.
+const NAMES: [&str; 8] = [
+    "access_token",
+    "refresh_token",
+    "accessToken",
+    "refreshToken",
+    "authorizationCode",
+    "client_secret",
+    "clientSecret",
+    "code=",
+];
+
+/// How HighLevel's tokens begin.
+const BEGINNINGS: [&str; 2] = ["eyJ", "pit-"];
+
+/// Whether a token stands anywhere in a text: a JWT, a private integration token, a bearer header,
+/// a `token=` in a query.
+pub fn holds_token(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    (0..bytes.len()).any(|at| match bytes[at] {
+        b'e' => is_jwt_like(&bytes[at..]),
+        b'p' | b'P' => is_private_token(&bytes[at..]),
+        b'b' | b'B' => is_bearer(&bytes[at..]),
+        b'=' => is_secret_parameter(bytes, at),
+        _ => false,
+    })
+}
+
+fn starts_like(bytes: &[u8], start: &[u8]) -> bool {
+    bytes.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
+}
+
+/// How many bytes of base64url stand at the beginning.
+fn run(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'-' || **b == b'_').count()
+}
+
+fn is_jwt_like(bytes: &[u8]) -> bool {
+    if !bytes.starts_with(b"eyJ") {
+        return false;
+    }
+    let head = run(bytes);
+    let dotted = bytes.get(head) == Some(&b'.') && run(&bytes[head + 1..]) > 0;
+    head > 30 || dotted || (bytes.starts_with(b"eyJhbGci") && head > 8)
+}
+
+fn is_private_token(bytes: &[u8]) -> bool {
+    starts_like(bytes, b"pit-")
+        && bytes[4..].iter().take_while(|b| b.is_ascii_hexdigit() || **b == b'-').count() >= 8
+}
+
+fn is_bearer(bytes: &[u8]) -> bool {
+    starts_like(bytes, b"bearer ") && run(&bytes[7..]) >= 16
+}
+
+fn is_secret_parameter(bytes: &[u8], equals: usize) -> bool {
+    const NAMES: [&[u8]; 4] = [b"token", b"secret", b"password", b"code"];
+    let before = &bytes[..equals];
+    let named = NAMES.iter().any(|name| {
+        before.len() >= name.len() && before[before.len() - name.len()..].eq_ignore_ascii_case(name)
+    });
+    named && run(&bytes[equals + 1..]) >= 16
+}
+
+/// How readily an unbroken run of characters counts as a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// Tokens are not expected there: what is long and random, or names itself.
+    Usual,
+    /// A token may well have slipped there: what is longer than an id, or names itself.
+    Strict,
+}
+
+/// Whether an opaque token stands anywhere in a text.
+pub fn holds_opaque(text: &str, suspicion: Suspicion) -> bool {
+    let is_outside = |c: char| !(c.is_ascii_alphanumeric() || "-_~+=.".contains(c));
+    text.split(is_outside).any(|run| looks_opaque(run, suspicion))
+}
+
+/// Whether an unbroken text looks like a token without a shape of its own: long and random, or
+/// beginning as tokens do, or with the word in it.
+pub fn looks_opaque(text: &str, suspicion: Suspicion) -> bool {
+    let text = text.trim_matches(['.', '=', '-', '_', '~', '+']);
+    let least = if suspicion == Suspicion::Strict { 21 } else { 30 };
+    if text.len() < 16
+        || !text.is_ascii()
+        || is_known_otherwise(text)
+        || !text.bytes().any(|b| b.is_ascii_digit())
+    {
+        return false;
+    }
+    names_itself(text)
+        || (text.len() >= least && is_random(text, suspicion) && !is_keyed(text, suspicion))
+}
+
+/// `rt_4f9K…`, `refresh-token-of-…-0001`.
+fn names_itself(text: &str) -> bool {
+    const STARTS: [&str; 10] =
+        ["rt", "at", "tok", "rtok", "atok", "pit", "sk", "ghp", "xoxb", "opaque"];
+    const WORDS: [&str; 6] = ["token", "refresh", "secret", "bearer", "opaque", "oauth"];
+    let mut words = text.split(['-', '_', '.', '~']);
+    let first = words.clone().next().unwrap_or_default();
+    let starts = first.len() < text.len() && STARTS.iter().any(|s| s.eq_ignore_ascii_case(first));
+    starts || words.any(|word| WORDS.iter().any(|one| one.eq_ignore_ascii_case(word)))
+}
+
+/// Letters and digits of all kinds in no order: a quarter of neighbours are of different kinds, as
+/// they are in no word. Hexadecimal runs count by their length: 32 digits are a UUID or an MD5 sum.
+fn is_random(text: &str, suspicion: Suspicion) -> bool {
+    if is_hex(text) {
+        return text.len() >= if suspicion == Suspicion::Strict { 32 } else { 40 };
+    }
+    let kind = |b: u8| match b {
+        b'a'..=b'z' => 0,
+        b'A'..=b'Z' => 1,
+        b'0'..=b'9' => 2,
+        _ => 3,
+    };
+    let kinds: Vec<u8> = text.bytes().map(kind).filter(|kind| *kind != 3).collect();
+    let changes = kinds.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    changes * 4 >= kinds.len() && kinds.len() * 5 >= text.len() * 4
+}
+
+/// `cus_NffrFeUfNV2Hib`, `sub_1MowQVLkdIwHu7ixeraGi6e`: the key of another service, with its kind.
+fn is_keyed(text: &str, suspicion: Suspicion) -> bool {
+    let is_kind = |kind: &str| kind.len() >= 2 && kind.bytes().all(|b| b.is_ascii_lowercase());
+    suspicion == Suspicion::Usual
+        && text.len() <= 40
+        && text.split_once('_').is_some_and(|(kind, key)| {
+            is_kind(kind) && key.len() <= 30 && key.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
+}
+
+/// Cuts out what has the shape of a HighLevel token (`eyJ…`, `pit-…`), and what stands behind the
+/// name of a secret.
+pub fn cut_out_tokens(text: &str) -> String {
+    static SIGNS: LazyLock<Vec<Finder<'static>>> =
+        LazyLock::new(|| BEGINNINGS.iter().chain(&NAMES).map(Finder::new).collect());
+    let mut text = text.to_owned();
+    if SIGNS.iter().all(|sign| sign.find(text.as_bytes()).is_none()) {
+        return text;
+    }
+    for start in BEGINNINGS {
+        text = without_tokens(&text, start);
+    }
+    for name in NAMES {
+        text = without_value_of(&text, name);
+    }
+    text
+}
+
+fn without_value_of(text: &str, name: &str) -> String {
+    let mut clean = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(name) {
+        let (before, from) = rest.split_at(at + name.len());
+        let is_between = |c: char| c.is_whitespace() || "\"'\\:=".contains(c);
+        let (between, value) = from.split_at(from.find(|c| !is_between(c)).unwrap_or(from.len()));
+        let ends = |c: char| c.is_whitespace() || "\"'\\,;&<>{}[]()".contains(c);
+        let (value, after) = value.split_at(value.find(ends).unwrap_or(value.len()));
+        clean.push_str(before);
+        clean.push_str(between);
+        clean.push_str(if value.len() >= VALUE_CHARS { "[secret]" } else { value });
+        rest = after;
+    }
+    clean + rest
+}
+
+fn without_tokens(text: &str, start: &str) -> String {
+    let mut clean = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(start) {
+        let (before, from) = rest.split_at(at);
+        let is_outside = |c: char| !(c.is_ascii_alphanumeric() || "-_.=+/".contains(c));
+        let (run, after) = from.split_at(from.find(is_outside).unwrap_or(from.len()));
+        clean.push_str(before);
+        clean.push_str(if run.len() >= TOKEN_CHARS { "[token]" } else { run });
+        rest = after;
+    }
+    clean + rest
+}
+
+/// The text that a text is in base64; `None` where it is none.
+pub fn text_in_base64(text: &str) -> Option<String> {
+    String::from_utf8(from_base64(text)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_told_from_ciphertext_masks_and_placeholders() {
+        use TokenShape::{Ciphertext, NoToken, Nothing, Token};
+        let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJhdXRoQ2xhc3MiOiJMb2NhdGlvbiJ9.c2lnbmF0dXJl";
+        let long = "kR7_pQ2x".repeat(40);
+        for (text, known) in [
+            ("", Nothing),
+            (jwt, Token),
+            ("0123456789abcdef0123456789abcdef01234567", Token),
+            ("rt-4f9Kc2.Qm81_zzTe0~x7Ab", Token),
+            ("ac7-this-is-the-old-refresh-token", Token),
+            ("wQ2kxFzR8tYvB1nM5cLd7sPa", Token),
+            // Ciphertext.
+            ("gAAAAABlZm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9v", Ciphertext),
+            ("U2FsdGVkX18rZm9vYmFyYmF6cXV4", Ciphertext),
+            ("AQICAHhRZm9vYmFyYmF6cXV4Zm9vYmFy", Ciphertext),
+            ("enc:v1:Zm9vYmFy", Ciphertext),
+            ("ENC[AES256_GCM,data:Zm9v,iv:YmFy,tag:cXV4]", Ciphertext),
+            ("v1:aGVsbG8gd29ybGQ", Ciphertext),
+            ("vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w==", Ciphertext),
+            (
+                "000102030405060708090a0b:a1b2c3d4e5f60718:00112233445566778899aabbccddeeff",
+                Ciphertext,
+            ),
+            ("AAECAwQFBgcICQoL.c29tZXRoaW5nIGxvbmc.ABEiM0RVZneImaq7zN3u_w", Ciphertext),
+            ("kZm9vYmFyYmF6cXV4Zm9vYmFy--AAECAwQFBgcICQoL--ABEiM0RVZneImaq7zN3u/w==", Ciphertext),
+            ("3q2+7wZm9vYmFyYmF6/XV4Zm9vYmFyYmF6cXV4", Ciphertext),
+            ("Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYg==", Ciphertext),
+            (&"0123456789abcdef".repeat(4), Ciphertext),
+            (&"0123456789abcdef".repeat(40), Ciphertext),
+            (&long, Ciphertext),
+            (r#"{"iv":"00ff","content":"a1b2"}"#, Ciphertext),
+            (r#"{"type":"Buffer","data":[1,2]}"#, Ciphertext),
+            (r#"{"$binary":{"base64":"AA==","subType":"00"}}"#, Ciphertext),
+            ("eyJpdiI6IkFBPT0iLCJ2YWx1ZSI6IkJCPT0iLCJtYWMiOiIwMCJ9", Ciphertext),
+            ("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAECAwQFBgcICQoL.Zm9v.YmFy", Ciphertext),
+            (r"\x00ff10", Ciphertext),
+            ("$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW", Ciphertext),
+            // Neither.
+            ("****************abcd", NoToken),
+            ("abcd…wxyz", NoToken),
+            ("eyJhbGciOi...", NoToken),
+            ("xxxxxxxxxxxxxxxxxxxxxxxx", NoToken),
+            ("YOUR_REFRESH_TOKEN_GOES_HERE", NoToken),
+            ("<refresh_token_of_this_row>", NoToken),
+            ("not-a-token", NoToken),
+            ("yes", NoToken),
+            ("ve9EPM428h8vShlRW1KT", NoToken),
+            ("66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef", NoToken),
+            ("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", NoToken),
+            ("pit-1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", NoToken),
+            ("https://vault.example/secret/data/abc", NoToken),
+            ("ask Jane, she has the token", NoToken),
+            ("jane.doe.of.accounting@example.com", NoToken),
+            // In doubt it is not used.
+            ("5f9a1b2c3d4e5f6a7b8c9d0e", NoToken),
+            ("0123456789abcdef0123456789abcdef", NoToken),
+            ("services.leadconnectorhq.com", NoToken),
+            ("conversations.readonly", NoToken),
+            ("20260102.030405.0607080", NoToken),
+        ] {
+            assert_eq!(shape(text), known, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_echoed_secret_is_cut_out() {
+        let jwt = "eyJhbGciOiJub25lIn0.eyJhdXRoQ2xhc3MiOiJMb2NhdGlvbiJ9.c2ln";
+        for (text, clean) in [
+            (format!("token {jwt} is bad"), "token [token] is bad".to_owned()),
+            ("eyJ is short".to_owned(), "eyJ is short".to_owned()),
+            (
+                r#"oops {\"access_token\": \"at.0123456789\", \"scope\": \"s\"}"#.to_owned(),
+                r#"oops {\"access_token\": \"[secret]\", \"scope\": \"s\"}"#.to_owned(),
+            ),
+            ("x?code=0123456789abcdef&y".to_owned(), "x?code=[secret]&y".to_owned()),
+            ("access_token is missing".to_owned(), "access_token is missing".to_owned()),
+            ("pit-6d3c5a52-6f5e-4a8e-9f3e-1c2b3a4d5e6f!".to_owned(), "[token]!".to_owned()),
+        ] {
+            assert_eq!(cut_out_tokens(&text), clean);
+        }
+    }
+
+    #[test]
+    fn what_looks_opaque_is_told_from_ids_names_and_keys() {
+        use Suspicion::{Strict, Usual};
+        for (text, usual, strict) in [
+            ("kR7pQ2xv9TzL4mWc8YbN3hJd", false, true),
+            ("kR7pQ2xv9TzL4mWc8YbN3hJdkR7pQ2xv9TzL4mWc", true, true),
+            ("rt_4f9Kc2Qm81zzTe0x7Ab", true, true),
+            ("live-refresh-token-of-000001", true, true),
+            ("opaque-secret-value-0123456789", true, true),
+            ("0123456789abcdef0123456789abcdef01234567", true, true),
+            ("bGl2ZS1yZWZyZXNoLXRva2VuLW9mLTAwMDAwMQ==", true, true),
+            ("sub_1MowQVLkdIwHu7ixeraGi6eX9aB1", false, true),
+            ("ve9EPM428h8vShlRW1KT", false, false),
+            ("5f9a1b2c3d4e5f6a7b8c9d0e", false, false),
+            ("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", false, false),
+            ("66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef", false, false),
+            ("acme-dental-of-greater-new-york-2024", false, false),
+            ("2026-10-08T07:00:00.000Z", false, false),
+            ("Secretary of the year 2024", false, false),
+        ] {
+            assert_eq!(holds_opaque(text, Usual), usual, "{text}");
+            assert_eq!(holds_opaque(text, Strict), strict, "{text}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Numbers and times in words.
+
+use std::time::Duration;
+
+/// `1 row`, `2 rows`.
+pub fn counted(count: u32, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// A time as people say it: `0s`, `42s`, `3m 20s`, `2h 5m`.
+pub fn in_words(time: Duration) -> String {
+    let seconds = time.as_millis().div_ceil(1000);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
