@@ -262,7 +262,7 @@ fn a_resumed_run_reads_its_list_as_it_was_read_first() {
     let run = work.run(&list, &server.url()).args(["--id-column", "Standort-ID"]);
     let ran = run.args(["--via", "refresh,reconnect"]).go().expect(1);
     let recorded = json!({ "id": "Standort-ID" });
-    assert_eq!(ran.events("started")[0]["selection"]["columns"], recorded);
+    assert_eq!(ran.events("started")[0]["settings"]["selection"]["columns"], recorded);
     assert_eq!(ran.events("refreshing").len(), 1);
     let again = work.resume(&server.url()).args(["--retry-failed"]).go().expect(1);
     assert_eq!(again.events("refreshing").len(), 2, "{}", again.stderr);
