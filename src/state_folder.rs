@@ -1,25 +1,22 @@
 //! The folder in which the program keeps what outlives a run: `$XDG_STATE_HOME/ghl-reconnect`, else
 //! `~/.local/state/ghl-reconnect` (`%LOCALAPPDATA%` on Windows).
 
-use std::{env, fs, io, path::PathBuf};
+use std::{fs, io, path::PathBuf};
 
-/// Where it is; `None` where the environment names no place.
+use etcetera::BaseStrategy;
+
+/// Where it is; `None` where this user has no home.
 pub fn path() -> Option<PathBuf> {
-    let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let parent = if cfg!(windows) {
-        named("LOCALAPPDATA")
-    } else {
-        named("XDG_STATE_HOME")
-            .filter(|path| path.is_absolute())
-            .or_else(|| Some(env::home_dir()?.join(".local").join("state")))
-    };
-    Some(parent?.join("ghl-reconnect"))
+    let user = etcetera::choose_base_strategy().ok()?;
+    // Windows has no folder for state, and its local one is called cache.
+    let parent = user.state_dir().unwrap_or_else(|| user.cache_dir());
+    Some(parent.join("ghl-reconnect"))
 }
 
 /// Makes it where it is not there yet, for this user alone under any umask.
 pub fn create() -> io::Result<PathBuf> {
     let path = path().ok_or_else(|| {
-        io::Error::new(io::ErrorKind::NotFound, "neither XDG_STATE_HOME nor HOME is set")
+        io::Error::new(io::ErrorKind::NotFound, "this user has no home: set HOME")
     })?;
     fs::create_dir_all(&path)?;
     #[cfg(unix)]
