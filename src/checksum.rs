@@ -1,4 +1,4 @@
-//! Short checksums: enough to tell a damaged line from the one that was written.
+//! Short checksums that show whether a line is as it was written.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use sha2::{Digest, Sha256};
 
 /// The first 32 bits of a SHA-256, as eight hexadecimal digits. Damage goes unnoticed once in four
-/// billion times, and nothing of a secret can be told from it.
+/// billion times, and the checksum of a secret reveals nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Checksum(u32);
 

@@ -10,7 +10,7 @@ use crate::{event::TokenFile, secret::Secret};
 pub(super) struct Document {
     pub(super) file: TokenFile,
     pub(super) line: Secret,
-    /// The event that says what the line will be, as a line of the journal.
+    /// The [`crate::event::Saving`] event with the checksum of the line, as a line of the journal.
     pub(super) saving: Vec<u8>,
 }
 
@@ -23,13 +23,13 @@ pub(super) fn documents(group: &[Command]) -> impl Iterator<Item = &Document> {
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) document: Option<Document>,
-    /// A line of the journal; empty where somebody only waits.
+    /// A line of the journal; empty where the caller only waits.
     pub(super) event: Vec<u8>,
     pub(super) done: Option<oneshot::Sender<Result<(), StorageError>>>,
     pub(super) wait: Wait,
 }
 
-/// What somebody waits for.
+/// What the caller waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
     No,
@@ -38,7 +38,7 @@ pub(super) enum Wait {
 }
 
 impl Command {
-    /// Whether somebody waits for an event that a power cut must not take. The event of a line in
+    /// Whether the caller waits for an event that a power cut must not take. The event of a line in
     /// `tokens.jsonl` is rebuilt from that line; nothing is rebuilt from `quarantine.jsonl`.
     pub(super) fn needs_synced_event(&self) -> bool {
         self.wait == Wait::UntilDurable && !self.is_for(TokenFile::Tokens)

@@ -28,7 +28,7 @@ pub enum Operation {
     Rename,
 }
 
-/// Asked before each operation; an error takes its place.
+/// Called before each operation; its error is returned in place of the operation.
 type Veto = Arc<dyn Fn(Operation) -> io::Result<()> + Send + Sync>;
 
 /// The disk. Every change that a run makes goes through here, so that each can be made to fail.
@@ -38,8 +38,8 @@ pub struct Disk {
     patience: Duration,
 }
 
-/// How long a disk may take over one group of writes. Beyond it nobody knows whether it ever comes
-/// back, and codes must not grow old meanwhile.
+/// How long a disk may take for one group of writes. After that it may never answer, and codes must
+/// not grow old meanwhile.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Default for Disk {
@@ -55,8 +55,8 @@ impl fmt::Debug for Disk {
 }
 
 impl Disk {
-    /// A disk whose operations fail when `veto` says so: for rehearsing what a full or broken one
-    /// does to a run.
+    /// A disk whose operations fail with the error that `veto` returns: for tests of what a full or
+    /// broken disk does to a run.
     pub fn failing(veto: impl Fn(Operation) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self { veto: Some(Arc::new(veto)), ..Self::default() }
     }
@@ -89,7 +89,7 @@ impl Disk {
         builder.create(path)?;
         let made = only_for_its_owner(path).and_then(|()| self.sync_folder(folder_of(path)));
         if made.is_err() {
-            // What stays of it is in nobody's way.
+            // The folder is empty: if it stays, it does no harm.
             let _ = fs::remove_dir(path);
         }
         made

@@ -1,4 +1,4 @@
-//! The first fault of the disk, shared by everybody who may notice one.
+//! The first fault of the disk, shared by all who may notice one.
 
 use std::{fmt, sync::OnceLock};
 
@@ -26,7 +26,7 @@ impl FirstFault {
         self.get().is_some_and(StorageError::is_stall)
     }
 
-    /// The error of everybody who waits: the first fault, if there was one.
+    /// The answer to those who wait: the first fault, if there was one.
     pub(super) fn result(&self) -> Result<(), StorageError> {
         self.get().cloned().map_or(Ok(()), Err)
     }

@@ -1,4 +1,4 @@
-//! The way to the journal from anywhere in the work, and what happens when the disk does not answer.
+//! The handle by which all work records events, and what happens when the disk does not answer.
 
 use std::{
     io,
@@ -32,7 +32,7 @@ use crate::{
     secret::Secret,
 };
 
-/// Commands that may wait for the disk; enough that work goes on through a slow sync.
+/// Commands that may wait for the disk; enough that work continues during a slow sync.
 const QUEUE: usize = 4096;
 
 /// Hands the files to a thread of their own. `on_failure` is called when the disk fails: the
@@ -57,7 +57,7 @@ pub fn spawn(
     let journal = Journal { queue, stalled: stalled.clone() };
     let (end, ended) = std::sync::mpsc::sync_channel(1);
     let work = move || {
-        // Whoever waited for it may have given up.
+        // The receiver may have given up.
         let _ = end.send(service.run(commands));
     };
     thread::Builder::new()
@@ -67,14 +67,14 @@ pub fn spawn(
     Ok((journal, Writing { ended, stalled }))
 }
 
-/// The way to the journal from anywhere in the work.
+/// Records events from anywhere in the work. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Journal {
     queue: mpsc::Sender<Command>,
     stalled: Arc<Stalled>,
 }
 
-/// What happens when the disk neither takes what it is given nor says that it does not.
+/// What is left to do when the disk neither writes nor fails.
 #[derive(Debug)]
 struct Stalled {
     patience: Duration,
@@ -84,10 +84,10 @@ struct Stalled {
 }
 
 /// How long a second place may take to keep one document.
-const RESCUE_TAKES: Duration = Duration::from_secs(10);
+const SPILL_WITHIN: Duration = Duration::from_secs(10);
 
 impl Stalled {
-    /// Gives the disk up.
+    /// Reports that the disk does not answer.
     fn give_up(&self) -> StorageError {
         let seconds = self.patience.as_secs_f32();
         let why = format!("the disk has not answered for {seconds} s");
@@ -95,11 +95,11 @@ impl Stalled {
         self.fault.report(lost)
     }
 
-    /// Brings a document to another disk.
+    /// Saves a document on another disk.
     async fn save(self: &Arc<Self>, document: Secret) {
         let stalled = self.clone();
         let keep = move || stalled.spill().keep(document.expose().as_bytes());
-        if timeout(RESCUE_TAKES, spawn_blocking(keep)).await.is_err()
+        if timeout(SPILL_WITHIN, spawn_blocking(keep)).await.is_err()
             && let Ok(mut spill) = self.spill.try_lock()
         {
             spill.give_up_one();
@@ -112,7 +112,7 @@ impl Stalled {
 }
 
 impl Journal {
-    /// Appends an event. It is durable with the next sync; nobody waits for it.
+    /// Appends an event. It is synced soon; nobody waits for it.
     pub async fn record(&self, event: &Event) -> Result<(), StorageError> {
         self.stalled.fault.result()?;
         let event = self.line_of(event)?;
@@ -126,7 +126,7 @@ impl Journal {
         self.send_and_wait(None, event, Wait::UntilWritten).await
     }
 
-    /// Returns when what was given before is written: how long that takes tells how busy the disk is.
+    /// Returns when all earlier events are written: the time that it takes shows how busy the disk is.
     pub async fn settle(&self) -> Result<(), StorageError> {
         self.send_and_wait(None, Vec::new(), Wait::UntilWritten).await
     }
@@ -138,9 +138,8 @@ impl Journal {
         self.send_and_wait(None, event, Wait::UntilDurable).await
     }
 
-    /// Keeps a token pair and returns when it can be read back after a power cut. The event that says
-    /// so is written by then; for `tokens.jsonl` a power cut may take it, and `resume` rebuilds it from
-    /// the token line.
+    /// Keeps a token pair and returns when it can be read back after a power cut. Its event is written
+    /// by then. A power cut may take the event of a line in `tokens.jsonl`: `resume` rebuilds it.
     pub async fn keep(
         &self,
         storage: TokenFile,
@@ -207,14 +206,14 @@ pub struct Writing {
 }
 
 impl Writing {
-    /// Waits until all is written, every [`Journal`] being dropped, and takes the files back.
+    /// Waits until all is written and takes the files back. Every [`Journal`] must be dropped before.
     pub fn finish(self) -> anyhow::Result<Ended> {
-        // What was given up once is not waited for again.
+        // A disk that was given up once is not waited for again.
         let is_given_up = self.stalled.fault.is_stall();
         let patience = if is_given_up { Duration::ZERO } else { self.stalled.patience };
         let ended = match self.ended.recv_timeout(patience) {
             Ok(ended) => ended,
-            Err(RecvTimeoutError::Disconnected) => bail!("the journal's thread broke off: a bug"),
+            Err(RecvTimeoutError::Disconnected) => bail!("the journal's thread panicked: a bug"),
             Err(RecvTimeoutError::Timeout) => {
                 let spilled = Spilled::default();
                 Ended { writer: None, lost: Some(self.stalled.give_up()), spilled }

@@ -1,4 +1,4 @@
-//! A file of lines that is only ever appended to, and knows where its last whole line ends.
+//! A file of lines that is only appended to, and knows where its last whole line ends.
 
 use std::{
     io,
@@ -22,12 +22,12 @@ pub struct StorageError {
 }
 
 impl StorageError {
-    /// Says which file could not be written, and why.
+    /// A file that could not be written, and why.
     pub fn new(path: &Path, source: io::Error) -> Self {
         Self { path: path.into(), source: Arc::new(source) }
     }
 
-    /// Whether the disk said nothing at all.
+    /// Whether the disk did not answer at all.
     pub fn is_stall(&self) -> bool {
         self.source.kind() == io::ErrorKind::TimedOut
     }
@@ -76,7 +76,7 @@ impl LineFile {
         if self.waiting.len() >= BUFFER { self.write() } else { Ok(()) }
     }
 
-    /// Hands the lines to the system: they outlive the process, not a power cut.
+    /// Writes the lines to the file: they outlive the process, not a power cut.
     pub fn write(&mut self) -> Result<(), StorageError> {
         if !self.waiting.is_empty() {
             self.file.append(&self.waiting).map_err(|e| StorageError::new(&self.path, e))?;

@@ -1,5 +1,5 @@
-//! The journal: the run as a file of events, from which everything else is derived, and the custody
-//! of the tokens that were granted.
+//! The journal: the run as a file of events, from which everything else is derived; and the token
+//! files.
 
 mod command;
 pub mod disk;

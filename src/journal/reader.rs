@@ -20,7 +20,7 @@ pub enum JournalError {
     Unreadable {
         /// The journal.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A line within is no event.
@@ -122,7 +122,7 @@ impl Reader {
     }
 }
 
-/// A newer format may have other fields, so the format is looked at before anything else.
+/// A newer format may have other fields, so the format is read before anything else.
 fn newer_format(event: &[u8]) -> Option<u32> {
     let Head { started: Format { format } } = serde_json::from_slice(event).ok()?;
     (format > FORMAT).then_some(format)

@@ -1,7 +1,7 @@
 //! The events that bring the journal into agreement with the tokens on disk.
 //!
-//! A token line is synced before the event that says so, so that a crash can leave the line without
-//! its event: what the event said is rebuilt from the line and from the events before it.
+//! A token line is synced before its event, so that a crash can leave the line without the event. The
+//! event is then rebuilt from the line and from the events before it.
 
 use std::{collections::HashMap, io};
 

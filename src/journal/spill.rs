@@ -1,4 +1,4 @@
-//! The last resort for tokens in hand: another place, when the run folder takes no more.
+//! A second place for tokens in hand, when the run folder takes no more.
 
 use std::{
     env, fs, io,
@@ -19,7 +19,7 @@ pub struct Spill {
     lost: u32,
 }
 
-/// What became of tokens in hand that the run folder no longer took.
+/// Where the tokens in hand went that the run folder no longer took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spilled {
     /// The second place, if one was needed and found.
@@ -43,12 +43,12 @@ impl Spilled {
 }
 
 impl Spill {
-    /// Prepares for the worst; nothing is made yet.
+    /// Chooses the places; no file is made yet.
     pub fn new(run_folder: &Path, run_id: &str) -> Self {
         Self { places: places(run_folder, run_id), file: None, kept: 0, lost: 0 }
     }
 
-    /// For a disk that does not come back: what is beside the run folder is most likely on it too.
+    /// For a disk that does not answer: what is beside the run folder is most likely on it too.
     pub fn elsewhere(run_folder: &Path, run_id: &str) -> Self {
         let places = places(run_folder, run_id).split_off(1);
         Self { places, file: None, kept: 0, lost: 0 }
@@ -62,7 +62,7 @@ impl Spill {
             self.kept += 1;
             return;
         }
-        // The disk that failed is passed over on purpose: a new one is tried, place by place.
+        // A disk of the default kind, since the run's own one has failed.
         let taken = self.places.iter().find_map(|place| {
             let mut file = LineFile::open(&Disk::default(), place, None).ok()?;
             file.line(document).and_then(|()| file.sync()).ok()?;
@@ -82,14 +82,14 @@ impl Spill {
         self.lost += 1;
     }
 
-    /// What became of them.
+    /// Where they went.
     pub fn result(&self) -> Spilled {
         let place = self.file.as_ref().map(|file| file.path().to_owned());
         Spilled { place, kept: self.kept, lost: self.lost }
     }
 }
 
-/// Beside the run folder, at home, among temporary files.
+/// Beside the run folder, in the home folder, in the folder of temporary files.
 fn places(run_folder: &Path, run_id: &str) -> Vec<PathBuf> {
     let name = format!("ghl-reconnect-rescued-{run_id}.jsonl");
     let run_folder = std::path::absolute(run_folder).unwrap_or_else(|_| run_folder.to_owned());
@@ -98,7 +98,7 @@ fn places(run_folder: &Path, run_id: &str) -> Vec<PathBuf> {
     folders.into_iter().flatten().map(|folder| folder.join(&name)).collect()
 }
 
-/// The documents that an earlier leg brought to a second place, with the files that hold them.
+/// The documents that an earlier execution spilled, with the files that hold them.
 pub fn found(run_folder: &Path, run_id: &str) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut files = Vec::new();
     for place in places(run_folder, run_id) {

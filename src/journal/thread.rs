@@ -26,7 +26,7 @@ const GROUP: usize = 1024;
 /// Events that nobody waits for are synced after this time: a power cut takes no older ones.
 const SYNCED_WITHIN: Duration = Duration::from_millis(100);
 
-/// Whether the tokens of a file that was deleted under the run are in a second place.
+/// Whether the tokens of a file that was deleted during the run are in a second place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unsaved {
     NotSaved,
@@ -63,7 +63,7 @@ impl Service {
         Ok(Self { writer, spill, unsaved, fault, sync_at, clock })
     }
 
-    /// Serves commands until nobody can give any more.
+    /// Serves commands until every sender is dropped.
     pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Ended {
         let mut group = Vec::with_capacity(GROUP);
         while let Some(first) = self.next(&mut commands) {
@@ -75,7 +75,7 @@ impl Service {
             }
             self.serve(&mut group);
             for done in group.drain(..).filter_map(|command| command.done) {
-                // The one who asked may be gone; what was written stays written.
+                // The caller may be gone; what was written stays written.
                 let _ = done.send(self.fault.result());
             }
             self.schedule_sync();
@@ -87,8 +87,7 @@ impl Service {
         Ended { writer: Some(self.writer), lost: self.fault.get().cloned(), spilled }
     }
 
-    /// Waits for the next command. Meanwhile, and before it where it is time, events are synced that
-    /// nobody waits for.
+    /// Waits for the next command. When it is time, syncs the events that nobody waits for.
     fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
         if let Some(at) = self.sync_at {
             let next = async { timeout_at(at.into(), commands.recv()).await };
@@ -123,7 +122,7 @@ impl Service {
         let ahead = self.writer.write_ahead(group);
         if ahead.is_ok() {
             for command in group.iter_mut().filter(|command| command.wait == Wait::UntilWritten) {
-                // The one who asked may be gone.
+                // The caller may be gone.
                 let _ = command.done.take().map(|done| done.send(Ok(())));
             }
         }
@@ -146,8 +145,8 @@ impl Service {
         }
     }
 
-    /// When the folder was deleted under the run, the tokens of the whole run are saved. Its files
-    /// go one after the other, so the journal may be missed before the tokens are gone.
+    /// When the folder was deleted during the run, the tokens of the whole run are saved. Its files
+    /// are deleted one after the other, so the journal may be missed before the tokens are gone.
     fn save_unsaved(&mut self) {
         if self.unsaved == Unsaved::NotSaved
             && let Some(lines) = self.writer.unsaved_tokens()
@@ -159,8 +158,8 @@ impl Service {
         }
     }
 
-    /// Saves the documents of a group one by one, where they belong or in a second place. What
-    /// lands where it belongs is found there by the next leg.
+    /// Saves the documents of a group one by one, where they belong or in a second place. The next
+    /// execution finds those that are where they belong.
     fn save(&mut self, group: &[Command]) {
         self.save_unsaved();
         for Document { file, line, .. } in documents(group) {

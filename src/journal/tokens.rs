@@ -22,7 +22,7 @@ use crate::{
     plan::fingerprint::{Fingerprint, Fingerprints},
 };
 
-/// What tells whose a document is; the rest is passed over unread.
+/// The fields that identify the installation of a document; the rest is not read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
@@ -66,7 +66,7 @@ pub fn on_disk(tokens: &Path, prints: &Fingerprints) -> io::Result<OnDisk> {
     Ok(found)
 }
 
-/// What a token line tells of its pair besides the installation.
+/// What a token line has of its pair besides the installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PairFacts {
     /// Expiry of the access token.
@@ -93,7 +93,7 @@ impl PairFacts {
     }
 }
 
-/// Reads what some token lines tell, each known by its checksum.
+/// Reads some token lines, each known by its checksum.
 pub fn facts_of(
     tokens: &Path,
     lines: impl IntoIterator<Item = Checksum>,
@@ -116,9 +116,9 @@ pub fn facts_of(
 /// The lines of a token file that are not as they were written, by number; 1 is the first.
 pub type Damaged = Vec<u64>;
 
-/// Leaves one good line an installation in `tokens.jsonl`. What is damaged, or of nobody in the list,
-/// goes to `quarantine.jsonl`, and its number is returned; repetitions and tokens that are not to be
-/// used go.
+/// Leaves one good line an installation in `tokens.jsonl`. Lines that are damaged, or of no
+/// installation in the list, move to `quarantine.jsonl`, and their numbers are returned; repetitions
+/// and tokens that must not be used are dropped.
 pub fn tidy(folder: &RunFolder, run_state: &RunState) -> anyhow::Result<Damaged> {
     let (tokens, known) = (folder.tokens(), run_state.token_lines());
     let mut last: HashMap<Fingerprint, u64> = HashMap::new();
@@ -155,7 +155,7 @@ pub fn tidy(folder: &RunFolder, run_state: &RunState) -> anyhow::Result<Damaged>
     Ok(damaged)
 }
 
-/// What is to be done with a line of `tokens.jsonl`.
+/// What a line of `tokens.jsonl` is.
 enum Verdict {
     Good(Fingerprint),
     NotToBeUsed,
@@ -171,7 +171,7 @@ fn verdict(line: &[u8], prints: &Fingerprints, known: &HashMap<Fingerprint, Toke
     }
 }
 
-/// Brings a damaged line to the quarantine as a text: nothing is thrown away.
+/// Keeps a damaged line in the quarantine as a text: nothing is thrown away.
 fn set_apart(
     folder: &RunFolder,
     quarantine: &mut Option<LineFile>,
@@ -190,7 +190,7 @@ fn set_apart(
     quarantine.insert(file).line(document.to_string().as_bytes())
 }
 
-/// The lines of `tokens.jsonl` that are not as they were written, or of nobody in the list.
+/// The lines of `tokens.jsonl` that are not as they were written, or of no installation in the list.
 pub fn damaged(tokens: &Path, run_state: &RunState) -> io::Result<Damaged> {
     let known = run_state.token_lines();
     let mut damaged = Damaged::new();
@@ -219,10 +219,10 @@ pub fn damaged_in_quarantine(quarantine: &Path, run_state: &RunState) -> io::Res
     Ok(damaged)
 }
 
-/// How a line begins that was brought to the quarantine from `tokens.jsonl`.
+/// How a line begins that was moved from `tokens.jsonl` to the quarantine.
 const SET_APART: &[u8] = br#"{"quarantined_for":"damaged""#;
 
-/// Gives each whole line, without its end.
+/// Calls `take` with each whole line, without its end.
 fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut input = BufReader::with_capacity(1 << 17, File::open(path)?);
     let mut line = Vec::new();
@@ -236,17 +236,17 @@ fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::
 }
 
 fn print_of(line: &[u8], prints: &Fingerprints) -> Option<Fingerprint> {
-    // As a whole: what the document does not read is part of the line all the same.
+    // As text first: the whole line has to be valid, also what the document does not read.
     let document: Document = serde_json::from_str(std::str::from_utf8(line).ok()?).ok()?;
     if document.access_token.is_empty() {
         return None;
     }
-    let said = || document.user_type.as_deref().and_then(Scope::from_user_type);
+    let stated = || document.user_type.as_deref().and_then(Scope::from_user_type);
     let implied = match document.location_id {
         Some(_) => Scope::Location,
         None => Scope::Company,
     };
-    let scope = said().unwrap_or(implied);
+    let scope = stated().unwrap_or(implied);
     let application = document.application_id.unwrap_or_default();
     Some(prints.of(&application, scope, &document.resource_id))
 }

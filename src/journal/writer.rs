@@ -1,10 +1,10 @@
-//! Durable events and custody of tokens: one owner of the files.
+//! The journal and the token files of a run, with one owner.
 //!
-//! A token pair is written and synced before the event that says so is written, and nobody is told
-//! before both. Many installations share one sync. It is that of the token file: an event that a power
-//! cut takes from the journal is rebuilt from its token line by `resume`. All other events that
-//! somebody waits for are synced first. When the disk fails, nothing more is asked for, and the tokens
-//! in hand are brought to safety one by one.
+//! A token pair is written and synced before its event is written, and the caller gets its answer
+//! after both. Many installations share one sync. It is that of the token file: if a power cut takes
+//! the event from the journal, `resume` rebuilds it from the token line. Every other event that a
+//! caller waits for is synced before the answer. When the disk fails, no new code is asked for, and
+//! the tokens in hand are saved one by one.
 
 pub use super::line_file::StorageError;
 use super::{
@@ -34,7 +34,7 @@ impl Writer {
         Ok(Self { journal, tokens, quarantine: None, folder: folder.clone() })
     }
 
-    /// Opens the files of an earlier leg. The journal is cut after its last whole event, the others
+    /// Opens the files of an earlier execution. The journal is cut after its last whole event, the others
     /// after their last whole line.
     pub fn open(folder: &RunFolder, journal_end: u64) -> Result<Self, StorageError> {
         let journal = LineFile::open(folder.disk(), &folder.journal(), Some(journal_end))?;
@@ -73,9 +73,9 @@ impl Writer {
         seal::sealed(event).map_err(|e| StorageError::new(&self.folder.journal(), e.into()))
     }
 
-    /// Writes the events of a group that speak of no tokens. They need not wait for the tokens of
-    /// others, and a code that is about to be presented waits for them. Of the tokens, it is written
-    /// what their lines will be.
+    /// Writes the events of a group that belong to no tokens: they need not wait for the tokens of
+    /// others, and a code that is about to be presented waits for them. For tokens, writes the
+    /// checksums that their lines will have.
     pub(super) fn write_ahead(&mut self, group: &[Command]) -> Result<(), StorageError> {
         for command in group.iter().filter(|command| !command.event.is_empty()) {
             match &command.document {
@@ -86,8 +86,8 @@ impl Writer {
         self.journal.write()
     }
 
-    /// Writes the rest of a group: tokens first, synced; then the events that speak of them; and syncs
-    /// all events where one of them could not be rebuilt and somebody waits for it.
+    /// Writes the rest of a group: tokens first, synced; then their events. Syncs the events if a
+    /// caller waits for one that could not be rebuilt.
     pub(super) fn commit(&mut self, group: &[Command]) -> Result<(), Broken> {
         self.commit_documents(group).map_err(Broken::Documents)?;
         self.commit_events(group).map_err(Broken::Events)
@@ -162,7 +162,7 @@ impl Writer {
         &self.folder
     }
 
-    /// Keeps one document in its own file, or says that this does not work any more.
+    /// Keeps one document in its own file, durably.
     pub(super) fn keep_alone(
         &mut self,
         storage: TokenFile,

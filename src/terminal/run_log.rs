@@ -24,17 +24,17 @@ use crate::{
 /// written at once.
 const ROUTINE_WAITS: Duration = Duration::from_millis(200);
 
-/// Lines that wait to be written, at most. On a disk that takes none, what is more is left out.
+/// Lines that wait to be written, at most. On a disk that hangs, further lines are left out.
 const QUEUE: usize = 1 << 14;
 
-/// How long a line waits for room in the queue before the disk is taken to hang.
+/// How long a line waits for room in the queue before the disk counts as stuck.
 const ROOM_WITHIN: Duration = Duration::from_millis(200);
 
 /// How long the last lines may take to be written, when the log is closed.
 const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 
-/// Writes every event as a line, in a thread of its own: a disk that hangs holds nothing else up. What
-/// cannot be written is left out: the journal has it.
+/// Writes every event as a line, in a thread of its own: a disk that hangs delays nothing else. Lines
+/// that cannot be written are left out: the journal has the events.
 #[derive(Debug)]
 pub struct RunLog {
     queue: Option<SyncSender<(String, Weight)>>,
@@ -63,7 +63,7 @@ impl RunLog {
         let (end, written) = sync_channel(1);
         let write = move || {
             write_all(&mut BufWriter::new(file), &lines);
-            // Nobody waits any more for a disk that was given up.
+            // The receiver is gone if the disk was given up.
             let _ = end.send(());
         };
         thread::Builder::new().name("log".into()).spawn(write).context("cannot start a thread")?;
@@ -90,7 +90,7 @@ impl RunLog {
     }
 }
 
-/// Writes lines until there is nobody any more to give some.
+/// Writes lines until every sender is dropped.
 fn write_all(file: &mut impl Write, lines: &Receiver<(String, Weight)>) {
     let mut flushed = Instant::now();
     loop {
@@ -151,12 +151,12 @@ mod tests {
 
     use super::*;
 
-    /// A disk that takes what it is given when it is let go of.
+    /// A disk that writes when the sender is dropped.
     struct Hanging(Receiver<()>, Arc<Mutex<Vec<u8>>>);
 
     impl Write for Hanging {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // Let go of, there is nothing to wait for.
+            // An error is the signal to write.
             let _ = self.0.recv();
             self.1.lock().unwrap().write(bytes)
         }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_hangs_holds_nobody_up() {
+    fn a_disk_that_hangs_delays_nothing() {
         let (let_go, hanging) = sync_channel(0);
         let written = Arc::new(Mutex::new(Vec::new()));
         let log = RunLog::to(Hanging(hanging, written.clone())).unwrap();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_written_when_the_log_is_closed() {
+    fn every_line_is_written_when_the_log_is_closed() {
         let (let_go, open) = sync_channel::<()>(0);
         drop(let_go);
         let written = Arc::new(Mutex::new(Vec::new()));

@@ -22,7 +22,7 @@ pub struct Causes(BTreeMap<(Kind, Text), Cause>);
 /// Stage, class and status.
 type Kind = (Stage, Class, Option<u16>);
 
-/// What tells causes of a kind apart. Where a class says what happened, the words do not matter.
+/// What distinguishes causes of a kind. Where the class is known, the text does not matter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Text {
     /// Any.
@@ -33,8 +33,8 @@ enum Text {
     Beyond,
 }
 
-/// Texts that are told apart of one kind that no row of the table knows. A server that never says the
-/// same twice would fill the screen.
+/// Texts that are distinguished within a kind that no row of the table knows. A server that never sends
+/// the same text twice would fill the screen.
 const TEXTS: usize = 20;
 
 /// Failures of one kind.
@@ -50,14 +50,14 @@ pub struct Cause {
     pub installations: u32,
     /// What to do, as in `failures.csv`.
     pub retry: &'static str,
-    /// What the server said to one of them.
+    /// The error text of one of them.
     pub message: SafeText,
     /// Some of their trace ids.
     pub sample_trace_ids: Vec<SafeText>,
 }
 
 impl Causes {
-    /// Takes the end of one installation into account.
+    /// Counts the outcome of one installation.
     pub fn installation(&mut self, outcome: &Outcome) {
         if let Outcome::Failed(failed) = outcome
             && !failed.failure.class.is_left_off()

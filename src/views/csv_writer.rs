@@ -1,4 +1,4 @@
-//! Cells of the CSV files, and the one way into them.
+//! CSV files whose cells are safe to open in a spreadsheet.
 
 use std::{fmt::Display, io::Write};
 
@@ -14,7 +14,7 @@ pub fn names<'a, C>(columns: &'a [(&'static str, C)]) -> impl Iterator<Item = &'
     columns.iter().map(|(name, _)| *name)
 }
 
-/// A CSV file none of whose cells a spreadsheet would run, whoever wrote them.
+/// A CSV file without a cell that a spreadsheet would run as a formula.
 pub struct CsvWriter<W: Write>(csv::Writer<W>);
 
 impl<W: Write> CsvWriter<W> {

@@ -23,7 +23,7 @@ pub struct Gap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
-    /// HighLevel said "too many requests", and everything was held.
+    /// HighLevel answered "too many requests", and everything was held.
     Held,
     /// Everything failed the same way, and the run paused.
     Paused,
@@ -38,7 +38,7 @@ pub enum GapReason {
 }
 
 impl GapReason {
-    /// For the person on call.
+    /// The reason in a sentence.
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Held => "HighLevel asked to wait",

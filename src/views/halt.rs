@@ -1,4 +1,4 @@
-//! What a halt means and what to do about it, as far as the journal tells.
+//! What a halt means and what to do about it, as far as the journal shows.
 
 use crate::{
     app::AppName,
@@ -12,7 +12,7 @@ use crate::{
     plan::counted,
 };
 
-/// What is said of a halt.
+/// The advice for a halt.
 pub fn next_steps(run_state: &RunState, halted: &Halted) -> String {
     let class = halted.class;
     let routes = match class.about().next_steps.trim() {
@@ -36,7 +36,7 @@ fn is_of_another_app(run_state: &RunState, app: Option<&AppName>, client: &Clien
     apps.any(|other| Some(&other.name) != app && other.client_id == client.as_str())
 }
 
-/// What client id and stored tokens say about which of the four causes it is.
+/// Which of the four causes it is, judged by the client id and the stored tokens.
 fn likely(client_id: &str, stored: &StoredTokens, recovered: u32) -> String {
     let lines = [
         Some(about_id(client_id)),
@@ -114,7 +114,7 @@ mod tests {
         let own = "66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef";
         let sister = "66c1a6f5e4b0a1b2c3d4e5f6-kx3v9a1b";
         let stranger = "0123456789abcdef01234567-m1zzzzzz";
-        for (id, counts, recovered, says) in [
+        for (id, counts, recovered, expected) in [
             (own, vec![], 0, "Likely 1 or 3"),
             (own, vec![], 5, "Likely 4: the same pair has recovered 5 installations"),
             (own, vec![(own, 3)], 0, "Likely 1: "),
@@ -128,8 +128,8 @@ mod tests {
         ] {
             let counts: BTreeMap<_, _> =
                 counts.into_iter().map(|(id, n)| (ClientId::new(id).unwrap(), n)).collect();
-            let said = likely(id, &StoredTokens::of(counts), recovered);
-            assert!(said.contains(says), "{says}:\n{said}");
+            let text = likely(id, &StoredTokens::of(counts), recovered);
+            assert!(text.contains(expected), "{expected}:\n{text}");
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
 pub struct Stats {
     /// When each request started, in milliseconds of a clock that is never set back.
     starts: Vec<i64>,
-    /// Milliseconds by which that clock is ahead of the one that the events are told by.
+    /// Milliseconds by which that clock is ahead of the times of the events.
     ahead_ms: i64,
     latest_start: Option<i64>,
     last: Option<Timestamp>,
@@ -40,7 +40,7 @@ pub struct Stats {
     proofs: Proofs,
     held: Held,
     paused_ms: u64,
-    /// Between the legs of a run that was gone on with.
+    /// Time between the executions of a run.
     away_ms: u64,
     bounds: BoundsAsked,
 }
@@ -64,7 +64,7 @@ impl Held {
 }
 
 impl Stats {
-    /// Takes an event into account.
+    /// Counts an event.
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::Exchanging(e) => self.reconnect(&e.reconnect),
@@ -102,12 +102,12 @@ impl Stats {
     fn away(&mut self, until: Timestamp) {
         let away = self.last.map_or(0, |last| clock::millis_between(last, until));
         self.away_ms = self.away_ms.saturating_add(u64::try_from(away).unwrap_or(0));
-        self.go_on_from(until.as_millisecond(), 0);
+        self.continue_from(until.as_millisecond(), 0);
     }
 
-    /// Where the clock was set back by more than events come out of order, time goes on from the
-    /// latest start: else requests would stand in one window that were hours apart.
-    fn go_on_from(&mut self, at: i64, out_of_order: i64) {
+    /// Where the clock was set back by more than events come out of order, time continues from the
+    /// latest start: otherwise one window would hold requests that were hours apart.
+    fn continue_from(&mut self, at: i64, out_of_order: i64) {
         let Some(latest) = self.latest_start else { return };
         let behind = latest.saturating_sub(at.saturating_add(self.ahead_ms));
         if behind > out_of_order {
@@ -126,7 +126,7 @@ impl Stats {
         }
     }
 
-    /// The call of a way that gives tokens.
+    /// The call of a route that gives tokens.
     fn granting(&mut self, route: Route, call: &Call) {
         match route {
             Route::Reconnect => return self.exchange(call),
@@ -155,7 +155,7 @@ impl Stats {
 
     fn start(&mut self, call: &Call) {
         let at = call.at.as_millisecond();
-        self.go_on_from(at, OUT_OF_ORDER_MS);
+        self.continue_from(at, OUT_OF_ORDER_MS);
         let at = at.saturating_add(self.ahead_ms);
         self.starts.push(at);
         self.latest_start = self.latest_start.max(Some(at));
@@ -180,7 +180,7 @@ impl Stats {
         }
     }
 
-    /// What is to be known of the tokens that were granted.
+    /// The tokens that were granted.
     pub fn proofs(&self) -> Proofs {
         self.proofs
     }
@@ -203,7 +203,7 @@ impl Stats {
         }
     }
 
-    /// From the first request to the last, without the time between legs.
+    /// From the first request to the last, without the time between executions.
     fn working_ms(&mut self) -> u64 {
         self.starts.sort_unstable();
         let span = match (self.starts.first(), self.starts.last()) {
@@ -249,17 +249,17 @@ impl Stats {
     }
 }
 
-/// Requests are told when they end: one may be told so much later than others that started after it.
+/// Requests are recorded when they end: one may come so much later than others that started after it.
 const OUT_OF_ORDER_MS: i64 = 10 * 60 * 1000;
 
-/// What is to be known of the tokens that were granted; trials are `--verify`'s.
+/// The tokens that were granted; the checks are those of `--verify`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Proofs {
-    /// Good where they were tried.
+    /// Good where they were checked.
     pub alive: u64,
-    /// Alive, and without the scope for the trial.
+    /// Alive, and without the scope for the check.
     pub without_scope: u64,
-    /// Tried without a clear answer.
+    /// Checked without a clear answer.
     pub unclear: u64,
     /// Without a refresh token: they die with the access token.
     pub without_refresh_token: u64,
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_between_two_legs_does_not_count() {
+    fn the_time_between_two_executions_does_not_count() {
         let mut stats = Stats { starts: vec![0, 1000, 9000], away_ms: 7000, ..Stats::default() };
         assert!((stats.reached_per_second() - 1.0).abs() < 0.01);
     }

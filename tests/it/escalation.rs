@@ -64,7 +64,7 @@ fn a_thousand_failures_of_three_kinds_are_three_sections() {
             assert!(section.contains(part), "{part}: {section}");
         }
     }
-    assert!(sections[2].contains("- Said: ````=cmd() `` ``` <script>"), "{}", sections[2]);
+    assert!(sections[2].contains("- Error text: ````=cmd() `` ``` <script>"), "{}", sections[2]);
     let table = rows(&ran.file("escalation.csv"));
     assert_eq!(table.len(), 1000);
     assert_eq!(

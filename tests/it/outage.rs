@@ -55,7 +55,7 @@ fn an_outage_burns_no_attempts_and_the_run_continues_by_itself() {
         assert!(ran.results().iter().all(|row| row["attempts"] == "1"), "{fault}");
         assert!(!ran.events("probed").is_empty());
         assert!(ran.stderr.contains("PAUSED"), "{}", ran.stderr);
-        assert!(ran.stderr.contains("going on after"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("continuing after"), "{}", ran.stderr);
     });
 }
 

@@ -1,9 +1,8 @@
 //! Looks for the exact secrets of a run in files that must not have any.
 //!
-//! A run can handle millions of tokens, and its files can have gigabytes; so each secret, in each of
-//! the forms in which it might have slipped through, is known by a mark of its last 16 bytes, and one
-//! pass over a file looks every 16 bytes of it up. What is found that way is then compared byte for
-//! byte.
+//! A run can handle millions of tokens, and its files can have gigabytes. Each form of a secret is
+//! therefore known by a mark of its last 16 bytes, and one pass over a file looks up every 16 bytes of
+//! it. A hit is then compared byte for byte.
 
 mod search;
 mod tails;

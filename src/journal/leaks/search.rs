@@ -26,10 +26,10 @@ use crate::{
 /// A secret longer than this is compared by its last part.
 const LONGEST: usize = 1 << 14;
 
-/// Bytes of a file that one thread looks through at a time.
+/// Bytes of a file that one thread searches at a time.
 pub(super) const PIECE: u64 = 1 << 20;
 
-/// Threads that look through a file at most: beyond that, the disk is what is waited for.
+/// Threads that search a file at most: with more, the disk is the bottleneck.
 const THREADS: usize = 4;
 
 /// The secrets of a run, ready to be looked for.
@@ -42,8 +42,8 @@ pub struct Search {
 }
 
 impl Search {
-    /// Takes these secrets and every token of these files: `tokens.jsonl`, and `quarantine.jsonl`
-    /// if there is one.
+    /// A search for these secrets and for every token of these files: `tokens.jsonl`, and
+    /// `quarantine.jsonl` if there is one.
     pub fn of<'a>(
         secrets: impl IntoIterator<Item = &'a Secret>,
         token_files: impl IntoIterator<Item = PathBuf>,
@@ -65,7 +65,7 @@ impl Search {
         }
     }
 
-    /// Those of the files in which one of the secrets stands.
+    /// The files that contain one of the secrets.
     pub fn find(&self, suspects: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
         let mut leaks = Vec::new();
         for suspect in suspects {
@@ -77,7 +77,7 @@ impl Search {
         Ok(leaks)
     }
 
-    /// Takes everything out of a text that is one of the secrets.
+    /// Cuts the secrets out of a text.
     pub fn cut_out(&self, text: &str) -> io::Result<String> {
         let mut hits = HashSet::new();
         self.tails.look_through(text.to_ascii_lowercase().as_bytes(), |_, tail| {
@@ -100,7 +100,7 @@ impl Search {
         Ok(known.cut_out(text).into_owned())
     }
 
-    /// Looks through a file, piece by piece, several at a time.
+    /// Searches a file for tails, piece by piece, several at a time.
     fn hits_in(&self, path: &Path) -> io::Result<Hits> {
         let length = path.metadata()?.len();
         let pieces = length.div_ceil(PIECE);
@@ -126,7 +126,7 @@ impl Search {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(look)).collect();
             let mut found = vec![look()];
             found.extend(others.into_iter().map(|other| {
-                other.join().unwrap_or_else(|_| Err(io::Error::other("a thread broke off: a bug")))
+                other.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked: a bug")))
             }));
             found
         });
@@ -142,7 +142,7 @@ impl Search {
     /// Compares hits byte for byte with the secrets.
     fn is_confirmed(&self, hits: &Hits, suspect: &Path) -> io::Result<bool> {
         let mut file = File::open(suspect)?;
-        let mut stands_there = |form: &[u8]| -> io::Result<bool> {
+        let mut is_there = |form: &[u8]| -> io::Result<bool> {
             let ends = tail_of(form).and_then(|tail| hits.get(&tail)).into_iter().flatten();
             for end in ends {
                 if is_before(&mut file, *end, last_part(form))? {
@@ -152,7 +152,7 @@ impl Search {
             Ok(false)
         };
         for form in &self.app {
-            if stands_there(form)? {
+            if is_there(form)? {
                 return Ok(true);
             }
         }
@@ -160,7 +160,7 @@ impl Search {
         self.tokens.each(|token| {
             for form in likely_forms(token) {
                 if matches!(confirmed, Ok(false)) {
-                    confirmed = stands_there(&form);
+                    confirmed = is_there(&form);
                 }
             }
         })?;
@@ -174,7 +174,7 @@ impl fmt::Debug for Search {
     }
 }
 
-/// Threads that look through a large file.
+/// Threads that search a large file.
 fn threads() -> u64 {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     u64::try_from(cores.min(THREADS)).unwrap_or(1)
@@ -186,14 +186,14 @@ type Hit = (u64, u64);
 /// Where each of these tails ends.
 type Hits = HashMap<u64, Vec<u64>>;
 
-/// Reads what stands from one place in a file to another, or to its end.
+/// Reads a file from one place to another, or to its end.
 fn read_piece(file: &mut File, start: u64, end: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
     bytes.clear();
     file.seek(SeekFrom::Start(start))?;
     file.take(end - start).read_to_end(bytes).map(drop)
 }
 
-/// Whether these bytes stand right before a place in a file, in whatever case.
+/// Whether these bytes end at a place in a file, in whatever case.
 fn is_before(file: &mut File, end: u64, bytes: &[u8]) -> io::Result<bool> {
     let Some(start) = end.checked_sub(bytes.len() as u64) else { return Ok(false) };
     let mut there = Vec::new();

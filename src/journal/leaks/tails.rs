@@ -65,7 +65,7 @@ impl Tails {
         }
     }
 
-    /// Gives each tail that stands in these bytes, all in lower case, and where it ends.
+    /// Calls `hit` with each tail in these bytes, all in lower case, and where it ends.
     pub(super) fn look_through(&self, bytes: &[u8], mut hit: impl FnMut(u64, u64)) {
         for (end, window) in (TAIL as u64..).zip(bytes.windows(TAIL)) {
             if let Some(tail) = tail_of_lowered(window).filter(|tail| self.has(*tail)) {

@@ -18,8 +18,8 @@ struct Tokens {
     refresh_token: Option<String>,
 }
 
-/// Tokens that stand elsewhere than in the files of the run, as the list has them. They are read anew
-/// each time, so that none is kept.
+/// Tokens that are not in the files of the run, as those of the list. They are read anew each time, so
+/// that none is kept.
 pub type MoreTokens = Arc<dyn Fn(&mut dyn FnMut(&str)) + Send + Sync>;
 
 /// The token files of a run, and what its list has.

@@ -16,7 +16,7 @@ use crate::{
 pub enum TokenLine {
     /// This one.
     Known(Checksum),
-    /// The journal lost the event that says so, as in a power cut.
+    /// The journal lost the event with the checksum, as in a power cut.
     Unknown,
     /// There must be none: the tokens are refused where they are checked.
     NotToBeUsed,
@@ -44,9 +44,9 @@ impl TokenLine {
 /// How journal and tokens disagree after a crash, or after somebody changed a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Disagreement {
-    /// Rows whose tokens are on disk though the journal does not say so, and what their lines are.
+    /// Rows whose tokens are on disk without an event in the journal, with the checksums of their lines.
     pub reclaimed: Vec<(u32, Checksum)>,
-    /// Rows that the journal calls recovered whose tokens are not on disk.
+    /// Rows that are recovered by the journal, and whose tokens are not on disk.
     pub missed: Vec<u32>,
 }
 

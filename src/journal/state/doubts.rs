@@ -1,4 +1,4 @@
-//! Calls that may have granted tokens of which nobody knows: open doubts, and grants that are lost.
+//! Calls whose result is unknown: open doubts, and grants that are lost.
 
 use std::collections::HashMap;
 
@@ -40,7 +40,7 @@ impl LostGrant {
 pub(super) struct Doubts {
     open: HashMap<u32, LostGrant>,
     lost: Vec<LostGrant>,
-    /// When refresh tokens were presented of which nobody knows what came of it. It outlasts the
+    /// When refresh tokens were presented whose result is unknown. It outlasts the
     /// installation's work in an execution: the token stays in doubt.
     refresh_presented: HashMap<u32, Timestamp>,
 }
@@ -110,7 +110,7 @@ impl Doubts {
         match failure.class {
             // An answer of success that could not be read is no better than none.
             Class::OutcomeUnknown | Class::BadAnswer => self.lost.push(grant),
-            // The end of the execution stands where it would say what came of the call.
+            // The end of the execution replaces the event with the result of the call.
             Class::Interrupted | Class::Halted if call.is_some() && !is_refused => {
                 self.lost.push(grant);
             }

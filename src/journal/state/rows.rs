@@ -88,7 +88,7 @@ pub struct Tried {
     pub attempts: u32,
     /// Trace ids seen, oldest first.
     pub trace_ids: Vec<SafeText>,
-    /// When the refresh token was presented, if nobody knows what came of it.
+    /// When the refresh token was presented, if the result is unknown.
     pub refresh_presented: Option<Timestamp>,
 }
 

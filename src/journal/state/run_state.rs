@@ -287,12 +287,12 @@ impl RunState {
         self.rows.numbered().filter(move |(_, row)| index.is_none_or(|index| row.app == index))
     }
 
-    /// The lost grants, those of an execution that ended without a word included.
+    /// The lost grants, also those of an execution that ended in a crash.
     pub fn all_lost_grants(&self) -> Vec<LostGrant> {
         self.doubts.all_lost()
     }
 
-    /// The grant of a row of which nobody knows yet what came of it.
+    /// The grant of a row whose result is unknown so far.
     pub fn doubt_of(&self, row: u32) -> Option<&LostGrant> {
         self.doubts.open_for(row)
     }

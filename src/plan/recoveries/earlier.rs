@@ -84,7 +84,7 @@ impl OfClient {
         let own = own.map(|run_id| file_name(base_url, client_id, run_id));
         let is_own = |path: &PathBuf| own.as_ref().is_some_and(|own| path.ends_with(own));
         for path in files(base_url, client_id).into_iter().filter(|path| !is_own(path)) {
-            // A file that cannot be read has nothing to say.
+            // A file that cannot be read is left out.
             let _ = of_client.take(&path, now);
         }
         of_client.recovered.sort_unstable();
@@ -109,7 +109,7 @@ impl OfClient {
 /// Deletes the files, of whatever app, that nobody has written to for a day.
 fn sweep() {
     for path in files_that_begin(EVERY).iter().filter(|path| is_old(path)) {
-        // Nothing depends on it.
+        // No harm is done if it stays.
         let _ = fs::remove_file(path);
     }
 }
@@ -136,7 +136,7 @@ fn is_old(path: &Path) -> bool {
     age.is_some_and(|age| age > Duration::from_secs(REMEMBERED.as_secs().unsigned_abs()))
 }
 
-/// What a reading of a file came to.
+/// What was read of a file.
 pub(crate) struct Read {
     /// The folder that its first line names.
     pub(crate) folder: Option<String>,

@@ -28,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often the file is synced while it grows.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
-/// How long the end of a run waits for the last lines: a disk that hangs holds nobody up.
+/// How long the end of a run waits for the last lines, in case the disk hangs.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Whose recoveries are written, and where.
@@ -55,12 +55,12 @@ pub struct RecoveryLog {
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<LogState>,
     woken: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LogState {
     /// Not written yet: 20 bytes for each recovery.
     pending: Vec<(Print, Timestamp)>,
     /// What others have recovered since this run began.
@@ -70,7 +70,7 @@ struct State {
 }
 
 impl RecoveryLog {
-    /// Begins to write. With `earlier`, the recoveries of others that follow it are heeded.
+    /// Begins to write. With `earlier`, the recoveries of others that follow it are read too.
     pub fn begin(writer: Writer, earlier: Option<&Earlier>) -> io::Result<Self> {
         let client_id = writer.client_id.clone();
         let read_to = earlier.map(|earlier| earlier.read_to(&client_id));
@@ -78,8 +78,8 @@ impl RecoveryLog {
         let (end, ended) = mpsc::sync_channel(1);
         let mut work = Work::new(writer, read_to, shared.clone());
         let work = move || {
-            // Whoever waits for it may have stopped waiting. Written, the lines outlive the process; the
-            // sync, which is for a power cut, need not be waited for.
+            // The receiver may have stopped waiting. Written lines outlive the process; the sync, which
+            // is for a power cut, need not be waited for.
             let _ = end.try_send(work.go());
             let _ = work.sync();
         };
@@ -87,12 +87,12 @@ impl RecoveryLog {
         Ok(Self { shared, client_id, ended: Mutex::new(ended) })
     }
 
-    /// Takes note that an installation is recovered.
+    /// Records that an installation is recovered.
     pub fn remember(&self, installation: &Installation) {
         self.remember_at(installation, clock::now());
     }
 
-    /// Takes note that an installation was recovered at a time.
+    /// Records that an installation was recovered at this time.
     pub fn remember_at(&self, installation: &Installation, at: Timestamp) {
         let print = Print::of(&self.client_id, installation);
         self.shared.lock().pending.push((print, at));
@@ -110,7 +110,8 @@ impl RecoveryLog {
         Some(RecoveredBefore { at: Timestamp::from_second(*at).ok()?, folder })
     }
 
-    /// Waits until everything is written, for a bounded time; the disk may still be syncing it. The error is that something is not.
+    /// Waits until everything is written, for a bounded time; it may not be synced yet. An error means
+    /// that something is not written.
     pub fn finish(&self) -> io::Result<()> {
         self.shared.lock().is_over = true;
         self.shared.woken.notify_one();
@@ -129,13 +130,13 @@ impl Drop for RecoveryLog {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until something is to be written, or until it is time to look at others.
     fn wait(&self) -> (Vec<(Print, Timestamp)>, bool) {
-        let is_idle = |state: &mut State| state.pending.is_empty() && !state.is_over;
+        let is_idle = |state: &mut LogState| state.pending.is_empty() && !state.is_over;
         let woken = self.woken.wait_timeout_while(self.lock(), LOOK_EVERY, is_idle);
         let (mut state, _) = woken.unwrap_or_else(PoisonError::into_inner);
         if !state.pending.is_empty() {
@@ -149,7 +150,7 @@ impl Shared {
 /// The thread's own.
 struct Work {
     writer: Writer,
-    /// How far the files of others are read; `None` where nobody heeds them.
+    /// How far the files of others are read; `None` where they are not needed.
     read_to: Option<HashMap<PathBuf, u64>>,
     shared: Arc<Shared>,
     file: Option<File>,

@@ -3,8 +3,8 @@
 //!
 //! Each run appends to a file of its own in the state folder, a short line for each installation, for
 //! its app and base URL. A file that nobody has written to for 24 hours is deleted. There is nothing
-//! secret in them: installations are told by a hash. Nothing fails for their sake: what cannot be
-//! read or written is passed over, with a warning.
+//! secret in them: an installation is known by its hash. A file that cannot be read or written fails
+//! no run: it is left out, with a warning.
 
 mod earlier;
 mod log;

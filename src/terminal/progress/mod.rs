@@ -1,5 +1,5 @@
-//! What the person on call sees while a run goes on: a bar in a terminal, a line every few seconds
-//! elsewhere, nothing when nothing was asked for.
+//! What a person sees while a run works: a bar in a terminal, a line every few seconds elsewhere,
+//! nothing with `--quiet`.
 
 mod pause;
 mod printer;
@@ -29,12 +29,12 @@ use crate::{
     pace::Outlook,
 };
 
-/// Lines that may wait to be said. A terminal that is stopped, or a pipe that nobody reads, holds no
-/// code up: what it does not take is left out, and counted.
+/// Lines that may wait to be printed. A stopped terminal, or a pipe that nobody reads, delays no code:
+/// the lines that it does not take are left out and counted.
 const LINES: usize = 1024;
 
-/// How long the end of a run waits for the last lines to be said.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the end of a run waits until the last lines are printed.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
 
 /// Shows how a run gets on. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -58,25 +58,25 @@ impl Progress {
         let (end, ended) = mpsc::sync_channel(1);
         let print_lines = move || {
             printer.run(&to_print);
-            // Whoever waits for it may have stopped waiting.
+            // The receiver may have stopped waiting.
             let _ = end.try_send(());
         };
         thread::Builder::new().name("progress".into()).spawn(print_lines)?;
         Ok(Self { tally, lines, ended: Arc::new(Mutex::new(ended)) })
     }
 
-    /// Ends the bar, or says the last line.
+    /// Ends the bar, or prints the last line.
     pub fn end(&self) {
-        let deadline = Instant::now() + LAST_WORDS;
+        let deadline = Instant::now() + LAST_LINES_WITHIN;
         while self.lines.try_send(Line::End).is_err() && Instant::now() < deadline {
             thread::sleep(DRAW_EVERY / 10);
         }
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        // Who does not listen does not hear the last words either.
+        // The last lines are dropped when the printer is stuck.
         let _ = ended.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 
-    /// Says a line without breaking the bar. Nobody waits until it is said.
+    /// Prints a line without breaking the bar. The caller does not wait for it.
     pub fn print(&self, line: &str) {
         let quiet = self.tally.verbosity == Verbosity::Quiet;
         if !quiet && self.lines.try_send(Line::Print(line.to_owned())).is_err() {
@@ -100,8 +100,8 @@ impl Listener for Progress {
             && let Some(row) = self.tally.new_row(&failed.failure)
         {
             self.print(&format!(
-                "UNRECOGNISED: no row of the table knows this answer, so it is not tried again. To \
-                 say what it means, put this into a file and give it as --known-messages:\n\n{row}"
+                "UNRECOGNISED: no row of the table knows this answer, so it is not retried. To \
+                 define its meaning, put this into a file and pass it as --known-messages:\n\n{row}"
             ));
         }
     }

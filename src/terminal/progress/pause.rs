@@ -54,12 +54,12 @@ mod tests {
         let at = clock::now();
         let gives_up_at = at.checked_add(Duration::from_secs(600)).unwrap();
         let mut pause = Pause::of(&Paused { at, failure, gives_up_at });
-        let said = |pause: &Pause, after| pause.in_words(pause.since + Duration::from_secs(after));
+        let text = |pause: &Pause, after| pause.in_words(pause.since + Duration::from_secs(after));
         assert_eq!(
-            said(&pause, 10),
+            text(&pause, 10),
             "PAUSED 10s: HTTP 503 at reconnect · probing now · gives up in 9m 50s"
         );
         pause.next = pause.since + Duration::from_secs(31);
-        assert!(said(&pause, 23).contains("next probe in 8s"), "{}", said(&pause, 23));
+        assert!(text(&pause, 23).contains("next probe in 8s"), "{}", text(&pause, 23));
     }
 }

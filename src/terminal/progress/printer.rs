@@ -114,7 +114,7 @@ impl<O: Fn() -> Outlook> Printer<O> {
         let now = (Instant::now(), tally.calls.load(Ordering::Relaxed));
         let calls_per_second = pace_lately(&mut self.samples, now);
         if pause.is_some() || !outlook.held.is_zero() {
-            // What is measured while nothing may start says nothing of the time after.
+            // A pace that is measured while nothing may start does not predict the time after.
             self.samples.clear();
         }
         let calls_left = tally.gauge.open().saturating_mul(CALLS_EACH);

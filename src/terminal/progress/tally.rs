@@ -19,13 +19,13 @@ use crate::{
     plan::in_words,
 };
 
-/// Rows to paste that are shown; a server that never says the same twice would fill the screen.
+/// Rows to paste that are shown; a server that never sends the same text twice would fill the screen.
 const ROWS_SHOWN: usize = 20;
 
-/// Failures that are told apart by what was said, for the same reason.
+/// Failures that are distinguished by their text, for the same reason.
 const KINDS_SHOWN: usize = 50;
 
-/// Failures of which the first is shown: stage, class, status, and what was said where no row of the
+/// Failures of which the first is shown: stage, class, status, and the error text where no row of the
 /// table knows it.
 type Kind = (Stage, Class, Option<u16>, String);
 
@@ -119,7 +119,7 @@ impl Tally {
             Event::DayTooShort(day) => Some(format!("{} {}", clock::stamp(day.at), day.in_words())),
             Event::Paused(paused) => Some(format!(
                 "{} PAUSED: installation after installation fails ({}); probing with one at a time, \
-                 the run goes on by itself, or halts at {}",
+                 the run continues by itself, or halts at {}",
                 clock::stamp(paused.at),
                 paused.failure,
                 clock::stamp(paused.gives_up_at)
@@ -127,7 +127,7 @@ impl Tally {
             Event::Continued(continued) => {
                 let paused = Duration::from_millis(continued.paused_ms.into());
                 let at = clock::stamp(continued.at);
-                Some(format!("{at} The pause is over; going on after {}", in_words(paused)))
+                Some(format!("{at} The pause is over; continuing after {}", in_words(paused)))
             }
             Event::Failed(failed) if self.is_new_kind(&failed.failure) => Some(format!(
                 "row {} {}: {} (further ones like this are only counted)",
@@ -146,7 +146,7 @@ fn hold_in_words(held: &Held) -> String {
         ms => format!(", then {:.1} requests a second", 1000.0 / f64::from(ms)),
     };
     format!(
-        "{} HighLevel says too many requests: nothing starts until {}{pace}",
+        "{} HighLevel answers \"too many requests\": nothing starts until {}{pace}",
         clock::stamp(held.at),
         clock::stamp(until)
     )

@@ -1,4 +1,4 @@
-//! Failures by what HighLevel would have to look at: stage, status and what was said.
+//! Failures by what HighLevel would have to look at: stage, status and error text.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,7 +15,7 @@ use crate::{
     text::SafeText,
 };
 
-/// Causes that are told apart. Of further ones the installations are counted.
+/// Causes that are distinguished. Of further ones the installations are counted.
 const MOST_CAUSES: usize = 1000;
 
 /// What makes two failures the same to support.
@@ -25,7 +25,7 @@ struct Key {
     stage: Stage,
     http_status: Option<u16>,
     class: Class,
-    said: String,
+    text: String,
 }
 
 /// Failures of one kind.
@@ -39,13 +39,13 @@ pub struct Cause {
     pub class: Class,
     /// Status of the answers.
     pub http_status: Option<u16>,
-    /// What was said to the first of them.
+    /// The error text of the first of them.
     pub message: SafeText,
     /// Sub-account connections.
     pub locations: u32,
     /// Agency connections.
     pub companies: u32,
-    /// Conversations in all runs.
+    /// Attempts in all runs.
     pub attempts: u64,
     /// The request of the first failure, and of the last.
     pub times: Option<(Timestamp, Timestamp)>,
@@ -120,13 +120,13 @@ pub struct Causes {
 }
 
 impl Causes {
-    /// Before the first failure of a run.
+    /// No failure yet.
     pub fn of(run_state: &RunState) -> Self {
         let lost = run_state.all_lost_grants().into_iter().map(|grant| grant.id).collect();
         Self { lost, ..Self::default() }
     }
 
-    /// Takes the end of one installation into account.
+    /// Counts the outcome of one installation.
     pub fn installation(&mut self, listed: &Listed, outcome: &Outcome) {
         let Outcome::Failed(failed) = outcome else { return };
         let is_lost = self.lost.contains(&failed.id);
@@ -149,7 +149,7 @@ impl Causes {
             stage: failure.stage,
             http_status: failure.http_status,
             class: failure.class,
-            said: normalised(failure.message.as_str()),
+            text: normalised(failure.message.as_str()),
         };
         if self.by_key.len() >= MOST_CAUSES && !self.by_key.contains_key(&key) {
             return None;

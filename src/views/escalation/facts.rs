@@ -1,4 +1,4 @@
-//! The lines of a section that say what happened. Foreign text stands in code spans.
+//! The lines of a section on what happened. Foreign text is in code spans.
 
 use super::{cause::Cause, markdown::span, samples::Sample};
 use crate::{
@@ -14,9 +14,9 @@ const URL_CHARS: usize = 200;
 
 /// What is known of a cause besides where the calls went.
 pub fn of_cause(cause: &Cause) -> Vec<String> {
-    let said = cause.message.as_str();
+    let text = cause.message.as_str();
     let mut facts = vec![
-        format!("- Said: {}", if said.is_empty() { "nothing".to_owned() } else { span(said) }),
+        format!("- Error text: {}", if text.is_empty() { "none".to_owned() } else { span(text) }),
         format!("- Read as: {}, {}", cause.class, cause.class.about().means),
         format!("- Tried: {}", tried(cause)),
         format!(
@@ -77,13 +77,13 @@ pub fn endpoint(url: &str) -> String {
 /// How far the server's clock is from ours.
 pub fn clock(offset_ms: Option<i64>) -> String {
     let seconds = |ms: i64| ms.unsigned_abs() as f64 / 1000.0;
-    let told = match offset_ms {
+    let offset = match offset_ms {
         None => "not known, no answer had a Date".to_owned(),
         Some(0) => "the server's agrees with ours".to_owned(),
         Some(ms) if ms > 0 => format!("the server's is {:.1} s ahead of ours", seconds(ms)),
         Some(ms) => format!("the server's is {:.1} s behind ours", seconds(ms)),
     };
-    format!("- Clock: {told}")
+    format!("- Clock: {offset}")
 }
 
 /// One of many failures.

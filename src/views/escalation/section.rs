@@ -5,7 +5,7 @@ use super::{
     samples::{LEAST, thinned},
 };
 
-/// What a section says, the most important first.
+/// The parts of a section, the most important first.
 #[derive(Debug, Default)]
 pub struct Section {
     /// Its heading, without foreign text.
