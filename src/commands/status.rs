@@ -22,7 +22,7 @@ use crate::{
     },
     views::{
         self,
-        causes::Cause,
+        causes::FailureCause,
         summary::{State, Summary},
     },
 };
@@ -103,7 +103,7 @@ struct Status<'a> {
     duration_ms: i64,
     books: Books,
     halted: Option<&'a str>,
-    causes: &'a [Cause],
+    causes: &'a [FailureCause],
     chain: &'a Chain,
     /// The runs before this one, the last first.
     earlier_runs: Vec<Link>,

@@ -176,7 +176,7 @@ impl Work<'_> {
         let run_id = &self.run_state.started.run_id;
         let folder = path_in_full(self.folder.path()).display().to_string();
         let (base_url, client_id) = (self.endpoint.base().to_owned(), client_id.to_owned());
-        let writer = recoveries::Writer { base_url, client_id, run_id: run_id.clone(), folder };
+        let writer = recoveries::LogOwner { base_url, client_id, run_id: run_id.clone(), folder };
         let earlier = match &self.others {
             Others::Heeded(earlier) => Some(earlier.as_ref()),
             Others::Ignored => None,

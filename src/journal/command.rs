@@ -7,7 +7,7 @@ use crate::{event::TokenFile, secret::Secret};
 
 /// A line of tokens.
 #[derive(Debug)]
-pub(super) struct Document {
+pub(super) struct TokenDocument {
     pub(super) file: TokenFile,
     pub(super) line: Secret,
     /// The [`crate::event::Saving`] event with the checksum of the line, as a line of the journal.
@@ -15,14 +15,14 @@ pub(super) struct Document {
 }
 
 /// The documents of a group.
-pub(super) fn documents(group: &[Command]) -> impl Iterator<Item = &Document> {
+pub(super) fn documents(group: &[JournalCommand]) -> impl Iterator<Item = &TokenDocument> {
     group.iter().filter_map(|command| command.document.as_ref())
 }
 
 /// An event to append, with the document that it speaks of.
 #[derive(Debug)]
-pub(super) struct Command {
-    pub(super) document: Option<Document>,
+pub(super) struct JournalCommand {
+    pub(super) document: Option<TokenDocument>,
     /// A line of the journal; empty where the caller only waits.
     pub(super) event: Vec<u8>,
     pub(super) done: Option<oneshot::Sender<Result<(), StorageError>>>,
@@ -37,7 +37,7 @@ pub(super) enum Wait {
     UntilDurable,
 }
 
-impl Command {
+impl JournalCommand {
     /// Whether the caller waits for an event that a power cut must not take. The event of a line in
     /// `tokens.jsonl` is rebuilt from that line; nothing is rebuilt from `quarantine.jsonl`.
     pub(super) fn needs_synced_event(&self) -> bool {

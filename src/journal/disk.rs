@@ -146,7 +146,7 @@ impl Disk {
             .permit(Operation::Create)
             .and_then(|()| tempfile::Builder::new().prefix(ASIDE).tempfile_in(folder_of(path)))
             .with_context(|| format!("cannot write {}", path.display()))?;
-        let aside = Aside { disk: self.clone(), file: aside };
+        let aside = AsideFile { disk: self.clone(), file: aside };
         Ok(Replacement {
             path: path.to_owned(),
             aside: io::BufWriter::with_capacity(1 << 16, aside),
@@ -239,11 +239,11 @@ fn has_name(_: &fs::Metadata) -> bool {
 #[derive(Debug)]
 pub struct Replacement {
     path: PathBuf,
-    aside: io::BufWriter<Aside>,
+    aside: io::BufWriter<AsideFile>,
 }
 
 #[derive(Debug)]
-struct Aside {
+struct AsideFile {
     disk: Disk,
     file: NamedTempFile,
 }
@@ -253,7 +253,7 @@ impl Replacement {
     pub fn put_in_place(self) -> anyhow::Result<()> {
         let Self { path, aside } = self;
         let placed = aside.into_inner().map_err(io::IntoInnerError::into_error).and_then(|aside| {
-            let Aside { disk, file } = aside;
+            let AsideFile { disk, file } = aside;
             disk.permit(Operation::Sync)?;
             file.as_file().sync_all()?;
             disk.permit(Operation::Rename)?;
@@ -274,7 +274,7 @@ impl Write for Replacement {
     }
 }
 
-impl Write for Aside {
+impl Write for AsideFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.disk.permit(Operation::Write)?;
         self.file.write(bytes)

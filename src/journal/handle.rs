@@ -18,7 +18,7 @@ use tokio::{
 
 pub use super::thread::Ended;
 use super::{
-    command::{Command, Document, Wait},
+    command::{JournalCommand, TokenDocument, Wait},
     fault::FirstFault,
     line_file::StorageError,
     seal,
@@ -70,7 +70,7 @@ pub fn spawn(
 /// Records events from anywhere in the work. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    queue: mpsc::Sender<Command>,
+    queue: mpsc::Sender<JournalCommand>,
     stalled: Arc<Stalled>,
 }
 
@@ -116,7 +116,7 @@ impl Journal {
     pub async fn record(&self, event: &Event) -> Result<(), StorageError> {
         self.stalled.fault.result()?;
         let event = self.line_of(event)?;
-        self.send(Command { document: None, event, done: None, wait: Wait::No }).await
+        self.send(JournalCommand { document: None, event, done: None, wait: Wait::No }).await
     }
 
     /// Appends an event and returns when it outlives the process, though not yet a power cut.
@@ -158,7 +158,7 @@ impl Journal {
         let kept = match self.stalled.fault.get() {
             Some(lost) if lost.is_stall() => Err(lost.clone()),
             _ => {
-                let document = Some(Document { file: storage, line: line.clone(), saving });
+                let document = Some(TokenDocument { file: storage, line: line.clone(), saving });
                 self.send_and_wait(document, event, Wait::UntilDurable).await
             }
         };
@@ -170,19 +170,19 @@ impl Journal {
 
     async fn send_and_wait(
         &self,
-        document: Option<Document>,
+        document: Option<TokenDocument>,
         event: Vec<u8>,
         wait: Wait,
     ) -> Result<(), StorageError> {
         let (done, served) = oneshot::channel();
-        self.send(Command { document, event, done: Some(done), wait }).await?;
+        self.send(JournalCommand { document, event, done: Some(done), wait }).await?;
         match timeout(self.stalled.patience, served).await {
             Ok(served) => served.unwrap_or_else(|_| Err(self.thread_gone())),
             Err(_) => Err(self.stalled.give_up()),
         }
     }
 
-    async fn send(&self, command: Command) -> Result<(), StorageError> {
+    async fn send(&self, command: JournalCommand) -> Result<(), StorageError> {
         match timeout(self.stalled.patience, self.queue.send(command)).await {
             Ok(sent) => sent.map_err(|_| self.thread_gone()),
             Err(_) => Err(self.stalled.give_up()),

@@ -54,11 +54,11 @@ pub enum JournalError {
 
 #[derive(Deserialize)]
 struct Head {
-    started: Format,
+    started: FormatField,
 }
 
 #[derive(Deserialize)]
-struct Format {
+struct FormatField {
     format: u32,
 }
 
@@ -124,7 +124,7 @@ impl Reader {
 
 /// A newer format may have other fields, so the format is read before anything else.
 fn newer_format(event: &[u8]) -> Option<u32> {
-    let Head { started: Format { format } } = serde_json::from_slice(event).ok()?;
+    let Head { started: FormatField { format } } = serde_json::from_slice(event).ok()?;
     (format > FORMAT).then_some(format)
 }
 

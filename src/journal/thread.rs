@@ -13,11 +13,11 @@ use tokio::{
 };
 
 use super::{
-    command::{Command, Document, Wait, documents},
+    command::{JournalCommand, TokenDocument, Wait, documents},
     fault::FirstFault,
     line_file::StorageError,
     spill::{Spill, Spilled},
-    writer::{Broken, Writer},
+    writer::{GroupFault, Writer},
 };
 
 /// Commands that one sync covers at most.
@@ -64,7 +64,7 @@ impl Service {
     }
 
     /// Serves commands until every sender is dropped.
-    pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Ended {
+    pub(super) fn run(mut self, mut commands: mpsc::Receiver<JournalCommand>) -> Ended {
         let mut group = Vec::with_capacity(GROUP);
         while let Some(first) = self.next(&mut commands) {
             group.push(first);
@@ -88,7 +88,7 @@ impl Service {
     }
 
     /// Waits for the next command. When it is time, syncs the events that nobody waits for.
-    fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
+    fn next(&mut self, commands: &mut mpsc::Receiver<JournalCommand>) -> Option<JournalCommand> {
         if let Some(at) = self.sync_at {
             let next = async { timeout_at(at.into(), commands.recv()).await };
             if at > Instant::now()
@@ -115,7 +115,7 @@ impl Service {
         }
     }
 
-    fn serve(&mut self, group: &mut [Command]) {
+    fn serve(&mut self, group: &mut [JournalCommand]) {
         if self.fault.get().is_some() {
             return self.save(group);
         }
@@ -126,18 +126,18 @@ impl Service {
                 let _ = command.done.take().map(|done| done.send(Ok(())));
             }
         }
-        match ahead.map_err(Broken::Ahead).and_then(|()| self.writer.commit(group)) {
+        match ahead.map_err(GroupFault::Ahead).and_then(|()| self.writer.commit(group)) {
             Ok(()) => {}
-            Err(Broken::Events(lost)) => {
+            Err(GroupFault::Events(lost)) => {
                 self.fault.report(lost);
                 self.writer.retreat_events();
             }
-            Err(Broken::Ahead(lost)) => {
+            Err(GroupFault::Ahead(lost)) => {
                 self.fault.report(lost);
                 self.writer.retreat_events();
                 self.save(group);
             }
-            Err(Broken::Documents(lost)) => {
+            Err(GroupFault::Documents(lost)) => {
                 self.fault.report(lost);
                 self.writer.retreat_documents();
                 self.save(group);
@@ -160,9 +160,9 @@ impl Service {
 
     /// Saves the documents of a group one by one, where they belong or in a second place. The next
     /// execution finds those that are where they belong.
-    fn save(&mut self, group: &[Command]) {
+    fn save(&mut self, group: &[JournalCommand]) {
         self.save_unsaved();
-        for Document { file, line, .. } in documents(group) {
+        for TokenDocument { file, line, .. } in documents(group) {
             let bytes = line.expose().as_bytes();
             if self.writer.keep_alone(*file, bytes).is_err() {
                 self.spill.keep(bytes);

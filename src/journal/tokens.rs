@@ -25,7 +25,7 @@ use crate::{
 /// The fields that identify the installation of a document; the rest is not read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+struct DocumentOwner<'a> {
     #[serde(borrow)]
     application_id: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow)]
@@ -125,7 +125,7 @@ pub fn tidy(folder: &RunFolder, run_state: &RunState) -> anyhow::Result<Damaged>
     let mut number = 0;
     each_line(&tokens, |line| {
         number += 1;
-        if let Verdict::Good(print) = verdict(line, run_state.prints(), &known) {
+        if let LineVerdict::Good(print) = verdict(line, run_state.prints(), &known) {
             last.insert(print, number);
         }
         Ok(())
@@ -137,12 +137,12 @@ pub fn tidy(folder: &RunFolder, run_state: &RunState) -> anyhow::Result<Damaged>
     each_line(&tokens, |line| {
         number += 1;
         match verdict(line, run_state.prints(), &known) {
-            Verdict::Good(print) if last.get(&print) == Some(&number) => {
+            LineVerdict::Good(print) if last.get(&print) == Some(&number) => {
                 tidy.write_all(line)?;
                 tidy.write_all(b"\n")
             }
-            Verdict::Good(_) | Verdict::NotToBeUsed => Ok(()),
-            Verdict::Damaged => {
+            LineVerdict::Good(_) | LineVerdict::NotToBeUsed => Ok(()),
+            LineVerdict::Damaged => {
                 damaged.push(number);
                 set_apart(folder, &mut quarantine, line, number).map_err(io::Error::other)
             }
@@ -156,18 +156,24 @@ pub fn tidy(folder: &RunFolder, run_state: &RunState) -> anyhow::Result<Damaged>
 }
 
 /// What a line of `tokens.jsonl` is.
-enum Verdict {
+enum LineVerdict {
     Good(Fingerprint),
     NotToBeUsed,
     Damaged,
 }
 
-fn verdict(line: &[u8], prints: &Fingerprints, known: &HashMap<Fingerprint, TokenLine>) -> Verdict {
+fn verdict(
+    line: &[u8],
+    prints: &Fingerprints,
+    known: &HashMap<Fingerprint, TokenLine>,
+) -> LineVerdict {
     let print = print_of(line, prints);
     match print.and_then(|print| Some((print, *known.get(&print)?))) {
-        Some((_, TokenLine::NotToBeUsed)) => Verdict::NotToBeUsed,
-        Some((print, token_line)) if token_line.allows(Checksum::of(line)) => Verdict::Good(print),
-        _ => Verdict::Damaged,
+        Some((_, TokenLine::NotToBeUsed)) => LineVerdict::NotToBeUsed,
+        Some((print, token_line)) if token_line.allows(Checksum::of(line)) => {
+            LineVerdict::Good(print)
+        }
+        _ => LineVerdict::Damaged,
     }
 }
 
@@ -197,7 +203,7 @@ pub fn damaged(tokens: &Path, run_state: &RunState) -> io::Result<Damaged> {
     let mut number = 0;
     each_line(tokens, |line| {
         number += 1;
-        if matches!(verdict(line, run_state.prints(), &known), Verdict::Damaged) {
+        if matches!(verdict(line, run_state.prints(), &known), LineVerdict::Damaged) {
             damaged.push(number);
         }
         Ok(())
@@ -237,7 +243,7 @@ fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::
 
 fn print_of(line: &[u8], prints: &Fingerprints) -> Option<Fingerprint> {
     // As text first: the whole line has to be valid, also what the document does not read.
-    let document: Document = serde_json::from_str(std::str::from_utf8(line).ok()?).ok()?;
+    let document: DocumentOwner = serde_json::from_str(std::str::from_utf8(line).ok()?).ok()?;
     if document.access_token.is_empty() {
         return None;
     }

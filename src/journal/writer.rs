@@ -8,7 +8,7 @@
 
 pub use super::line_file::StorageError;
 use super::{
-    command::{Command, Document, documents},
+    command::{JournalCommand, TokenDocument, documents},
     folder::RunFolder,
     line_file::LineFile,
     seal,
@@ -76,7 +76,7 @@ impl Writer {
     /// Writes the events of a group that belong to no tokens: they need not wait for the tokens of
     /// others, and a code that is about to be presented waits for them. For tokens, writes the
     /// checksums that their lines will have.
-    pub(super) fn write_ahead(&mut self, group: &[Command]) -> Result<(), StorageError> {
+    pub(super) fn write_ahead(&mut self, group: &[JournalCommand]) -> Result<(), StorageError> {
         for command in group.iter().filter(|command| !command.event.is_empty()) {
             match &command.document {
                 None => self.journal.line(&command.event)?,
@@ -88,13 +88,13 @@ impl Writer {
 
     /// Writes the rest of a group: tokens first, synced; then their events. Syncs the events if a
     /// caller waits for one that could not be rebuilt.
-    pub(super) fn commit(&mut self, group: &[Command]) -> Result<(), Broken> {
-        self.commit_documents(group).map_err(Broken::Documents)?;
-        self.commit_events(group).map_err(Broken::Events)
+    pub(super) fn commit(&mut self, group: &[JournalCommand]) -> Result<(), GroupFault> {
+        self.commit_documents(group).map_err(GroupFault::Documents)?;
+        self.commit_events(group).map_err(GroupFault::Events)
     }
 
-    fn commit_documents(&mut self, group: &[Command]) -> Result<(), StorageError> {
-        for Document { file, line, .. } in documents(group) {
+    fn commit_documents(&mut self, group: &[JournalCommand]) -> Result<(), StorageError> {
+        for TokenDocument { file, line, .. } in documents(group) {
             self.storage(*file)?.line(line.expose().as_bytes())?;
         }
         for storage in [TokenFile::Tokens, TokenFile::Quarantine] {
@@ -105,11 +105,11 @@ impl Writer {
         Ok(())
     }
 
-    fn commit_events(&mut self, group: &[Command]) -> Result<(), StorageError> {
+    fn commit_events(&mut self, group: &[JournalCommand]) -> Result<(), StorageError> {
         for command in group.iter().filter(|command| command.document.is_some()) {
             self.journal.line(&command.event)?;
         }
-        if group.iter().any(Command::needs_synced_event) {
+        if group.iter().any(JournalCommand::needs_synced_event) {
             self.journal.sync()
         } else {
             self.journal.write()
@@ -178,7 +178,7 @@ impl Writer {
 }
 
 /// What a failed group left undone.
-pub(super) enum Broken {
+pub(super) enum GroupFault {
     /// Nothing of it is written but events, if any.
     Ahead(StorageError),
     /// The documents are not safe.

@@ -17,14 +17,14 @@ const SAMPLES: usize = 10;
 
 /// Failures by cause, the most frequent first.
 #[derive(Default)]
-pub struct Causes(BTreeMap<(Kind, Text), Cause>);
+pub struct FailureCauses(BTreeMap<(FailureKind, TextKey), FailureCause>);
 
 /// Stage, class and status.
-type Kind = (Stage, Class, Option<u16>);
+type FailureKind = (Stage, Class, Option<u16>);
 
 /// What distinguishes causes of a kind. Where the class is known, the text does not matter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Text {
+enum TextKey {
     /// Any.
     Any,
     /// This one, without its ids.
@@ -39,7 +39,7 @@ const TEXTS: usize = 20;
 
 /// Failures of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Cause {
+pub struct FailureCause {
     /// Where.
     pub stage: Stage,
     /// What kind.
@@ -56,7 +56,7 @@ pub struct Cause {
     pub sample_trace_ids: Vec<SafeText>,
 }
 
-impl Causes {
+impl FailureCauses {
     /// Counts the outcome of one installation.
     pub fn installation(&mut self, outcome: &Outcome) {
         if let Outcome::Failed(failed) = outcome
@@ -71,10 +71,10 @@ impl Causes {
         let kind = (failure.stage, failure.class, failure.http_status);
         let text = self.text_of(kind, failure);
         let message = match text {
-            Text::Beyond => SafeText::new(&format!("other texts, such as: {}", failure.message)),
-            Text::Any | Text::Own(_) => failure.message.clone(),
+            TextKey::Beyond => SafeText::new(&format!("other texts, such as: {}", failure.message)),
+            TextKey::Any | TextKey::Own(_) => failure.message.clone(),
         };
-        let cause = self.0.entry((kind, text)).or_insert_with(|| Cause {
+        let cause = self.0.entry((kind, text)).or_insert_with(|| FailureCause {
             stage: failure.stage,
             class: failure.class,
             http_status: failure.http_status,
@@ -88,19 +88,19 @@ impl Causes {
         cause.sample_trace_ids.extend(failed.trace_ids.iter().take(room).cloned());
     }
 
-    fn text_of(&self, kind: Kind, failure: &Failure) -> Text {
+    fn text_of(&self, kind: FailureKind, failure: &Failure) -> TextKey {
         if failure.class != Class::Unrecognised {
-            return Text::Any;
+            return TextKey::Any;
         }
-        let own = Text::Own(normalised(failure.message.as_str()));
+        let own = TextKey::Own(normalised(failure.message.as_str()));
         let key = (kind, own);
-        let known = self.0.range((kind, Text::Any)..(kind, Text::Beyond)).count();
-        if known < TEXTS || self.0.contains_key(&key) { key.1 } else { Text::Beyond }
+        let known = self.0.range((kind, TextKey::Any)..(kind, TextKey::Beyond)).count();
+        if known < TEXTS || self.0.contains_key(&key) { key.1 } else { TextKey::Beyond }
     }
 
     /// The causes, the most frequent first.
-    pub fn by_frequency(self) -> Vec<Cause> {
-        let mut causes: Vec<Cause> = self.0.into_values().collect();
+    pub fn by_frequency(self) -> Vec<FailureCause> {
+        let mut causes: Vec<FailureCause> = self.0.into_values().collect();
         causes.sort_by_key(|cause| std::cmp::Reverse(cause.installations));
         causes
     }

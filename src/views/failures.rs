@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// A column: its name, and its cell in a line.
-type Column = (&'static str, fn(&Line<'_>) -> String);
+type FailureColumn = (&'static str, fn(&FailureLine<'_>) -> String);
 
 /// The columns that follow the list's own. The reader of lists knows them by these names.
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [FailureColumn; 10] = [
     ("status", |line| line.failed().map_or("not_attempted", Failed::status).to_owned()),
     ("error_class", |line| line.class().to_string()),
     ("stage", |line| or_empty(line.failed().map(|e| e.failure.stage))),
@@ -68,7 +68,7 @@ impl View for Failures<'_> {
         };
         let missing = self.own_columns.saturating_sub(listed.values.len());
         let empty = std::iter::repeat_n(String::new(), missing);
-        let line = Line { listed, end };
+        let line = FailureLine { listed, end };
         let ours = COLUMNS.map(|(_, cell)| cell(&line));
         self.out.line(listed.values.iter().cloned().chain(empty).chain(ours))
     }
@@ -121,7 +121,7 @@ impl NotAttempted {
 }
 
 /// What the cells of a line are made of.
-struct Line<'a> {
+struct FailureLine<'a> {
     listed: &'a Listed,
     end: End<'a>,
 }
@@ -131,7 +131,7 @@ enum End<'a> {
     NotAttempted(&'a NotAttempted, &'a Tried),
 }
 
-impl<'a> Line<'a> {
+impl<'a> FailureLine<'a> {
     fn failed(&self) -> Option<&'a Failed> {
         match self.end {
             End::Failed(failed) => Some(failed),

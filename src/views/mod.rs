@@ -21,7 +21,7 @@ use std::{io::Write, path::Path};
 use anyhow::Context;
 
 use self::{
-    causes::Causes,
+    causes::FailureCauses,
     stats::Stats,
     summary::Summary,
     view::{Begin, Run, View},
@@ -89,8 +89,8 @@ fn give_rows(
     views: &mut [Box<dyn View + '_>],
     run_state: &RunState,
     journal: &Path,
-) -> anyhow::Result<Causes> {
-    let mut causes = Causes::default();
+) -> anyhow::Result<FailureCauses> {
+    let mut causes = FailureCauses::default();
     for installation in run_state.outcomes(journal)? {
         let (listed, outcome) = installation?;
         for view in &mut *views {

@@ -10,9 +10,9 @@ use super::{
 use crate::event::Rejected;
 
 /// A column: its name, and its cell in a line.
-type Column = (&'static str, fn(&Rejected) -> String);
+type RejectedColumn = (&'static str, fn(&Rejected) -> String);
 
-const COLUMNS: [Column; 4] = [
+const COLUMNS: [RejectedColumn; 4] = [
     ("line", |row| row.line.to_string()),
     ("column", |row| row.column.to_string()),
     ("reason", |row| row.reason.to_string()),

@@ -19,9 +19,9 @@ use crate::{
 };
 
 /// A column: its name, and its cell in a line.
-type Column = (&'static str, fn(&Line<'_>) -> String);
+type ResultColumn = (&'static str, fn(&ResultLine<'_>) -> String);
 
-const COLUMNS: [Column; 17] = [
+const COLUMNS: [ResultColumn; 17] = [
     ("row", |line| line.listed.row.to_string()),
     ("scope", |line| line.listed.installation.scope.to_string()),
     ("id", |line| line.listed.installation.id.to_string()),
@@ -53,7 +53,7 @@ pub(super) fn begin<'a>(
 
 impl View for Results<'_> {
     fn installation(&mut self, listed: &Listed, outcome: &Outcome) -> csv::Result<()> {
-        let line = Line { listed, outcome };
+        let line = ResultLine { listed, outcome };
         self.0.line(COLUMNS.iter().map(|(_, cell)| cell(&line)))
     }
 
@@ -63,12 +63,12 @@ impl View for Results<'_> {
 }
 
 /// What the cells of a line are made of.
-struct Line<'a> {
+struct ResultLine<'a> {
     listed: &'a Listed,
     outcome: &'a Outcome,
 }
 
-impl<'a> Line<'a> {
+impl<'a> ResultLine<'a> {
     fn recovered(&self) -> Option<&'a Recovered> {
         match self.outcome {
             Outcome::Recovered(recovered) => Some(recovered),

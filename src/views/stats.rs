@@ -38,7 +38,7 @@ pub struct Stats {
     verifications: u64,
     retries: u64,
     proofs: Proofs,
-    held: Held,
+    held: HeldTime,
     paused_ms: u64,
     /// Time between the executions of a run.
     away_ms: u64,
@@ -47,13 +47,13 @@ pub struct Stats {
 
 /// Times in which everything was held, those that overlap counted once.
 #[derive(Default)]
-struct Held {
+struct HeldTime {
     times: u32,
     total_ms: u64,
     until: Option<Timestamp>,
 }
 
-impl Held {
+impl HeldTime {
     fn add(&mut self, at: Timestamp, ms: u32) {
         let Ok(end) = at.checked_add(Duration::from_millis(ms.into())) else { return };
         let from = self.until.map_or(at, |until| until.max(at));
@@ -168,8 +168,8 @@ impl Stats {
     }
 
     /// Requests by kind.
-    pub fn calls(&self) -> Calls {
-        Calls {
+    pub fn calls(&self) -> CallCounts {
+        CallCounts {
             total: self.starts.len() as u64,
             reconnect: self.reconnects,
             exchange: self.exchanges,
@@ -277,7 +277,7 @@ impl Proofs {
 
 /// Request counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Calls {
+pub struct CallCounts {
     total: u64,
     reconnect: u64,
     exchange: u64,
@@ -297,7 +297,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let stats = |starts: Vec<i64>, held: u64, paused_ms: u64, answers: u64| Stats {
             starts,
-            held: Held { times: u32::from(held > 0), total_ms: held, until: None },
+            held: HeldTime { times: u32::from(held > 0), total_ms: held, until: None },
             paused_ms,
             exchange_ms: Times { total: answers, ..Times::default() },
             ..Stats::default()

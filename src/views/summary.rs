@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::{
     bound::Exceeded,
-    causes::{Cause, Causes},
+    causes::{FailureCause, FailureCauses},
     gap::Gap,
     halt,
-    stats::{Calls, Proofs, Stats},
+    stats::{CallCounts, Proofs, Stats},
     times::Timings,
 };
 use crate::{
@@ -71,7 +71,7 @@ pub struct Summary {
     #[serde(skip)]
     pub halts: Vec<HaltInWords>,
     interrupted_by: Option<Interrupt>,
-    calls: Calls,
+    calls: CallCounts,
     /// When the last request started.
     #[serde(skip)]
     pub last_start: Option<Timestamp>,
@@ -86,7 +86,7 @@ pub struct Summary {
     /// Milliseconds by which the server's clock was ahead of ours at last.
     clock_offset_ms: Option<i64>,
     /// Failures by cause, the most frequent first.
-    pub causes: Vec<Cause>,
+    pub causes: Vec<FailureCause>,
     /// Exchanges whose answer never came whole: HighLevel may have granted tokens that nobody holds.
     pub lost_grants: LostGrants,
     /// Files that were set aside because a secret was found in them.
@@ -250,7 +250,7 @@ impl Summary {
     }
 
     /// Puts a run's figures together.
-    pub fn of(run_state: &RunState, mut stats: Stats, causes: Causes) -> Self {
+    pub fn of(run_state: &RunState, mut stats: Stats, causes: FailureCauses) -> Self {
         let (started, settings) = (&run_state.started, &run_state.settings);
         let finished_at = run_state.finished.map(|end| end.at);
         let books = run_state.books();

@@ -13,7 +13,7 @@ use super::tails::{TAILS_OF_A_PAIR, TAILS_OF_ONE};
 
 /// The token fields of a session document.
 #[derive(Deserialize)]
-struct Tokens {
+struct TokenFields {
     access_token: Option<String>,
     refresh_token: Option<String>,
 }
@@ -39,7 +39,7 @@ impl TokenFiles {
             let mut input = BufReader::with_capacity(1 << 17, file?);
             let mut line = Vec::new();
             while input.read_until(b'\n', &mut line)? > 0 {
-                if let Ok(tokens) = serde_json::from_slice::<Tokens>(&line) {
+                if let Ok(tokens) = serde_json::from_slice::<TokenFields>(&line) {
                     let both = [tokens.access_token, tokens.refresh_token];
                     both.iter().flatten().for_each(|token| take(token));
                 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    rows::{Origin, RowState, Take, count},
+    rows::{RowOrigin, RowState, Take, count},
     run_state::RunState,
 };
 use crate::{app::AppName, event::Started};
@@ -124,7 +124,7 @@ impl RunState {
     /// list are outstanding still.
     pub fn chain(&self) -> Chain {
         let Some(parent) = &self.started.parent else { return self.chain_of_one() };
-        let again = self.rows.iter().filter(|row| row.origin == Origin::EarlierRun);
+        let again = self.rows.iter().filter(|row| row.origin == RowOrigin::EarlierRun);
         let again = count(again.filter(|row| row.state.is_recovered())).min(parent.outstanding);
         Chain {
             first_run: parent.first_run.clone(),

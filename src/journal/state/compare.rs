@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    rows::{Row, RowState},
+    rows::{RowEntry, RowState},
     run_state::RunState,
 };
 use crate::{
@@ -23,7 +23,7 @@ pub enum TokenLine {
 }
 
 impl TokenLine {
-    fn of(row: &Row) -> Self {
+    fn of(row: &RowEntry) -> Self {
         match (row.state, row.token_line) {
             (RowState::Refused, _) => Self::NotToBeUsed,
             (_, Some(checksum)) => Self::Known(checksum),
@@ -82,12 +82,13 @@ impl RunState {
 
     /// How many of these token lines are good: of an installation of the run, and as it was written.
     pub fn count_good(&self, lines: &HashMap<Fingerprint, Checksum>) -> usize {
-        let is_good =
-            |row: &&Row| lines.get(&row.print).is_some_and(|line| TokenLine::of(row).allows(*line));
+        let is_good = |row: &&RowEntry| {
+            lines.get(&row.print).is_some_and(|line| TokenLine::of(row).allows(*line))
+        };
         self.listed_rows().filter(is_good).count()
     }
 
-    fn listed_rows(&self) -> impl Iterator<Item = &Row> {
+    fn listed_rows(&self) -> impl Iterator<Item = &RowEntry> {
         self.rows.iter().filter(|row| row.state != RowState::NotListed)
     }
 

@@ -9,9 +9,9 @@ use crate::{
 
 /// Where a row stands; its last outcome is at a place in the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct RowEntry {
     pub(super) state: RowState,
-    pub(super) origin: Origin,
+    pub(super) origin: RowOrigin,
     pub(super) app: AppIndex,
     pub(super) print: Fingerprint,
     /// Checksum of its last line in `tokens.jsonl`, where the journal knows it.
@@ -22,7 +22,7 @@ pub(super) struct Row {
 
 /// Whether an earlier run has tried the row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum RowOrigin {
     #[default]
     New,
     EarlierRun,
@@ -94,34 +94,34 @@ pub struct Tried {
 
 /// The rows by number; a number that the list does not have is not listed.
 #[derive(Debug, Default)]
-pub(super) struct Rows(Vec<Row>);
+pub(super) struct RowTable(Vec<RowEntry>);
 
-impl Rows {
-    pub(super) fn list(&mut self, number: u32, row: Row) {
+impl RowTable {
+    pub(super) fn list(&mut self, number: u32, row: RowEntry) {
         let index = number as usize;
         if self.0.len() <= index {
-            self.0.resize(index + 1, Row::default());
+            self.0.resize(index + 1, RowEntry::default());
         }
         self.0[index] = row;
     }
 
-    pub(super) fn get(&self, number: u32) -> Option<&Row> {
+    pub(super) fn get(&self, number: u32) -> Option<&RowEntry> {
         self.0.get(number as usize)
     }
 
-    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Row> {
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut RowEntry> {
         self.0.get_mut(number as usize)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Row> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &RowEntry> {
         self.0.iter()
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Row> {
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut RowEntry> {
         self.0.iter_mut()
     }
 
-    pub(super) fn numbered(&self) -> impl Iterator<Item = (u32, &Row)> {
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (u32, &RowEntry)> {
         (0..).zip(&self.0)
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     doubts::{Doubts, LostGrant},
-    rows::{AppIndex, Origin, Row, RowState, Rows, Tried},
+    rows::{AppIndex, RowEntry, RowOrigin, RowState, RowTable, Tried},
 };
 use crate::{
     app::AppName,
@@ -56,7 +56,7 @@ pub struct RunState {
     /// Where the last whole event ends in the journal.
     pub end: u64,
     pub(super) prints: Fingerprints,
-    pub(super) rows: Rows,
+    pub(super) rows: RowTable,
     pub(super) tried: HashMap<u32, Tried>,
     pub(super) doubts: Doubts,
     /// Checksums of the lines of `quarantine.jsonl`.
@@ -125,7 +125,7 @@ impl RunState {
             rejected: 0,
             end,
             prints,
-            rows: Rows::default(),
+            rows: RowTable::default(),
             tried: HashMap::new(),
             doubts: Doubts::default(),
             quarantined: HashSet::new(),
@@ -187,9 +187,9 @@ impl RunState {
     fn list(&mut self, listed: &Listed, listed_at: u64) {
         let Installation { scope, id, .. } = &listed.installation;
         let client_id = self.started.client_id_of(listed.app.as_ref());
-        let row = Row {
+        let row = RowEntry {
             state: RowState::Pending,
-            origin: if listed.history.is_some() { Origin::EarlierRun } else { Origin::New },
+            origin: if listed.history.is_some() { RowOrigin::EarlierRun } else { RowOrigin::New },
             app: AppIndex::of(&self.started, listed.app.as_ref()),
             print: self.prints.of(application(client_id), *scope, id.as_str()),
             token_line: None,
@@ -231,7 +231,7 @@ impl RunState {
 
     fn settle(&mut self, number: u32, state: RowState, outcome_at: u64) {
         if let Some(row) = self.rows.get_mut(number) {
-            *row = Row { state, outcome_at, ..*row };
+            *row = RowEntry { state, outcome_at, ..*row };
         }
         self.tried.remove(&number);
         self.doubts.clear(number);
@@ -282,7 +282,7 @@ impl RunState {
     }
 
     /// The rows of an app by number; without a name, of the whole run.
-    pub(super) fn rows_of(&self, app: Option<&AppName>) -> impl Iterator<Item = (u32, &Row)> {
+    pub(super) fn rows_of(&self, app: Option<&AppName>) -> impl Iterator<Item = (u32, &RowEntry)> {
         let index = app.map(|name| AppIndex::of(&self.started, Some(name)));
         self.rows.numbered().filter(move |(_, row)| index.is_none_or(|index| row.app == index))
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    ENDING, EVERY, Header, Print, REMEMBERED, beginning, file_name, is_remembered, read_line,
+    ENDING, EVERY, FileHeader, Print, REMEMBERED, beginning, file_name, is_remembered, read_line,
 };
 use crate::{clock, event::RecoveredBefore, installation::Installation, state_folder};
 use jiff::Timestamp;
@@ -17,11 +17,11 @@ use jiff::Timestamp;
 /// The recoveries of the last 24 hours, for the apps of a run: 24 bytes for each installation.
 #[derive(Debug, Default)]
 pub struct Earlier {
-    by_client: HashMap<String, OfClient>,
+    by_client: HashMap<String, ClientRecoveries>,
 }
 
 #[derive(Debug, Default)]
-struct OfClient {
+struct ClientRecoveries {
     /// In order, so that they can be looked up; the place is one in `folders`.
     recovered: Vec<(Print, i64, u32)>,
     folders: Vec<String>,
@@ -50,7 +50,8 @@ impl Earlier {
         own: Option<&str>,
     ) -> Self {
         sweep();
-        let of = |client: &'a str| (client.to_owned(), OfClient::load(base_url, client, own));
+        let of =
+            |client: &'a str| (client.to_owned(), ClientRecoveries::load(base_url, client, own));
         Self { by_client: clients.into_iter().map(of).collect() }
     }
 
@@ -77,7 +78,7 @@ impl Earlier {
     }
 }
 
-impl OfClient {
+impl ClientRecoveries {
     fn load(base_url: &str, client_id: &str, own: Option<&str>) -> Self {
         let mut of_client = Self::default();
         let now = clock::now();
@@ -137,7 +138,7 @@ fn is_old(path: &Path) -> bool {
 }
 
 /// What was read of a file.
-pub(crate) struct Read {
+pub(crate) struct FileRead {
     /// The folder that its first line names.
     pub(crate) folder: Option<String>,
     /// Where its last whole line ends.
@@ -149,11 +150,11 @@ pub(crate) fn read_from(
     path: &Path,
     start: u64,
     mut take: impl FnMut(Print, i64),
-) -> io::Result<Read> {
+) -> io::Result<FileRead> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(start))?;
     let mut lines = BufReader::with_capacity(1 << 17, file);
-    let (mut line, mut read) = (Vec::new(), Read { folder: None, end: start });
+    let (mut line, mut read) = (Vec::new(), FileRead { folder: None, end: start });
     while lines.read_until(b'\n', &mut line)? > 0 {
         if !line.ends_with(b"\n") {
             break;
@@ -161,7 +162,7 @@ pub(crate) fn read_from(
         match read_line(&line) {
             Some((print, at)) => take(print, at),
             None if read.folder.is_none() => {
-                read.folder = serde_json::from_slice(&line).ok().map(|h: Header| h.folder);
+                read.folder = serde_json::from_slice(&line).ok().map(|h: FileHeader| h.folder);
             }
             None => {}
         }

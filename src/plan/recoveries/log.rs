@@ -13,7 +13,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Earlier, Header, Print,
+    Earlier, FileHeader, Print,
     earlier::{files, read_from},
     file_name, line_of,
 };
@@ -33,7 +33,7 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Whose recoveries are written, and where.
 #[derive(Clone, Debug)]
-pub struct Writer {
+pub struct LogOwner {
     /// Scheme and host.
     pub base_url: String,
     /// The app's client id.
@@ -48,13 +48,13 @@ pub struct Writer {
 /// waits for it.
 #[derive(Debug)]
 pub struct RecoveryLog {
-    shared: Arc<Shared>,
+    shared: Arc<LogShared>,
     client_id: String,
     ended: Mutex<mpsc::Receiver<io::Result<()>>>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct LogShared {
     state: Mutex<LogState>,
     woken: Condvar,
 }
@@ -71,12 +71,12 @@ struct LogState {
 
 impl RecoveryLog {
     /// Begins to write. With `earlier`, the recoveries of others that follow it are read too.
-    pub fn begin(writer: Writer, earlier: Option<&Earlier>) -> io::Result<Self> {
+    pub fn begin(writer: LogOwner, earlier: Option<&Earlier>) -> io::Result<Self> {
         let client_id = writer.client_id.clone();
         let read_to = earlier.map(|earlier| earlier.read_to(&client_id));
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(LogShared::default());
         let (end, ended) = mpsc::sync_channel(1);
-        let mut work = Work::new(writer, read_to, shared.clone());
+        let mut work = LogThread::new(writer, read_to, shared.clone());
         let work = move || {
             // The receiver may have stopped waiting. Written lines outlive the process; the sync, which
             // is for a power cut, need not be waited for.
@@ -129,7 +129,7 @@ impl Drop for RecoveryLog {
     }
 }
 
-impl Shared {
+impl LogShared {
     fn lock(&self) -> MutexGuard<'_, LogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -148,19 +148,23 @@ impl Shared {
 }
 
 /// The thread's own.
-struct Work {
-    writer: Writer,
+struct LogThread {
+    writer: LogOwner,
     /// How far the files of others are read; `None` where they are not needed.
     read_to: Option<HashMap<PathBuf, u64>>,
-    shared: Arc<Shared>,
+    shared: Arc<LogShared>,
     file: Option<File>,
     /// Of the run's own file.
     written: HashSet<Print>,
     synced: Instant,
 }
 
-impl Work {
-    fn new(writer: Writer, read_to: Option<HashMap<PathBuf, u64>>, shared: Arc<Shared>) -> Self {
+impl LogThread {
+    fn new(
+        writer: LogOwner,
+        read_to: Option<HashMap<PathBuf, u64>>,
+        shared: Arc<LogShared>,
+    ) -> Self {
         let (file, written, synced) = (None, HashSet::new(), Instant::now());
         Self { writer, read_to, shared, file, written, synced }
     }
@@ -204,7 +208,7 @@ impl Work {
     }
 
     fn path(&self) -> io::Result<PathBuf> {
-        let Writer { base_url, client_id, run_id, .. } = &self.writer;
+        let LogOwner { base_url, client_id, run_id, .. } = &self.writer;
         Ok(state_folder::create()?.join(file_name(base_url, client_id, run_id)))
     }
 
@@ -227,8 +231,8 @@ impl Work {
             file.write_all(b"\n")?;
             return Ok(file);
         }
-        let Writer { base_url, client_id, folder, .. } = self.writer.clone();
-        let header = serde_json::to_string(&Header { base_url, client_id, folder })?;
+        let LogOwner { base_url, client_id, folder, .. } = self.writer.clone();
+        let header = serde_json::to_string(&FileHeader { base_url, client_id, folder })?;
         file.write_all((header + "\n").as_bytes())?;
         Ok(file)
     }
@@ -264,5 +268,5 @@ fn folder_of(path: &std::path::Path) -> Option<String> {
     use std::io::{BufRead, BufReader};
     let mut line = Vec::new();
     BufReader::new(File::open(path).ok()?).read_until(b'\n', &mut line).ok()?;
-    serde_json::from_slice(&line).ok().map(|header: Header| header.folder)
+    serde_json::from_slice(&line).ok().map(|header: FileHeader| header.folder)
 }

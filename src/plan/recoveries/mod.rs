@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::{
     earlier::Earlier,
-    log::{RecoveryLog, Writer},
+    log::{LogOwner, RecoveryLog},
 };
 use crate::{highlevel::client_id::application, installation::Installation};
 
@@ -40,7 +40,7 @@ impl Print {
 
 /// The first line of a file.
 #[derive(Serialize, Deserialize)]
-struct Header {
+struct FileHeader {
     base_url: String,
     client_id: String,
     folder: String,

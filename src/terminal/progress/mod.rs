@@ -19,8 +19,8 @@ use std::{
 
 pub use self::verbosity::{Colors, Verbosity};
 use self::{
-    printer::{DRAW_EVERY, Line, Printer},
-    tally::Tally,
+    printer::{DRAW_EVERY, Output, Printer},
+    tally::RunTally,
 };
 use super::event_line;
 use crate::{
@@ -39,8 +39,8 @@ const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
 /// Shows how a run gets on. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Progress {
-    tally: Arc<Tally>,
-    lines: SyncSender<Line>,
+    tally: Arc<RunTally>,
+    lines: SyncSender<Output>,
     ended: Arc<Mutex<Receiver<()>>>,
 }
 
@@ -52,7 +52,7 @@ impl Progress {
         gauge: Gauge,
         outlook: impl Fn() -> Outlook + Send + 'static,
     ) -> io::Result<Self> {
-        let tally = Arc::new(Tally::new(verbosity, gauge));
+        let tally = Arc::new(RunTally::new(verbosity, gauge));
         let mut printer = Printer::new(tally.clone(), colors, outlook);
         let (lines, to_print) = mpsc::sync_channel(LINES);
         let (end, ended) = mpsc::sync_channel(1);
@@ -68,7 +68,7 @@ impl Progress {
     /// Ends the bar, or prints the last line.
     pub fn end(&self) {
         let deadline = Instant::now() + LAST_LINES_WITHIN;
-        while self.lines.try_send(Line::End).is_err() && Instant::now() < deadline {
+        while self.lines.try_send(Output::End).is_err() && Instant::now() < deadline {
             thread::sleep(DRAW_EVERY / 10);
         }
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +79,7 @@ impl Progress {
     /// Prints a line without breaking the bar. The caller does not wait for it.
     pub fn print(&self, line: &str) {
         let quiet = self.tally.verbosity == Verbosity::Quiet;
-        if !quiet && self.lines.try_send(Line::Print(line.to_owned())).is_err() {
+        if !quiet && self.lines.try_send(Output::Print(line.to_owned())).is_err() {
             self.tally.left_out.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -14,7 +14,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
-    tally::Tally,
+    tally::RunTally,
     verbosity::{Colors, Verbosity},
 };
 use crate::{pace::Outlook, plan::in_words};
@@ -33,14 +33,14 @@ const CALLS_EACH: u32 = 2;
 
 /// What the printer is told to print.
 #[derive(Debug)]
-pub(super) enum Line {
+pub(super) enum Output {
     Print(String),
     End,
 }
 
 /// The thread that talks.
 pub(super) struct Printer<O> {
-    tally: Arc<Tally>,
+    tally: Arc<RunTally>,
     bar: Option<ProgressBar>,
     outlook: O,
     /// Calls so far, at moments of the last seconds.
@@ -49,24 +49,24 @@ pub(super) struct Printer<O> {
 
 impl<O: Fn() -> Outlook> Printer<O> {
     /// A printer with a bar where standard error is a terminal.
-    pub(super) fn new(tally: Arc<Tally>, colors: Colors, outlook: O) -> Self {
+    pub(super) fn new(tally: Arc<RunTally>, colors: Colors, outlook: O) -> Self {
         let has_bar = tally.verbosity != Verbosity::Quiet && io::stderr().is_terminal();
         let bar = has_bar.then(|| bar(tally.total, colors));
         Self { tally, bar, outlook, samples: VecDeque::new() }
     }
 
     /// Prints lines until the last one.
-    pub(super) fn run(&mut self, lines: &Receiver<Line>) {
+    pub(super) fn run(&mut self, lines: &Receiver<Output>) {
         let every = if self.bar.is_some() { DRAW_EVERY } else { LINE_EVERY };
         let mut next = Instant::now() + every;
         loop {
             match lines.recv_timeout(next.saturating_duration_since(Instant::now())) {
-                Ok(Line::Print(line)) => self.print(&line),
+                Ok(Output::Print(line)) => self.print(&line),
                 Err(RecvTimeoutError::Timeout) => {
                     self.draw();
                     next = Instant::now() + every;
                 }
-                Ok(Line::End) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(Output::End) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         self.draw();
@@ -107,7 +107,7 @@ impl<O: Fn() -> Outlook> Printer<O> {
         }
     }
 
-    fn state(&mut self) -> State {
+    fn state(&mut self) -> Figures {
         let tally = &self.tally;
         let outlook = (self.outlook)();
         let pause = tally.pause().clone();
@@ -118,14 +118,14 @@ impl<O: Fn() -> Outlook> Printer<O> {
             self.samples.clear();
         }
         let calls_left = tally.gauge.open().saturating_mul(CALLS_EACH);
-        State {
+        Figures {
             recovered: tally.recovered.load(Ordering::Relaxed),
             failed: tally.failed.load(Ordering::Relaxed),
             in_flight: tally.gauge.in_flight(),
             calls_per_second,
             ahead: match pause {
-                Some(pause) => Ahead::Paused(pause.in_words(Instant::now())),
-                None => Ahead::Left(time_left(calls_left, outlook, calls_per_second)),
+                Some(pause) => Remaining::Paused(pause.in_words(Instant::now())),
+                None => Remaining::Left(time_left(calls_left, outlook, calls_per_second)),
             },
         }
     }
@@ -154,37 +154,37 @@ fn bar(total: u32, colors: Colors) -> ProgressBar {
     ProgressBar::with_draw_target(Some(u64::from(total)), target).with_style(style)
 }
 
-/// Figures at one moment.
-struct State {
+/// The figures at one moment.
+struct Figures {
     recovered: u32,
     failed: u32,
     in_flight: u32,
     calls_per_second: Option<f64>,
-    ahead: Ahead,
+    ahead: Remaining,
 }
 
 /// What lies ahead.
-enum Ahead {
+enum Remaining {
     Paused(String),
     Left(Option<Duration>),
 }
 
-impl State {
+impl Figures {
     fn done(&self) -> u32 {
         self.recovered + self.failed
     }
 }
 
-impl std::fmt::Display for State {
+impl std::fmt::Display for Figures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} failed, {} in flight", self.failed, self.in_flight)?;
         if let Some(pace) = self.calls_per_second {
             write!(f, ", {pace:.1} calls/s")?;
         }
         match &self.ahead {
-            Ahead::Paused(pause) => write!(f, ", {pause}"),
-            Ahead::Left(Some(left)) => write!(f, ", about {} left", in_words(*left)),
-            Ahead::Left(None) => Ok(()),
+            Remaining::Paused(pause) => write!(f, ", {pause}"),
+            Remaining::Left(Some(left)) => write!(f, ", about {} left", in_words(*left)),
+            Remaining::Left(None) => Ok(()),
         }
     }
 }

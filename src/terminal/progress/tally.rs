@@ -27,10 +27,10 @@ const KINDS_SHOWN: usize = 50;
 
 /// Failures of which the first is shown: stage, class, status, and the error text where no row of the
 /// table knows it.
-type Kind = (Stage, Class, Option<u16>, String);
+type ShownKind = (Stage, Class, Option<u16>, String);
 
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct RunTally {
     pub(super) verbosity: Verbosity,
     pub(super) total: u32,
     pub(super) recovered: AtomicU32,
@@ -39,11 +39,11 @@ pub(super) struct Tally {
     pub(super) left_out: AtomicU64,
     pub(super) pause: Mutex<Option<Pause>>,
     pub(super) gauge: Gauge,
-    kinds_shown: Mutex<HashSet<Kind>>,
+    kinds_shown: Mutex<HashSet<ShownKind>>,
     rows_shown: Mutex<HashSet<String>>,
 }
 
-impl Tally {
+impl RunTally {
     /// Nothing has happened yet.
     pub(super) fn new(verbosity: Verbosity, gauge: Gauge) -> Self {
         Self {

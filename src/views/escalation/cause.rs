@@ -30,7 +30,7 @@ struct Key {
 
 /// Failures of one kind.
 #[derive(Debug)]
-pub struct Cause {
+pub struct TicketCause {
     /// The app, where there are several.
     pub app: Option<AppName>,
     /// Where.
@@ -57,7 +57,7 @@ pub struct Cause {
     untraced: Samples,
 }
 
-impl Cause {
+impl TicketCause {
     fn of(listed: &Listed, failed: &Failed) -> Self {
         let failure = &failed.failure;
         Self {
@@ -110,16 +110,16 @@ impl Cause {
 
 /// Every failure by its cause, in bounded memory.
 #[derive(Debug, Default)]
-pub struct Causes {
-    by_key: BTreeMap<Key, Cause>,
+pub struct TicketCauses {
+    by_key: BTreeMap<Key, TicketCause>,
     /// Installations of causes beyond [`MOST_CAUSES`].
     pub beyond: u32,
     /// Those that were being worked on when the run was halted.
-    pub halted: Option<Cause>,
+    pub halted: Option<TicketCause>,
     lost: HashSet<Id>,
 }
 
-impl Causes {
+impl TicketCauses {
     /// No failure yet.
     pub fn of(run_state: &RunState) -> Self {
         let lost = run_state.all_lost_grants().into_iter().map(|grant| grant.id).collect();
@@ -132,7 +132,7 @@ impl Causes {
         let is_lost = self.lost.contains(&failed.id);
         let cause = match failed.failure.class {
             Class::Interrupted => return,
-            Class::Halted => self.halted.get_or_insert_with(|| Cause::of(listed, failed)),
+            Class::Halted => self.halted.get_or_insert_with(|| TicketCause::of(listed, failed)),
             _ => match self.place_of(listed, failed) {
                 Some(cause) => cause,
                 None => return self.beyond += 1,
@@ -142,7 +142,7 @@ impl Causes {
         cause.lost_grants += u32::from(is_lost);
     }
 
-    fn place_of(&mut self, listed: &Listed, failed: &Failed) -> Option<&mut Cause> {
+    fn place_of(&mut self, listed: &Listed, failed: &Failed) -> Option<&mut TicketCause> {
         let failure = &failed.failure;
         let key = Key {
             app: listed.app.clone(),
@@ -154,11 +154,11 @@ impl Causes {
         if self.by_key.len() >= MOST_CAUSES && !self.by_key.contains_key(&key) {
             return None;
         }
-        Some(self.by_key.entry(key).or_insert_with(|| Cause::of(listed, failed)))
+        Some(self.by_key.entry(key).or_insert_with(|| TicketCause::of(listed, failed)))
     }
 
     /// The causes, the most frequent first.
-    pub fn by_frequency(&self) -> Vec<&Cause> {
+    pub fn by_frequency(&self) -> Vec<&TicketCause> {
         let mut causes: Vec<_> = self.by_key.values().collect();
         causes.sort_by_key(|cause| std::cmp::Reverse(cause.installations()));
         causes

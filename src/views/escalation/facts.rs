@@ -1,6 +1,6 @@
 //! The lines of a section on what happened. Foreign text is in code spans.
 
-use super::{cause::Cause, markdown::span, samples::Sample};
+use super::{cause::TicketCause, markdown::span, samples::Sample};
 use crate::{
     clock::stamp,
     failure::{Class, Stage},
@@ -13,7 +13,7 @@ use crate::{
 const URL_CHARS: usize = 200;
 
 /// What is known of a cause besides where the calls went.
-pub fn of_cause(cause: &Cause) -> Vec<String> {
+pub fn of_cause(cause: &TicketCause) -> Vec<String> {
     let text = cause.message.as_str();
     let mut facts = vec![
         format!("- Error text: {}", if text.is_empty() { "none".to_owned() } else { span(text) }),
@@ -46,7 +46,7 @@ fn agencies(companies: u32) -> String {
     if companies == 1 { "1 company".to_owned() } else { format!("{companies} companies") }
 }
 
-fn tried(cause: &Cause) -> String {
+fn tried(cause: &TicketCause) -> String {
     let attempts = cause.attempts;
     let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times in all") };
     match (cause.stage, cause.class) {

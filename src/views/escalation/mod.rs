@@ -14,7 +14,7 @@ pub mod table;
 use std::io::{self, Write};
 
 use self::{
-    cause::{Cause, Causes},
+    cause::{TicketCause, TicketCauses},
     markdown::span,
     samples::{MOST, thinned},
     section::Section,
@@ -44,7 +44,7 @@ const MOST_SECTIONS: usize = 20;
 struct Tickets<'a> {
     out: &'a mut dyn Write,
     run: &'a Run<'a>,
-    causes: Causes,
+    causes: TicketCauses,
 }
 
 /// Begins with nothing: the causes come first.
@@ -53,7 +53,7 @@ pub(super) fn begin<'a>(
     out: &'a mut dyn Write,
     run: &'a Run<'a>,
 ) -> anyhow::Result<Box<dyn View + 'a>> {
-    Ok(Box::new(Tickets { out, run, causes: Causes::of(run.state) }))
+    Ok(Box::new(Tickets { out, run, causes: TicketCauses::of(run.state) }))
 }
 
 impl View for Tickets<'_> {
@@ -72,7 +72,7 @@ impl View for Tickets<'_> {
 fn write(
     out: &mut dyn Write,
     ticket: &Ticket<'_>,
-    causes: &Causes,
+    causes: &TicketCauses,
     escalation: &Escalation,
 ) -> io::Result<()> {
     let sections = ticket.sections(causes);
@@ -82,7 +82,7 @@ fn write(
         write!(out, "\n{}", section.within(limit))?;
     }
     let left = causes.by_frequency().into_iter().skip(MOST_SECTIONS);
-    let left = left.map(Cause::installations).sum::<u32>() + causes.beyond;
+    let left = left.map(TicketCause::installations).sum::<u32>() + causes.beyond;
     if left > 0 {
         let left = counted(left, "installation");
         writeln!(out, "\nFurther causes, {left} in all, are in escalation.csv only.")?;
@@ -125,7 +125,7 @@ impl Ticket<'_> {
         )
     }
 
-    fn sections(&self, causes: &Causes) -> Vec<Section> {
+    fn sections(&self, causes: &TicketCauses) -> Vec<Section> {
         let mut sections = Vec::new();
         for halted in &self.run_state.halts {
             let in_work = causes.halted.as_ref().filter(|cause| cause.app == halted.app);
@@ -143,8 +143,8 @@ impl Ticket<'_> {
         sections
     }
 
-    fn cause(&self, cause: &Cause) -> Section {
-        let Cause { stage, class, http_status, .. } = cause;
+    fn cause(&self, cause: &TicketCause) -> Section {
+        let TicketCause { stage, class, http_status, .. } = cause;
         let answer = http_status.map_or("no answer".to_owned(), |status| format!("HTTP {status}"));
         let status = http_status.map_or("empty".to_owned(), |status| status.to_string());
         let url = self.endpoint_of(*stage);
@@ -169,7 +169,7 @@ impl Ticket<'_> {
         }
     }
 
-    fn halt(&self, halted: &Halted, in_work: Option<&Cause>) -> Section {
+    fn halt(&self, halted: &Halted, in_work: Option<&TicketCause>) -> Section {
         let books = self.run_state.books_of(halted.app.as_ref());
         let mut facts = vec![
             format!("- What stopped it: {}", span(halted.message.as_str())),
@@ -181,7 +181,7 @@ impl Ticket<'_> {
         ];
         facts.extend(self.endpoint_of(Stage::Reconnect).map(|url| facts::endpoint(&url)));
         facts.extend(self.surroundings(Concerns::One(halted.app.as_ref())));
-        let in_work = in_work.map(Cause::samples).unwrap_or_default();
+        let in_work = in_work.map(TicketCause::samples).unwrap_or_default();
         Section {
             title: format!("The run was halted: {}", halted.class),
             facts,

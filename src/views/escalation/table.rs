@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// A column: its name, and its cell in a line.
-type Column = (&'static str, fn(&Line<'_>) -> String);
+type TicketColumn = (&'static str, fn(&TicketLine<'_>) -> String);
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [TicketColumn; 10] = [
     ("scope", |line| line.listed.installation.scope.to_string()),
     ("id", |line| line.listed.installation.id.to_string()),
     ("stage", |line| line.failed.failure.stage.to_string()),
@@ -35,7 +35,7 @@ const COLUMNS: [Column; 10] = [
 ];
 
 /// What the cells of a line are made of.
-struct Line<'a> {
+struct TicketLine<'a> {
     listed: &'a Listed,
     failed: &'a Failed,
 }
@@ -66,7 +66,7 @@ impl View for Table<'_> {
             Outcome::Failed(failed) if failed.failure.class != Class::Interrupted => {
                 let own = |column: &usize| listed.values.get(*column).map_or("", String::as_str);
                 let own = self.shown.iter().map(own).map(str::to_owned);
-                let line = Line { listed, failed };
+                let line = TicketLine { listed, failed };
                 self.out.line(COLUMNS.iter().map(|(_, cell)| cell(&line)).chain(own))
             }
             _ => Ok(()),
