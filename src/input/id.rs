@@ -140,27 +140,9 @@ fn unwrap(text: &str) -> &str {
 }
 
 fn is_nothing(text: &str) -> bool {
-    const NOTHING: &[&str] = &[
-        "null",
-        "(null)",
-        "[null]",
-        "<null>",
-        "undefined",
-        "n/a",
-        "#n/a",
-        "na",
-        "nan",
-        "nil",
-        "none",
-        "-",
-        "--",
-        "–",
-        "—",
-        "\\n",
-        "(blank)",
-        "(empty)",
-    ];
-    text.len() <= 9 && NOTHING.iter().any(|word| word.eq_ignore_ascii_case(text))
+    const NOTHING: &str =
+        "null (null) [null] <null> undefined n/a #n/a na nan nil none - -- – — \\n (blank) (empty)";
+    text.len() <= 9 && NOTHING.split(' ').any(|word| word.eq_ignore_ascii_case(text))
 }
 
 /// A way to recognise what is not an id.

@@ -8,22 +8,8 @@ use super::names::normalise;
 use super::text::decode;
 
 /// Keys under which answers and exports keep their list, normalised.
-const LIST_KEYS: &[&str] = &[
-    "locations",
-    "items",
-    "data",
-    "installations",
-    "results",
-    "documents",
-    "sessions",
-    "installedlocations",
-    "records",
-    "rows",
-    "list",
-    "companies",
-    "agencies",
-    "collections",
-];
+const LIST_KEYS: &str = "locations items data installations results documents sessions installedlocations records \
+    rows list companies agencies collections";
 
 /// How deep a list may lie under such keys.
 const DEEPEST: usize = 4;
@@ -129,7 +115,9 @@ fn find_below(object: &[u8], depth: usize) -> Option<Entry> {
             return None;
         }
         company |= name.ends_with("companyid");
-        if found.is_none() && (LIST_KEYS.contains(&name.as_str()) || key == "__collections__") {
+        if found.is_none()
+            && (LIST_KEYS.split(' ').any(|key| key == name) || key == "__collections__")
+        {
             found = list_in(object, value, key, depth);
         }
         match span(&object[value..]) {

@@ -10,11 +10,12 @@ use super::error::{Fault, InputError};
 use super::events::{Event, EventCounts, LastEvents, Moment};
 use super::json;
 use super::judge::judge;
-use super::layout::{Continues, Layout, Shape};
+use super::layout::Layout;
 use super::looks::Looks;
 use super::names::{Role, role};
 use super::record::{Record, Uninstalled};
 use super::sample::Sample;
+use super::shape::{Continues, Shape};
 use super::table::{self, Rows};
 use super::text::Text;
 

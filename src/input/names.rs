@@ -41,150 +41,39 @@ pub(super) enum Holds {
 }
 
 /// HighLevel's own names.
-const VENDOR: &[&str] =
-    &["ghl", "hl", "gohighlevel", "highlevel", "leadconnector", "lc", "oauth", "oauths"];
+const VENDOR: &str = "ghl hl gohighlevel highlevel leadconnector lc oauth oauths";
 
 /// Words for a place or a state that may stand beside `refresh` or `rt` without making it another
 /// thing.
-const PLACES: &[&str] = &[
-    "auth",
-    "crm",
-    "credential",
-    "credentials",
-    "creds",
-    "session",
-    "sessions",
-    "data",
-    "old",
-    "current",
-    "new",
-    "my",
-    "raw",
-    "live",
-    "prod",
-    "value",
-    "val",
-    "str",
-    "string",
-    "text",
-    "plain",
-    "info",
-    "json",
-    "body",
-    "payload",
-    "response",
-    "result",
-];
+const PLACES: &str = "auth crm credential credentials creds session sessions data old current new my raw live prod \
+    value val str string text plain info json body payload response result";
 
 /// More of them, beside which `access` is likelier a right than a token.
-const OWNERS: &[&str] = &[
-    "user",
-    "app",
-    "api",
-    "location",
-    "company",
-    "agency",
-    "account",
-    "sub",
-    "client",
-    "install",
-    "installation",
-];
+const OWNERS: &str = "user app api location company agency account sub client install installation";
 
-const TOKENS: &[&str] = &["token", "tokens", "tok", "toks", "jwt", "jwts", "bearer"];
+const TOKENS: &str = "token tokens tok toks jwt jwts bearer";
 
-const SECRETS: &[&str] = &[
-    "secret",
-    "secrets",
-    "password",
-    "passwords",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "pwd",
-    "credential",
-    "credentials",
-    "creds",
-    "cookie",
-    "cookies",
-    "otp",
-    "totp",
-];
+const SECRETS: &str = "secret secrets password passwords passwd passphrase passcode pwd credential credentials \
+    creds cookie cookies otp totp";
 
 /// Two words that are a secret together.
-const PAIRS: &[(&str, &[&str])] = &[
-    ("key", &["api", "private", "secret", "signing", "encryption", "access", "service", "sso"]),
-    ("keys", &["api", "private", "secret", "signing", "encryption", "access", "service"]),
-    ("code", &["auth", "authorization", "oauth", "authentication"]),
+const PAIRS: &[(&str, &str)] = &[
+    ("key", "api private secret signing encryption access service sso"),
+    ("keys", "api private secret signing encryption access service"),
+    ("code", "auth authorization oauth authentication"),
 ];
 
 /// Words that make a column one about a secret, without the secret.
-const ABOUT: &[&str] = &[
-    "expire",
-    "expires",
-    "expired",
-    "expiry",
-    "expiration",
-    "exp",
-    "ttl",
-    "valid",
-    "validity",
-    "until",
-    "type",
-    "issued",
-    "issuer",
-    "status",
-    "state",
-    "count",
-    "scope",
-    "scopes",
-    "in",
-    "on",
-    "date",
-    "time",
-    "timestamp",
-    "ts",
-    "url",
-    "uri",
-    "endpoint",
-    "host",
-    "level",
-    "group",
-    "role",
-    "error",
-    "message",
-    "reason",
-    "name",
-    "length",
-    "size",
-    "limit",
-    "used",
-    "usage",
-    "updated",
-    "created",
-    "refreshed",
-    "rotated",
-    "obtained",
-    "generated",
-    "is",
-    "has",
-    "enabled",
-    "needed",
-    "required",
-    "missing",
-    "revoked",
-    "version",
-    "policy",
-    "consent",
-    "accepted",
-];
+const ABOUT: &str = "expire expires expired expiry expiration exp ttl valid validity until type issued issuer \
+    status state count scope scopes in on date time timestamp ts url uri endpoint host level \
+    group role error message reason name length size limit used usage updated created refreshed \
+    rotated obtained generated is has enabled needed required missing revoked version policy \
+    consent accepted";
 
-const CIPHERS: &[&str] =
-    &["encrypted", "enc", "cipher", "ciphertext", "sealed", "hash", "hashed", "encryption"];
+const CIPHERS: &str = "encrypted enc cipher ciphertext sealed hash hashed encryption";
 
 /// Words that are known besides, so that `refreshtokenid` falls into its words.
-const OTHERS: &[&str] =
-    &["access", "refresh", "rt", "at", "auth", "authorization", "id", "ids", "key", "code", "set"];
+const OTHERS: &str = "access refresh rt at auth authorization id ids key code set";
 
 /// Lower-case letters and digits of a name, so that `Location ID`, `location_id` and `locationId`
 /// are one.
@@ -238,10 +127,11 @@ fn known_words(word: &str) -> Vec<String> {
             return Some(Vec::new());
         }
         let lists = [VENDOR, PLACES, OWNERS, TOKENS, SECRETS, ABOUT, CIPHERS, OTHERS];
-        let known = lists.into_iter().flatten().filter(|known| rest.starts_with(**known));
+        let known = lists.into_iter().flat_map(|list| list.split(' '));
+        let known = known.filter(|known| rest.starts_with(*known));
         let ways = known.filter(|_| most > 0).filter_map(|known| {
             let mut words = fewest(&rest[known.len()..], most - 1)?;
-            words.insert(0, (*known).to_owned());
+            words.insert(0, known.to_owned());
             Some(words)
         });
         ways.min_by_key(Vec::len)
@@ -249,16 +139,21 @@ fn known_words(word: &str) -> Vec<String> {
     fewest(word, 5).unwrap_or_else(|| vec![word.to_owned()])
 }
 
+/// Whether a word is one of a list.
+fn is_of(word: &str, list: &str) -> bool {
+    list.split(' ').any(|one| one == word)
+}
+
 /// What is left of words when others are taken off both ends.
-fn stripped<'a>(mut words: &'a [String], of: &[&[&str]]) -> &'a [String] {
-    let is_of = |word: &String| of.iter().any(|list| list.contains(&word.as_str()));
+fn stripped<'a>(mut words: &'a [String], lists: &[&str]) -> &'a [String] {
+    let is_known = |word: &String| lists.iter().any(|list| is_of(word, list));
     while let [first, rest @ ..] = words
-        && is_of(first)
+        && is_known(first)
     {
         words = rest;
     }
     while let [rest @ .., last] = words
-        && is_of(last)
+        && is_known(last)
     {
         words = rest;
     }
@@ -267,7 +162,7 @@ fn stripped<'a>(mut words: &'a [String], of: &[&[&str]]) -> &'a [String] {
 
 /// What a hidden column of these words holds; `None` if it is none.
 fn hidden(words: &[String]) -> Option<Holds> {
-    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    let has = |list: &str| words.iter().any(|word| is_of(word, list));
     let is_about = has(ABOUT) || words.len() > 1 && words.last().is_some_and(|word| word == "at");
     let bare: Vec<_> = stripped(words, &[VENDOR]).iter().map(String::as_str).collect();
     match bare[..] {
@@ -277,17 +172,17 @@ fn hidden(words: &[String]) -> Option<Holds> {
             "tokens" | "token" | "credentials" | "credential" | "creds" | "auth" | "authorization",
         ]
         | ["token", "set" | "data" | "response"] => return Some(Holds::Tokens),
-        [] => return has(&["oauth", "oauths"]).then_some(Holds::Tokens),
+        [] => return has("oauth oauths").then_some(Holds::Tokens),
         _ => {}
     }
     if is_about {
         return None;
     }
     let named = has(TOKENS) || has(SECRETS) || is_pair(words);
-    if named || has(&["access", "refresh"]) && has(&["encrypted", "ciphertext"]) {
+    if named || has("access refresh") && has("encrypted ciphertext") {
         return Some(if has(CIPHERS) { Holds::Ciphertext } else { Holds::OtherToken });
     }
-    let alone = |of: &[&[&str]]| match stripped(words, of) {
+    let alone = |lists: &[&str]| match stripped(words, lists) {
         [word] => word.clone(),
         _ => String::new(),
     };
@@ -297,10 +192,9 @@ fn hidden(words: &[String]) -> Option<Holds> {
 }
 
 fn is_pair(words: &[String]) -> bool {
-    words.windows(2).any(|two| {
-        let of = PAIRS.iter().filter(|(second, _)| two[1] == *second);
-        of.into_iter().any(|(_, firsts)| firsts.contains(&two[0].as_str()))
-    })
+    words
+        .windows(2)
+        .any(|two| PAIRS.iter().any(|(second, firsts)| two[1] == *second && is_of(&two[0], firsts)))
 }
 
 /// Takes `ghl` and the like off a normalised name.
@@ -341,7 +235,7 @@ pub(super) fn role(original: &str) -> (Role, u8) {
 }
 
 fn role_of_words(words: &[String]) -> Role {
-    let is_place = |word: &String| VENDOR.contains(&&**word) || PLACES.contains(&&**word);
+    let is_place = |word: &String| is_of(word, VENDOR) || is_of(word, PLACES);
     match hidden(words) {
         Some(holds) => Role::Hidden(holds),
         None if !words.is_empty() && words.iter().all(is_place) => Role::Container,
@@ -373,7 +267,7 @@ pub(super) fn is_id_name(name: &str) -> bool {
 /// secret, or an id beside it, is none itself.
 pub(super) fn is_beside_secrets(name: &str) -> bool {
     let words = words(name);
-    let is_about = |word: &String| ABOUT.contains(&word.as_str()) || word == "at";
+    let is_about = |word: &String| is_of(word, ABOUT) || word == "at";
     words.iter().any(is_about)
         || words.last().is_some_and(|word| word == "id" || word == "ids")
         || !matches!(role(name).0, Role::Hidden(_) | Role::Container | Role::Carried)
@@ -466,30 +360,9 @@ mod tests {
         ] {
             assert_eq!(role(name).0, Role::Hidden(holds), "{name}");
         }
-        for name in [
-            "Hot Prospect",
-            "Not Paid",
-            "Secretary",
-            "token_expires_at",
-            "refresh_token_expires_at",
-            "tokenType",
-            "token_url",
-            "last_refresh",
-            "refreshed_at",
-            "created_by",
-            "Access Level",
-            "User Access",
-            "started",
-            "sort",
-            "Heart Rate",
-            "Status at",
-            "code",
-            "Passport",
-            "Tokyo Office",
-            "Authority",
-            "Data Plan",
-            "Chart",
-        ] {
+        let innocent = "Hot Prospect|Not Paid|Secretary|token_expires_at|refresh_token_expires_at|tokenType|token_url|last_refresh|refreshed_at|created_by|Access Level|\
+            User Access|started|sort|Heart Rate|Status at|code|Passport|Tokyo Office|Authority|Data Plan|Chart";
+        for name in innocent.split('|') {
             assert_eq!(role(name).0, Role::Carried, "{name}");
         }
     }

@@ -10,32 +10,12 @@ use crate::highlevel::token_shape::text_in_base64;
 const DEEPEST: usize = 4;
 
 /// Names that databases put around a value to say its type; they say nothing of what it is for.
-const WRAPPERS: [&str; 20] = [
-    "S",
-    "N",
-    "M",
-    "L",
-    "B",
-    "BOOL",
-    "NULL",
-    "SS",
-    "stringValue",
-    "integerValue",
-    "doubleValue",
-    "booleanValue",
-    "nullValue",
-    "timestampValue",
-    "referenceValue",
-    "mapValue",
-    "arrayValue",
-    "fields",
-    "$oid",
-    "$date",
-];
+const WRAPPERS: &str = "S N M L B BOOL NULL SS stringValue integerValue doubleValue booleanValue nullValue \
+    timestampValue referenceValue mapValue arrayValue fields $oid $date";
 
 /// Whether a name only wraps a value.
 pub(super) fn is_wrapper(name: &str) -> bool {
-    WRAPPERS.contains(&name)
+    WRAPPERS.split(' ').any(|one| one == name)
 }
 
 /// The value inside its wrappers, `{"S":"x"}` or `{"stringValue":"x"}`; `None` if it has none.

@@ -6,9 +6,10 @@ use super::cells::{Cells, Form};
 use super::error::SeenIds;
 use super::format::Format;
 use super::id::{clean, names_an_id};
-use super::layout::{Continues, Layout, is_same};
+use super::layout::{Layout, is_same};
 use super::names::{Role, role_of_path};
 use super::nested;
+use super::shape::Continues;
 use super::tokens::Stored;
 
 /// The first records of a list, and its columns as far as these bring them.

@@ -45,65 +45,17 @@ pub enum TokenShape {
 }
 
 /// How ciphers and key stores begin what they write.
-const CIPHER_STARTS: &[&str] = &[
-    "enc:",
-    "enc(",
-    "enc[",
-    "enc_",
-    "enc-",
-    "{enc",
-    "encrypted",
-    "aes",
-    "gcm:",
-    "cipher",
-    "vault:",
-    "kms:",
-    "v1:",
-    "v2:",
-    "v3:",
-    "v4:",
-    "v1.local.",
-    "v2.local.",
-    "v3.local.",
-    "v4.local.",
-    "k1:",
-    "k2:",
-    "fe26.",
-    "-----begin",
-    "age1",
-    "$2a$",
-    "$2b$",
-    "$2y$",
-    "$argon2",
-    "$pbkdf2",
-    "sha256:",
-    "sha512:",
-    "\\x",
-    "0x",
-    "arn:",
-];
+const CIPHER_STARTS: &str = "enc: enc( enc[ enc_ enc- {enc encrypted aes gcm: cipher vault: kms: v1: v2: v3: v4: \
+    v1.local. v2.local. v3.local. v4.local. k1: k2: fe26. -----begin age1 $2a$ $2b$ $2y$ $argon2 \
+    $pbkdf2 sha256: sha512: \\x 0x arn:";
 
 /// The same where upper and lower case count: Fernet, OpenSSL, AWS KMS, age.
-const CIPHER_STARTS_EXACT: &[&str] =
-    &["gAAAA", "U2FsdGVkX1", "AQICAH", "AQECAH", "AQIDAH", "AQEDAH", "YWdlLWVuY3J5cHRpb24"];
+const CIPHER_STARTS_EXACT: &str =
+    "gAAAA U2FsdGVkX1 AQICAH AQECAH AQIDAH AQEDAH YWdlLWVuY3J5cHRpb24";
 
 /// Words of which a placeholder is made.
-const PLACEHOLDERS: &[&str] = &[
-    "your",
-    "placeholder",
-    "redacted",
-    "example",
-    "changeme",
-    "dummy",
-    "todo",
-    "hidden",
-    "masked",
-    "removed",
-    "here",
-    "null",
-    "undefined",
-    "none",
-];
+const PLACEHOLDERS: &str = "your placeholder redacted example changeme dummy todo hidden masked removed here null \
+    undefined none";
 
 /// Tells what a text is, with nothing around it.
 pub fn shape(text: &str) -> TokenShape {
@@ -120,9 +72,9 @@ pub fn shape(text: &str) -> TokenShape {
 
 fn looks_encrypted(text: &str) -> bool {
     let starts =
-        |start: &&str| text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
-    CIPHER_STARTS.iter().any(starts)
-        || CIPHER_STARTS_EXACT.iter().any(|start| text.starts_with(start))
+        |start: &str| text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
+    CIPHER_STARTS.split(' ').any(starts)
+        || CIPHER_STARTS_EXACT.split(' ').any(|start| text.starts_with(start))
         || is_encrypted_json(text)
         || is_encrypted_jwt(text)
         || is_blob(text)
@@ -132,27 +84,15 @@ fn looks_encrypted(text: &str) -> bool {
 /// `{"iv":…,"content":…}`, a database's binary value, or such an object in base64 as some frameworks
 /// write it.
 fn is_encrypted_json(text: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "iv",
-        "nonce",
-        "content",
-        "ciphertext",
-        "cipher",
-        "encrypted",
-        "encrypteddata",
-        "tag",
-        "authtag",
-        "mac",
-        "$binary",
-        "buffer",
-    ];
+    const NAMES: &str =
+        "iv nonce content ciphertext cipher encrypted encrypteddata tag authtag mac $binary buffer";
     let object = if text.starts_with("eyJ") && !text.contains('.') {
         json_in_base64(text)
     } else {
         serde_json::from_str(text).ok()
     };
     let is_named = |(name, value): (&String, &Value)| {
-        let is = |word: &str| NAMES.iter().any(|name| name.eq_ignore_ascii_case(word));
+        let is = |word: &str| is_of(word, NAMES);
         is(&name.replace(['_', '-'], "")) || (name == "type" && value.as_str().is_some_and(is))
     };
     object.is_some_and(|object: Map<String, Value>| object.iter().any(is_named))
@@ -250,13 +190,19 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// Whether a word is one of a list, in whatever case.
+fn is_of(word: &str, list: &str) -> bool {
+    list.split(' ').any(|one| one.eq_ignore_ascii_case(word))
+}
+
 /// Whether a text stands for a token: made of such words, dotted, or of few different characters.
 pub fn is_placeholder(text: &str) -> bool {
-    let is_word = |word: &str| PLACEHOLDERS.iter().any(|one| one.eq_ignore_ascii_case(word));
     let mut seen: Vec<u8> = text.bytes().collect();
     seen.sort_unstable();
     seen.dedup();
-    seen.len() < 8 || text.contains("..") || text.split(['-', '_', '.']).any(is_word)
+    seen.len() < 8
+        || text.contains("..")
+        || text.split(['-', '_', '.']).any(|word| is_of(word, PLACEHOLDERS))
 }
 
 /// The shortest value behind the name of a secret that counts as one: words are shorter.
@@ -362,13 +308,12 @@ pub fn looks_opaque(text: &str, suspicion: Suspicion) -> bool {
 
 /// `rt_4f9K…`, `refresh-token-of-…-0001`.
 fn names_itself(text: &str) -> bool {
-    const STARTS: [&str; 10] =
-        ["rt", "at", "tok", "rtok", "atok", "pit", "sk", "ghp", "xoxb", "opaque"];
-    const WORDS: [&str; 6] = ["token", "refresh", "secret", "bearer", "opaque", "oauth"];
+    const STARTS: &str = "rt at tok rtok atok pit sk ghp xoxb opaque";
+    const WORDS: &str = "token refresh secret bearer opaque oauth";
     let mut words = text.split(['-', '_', '.', '~']);
     let first = words.clone().next().unwrap_or_default();
-    let starts = first.len() < text.len() && STARTS.iter().any(|s| s.eq_ignore_ascii_case(first));
-    starts || words.any(|word| WORDS.iter().any(|one| one.eq_ignore_ascii_case(word)))
+    let starts = first.len() < text.len() && is_of(first, STARTS);
+    starts || words.any(|word| is_of(word, WORDS))
 }
 
 /// Letters and digits of all kinds in no order: a quarter of neighbours are of different kinds, as
@@ -453,114 +398,4 @@ pub fn text_in_base64(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_told_from_ciphertext_masks_and_placeholders() {
-        use TokenShape::{Ciphertext, NoToken, Nothing, Token};
-        let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJhdXRoQ2xhc3MiOiJMb2NhdGlvbiJ9.c2lnbmF0dXJl";
-        let long = "kR7_pQ2x".repeat(40);
-        for (text, known) in [
-            ("", Nothing),
-            (jwt, Token),
-            ("0123456789abcdef0123456789abcdef01234567", Token),
-            ("rt-4f9Kc2.Qm81_zzTe0~x7Ab", Token),
-            ("ac7-this-is-the-old-refresh-token", Token),
-            ("wQ2kxFzR8tYvB1nM5cLd7sPa", Token),
-            // Ciphertext.
-            ("gAAAAABlZm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9v", Ciphertext),
-            ("U2FsdGVkX18rZm9vYmFyYmF6cXV4", Ciphertext),
-            ("AQICAHhRZm9vYmFyYmF6cXV4Zm9vYmFy", Ciphertext),
-            ("enc:v1:Zm9vYmFy", Ciphertext),
-            ("ENC[AES256_GCM,data:Zm9v,iv:YmFy,tag:cXV4]", Ciphertext),
-            ("v1:aGVsbG8gd29ybGQ", Ciphertext),
-            ("vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w==", Ciphertext),
-            (
-                "000102030405060708090a0b:a1b2c3d4e5f60718:00112233445566778899aabbccddeeff",
-                Ciphertext,
-            ),
-            ("AAECAwQFBgcICQoL.c29tZXRoaW5nIGxvbmc.ABEiM0RVZneImaq7zN3u_w", Ciphertext),
-            ("kZm9vYmFyYmF6cXV4Zm9vYmFy--AAECAwQFBgcICQoL--ABEiM0RVZneImaq7zN3u/w==", Ciphertext),
-            ("3q2+7wZm9vYmFyYmF6/XV4Zm9vYmFyYmF6cXV4", Ciphertext),
-            ("Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYg==", Ciphertext),
-            (&"0123456789abcdef".repeat(4), Ciphertext),
-            (&"0123456789abcdef".repeat(40), Ciphertext),
-            (&long, Ciphertext),
-            (r#"{"iv":"00ff","content":"a1b2"}"#, Ciphertext),
-            (r#"{"type":"Buffer","data":[1,2]}"#, Ciphertext),
-            (r#"{"$binary":{"base64":"AA==","subType":"00"}}"#, Ciphertext),
-            ("eyJpdiI6IkFBPT0iLCJ2YWx1ZSI6IkJCPT0iLCJtYWMiOiIwMCJ9", Ciphertext),
-            ("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAECAwQFBgcICQoL.Zm9v.YmFy", Ciphertext),
-            (r"\x00ff10", Ciphertext),
-            ("$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW", Ciphertext),
-            // Neither.
-            ("****************abcd", NoToken),
-            ("abcd…wxyz", NoToken),
-            ("eyJhbGciOi...", NoToken),
-            ("xxxxxxxxxxxxxxxxxxxxxxxx", NoToken),
-            ("YOUR_REFRESH_TOKEN_GOES_HERE", NoToken),
-            ("<refresh_token_of_this_row>", NoToken),
-            ("not-a-token", NoToken),
-            ("yes", NoToken),
-            ("ve9EPM428h8vShlRW1KT", NoToken),
-            ("66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef", NoToken),
-            ("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", NoToken),
-            ("pit-1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", NoToken),
-            ("https://vault.example/secret/data/abc", NoToken),
-            ("ask Jane, she has the token", NoToken),
-            ("jane.doe.of.accounting@example.com", NoToken),
-            // In doubt it is not used.
-            ("5f9a1b2c3d4e5f6a7b8c9d0e", NoToken),
-            ("0123456789abcdef0123456789abcdef", NoToken),
-            ("services.leadconnectorhq.com", NoToken),
-            ("conversations.readonly", NoToken),
-            ("20260102.030405.0607080", NoToken),
-        ] {
-            assert_eq!(shape(text), known, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_echoed_secret_is_cut_out() {
-        let jwt = "eyJhbGciOiJub25lIn0.eyJhdXRoQ2xhc3MiOiJMb2NhdGlvbiJ9.c2ln";
-        for (text, clean) in [
-            (format!("token {jwt} is bad"), "token [token] is bad".to_owned()),
-            ("eyJ is short".to_owned(), "eyJ is short".to_owned()),
-            (
-                r#"oops {\"access_token\": \"at.0123456789\", \"scope\": \"s\"}"#.to_owned(),
-                r#"oops {\"access_token\": \"[secret]\", \"scope\": \"s\"}"#.to_owned(),
-            ),
-            ("x?code=0123456789abcdef&y".to_owned(), "x?code=[secret]&y".to_owned()),
-            ("access_token is missing".to_owned(), "access_token is missing".to_owned()),
-            ("pit-6d3c5a52-6f5e-4a8e-9f3e-1c2b3a4d5e6f!".to_owned(), "[token]!".to_owned()),
-        ] {
-            assert_eq!(cut_out_tokens(&text), clean);
-        }
-    }
-
-    #[test]
-    fn what_looks_opaque_is_told_from_ids_names_and_keys() {
-        use Suspicion::{Strict, Usual};
-        for (text, usual, strict) in [
-            ("kR7pQ2xv9TzL4mWc8YbN3hJd", false, true),
-            ("kR7pQ2xv9TzL4mWc8YbN3hJdkR7pQ2xv9TzL4mWc", true, true),
-            ("rt_4f9Kc2Qm81zzTe0x7Ab", true, true),
-            ("live-refresh-token-of-000001", true, true),
-            ("opaque-secret-value-0123456789", true, true),
-            ("0123456789abcdef0123456789abcdef01234567", true, true),
-            ("bGl2ZS1yZWZyZXNoLXRva2VuLW9mLTAwMDAwMQ==", true, true),
-            ("sub_1MowQVLkdIwHu7ixeraGi6eX9aB1", false, true),
-            ("ve9EPM428h8vShlRW1KT", false, false),
-            ("5f9a1b2c3d4e5f6a7b8c9d0e", false, false),
-            ("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", false, false),
-            ("66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef", false, false),
-            ("acme-dental-of-greater-new-york-2024", false, false),
-            ("2026-10-08T07:00:00.000Z", false, false),
-            ("Secretary of the year 2024", false, false),
-        ] {
-            assert_eq!(holds_opaque(text, Usual), usual, "{text}");
-            assert_eq!(holds_opaque(text, Strict), strict, "{text}");
-        }
-    }
-}
+mod tests;
