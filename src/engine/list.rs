@@ -93,7 +93,7 @@ impl InputList {
         Err(Fault { exit: Exit::Usage, error })
     }
 
-    /// Reads the list into the journal. It must be the one that was surveyed.
+    /// Reads the list into the journal. It must be the one that was summarised.
     pub fn record(
         &self,
         summary: &ListSummary,
@@ -153,7 +153,7 @@ impl TokenList {
         Self { source, scope: selected.scope, columns: selected.columns.clone() }
     }
 
-    /// What a stand-in has to know so that the list's tokens work there.
+    /// What a sandbox has to know so that the list's tokens work there.
     pub fn stored_pairs(&self) -> impl Iterator<Item = StoredPair> {
         let records = self.source.read(self.scope, &self.columns).ok().into_iter().flatten();
         records.map_while(Result::ok).filter_map(|record| match record {

@@ -32,7 +32,7 @@ pub enum InputError {
         name: String,
         /// The physical line that was reached, from 1.
         line: u64,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A stream cannot be kept aside in a temporary file.
@@ -42,7 +42,7 @@ pub enum InputError {
     Spool {
         /// The list.
         name: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Nothing is in it.

@@ -6,7 +6,9 @@ use crate::{
     highlevel::{
         client_id::ClientId,
         jwt::{self, Claims},
-        token_shape::{TokenShape, is_known_otherwise, is_placeholder, shape},
+        token_shape::{
+            Suspicion, TokenShape, is_known_otherwise, is_placeholder, looks_opaque, shape,
+        },
     },
     installation::{Id, Installation, Scope},
     secret::{Secret, TokensAtHand},
@@ -135,11 +137,8 @@ impl Stored {
         }
         for text in nested::readings(cell) {
             let leaves = nested::leaves(&text);
-            for leaf in &leaves {
-                let is_beside = leaf.path.last().is_some_and(|name| names::is_beside_secrets(name));
-                if !is_beside {
-                    self.see(&leaf.text);
-                }
+            for leaf in leaves.iter().filter(|leaf| is_secret_leaf(leaf)) {
+                self.see(&leaf.text);
             }
             if leaves.is_empty() {
                 self.see(&text);
@@ -239,6 +238,17 @@ fn bare(cell: &str) -> &str {
     match text.split_once(' ') {
         Some((word, token)) if word.eq_ignore_ascii_case("bearer") => clean(token),
         _ => text,
+    }
+}
+
+/// Whether a value inside a cell for secrets is one, by its own name: `value` is, `region` is not
+/// unless it looks like a token.
+fn is_secret_leaf(leaf: &nested::Leaf) -> bool {
+    let role = leaf.path.last().map(|name| names::role(name).0);
+    let is_beside = || leaf.path.last().is_some_and(|name| names::is_beside_secrets(name));
+    match role {
+        None | Some(Role::Hidden(_) | Role::Container) => true,
+        Some(_) => !is_beside() && looks_opaque(&leaf.text, Suspicion::Strict),
     }
 }
 
@@ -350,6 +360,7 @@ mod tests {
             "****************",
             "jane.doe.17@example.com",
             "https://services.leadconnectorhq.com",
+            r#"{"region":"us-east-1-production"}"#,
         ] {
             let mut stored = Stored::default();
             stored.see_all(cell);

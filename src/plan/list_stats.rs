@@ -1,4 +1,4 @@
-//! What the rows of a list bring for each way: counts only, by agency.
+//! What the rows of a list bring for each route: counts only, by agency.
 
 use std::collections::HashMap;
 
@@ -69,7 +69,7 @@ pub enum OwnTokens {
     Listed,
 }
 
-/// What a list brings for each way.
+/// What a list brings for each route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListStats {
     /// Agency connections.

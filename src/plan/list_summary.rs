@@ -64,7 +64,7 @@ pub struct ListSummary {
     pub stored_tokens: StoredTokens,
     /// What else there is to say of its tokens.
     pub stored: TokenSummary,
-    /// What it brings for each way back.
+    /// What it brings for each route.
     pub stats: ListStats,
     /// Installations with an access token that `--skip-healthy` can try.
     pub with_access_token: u32,
@@ -110,7 +110,7 @@ pub struct OwnApp<'a> {
 pub struct Named {
     /// How many.
     pub count: u32,
-    /// What is said of the first few.
+    /// The first few of them in words.
     pub first: Vec<String>,
 }
 

@@ -39,7 +39,7 @@ use crate::{
     route::{Route, RouteList},
 };
 
-/// The survey with what surrounds it: what the person on call sees before the first call.
+/// The list summary with the settings of the run: what the person on call sees before the first call.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The list.
@@ -48,7 +48,7 @@ pub struct Plan {
     pub pacing: Pacing,
     /// Installations in flight at most.
     pub concurrency: u32,
-    /// The ways back.
+    /// The routes.
     pub routes: RouteList,
     /// How tokens prove themselves.
     pub token_checks: TokenChecks,
@@ -60,7 +60,7 @@ pub struct Plan {
     pub endpoint: String,
     /// The app; `None` when it was not given.
     pub client_id: Option<String>,
-    /// What HighLevel said last of the day's requests; `None` when nothing is known.
+    /// The last known state of the daily limit; `None` when nothing is known.
     pub day: Option<KeptDay>,
     /// The folder that will be made; `None` when nothing will be written.
     pub out: Option<String>,
@@ -77,7 +77,7 @@ impl Plan {
         if self.token_checks.new.is_some() { u64::from(self.summary.installations()) } else { 0 }
     }
 
-    /// What each way comes to.
+    /// What each route comes to.
     pub fn forecast(&self) -> Forecast {
         forecast(&self.routes, &self.summary.stats, self.known_agencies.as_ref())
     }

@@ -1,4 +1,6 @@
-//! What each way is good for, what it takes and what it lacks: computed from counts, nothing else.
+//! The forecast of a run: what each route can serve, what it costs and what it lacks.
+//!
+//! Computed from the counts of the list alone.
 
 use std::{collections::HashSet, fmt, time::Duration};
 
@@ -18,21 +20,21 @@ use crate::{
 /// Agencies without a token that are named; the rest is counted.
 const NAMED: usize = 3;
 
-/// What is expected of the ways of a run.
+/// What is expected of the routes of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forecast {
-    /// Each way, in the order in which they are tried.
+    /// Each route, in the order in which they are tried.
     pub routes: Vec<RouteForecast>,
-    /// Installations that none of the ways can serve.
+    /// Installations that none of the routes can serve.
     pub without_route: u32,
 }
 
-/// What is expected of a way.
+/// What is expected of one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteForecast {
-    /// The way.
+    /// The route.
     pub route: Route,
-    /// Installations that it can serve, were the ways before it to fail.
+    /// Installations that it can serve, if the routes before it fail.
     pub installations: u32,
     /// Those for which it is the first one.
     pub first: u32,
@@ -40,7 +42,7 @@ pub struct RouteForecast {
     pub missing: Missing,
 }
 
-/// Why a way cannot serve installations.
+/// Why a route cannot serve installations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
     /// They have no refresh token that can be used.
@@ -78,7 +80,7 @@ impl Route {
         }
     }
 
-    /// What to give where this way can serve nobody.
+    /// What to give where this route can serve nobody.
     pub(super) fn needs(self) -> Option<&'static str> {
         match self {
             Self::Reconnect => None,
@@ -94,7 +96,7 @@ impl Route {
         }
     }
 
-    /// What an installation may have lost on this way.
+    /// What an installation may lack after this route.
     fn loss(self) -> Option<&'static str> {
         match self {
             Self::Agency => Some("tokens of an agency may come without a refresh token"),
@@ -113,7 +115,7 @@ impl Group {
     }
 }
 
-/// What the ways come to with this stock, where the tokens of some agencies are known already.
+/// What the routes come to with these counts, where the tokens of some agencies are known already.
 /// The agencies of the list count as known: they are recovered first.
 pub(super) fn forecast(
     routes: &RouteList,
@@ -224,7 +226,7 @@ impl Missing {
 }
 
 impl RouteForecast {
-    /// Calls of those for which it is the first way, when all goes well.
+    /// Calls of those for which it is the first route, when all goes well.
     pub fn calls(&self) -> u64 {
         u64::from(self.first) * self.route.calls()
     }
@@ -240,7 +242,7 @@ impl Forecast {
         self.routes.iter().map(RouteForecast::calls).sum()
     }
 
-    /// For a program.
+    /// The forecast as `check --json` prints it.
     pub(super) fn as_json(&self, pacing: &Pacing) -> Value {
         let routes = self.routes.iter().map(|forecast| {
             json!({
@@ -256,7 +258,7 @@ impl Forecast {
         routes.collect()
     }
 
-    /// For a person: a line a way, what it lacks below it.
+    /// For a person: a line a route, what it lacks below it.
     pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, pacing: &Pacing) -> fmt::Result {
         for forecast in &self.routes {
             let RouteForecast { route, installations, first, .. } = forecast;
@@ -280,7 +282,7 @@ impl Forecast {
             0 => Ok(()),
             rows => writeln!(
                 f,
-                "No way back    {}: none of these ways is open to them",
+                "No route       {}: none of these routes is open to them",
                 counted(rows, "row")
             ),
         }
@@ -327,7 +329,7 @@ mod tests {
     /// Ways, the connection of agency A, agencies whose tokens are known.
     type Given<'a> = (&'a str, OwnTokens, Option<&'a HashSet<Id>>);
 
-    /// A way, what it serves, what goes this way first, calls.
+    /// A route, what it serves, what takes it first, calls.
     type Told = (&'static str, u32, u32, u64);
 
     #[test]

@@ -143,10 +143,10 @@ fn check_shows_each_route_with_what_it_serves_takes_and_lacks() {
     assert_eq!(missing["agencies"][0], json!({ "company_id": company(3), "rows": 2 }));
     assert_eq!(plan["encrypted_tokens"], 2);
     let told = check(&[]);
-    for word in ["Via ", "encrypted", "No way back"] {
+    for word in ["Via ", "encrypted", "No route"] {
         assert!(!told.contains(word), "{word}\n{told}");
     }
-    assert!(check(&["--via", "agency"]).contains("No way back    8 rows"));
+    assert!(check(&["--via", "agency"]).contains("No route       8 rows"));
     let wrong = work.program(["check".as_ref(), list.as_os_str()]).args(["--via", "refresh,hope"]);
     assert!(wrong.go().expect(2).stderr.contains("refresh, reconnect and agency"));
 }
