@@ -214,7 +214,7 @@ pub enum Origin {
     /// Something that does not speak JSON: a gateway, a captive portal, another host.
     Elsewhere,
     /// No connection was made: the request never left.
-    Nobody,
+    NeverLeft,
 }
 
 impl Failure {

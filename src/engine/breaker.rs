@@ -174,7 +174,7 @@ impl Breaker {
     }
 
     /// Whether so many in a row have failed alike that the next one should come from elsewhere in the
-    /// list, to tell a fault of all from one of neighbours.
+    /// list, to distinguish a fault of all from one of neighbours.
     pub fn wants_contrast(&self) -> bool {
         self.is_proven()
             && self.rows.iter().any(|((_, class), row)| {

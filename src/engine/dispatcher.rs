@@ -160,8 +160,8 @@ impl Dispatcher {
                 Draw::Elsewhere => return NextStart::Untried(Source::Sample),
                 Draw::Again(row) => state.let_go(row),
                 Draw::Wait(until) => return NextStart::Wait(until),
-                Draw::NobodyLeft => {
-                    let change = state.outages.nobody_left(now);
+                Draw::NoneLeft => {
+                    let change = state.outages.none_left(now);
                     state.settle();
                     if let Change::Ended(lasted) = change {
                         return NextStart::OutageOver(lasted);
@@ -311,8 +311,8 @@ impl Dispatcher {
     }
 
     /// Whether no connection can be made, and none ever could.
-    pub fn is_nobody(&self, failure: &Failure) -> bool {
-        self.lock().outages.is_nobody(failure)
+    pub fn is_server_absent(&self, failure: &Failure) -> bool {
+        self.lock().outages.is_server_absent(failure)
     }
 
     /// Whether the canary's failure is one that every other installation would meet: no connection can
@@ -320,7 +320,7 @@ impl Dispatcher {
     pub fn concerns_the_canary(&self, failure: &Failure) -> bool {
         let state = self.lock();
         let is_another = failure.origin == Origin::Elsewhere && !is_sign(failure);
-        !state.canary.is_open() && (is_another || state.outages.is_nobody(failure))
+        !state.canary.is_open() && (is_another || state.outages.is_server_absent(failure))
     }
 
     /// Whether a stage has had an answer that is no sign of an outage.

@@ -62,7 +62,7 @@ pub enum Draw {
     /// None, until something changes, or until this time.
     Wait(Option<Instant>),
     /// None, and none is left whose answer could decide the failures so far.
-    NobodyLeft,
+    NoneLeft,
 }
 
 #[derive(Debug)]
@@ -191,7 +191,7 @@ impl Slots {
             Admission::None => Draw::Wait(None),
             Admission::NoneBefore(at) => Draw::Wait(Some(at)),
             Admission::Probe => self.draw_probe(outages, untried),
-            Admission::All if self.nobody_can_tell(outages, waiting, untried) => Draw::NobodyLeft,
+            Admission::All if self.none_can_decide(outages, waiting, untried) => Draw::NoneLeft,
             Admission::All if !canary.may_begin(self.held.len()) => Draw::Wait(None),
             Admission::All if self.held.len() - self.overdue >= self.concurrency => {
                 Draw::Wait(None)
@@ -204,7 +204,7 @@ impl Slots {
                 self.leave(row);
                 self.untried_in_a_row = 0;
             }
-            Draw::Wait(_) | Draw::NobodyLeft => {}
+            Draw::Wait(_) | Draw::NoneLeft => {}
         }
         draw
     }
@@ -223,13 +223,13 @@ impl Slots {
         } else if untried.more || !self.held.is_empty() {
             Draw::Wait(None)
         } else {
-            Draw::NobodyLeft
+            Draw::NoneLeft
         }
     }
 
     /// Whether failures are undecided and no answer can decide them any more: no untried installation is
     /// left, and all in flight are suspects.
-    fn nobody_can_tell(&self, outages: &Outages, waiting: usize, untried: Untried) -> bool {
+    fn none_can_decide(&self, outages: &Outages, waiting: usize, untried: Untried) -> bool {
         outages.has_undecided()
             && (waiting >= MOST_WAITING || untried == Untried::default())
             && self.held.keys().all(|row| outages.is_suspect(*row))
@@ -368,7 +368,7 @@ mod tests {
         let draw =
             |slots: &mut Slots, untried| slots.draw(&outages, &Canary::proven(), 1, untried, now);
         assert_eq!(draw(&mut slots, ALL), Draw::Next);
-        assert_eq!(draw(&mut slots, NONE), Draw::NobodyLeft, "the one in flight is suspect");
+        assert_eq!(draw(&mut slots, NONE), Draw::NoneLeft, "the one in flight is suspect");
         slots.take(2, Instant::now());
         assert_eq!(draw(&mut slots, NONE), Draw::Wait(None), "this one could tell");
     }
@@ -402,6 +402,6 @@ mod tests {
         assert_eq!(probe(ALL), Draw::Elsewhere);
         assert_eq!(probe(Untried { elsewhere: false, ..ALL }), Draw::Next);
         assert_eq!(probe(NONE), Draw::Again(3));
-        assert_eq!(probe(NONE), Draw::NobodyLeft, "the one that is left is suspect");
+        assert_eq!(probe(NONE), Draw::NoneLeft, "the one that is left is suspect");
     }
 }

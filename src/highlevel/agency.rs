@@ -1,4 +1,4 @@
-//! Whom a refusal at `/oauth/locationToken` concerns: the sub-account, or all of its agency's.
+//! Whether a refusal at `/oauth/locationToken` concerns one sub-account or its whole agency.
 
 use super::normalised_message::NormalisedMessage;
 use crate::failure::{Class, Failure};
@@ -12,7 +12,7 @@ pub enum Concern {
     Location,
 }
 
-/// Words of refusals that every sub-account of the agency would hear.
+/// Texts of refusals that every sub-account of the agency would get.
 const OF_THE_AGENCY: [&str; 3] =
     ["not authorized for this scope", "do not have access to this feature", "version header"];
 
@@ -22,7 +22,9 @@ pub fn concern(failure: &Failure) -> Concern {
     match failure.class {
         Class::GrantRefused | Class::WrongKind => Concern::Agency,
         Class::InvalidRequest | Class::LocationInactive
-            if OF_THE_AGENCY.iter().any(|words| error_text.says(&NormalisedMessage::of(words))) =>
+            if OF_THE_AGENCY
+                .iter()
+                .any(|words| error_text.contains_words(&NormalisedMessage::of(words))) =>
         {
             Concern::Agency
         }
@@ -39,7 +41,7 @@ mod tests {
     };
 
     #[test]
-    fn an_agency_is_blamed_for_its_token_alone() {
+    fn only_a_refused_token_concerns_the_agency() {
         for (status, body, concerns) in [
             (401, r#"{"message":"Invalid JWT"}"#, Concern::Agency),
             (401, r#"{"message":"Unauthorized"}"#, Concern::Agency),

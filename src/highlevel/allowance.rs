@@ -6,18 +6,18 @@ use jiff::Timestamp;
 
 use super::header_times::{MAX_RETRY_AFTER, http_date};
 
-/// What is left and until when, as far as the headers say.
+/// The limits that an answer's headers report; `None` for what they leave out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Allowance {
     /// Requests in an interval, and its length.
     pub limit: Option<(u32, Duration)>,
     /// Requests left in the interval.
     pub remaining: Option<u32>,
-    /// Time until it begins anew.
+    /// Time until the interval begins again.
     pub resets_in: Option<Duration>,
     /// Requests left today.
     pub daily_remaining: Option<u64>,
-    /// When the next day begins, by the server's reckoning.
+    /// When the next day begins, as the server says.
     pub daily_resets_at: Option<Timestamp>,
 }
 
@@ -25,7 +25,7 @@ pub struct Allowance {
 const LONGEST: Duration = Duration::from_secs(3600);
 
 impl Allowance {
-    /// Reads headers; `header` gives one by its lower-case name. Nonsense is passed over.
+    /// Reads headers; `header` returns one by its lower-case name. Unreadable ones are ignored.
     pub fn of(header: impl Fn(&str) -> Option<String>, now: Timestamp) -> Self {
         let number = |name: &str| header(name)?.trim().parse::<u64>().ok();
         let small = |name: &str| number(name).and_then(|n| u32::try_from(n).ok());
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_day_is_read_in_every_route_that_a_time_is_written() {
+    fn the_day_is_read_in_every_way_that_a_time_is_written() {
         for (text, resets_at) in [
             ("3600", Some("2026-11-22T11:00:00Z")),
             ("1795348800", Some("2026-11-22T12:00:00Z")),

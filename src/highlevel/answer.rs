@@ -1,4 +1,4 @@
-//! What an answer says: bodies read in either casing, errors in every shape that has been seen.
+//! Reads answers: bodies in either casing, errors in every shape that has been seen.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
 use crate::failure::{Class, Failure, Origin, Stage};
 use crate::{clock, text::SafeText};
 
-/// A success answer's JSON object, or the failure that the answer is.
+/// The JSON object of a success, or the failure.
 pub fn object_of(stage: Stage, reply: &Reply) -> Result<Map<String, Value>, Failure> {
     if !matches!(reply.status, 200 | 201) {
         return Err(refusal(stage, reply));
@@ -28,7 +28,7 @@ pub fn object_of(stage: Stage, reply: &Reply) -> Result<Map<String, Value>, Fail
     }
 }
 
-/// The failure of an answer that says success and cannot be used.
+/// The failure of an answer with a success status that cannot be used.
 pub fn bad_answer(stage: Stage, reply: &Reply, why: &str) -> Failure {
     Failure { message: SafeText::new(why), ..evidence(stage, Class::BadAnswer, reply) }
 }
@@ -43,7 +43,7 @@ pub fn field<'a>(object: &'a Map<String, Value>, snake: &str, camel: &str) -> Op
     object.get(snake).or_else(|| object.get(camel))
 }
 
-/// The failure that an answer is which is no success.
+/// The failure of an answer without a success status.
 pub(super) fn refusal(stage: Stage, reply: &Reply) -> Failure {
     if (300..400).contains(&reply.status) {
         let host = reply.redirect_host.as_deref().unwrap_or("an address that it does not name");
@@ -87,7 +87,7 @@ fn evidence(stage: Stage, class: Class, reply: &Reply) -> Failure {
     }
 }
 
-/// How long the server asks to wait, as far as that can be believed.
+/// How long the server asks to wait, within sensible limits.
 pub fn asked_wait(reply: &Reply) -> Option<Duration> {
     retry_after(reply.retry_after.as_deref()?, clock::now())
 }

@@ -1,11 +1,11 @@
-//! The shape of a client id, and what it tells: the app, and when the key pair was made.
+//! The shape of a client id, and what is in it: the app, and when the key pair was created.
 
 use std::fmt;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-/// A client id in the shape of all that were seen: the app's id (24 hexadecimal digits), a dash,
+/// A client id in the shape of all seen so far: the app's id (24 hexadecimal digits), a dash,
 /// and 8 of `[0-9a-z]`. It is no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Box<str>")]
@@ -32,8 +32,8 @@ impl ClientId {
         application(&self.0)
     }
 
-    /// The day on which the key pair was made, by UTC: the suffix is that time in base 36, in
-    /// milliseconds (inferred; so in all that were seen). `None` where that gives no likely day.
+    /// The UTC day on which the key pair was created. The suffix is that time in base 36, in
+    /// milliseconds (inferred from all seen so far). `None` if it gives no plausible day.
     pub fn made_on(&self) -> Option<Date> {
         let key = self.0.rsplit('-').next()?;
         let made = Timestamp::from_millisecond(i64::from_str_radix(key, 36).ok()?).ok()?;
@@ -42,8 +42,7 @@ impl ClientId {
     }
 }
 
-/// What stands before the dash of a client id: the app itself, of which there may be several key
-/// pairs.
+/// The part of a client id before the dash: the app, which may have several key pairs.
 pub fn application(client_id: &str) -> &str {
     client_id.split('-').next().unwrap_or(client_id)
 }
@@ -70,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_suffix_tells_the_day() {
+    fn the_suffix_is_the_day() {
         for (id, day) in [
             ("66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef", Some("2024-09-20")),
             ("66c1a6f5e4b0a1b2c3d4e5f6-00000000", None),

@@ -1,4 +1,4 @@
-//! Where the calls go: one host, over HTTPS, or over HTTP when it is this machine itself.
+//! Addresses of the API: one host, over HTTPS, or over HTTP on loopback.
 
 use std::{fmt, net::IpAddr};
 
@@ -16,7 +16,7 @@ pub const RECONNECT_PATH: &str = "/oauth/reconnect";
 /// The documented path of the token endpoint.
 pub const TOKEN_PATH: &str = "/oauth/token";
 
-/// Why an address cannot be used. The client secret would travel to it, so it must be plain.
+/// Why an address is refused. The client secret is sent to it.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum EndpointError {
     /// Not a URL at all.
@@ -70,18 +70,18 @@ impl Endpoint {
         Ok(Self { base, reconnect, token, version: ApiVersion::default() })
     }
 
-    /// The same place, asked for another version.
+    /// The same endpoint in another version of the API.
     #[must_use]
     pub fn with_version(self, version: ApiVersion) -> Self {
         Self { version, ..self }
     }
 
-    /// The version of the API that is asked for.
+    /// The version of the API.
     pub fn version(&self) -> ApiVersion {
         self.version
     }
 
-    /// Whether it is this machine itself.
+    /// Whether it is this machine.
     pub fn is_loopback(&self) -> bool {
         self.base.host_str().is_some_and(is_loopback_host)
     }
@@ -114,8 +114,8 @@ impl Endpoint {
         self.below(self.version.installed_locations_path())
     }
 
-    /// Address of a path below the base, with a query or without. Whatever the text, host and
-    /// scheme stay.
+    /// Address of a path below the base, with or without a query. No text changes the host or the
+    /// scheme.
     pub fn below(&self, path: &str) -> Url {
         let (path, query) =
             path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));

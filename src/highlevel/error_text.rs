@@ -1,4 +1,4 @@
-//! What an error body says, whatever its shape.
+//! The text of an error body, whatever its shape.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BodyKind {
-    /// JSON, even if cut short: HighLevel's own verdict.
+    /// JSON, even if cut short: HighLevel's own answer.
     Json,
-    /// Plain text, HTML or nothing: the gateway's, not a verdict on an installation.
+    /// Plain text, HTML or nothing: a gateway's answer, which says nothing about an installation.
     Other,
 }
 
-/// What an error body says, in one line, and whether HighLevel or a gateway said it.
+/// The text of an error body in one line, and whether HighLevel or a gateway wrote it.
 pub fn error_text(body: &[u8]) -> (BodyKind, String) {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     match serde_json::from_slice(body) {
@@ -26,16 +26,17 @@ pub fn error_text(body: &[u8]) -> (BodyKind, String) {
     (kind, without_tags(&text))
 }
 
-/// Members that hold words for people, the most telling first. An object among them has such
-/// members in its turn.
-const TELLING: [&str; 5] = ["message", "error_description", "error", "errors", "details"];
+/// Members with text for people, the most useful first. An object among them has such members too.
+const TEXT_MEMBERS: [&str; 5] = ["message", "error_description", "error", "errors", "details"];
 
-/// How deep an object stands within another in the bodies that were seen, with one to spare.
+/// How deep objects are nested in the bodies seen so far, and one level more.
 const DEEPEST: usize = 3;
 
 fn error_text_of_json(object: &Map<String, Value>) -> String {
     let mut texts: Vec<String> = Vec::new();
-    for text in TELLING.iter().filter_map(|name| object.get(*name)).flat_map(|v| texts_of(v, 1)) {
+    for text in
+        TEXT_MEMBERS.iter().filter_map(|name| object.get(*name)).flat_map(|v| texts_of(v, 1))
+    {
         if !texts.contains(&text) {
             texts.push(text);
         }
@@ -43,7 +44,7 @@ fn error_text_of_json(object: &Map<String, Value>) -> String {
     texts.join(" · ")
 }
 
-/// A string, the strings of an array, or what an object says.
+/// A string, the strings of an array, or the texts of an object.
 fn texts_of(value: &Value, depth: usize) -> Vec<String> {
     match value {
         Value::String(text) if !text.trim().is_empty() => vec![text.clone()],
@@ -51,8 +52,8 @@ fn texts_of(value: &Value, depth: usize) -> Vec<String> {
             items.iter().flat_map(|item| texts_of(item, depth + 1)).collect()
         }
         Value::Object(object) if depth <= DEEPEST => {
-            let told = TELLING.iter().filter_map(|name| object.get(*name));
-            told.flat_map(|value| texts_of(value, depth + 1)).collect()
+            let members = TEXT_MEMBERS.iter().filter_map(|name| object.get(*name));
+            members.flat_map(|value| texts_of(value, depth + 1)).collect()
         }
         _ => Vec::new(),
     }

@@ -1,4 +1,4 @@
-//! What `/oauth/reconnect` gives: an authorization code, and how long it lives.
+//! The answer of `/oauth/reconnect`: an authorization code, and how long it lives.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::{
     text::SafeText,
 };
 
-/// How long a code is taken to live when its `expiresAt` cannot be believed. Codes live "minutes";
-/// this one is presented at once in any case.
+/// The assumed life of a code whose `expiresAt` is not plausible. Codes live "minutes"; every code is
+/// presented at once anyway.
 pub const ASSUMED_LIFE: Duration = Duration::from_secs(30);
 
-/// The longest life that is believed.
+/// The longest plausible life.
 const MAX_LIFE: Duration = Duration::from_secs(3600);
 
 /// A code in hand.
@@ -33,7 +33,7 @@ pub struct Grant {
     pub expires_at: Option<Timestamp>,
 }
 
-/// The life of a code: so long from a moment on.
+/// The life of a code, from a moment on.
 #[derive(Clone, Copy, Debug)]
 pub struct CodeLife {
     received: Moment,
@@ -53,7 +53,7 @@ impl CodeLife {
     }
 }
 
-/// An object without any of the fields that HighLevel gives is somebody else's.
+/// An object with none of HighLevel's fields comes from another server.
 fn origin_of(object: &Map<String, Value>) -> Origin {
     let ours = [
         ("authorization_code", "authorizationCode"),
@@ -94,16 +94,16 @@ enum Judged {
     SinceSent(Duration),
 }
 
-/// Judges a life by the server's clock. The answer may have lain about unread for long, while this
-/// machine slept or the process was stopped; so nothing counts from its arrival but what our own
-/// clock can say, and that is asked only while it agrees with the server's `Date`.
+/// Computes a life by the server's clock. The answer may have been read late, after this machine slept
+/// or the process was suspended. So the life counts from our own clock only while that agrees with the
+/// server's `Date`, and else from the sending of the request.
 fn judge(
     expires_at: Option<Timestamp>,
     date: Option<Timestamp>,
     sent: Timestamp,
     received: Timestamp,
 ) -> Judged {
-    // An expiry from before the answer was made is nonsense: the code is presented at once.
+    // An expiry before the answer itself is not plausible: the code is presented at once.
     let believed = expires_at.filter(|end| *end > date.unwrap_or(sent));
     let Some(expires_at) = believed else { return Judged::SinceSent(ASSUMED_LIFE) };
     let until = |end: Timestamp, from: Timestamp| {

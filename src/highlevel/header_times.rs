@@ -7,10 +7,10 @@ use jiff::Timestamp;
 /// The longest that one `Retry-After` holds the run; the server can say it again.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// A longer wait than this is a mistake of the server's, and no wish.
+/// A longer wait than this is the server's mistake, and ignored.
 const ABSURD_RETRY_AFTER: Duration = Duration::from_secs(86_400);
 
-/// Reads `Retry-After`: seconds or a date, capped at [`MAX_RETRY_AFTER`]; nonsense is `None`.
+/// Reads `Retry-After`: seconds or a date, capped at [`MAX_RETRY_AFTER`]; `None` if it is unreadable.
 pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {

@@ -1,5 +1,5 @@
-//! A look into a HighLevel token: claims decoded without verification. They are hints, never
-//! proof, and nothing of the token itself is kept.
+//! The claims of a HighLevel token, decoded without verification: hints, never proof. Nothing of the
+//! token itself is kept.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::client_id::ClientId;
 use crate::installation::{Id, Installation, Scope};
 
-/// The longest token that is looked into, in bytes; real ones have about 1,000.
+/// The longest token that is decoded, in bytes; real ones have about 1,000.
 const LONGEST: usize = 16_384;
 
-/// What a token says of itself.
+/// The claims of a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
     /// `authClass`: what it is for.
@@ -21,12 +21,12 @@ pub struct Claims {
     pub id: Option<Id>,
     /// `sourceId`: the client to which it was given.
     pub client: Option<ClientId>,
-    /// `exp`: when it dies.
+    /// `exp`: when it expires.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Claims {
-    /// The id that they name, where it is not the installation's.
+    /// The id that they name, if it is not the installation's.
     pub fn contradict(&self, installation: &Installation) -> Option<&Id> {
         let id = self.id.as_ref()?;
         let kind_differs = self.scope.is_some_and(|scope| scope != installation.scope);
@@ -39,8 +39,7 @@ impl Claims {
     }
 }
 
-/// The claims that are looked at, of whatever shape; of others, such as the list of scopes, nothing
-/// is made.
+/// The claims that are read, of whatever shape; others, such as the list of scopes, are skipped.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Payload {
@@ -50,8 +49,8 @@ struct Payload {
     exp: Value,
 }
 
-/// Looks into a token; `None` where it is no JWT. A claim of another shape than it should have
-/// counts as absent.
+/// Decodes the claims of a token; `None` if it is not a JWT. A claim of an unexpected shape counts as
+/// absent.
 pub fn look_into(token: &str) -> Option<Claims> {
     let token = token.trim();
     let mut parts = token.split('.');
@@ -60,7 +59,7 @@ pub fn look_into(token: &str) -> Option<Claims> {
         return None;
     }
     let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    // The derived reader takes an array for a struct as well.
+    // serde's derived reader accepts an array for a struct too.
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return None;
     }

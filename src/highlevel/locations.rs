@@ -11,11 +11,11 @@ use crate::{installation::Id, text::SafeText};
 pub struct Location {
     /// `_id`.
     pub id: Id,
-    /// What people call it.
+    /// Its display name.
     pub name: SafeText,
-    /// Whether the app is installed there, where that is said.
+    /// Whether the app is installed there, if the answer says so.
     pub is_installed: Option<bool>,
-    /// When it was installed, as the API says it.
+    /// When it was installed, as the API writes it.
     pub installed_at: SafeText,
     /// The version of the app.
     pub version_id: SafeText,
@@ -26,18 +26,18 @@ pub struct Location {
 pub struct Page {
     /// Its locations.
     pub locations: Vec<Location>,
-    /// Entries that have no id, or none in the shape of one.
+    /// Entries without a usable id.
     pub odd: u64,
-    /// How many locations there are on all pages, as the API says.
+    /// The number of locations on all pages, as the API reports.
     pub count: Option<u64>,
-    /// What follows.
+    /// What follows this page.
     pub next: NextPage,
 }
 
 /// What follows a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NextPage {
-    /// Version 2: perhaps a page behind so many more locations.
+    /// Version 2: perhaps a page after this many more locations.
     Behind(u64),
     /// Version 3: a page that begins there.
     At(PageCursor),
@@ -45,7 +45,7 @@ pub enum NextPage {
     End,
 }
 
-/// Reads an answer. Its failure is one of stage `agency`: it is the agency's token that asked.
+/// Reads an answer. Its failures have stage `agency`: the agency's token made the request.
 pub fn page_of(reply: &Reply) -> Result<Page, Failure> {
     let answer = answer::object_of(Stage::Agency, reply)?;
     let bad = |why| answer::bad_answer(Stage::Agency, reply, why);
@@ -65,7 +65,7 @@ pub fn page_of(reply: &Reply) -> Result<Page, Failure> {
     Ok(Page { locations, odd: rows - usable, count, next })
 }
 
-/// `None` where a page follows and it is not said where.
+/// `None` if a page follows and the answer does not say where.
 fn next_of(pagination: &Map<String, Value>) -> Option<NextPage> {
     let token = answer::text(pagination, "next_page_token", "nextPageToken");
     let follows = answer::field(pagination, "has_next_page", "hasNextPage");

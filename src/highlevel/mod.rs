@@ -1,6 +1,6 @@
 //! HighLevel's API: the calls, what their answers say, and what kind of failure an answer is.
 //!
-//! Nothing here knows of lists, runs or files. Facts about the API come from its documentation
+//! Nothing here depends on lists, runs or files. Facts about the API come from its documentation
 //! (<https://developers.gohighlevel.com/>), its OpenAPI files, and what developers have published.
 
 pub mod agency;

@@ -1,12 +1,12 @@
-//! Foreign messages compared loosely: case, blanks, punctuation and the ids within do not count.
+//! Compares messages of servers loosely: case, blanks, punctuation and ids do not count.
 
 use super::client_id::ClientId;
 
-/// What stands in a normalised message where an id or a number stood.
+/// Replaces ids and numbers in a normalised message.
 pub const BLANK: &str = "#";
 
-/// A message in the form in which two that say the same are equal: lower case, words separated by
-/// single blanks, and [`BLANK`] in the place of ids, numbers and secrets that were cut out.
+/// A message in a form in which messages with the same meaning are equal: lower case, words separated
+/// by single blanks, and [`BLANK`] for ids, numbers and secrets that were cut out.
 pub fn normalised(message: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in words_of(message) {
@@ -21,8 +21,8 @@ pub fn normalised(message: &str) -> String {
     words.join(" ")
 }
 
-/// The words of a message without its ids, for a row of the table: a message that differs in its
-/// ids alone has the same.
+/// The words of a message without its ids, for a row of the table: messages that differ only in ids
+/// have the same words.
 pub fn phrase(message: &str) -> String {
     joined(words_of(message).filter_map(|word| match word {
         Word::Plain(word) => Some(word),
@@ -30,7 +30,7 @@ pub fn phrase(message: &str) -> String {
     }))
 }
 
-/// A message ready to be looked for patterns in.
+/// A message prepared for comparison with patterns.
 #[derive(Clone, Debug)]
 pub struct NormalisedMessage {
     with_numbers: String,
@@ -38,7 +38,7 @@ pub struct NormalisedMessage {
 }
 
 impl NormalisedMessage {
-    /// Takes a message apart.
+    /// Splits a message into words.
     pub fn of(message: &str) -> Self {
         let with_numbers = words_of(message).filter_map(|word| match word {
             Word::Plain(word) | Word::Number(word) => Some(word),
@@ -47,9 +47,9 @@ impl NormalisedMessage {
         Self { with_numbers: joined(with_numbers), without: phrase(message) }
     }
 
-    /// Whether the words of a pattern stand in it, one after the other. The last may be the
-    /// beginning of a longer word, and numbers count only where the pattern has some.
-    pub fn says(&self, pattern: &Self) -> bool {
+    /// Whether it contains the words of a pattern, one after the other. The last may begin a longer
+    /// word, and numbers count only if the pattern has some.
+    pub fn contains_words(&self, pattern: &Self) -> bool {
         let begins = |text: &str, pattern: &str| {
             text.starts_with(pattern) || text.contains(&format!(" {pattern}"))
         };
@@ -57,7 +57,7 @@ impl NormalisedMessage {
             || pattern.with_numbers == pattern.without && begins(&self.without, &pattern.without)
     }
 
-    /// Whether nothing is in it that could be compared.
+    /// Whether it has no words.
     pub fn is_empty(&self) -> bool {
         self.with_numbers.is_empty()
     }
@@ -73,7 +73,7 @@ fn joined(words: impl Iterator<Item = String>) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// What stands in the place of secrets that were cut out.
+/// The marks of secrets that were cut out.
 const CUT_OUT: [&str; 2] = ["[secret]", "[token]"];
 
 fn words_of(message: &str) -> impl Iterator<Item = Word> {
@@ -83,7 +83,7 @@ fn words_of(message: &str) -> impl Iterator<Item = Word> {
     pieces.into_iter()
 }
 
-/// Any id would do.
+/// Stands for a cut-out secret; any id would do.
 const A_UUID: &str = " 00000000-0000-0000-0000-000000000000 ";
 
 /// A piece of letters, digits, dashes and underscores: an id as a whole, or words.
@@ -169,7 +169,8 @@ mod tests {
             ("not at all active", "not active", false),
             ("", "inactive", false),
         ] {
-            let error_text = NormalisedMessage::of(message).says(&NormalisedMessage::of(pattern));
+            let error_text =
+                NormalisedMessage::of(message).contains_words(&NormalisedMessage::of(pattern));
             assert_eq!(error_text, found, "{message}: {pattern}");
         }
     }

@@ -36,13 +36,13 @@ pub struct Reply {
     pub redirect_host: Option<String>,
     /// When the first byte of the request left.
     pub sent: Moment,
-    /// When the last byte had come.
+    /// When the last byte arrived.
     pub received: Moment,
     /// What answers mean in this run.
     pub answers: Answers,
-    /// What may stand in nothing that is made of it.
+    /// Secrets to cut out of everything derived from it.
     pub known: KnownSecrets,
-    /// What was read out of the body by [`Reply::trace_id`].
+    /// The trace id, once it is read.
     pub(super) trace_id: OnceLock<Option<SafeText>>,
 }
 
@@ -52,8 +52,8 @@ impl Reply {
         self.trace_id.get_or_init(|| trace_id(self)).clone()
     }
 
-    /// Cuts secrets out, should the server repeat them. A success may give tokens that are known
-    /// already, and there they are to be kept.
+    /// Cuts out secrets that the server repeats. Tokens that a success grants stay, even if they are
+    /// known already.
     pub(super) fn without(mut self, known: &KnownSecrets, body: AnswerBody) -> Self {
         let text = String::from_utf8_lossy(&self.body);
         let clean = match body {
@@ -75,7 +75,7 @@ impl Reply {
         matches!(self.status, 200 | 201)
     }
 
-    /// Takes note of the secrets that a success gives, so that they are cut out of everything else.
+    /// Learns the secrets that a success grants, so that they are cut out of everything else.
     pub(super) fn learn(&self) {
         if !self.is_success() {
             return;
@@ -93,14 +93,14 @@ impl Reply {
     }
 }
 
-/// Whether an answer may hold tokens that are to be kept.
+/// Whether an answer may grant tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AnswerBody {
     MayGiveTokens,
     GivesNone,
 }
 
-/// The secrets that an answer gives, in either casing.
+/// The secrets that an answer grants, in either casing.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct GrantedSecrets {
@@ -115,26 +115,26 @@ struct GrantedSecrets {
     refresh: Option<Value>,
 }
 
-/// HighLevel's trace id, unless what stands in its place looks like a token: a body field on some
-/// answers; no header with it has been seen, two likely ones are looked at anyway.
+/// HighLevel's trace id, unless it looks like a token. Some answers have it in the body; it has never
+/// been seen in a header, but two likely ones are read anyway.
 fn trace_id(reply: &Reply) -> Option<SafeText> {
     let in_body = || Some(SafeText::identifier(&trace_id_in(&reply.body)?));
     let id = in_body().or_else(|| reply.trace_header.as_deref().map(SafeText::identifier));
     let is_clean = |id: &SafeText| {
         token_shape::cut_out_tokens(id.as_str()) == id.as_str()
-            && !reply.known.placeholder(id.as_str())
+            && !reply.known.is_in(id.as_str())
     };
     id.filter(is_clean)
 }
 
-/// Reads nothing of the body but what is looked for: this is done for every answer.
+/// Reads the trace id alone, since this is done for every answer.
 fn trace_id_in(body: &[u8]) -> Option<String> {
-    let told = |body: &Traced| {
+    let own = |body: &Traced| {
         let id = body.trace_id.as_ref().or(body.snake_case.as_ref())?.as_str()?;
         (!id.trim().is_empty()).then(|| id.to_owned())
     };
     let traced: Traced = serde_json::from_slice(body).ok()?;
-    told(&traced).or_else(|| told(&serde_json::from_str(traced.error?.get()).ok()?))
+    own(&traced).or_else(|| own(&serde_json::from_str(traced.error?.get()).ok()?))
 }
 
 #[derive(Deserialize)]

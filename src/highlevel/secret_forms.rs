@@ -27,8 +27,8 @@ pub(crate) fn likely_forms(secret: &str) -> Vec<Vec<u8>> {
     forms
 }
 
-/// Every form of a secret, as texts to cut out of others, the longest first: one that is part of
-/// another would leave the rest of that standing.
+/// Every form of a secret, to cut out of texts, the longest first: a form that is part of another would
+/// leave the rest of that one behind.
 pub fn forms(secret: &str) -> Vec<String> {
     let whole = [STANDARD.encode(secret), STANDARD_NO_PAD.encode(secret), URL_SAFE.encode(secret)];
     let forms = every_form(secret).into_iter().filter_map(|form| String::from_utf8(form).ok());
@@ -38,10 +38,10 @@ pub fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-/// The likely forms, and base64 of a longer text that the secret stands in, as in `Basic` headers.
+/// The likely forms, and base64 of a longer text that contains the secret, as in `Basic` headers.
 pub(crate) fn every_form(secret: &str) -> Vec<Vec<u8>> {
     let mut forms = likely_forms(secret);
-    // A program that repeats its input writes JSON into JSON.
+    // A program that repeats its input nests JSON in JSON.
     forms.push(json_escaped(&json_escaped(secret)).into_bytes());
     for shift in 1..3 {
         forms.push(in_base64(secret, shift, &STANDARD_NO_PAD));
@@ -50,8 +50,8 @@ pub(crate) fn every_form(secret: &str) -> Vec<Vec<u8>> {
     forms
 }
 
-/// Base64 of the secret when it begins at a place that leaves this remainder by 3; the characters
-/// that neighbours would change are left out.
+/// Base64 of the secret at an offset with this remainder by 3, without the characters that depend on
+/// its neighbours.
 fn in_base64(secret: &str, shift: usize, engine: &GeneralPurpose) -> Vec<u8> {
     let whole = ((secret.len() + shift) / 3 * 3).saturating_sub(shift);
     let shifted = [&vec![0; shift][..], &secret.as_bytes()[..whole.min(secret.len())]].concat();
@@ -59,7 +59,7 @@ fn in_base64(secret: &str, shift: usize, engine: &GeneralPurpose) -> Vec<u8> {
     engine.encode(&shifted).into_bytes().split_off(foreign)
 }
 
-/// The text as it stands between the quotes of a JSON string.
+/// The text as it is between the quotes of a JSON string.
 fn json_escaped(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
@@ -74,8 +74,8 @@ pub(crate) fn percent_encoded(secret: &str) -> String {
 const ESCAPED_IN_URLS: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The tails of a token's likely forms. Nearly every token is a JWT, which nothing escapes, and of
-/// base64 the last bytes give the tail; so no form is made whole.
+/// The hashes of a token's likely forms. Nearly every token is a JWT, which needs no escapes, and the
+/// last bytes suffice for base64; so no form is built whole.
 pub(crate) fn each_tail(token: &str, mut take: impl FnMut(u64)) {
     if !is_plain(token) {
         return likely_forms(token).iter().filter_map(|form| tail_of(form)).for_each(take);
@@ -84,7 +84,7 @@ pub(crate) fn each_tail(token: &str, mut take: impl FnMut(u64)) {
     tails_in_base64(token, 0, take);
 }
 
-/// The tails of every form of a token that nothing escapes; of others, none is given.
+/// The hashes of every form of a token that needs no escapes; none for others.
 pub(crate) fn each_tail_of_plain(token: &str, mut take: impl FnMut(u64)) {
     if is_plain(token) {
         each_tail(token, &mut take);
@@ -97,7 +97,7 @@ fn is_plain(token: &str) -> bool {
     token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
 }
 
-/// The tails of a token in base64 when it begins at a place that leaves this remainder by 3.
+/// The hashes of a token in base64 at an offset with this remainder by 3.
 fn tails_in_base64(token: &str, shift: usize, mut take: impl FnMut(u64)) {
     let end = ((token.len() + shift) / 3 * 3).saturating_sub(shift);
     let Some(start) = end.checked_sub(TAIL / 4 * 3) else { return };
@@ -108,13 +108,13 @@ fn tails_in_base64(token: &str, shift: usize, mut take: impl FnMut(u64)) {
     if encoded {
         tail_of(&tail).into_iter().for_each(&mut take);
     }
-    // They differ where the token has a `~` alone.
+    // They differ only if the token has a `~`.
     if encoded && for_url != tail {
         tail_of(&for_url).into_iter().for_each(take);
     }
 }
 
-/// The mark of a form's end, whatever its case.
+/// The hash of a form's last bytes, whatever their case.
 pub(crate) fn tail_of(form: &[u8]) -> Option<u64> {
     let mut tail: [u8; TAIL] = *form.last_chunk()?;
     tail.make_ascii_lowercase();
@@ -126,7 +126,7 @@ pub(crate) fn tail_of_lowered(bytes: &[u8]) -> Option<u64> {
     bytes.last_chunk().map(hash_of)
 }
 
-/// Both halves multiplied, and the halves of that folded: a few cycles, and every bit counts.
+/// Multiplies both halves and folds the product: a few cycles, and every bit counts.
 fn hash_of(tail: &[u8; TAIL]) -> u64 {
     let value = u128::from_le_bytes(*tail) ^ 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
     let product = (value >> 64) * (value & u128::from(u64::MAX));

@@ -7,31 +7,31 @@ use jiff::Timestamp;
 use super::{header_times::http_date, reply::Reply};
 use crate::clock;
 
-/// A change by less than this is not worth a word, in milliseconds.
-const NEWS_MS: i64 = 2000;
+/// The least change that is reported, in milliseconds.
+const LEAST_CHANGE_MS: i64 = 2000;
 
-/// An answer that took longer says too little, in milliseconds.
+/// The longest answer that is used, in milliseconds: longer ones are too inexact.
 const LONGEST_MS: i64 = 5000;
 
-/// Knows what was told last.
+/// Remembers the offset that was reported last.
 #[derive(Debug, Default)]
 pub struct OffsetWatch {
-    told: Mutex<Option<i64>>,
+    reported: Mutex<Option<i64>>,
 }
 
 impl OffsetWatch {
-    /// The offset in milliseconds that an answer shows, when it is news.
+    /// The offset in milliseconds that an answer shows, if it has changed.
     pub fn change(&self, reply: &Reply) -> Option<i64> {
         let date = http_date(reply.date.as_deref()?)?;
         let seen = OffsetBounds::of(date, reply.sent.day(), reply.received.day())?;
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let change = seen.is_change_after(*told).then(|| seen.best_guess());
-        *told = change.or(*told);
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let change = seen.is_change_after(*reported).then(|| seen.best_guess());
+        *reported = change.or(*reported);
         change
     }
 }
 
-/// Between what values the server's clock minus ours lies, in milliseconds.
+/// The bounds of the server's clock minus ours, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct OffsetBounds {
     least: i64,
@@ -48,11 +48,13 @@ impl OffsetBounds {
         })
     }
 
-    fn is_change_after(self, told: Option<i64>) -> bool {
-        told.is_none_or(|told| told < self.least - NEWS_MS || told > self.most + NEWS_MS)
+    fn is_change_after(self, reported: Option<i64>) -> bool {
+        reported.is_none_or(|before| {
+            before < self.least - LEAST_CHANGE_MS || before > self.most + LEAST_CHANGE_MS
+        })
     }
 
-    /// The middle; none at all where the clocks may agree.
+    /// The middle of the bounds; 0 if the clocks may agree.
     fn best_guess(self) -> i64 {
         if self.least <= 0 && self.most >= 0 { 0 } else { i64::midpoint(self.least, self.most) }
     }
@@ -70,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_is_told_as_far_as_whole_seconds_can_tell() {
+    fn an_offset_is_as_exact_as_whole_seconds_allow() {
         for (date, took_ms, guess) in [
             ("10:00:00", 100, Some(0)),
             ("09:59:59", 100, Some(-850)),
@@ -87,9 +89,9 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_is_news_once_and_again_when_it_has_moved() {
+    fn an_offset_is_reported_once_and_again_when_it_has_moved() {
         let seen = OffsetBounds { least: 9_000, most: 10_099 };
-        for (told, change) in [
+        for (reported, change) in [
             (None, true),
             (Some(9_500), false),
             (Some(7_000), false),
@@ -98,7 +100,7 @@ mod tests {
             (Some(12_100), true),
             (Some(-9_500), true),
         ] {
-            assert_eq!(seen.is_change_after(told), change, "{told:?}");
+            assert_eq!(seen.is_change_after(reported), change, "{reported:?}");
         }
     }
 }

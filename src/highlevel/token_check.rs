@@ -1,4 +1,4 @@
-//! An access token is tried with one call: where, and what the answer says of it.
+//! A token check: one request with an access token, its path, and what the answer means.
 
 use std::{fmt, str::FromStr};
 
@@ -12,7 +12,7 @@ use crate::{
     text::SafeText,
 };
 
-/// The path at which tokens are tried.
+/// The path of a token check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum TokenCheckPath {
@@ -20,11 +20,11 @@ pub enum TokenCheckPath {
     #[default]
     Usual,
     /// A path with `{locationId}`, `{companyId}` or `{id}` in it, query included. An installation
-    /// without such an id is tried at the usual path.
+    /// without such an id is checked at the usual path.
     Template(String),
 }
 
-/// A text that is no path to try tokens at.
+/// A text that is not a path for token checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "must begin with a single / and be a path below --base-url, without host, fragment, blanks or ..; it may name {{locationId}}, {{companyId}} and {{id}}, such as '/contacts/?locationId={{locationId}}&limit=1'"
@@ -75,11 +75,11 @@ impl fmt::Display for TokenCheckPath {
     }
 }
 
-/// What a template may name.
+/// The placeholders of a template.
 const PLACEHOLDERS: [&str; 3] = ["{locationId}", "{companyId}", "{id}"];
 
 impl TokenCheckPath {
-    /// The path for one installation. Ids have no character that would change it.
+    /// The path for one installation. No character of an id changes its structure.
     pub fn of(&self, installation: &Installation) -> String {
         let Self::Template(template) = self else { return usual(installation) };
         let Installation { scope, id, company } = installation;
@@ -107,23 +107,23 @@ fn usual(installation: &Installation) -> String {
     format!("/{kind}/{}", installation.id)
 }
 
-/// What an answer says of the token that was tried.
+/// The result of a token check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenCheck {
     /// It works.
     Alive,
-    /// It is alive and may not do this: a scope is missing, the call is for the other kind of
-    /// token, or the agency's plan has no API access. What the API said.
+    /// It works, but may not do this: a scope is missing, the request is for the other kind of token, or
+    /// the agency's plan has no API access. With the API's message.
     WithoutScope(SafeText),
-    /// It is alive, and HighLevel says that it has no access to this location.
+    /// It works, but has no access to this location.
     Foreign(Failure),
     /// It is dead.
     Dead(Failure),
-    /// The answer says nothing about the token. Its class tells whether another try has a chance.
+    /// The answer says nothing about the token. Its class decides about another check.
     Unclear(Failure),
 }
 
-/// Words of refusals that a dead token would not hear.
+/// Texts of refusals that a dead token would not get.
 const OF_LIVING_TOKENS: [&str; 6] = [
     "not authorized for this scope",
     "authclass type is not allowed",
@@ -133,33 +133,34 @@ const OF_LIVING_TOKENS: [&str; 6] = [
     "missing scope",
 ];
 
-/// Judges the answer to a trial.
+/// Judges the answer to a token check.
 pub fn judge(reply: &Reply) -> TokenCheck {
     if (200..300).contains(&reply.status) {
         return judge_success(reply);
     }
     let failure = answer::refusal(Stage::Verify, reply);
     let error_text = NormalisedMessage::of(failure.message.as_str());
-    let is_living =
-        OF_LIVING_TOKENS.iter().any(|words| error_text.says(&NormalisedMessage::of(words)));
+    let is_living = OF_LIVING_TOKENS
+        .iter()
+        .any(|words| error_text.contains_words(&NormalisedMessage::of(words)));
     match failure.class {
         Class::WrongTenant => TokenCheck::Foreign(failure),
         Class::RateLimited | Class::ServerError | Class::Blocked => TokenCheck::Unclear(failure),
         _ if is_living => TokenCheck::WithoutScope(failure.message),
         Class::GrantRefused => TokenCheck::Dead(failure),
-        // Whoever may not do this is known; the gateway's own 403 is no JSON and `Blocked`.
+        // HighLevel has accepted the token; a gateway's own 403 is not JSON, and `Blocked`.
         _ if reply.status == 403 => TokenCheck::WithoutScope(failure.message),
         _ => TokenCheck::Unclear(failure),
     }
 }
 
-/// A page that asks to sign in says "success" too.
+/// A sign-in page has a success status too.
 fn judge_success(reply: &Reply) -> TokenCheck {
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&reply.body).is_ok();
     if is_json || reply.status == 204 {
         return TokenCheck::Alive;
     }
-    let why = "the answer to the trial says success but is no JSON";
+    let why = "the answer to the token check says success but is no JSON";
     TokenCheck::Unclear(answer::bad_answer(Stage::Verify, reply, why))
 }
 
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_says_what_the_token_is_worth() {
+    fn an_answer_decides_about_the_token() {
         for (status, body, means) in [
             (200, r#"{"location":{"id":"x"}}"#, "alive"),
             (200, "[]", "alive"),

@@ -1,22 +1,22 @@
-//! Which access tokens prove themselves, and where.
+//! Which access tokens are checked, and where.
 
 use super::token_check::TokenCheckPath;
 
-/// What is done with the access tokens that the list still has.
+/// What happens to the access tokens that the list has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OldTokens {
     /// Nothing.
     #[default]
     Ignored,
-    /// They are tried first; an installation whose token is good is left alone.
+    /// They are checked first; an installation whose token is good is skipped.
     Tried,
 }
 
-/// How new and old access tokens are tried.
+/// The token checks of a run.
 #[derive(Clone, Debug, Default)]
 pub struct TokenChecks {
-    /// Whether old ones are.
+    /// Whether the list's tokens are checked.
     pub old: OldTokens,
-    /// Where new ones are; `None` is nowhere.
+    /// Where new tokens are checked; `None`: not at all.
     pub new: Option<TokenCheckPath>,
 }

@@ -1,5 +1,4 @@
-//! Of which clients the tokens are that a list still has: told from their claims, without keeping
-//! any of them.
+//! The clients to which a list's tokens were given, by their claims. The tokens are not kept.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -7,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client_id::ClientId;
 
-/// Clients that are kept, the most frequent ones; the rest is not worth naming.
+/// The most frequent clients are kept; the rest is not worth naming.
 const KEPT: usize = 8;
 
 /// Other clients that are named.
@@ -28,7 +27,7 @@ pub struct OfClient {
 }
 
 impl StoredTokens {
-    /// Puts counts into order.
+    /// Sorts counts.
     pub fn of(counts: BTreeMap<ClientId, u32>) -> Self {
         let counts = counts.into_iter();
         let mut all: Vec<OfClient> = counts
@@ -39,7 +38,7 @@ impl StoredTokens {
         Self(all)
     }
 
-    /// Whether the list has none that says whose it is.
+    /// Whether no token names its client.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -61,14 +60,14 @@ impl StoredTokens {
         Self(self.0.iter().filter(|one| !is_left_out(&one.client_id)).cloned().collect())
     }
 
-    /// In words, seen from a client.
+    /// In words, relative to a client.
     pub fn seen_from<'a>(&'a self, client_id: &'a str) -> impl fmt::Display {
         SeenFrom { stored: self, client_id }
     }
 }
 
 impl OfClient {
-    /// What it is to the client of a run.
+    /// Its relation to the client of a run.
     pub fn kinship(&self, client_id: &str) -> Kinship {
         match client_id.split_once('-') {
             Some((app, _)) if app == self.client_id.app() => Kinship::SameApp,
@@ -77,7 +76,7 @@ impl OfClient {
     }
 }
 
-/// What another client is to the one of a run.
+/// The relation of another client to that of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kinship {
     /// Another key pair of the same app.

@@ -1,4 +1,4 @@
-//! The two versions of the API: how each is asked for, and what it calls its oauth paths.
+//! The two versions of the API: their `Version` headers and OAuth paths.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ApiVersion {
-    /// `Version: 2021-07-28`, the one that nearly everybody uses.
+    /// `Version: 2021-07-28`, the common one.
     #[default]
     V2,
     /// `Version: v3`.

@@ -209,7 +209,7 @@ mod tests {
         adaptive_rate.clean(at(2), at(0));
         assert!(
             (per_second(&adaptive_rate) - 5.0).abs() < 0.01,
-            "an answer from before tells nothing"
+            "an answer from before is no evidence"
         );
         for second in 2..=11 {
             adaptive_rate.clean(at(second), at(second));

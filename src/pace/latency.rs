@@ -6,10 +6,10 @@ use std::time::Duration;
 const SAMPLE: u32 = 8;
 
 /// Weight of a new time in the recent average.
-const LATELY: f64 = 1.0 / 8.0;
+const RECENT_WEIGHT: f64 = 1.0 / 8.0;
 
 /// Weight of a slower recent average in the usual time, so that a lasting change becomes usual.
-const GETTING_USED: f64 = 1.0 / 100.0;
+const USUAL_WEIGHT: f64 = 1.0 / 100.0;
 
 /// Seconds over twice the usual time that are noise of schedulers and networks.
 const NOISE: f64 = 0.02;
@@ -39,11 +39,11 @@ impl LatencyTracker {
         if self.seen == 1 {
             self.recent = took;
         }
-        self.recent += (took - self.recent) * LATELY;
+        self.recent += (took - self.recent) * RECENT_WEIGHT;
         if self.seen <= SAMPLE || self.recent < self.usual {
             self.usual = self.recent;
         } else {
-            self.usual += (self.recent - self.usual) * GETTING_USED;
+            self.usual += (self.recent - self.usual) * USUAL_WEIGHT;
         }
         if self.recent > self.usual * 2.0 + NOISE { Speed::Slow } else { Speed::Quick }
     }

@@ -331,20 +331,20 @@ mod tests {
 
     /// What happens: who is refused, with which wait, or served, one answer each 10 ms.
     #[derive(Clone, Copy)]
-    enum Said {
+    enum Response {
         No(u32, Option<u64>),
         Yes(u32),
     }
-    use Said::{No, Yes};
+    use Response::{No, Yes};
 
-    fn outcome(answers: &[Said]) -> Vec<Whose> {
+    fn outcome(answers: &[Response]) -> Vec<Whose> {
         let mut refusals = Refusals::default();
         let begin = Instant::now();
         let mut outcome = Vec::new();
-        for (number, said) in (1..).zip(answers) {
+        for (number, response) in (1..).zip(answers) {
             let now = begin + MS(number * 10);
             let sent = begin + MS(number * 10 - 2);
-            match said {
+            match response {
                 No(row, asked) => {
                     let asked = asked.map(MS);
                     outcome.push(refusals.refused(Some(*row), sent, asked, true, now).0);

@@ -25,7 +25,7 @@ const FIRST_GAP: Duration = Duration::from_millis(100);
 const LONGEST_GAP: Duration = Duration::from_secs(60);
 
 /// Unanswered probes after which the server does not exist, if nothing has ever answered.
-const NOBODY_AFTER: u32 = 16;
+const ABSENT_AFTER: u32 = 16;
 
 /// Failed probes (more than a minute of them) of installations that were tried before. If no others
 /// are left after that, the failures are their own.
@@ -43,7 +43,7 @@ pub enum Change {
     /// The outage has exceeded `--max-outage`.
     TooLong,
     /// Nothing answers, and nothing ever has.
-    Nobody,
+    NoServer,
     /// The outage is over, after this time.
     Ended(Duration),
 }
@@ -134,7 +134,7 @@ impl Outages {
 
     /// A request sent at this time failed in a way that is a sign of an outage.
     pub fn bad(&mut self, failure: &Failure, row: u32, sent: Instant, now: Instant) -> Change {
-        if self.is_nobody(failure) {
+        if self.is_server_absent(failure) {
             return Change::None;
         }
         let health = self.at(failure.stage);
@@ -170,16 +170,16 @@ impl Outages {
 
     /// Whether no connection can be made, and none ever could: the fault is no installation's, and no
     /// other one would succeed.
-    pub fn is_nobody(&self, failure: &Failure) -> bool {
-        failure.origin == Origin::Nobody && self.outage.is_none() && !self.has_anybody_answered()
+    pub fn is_server_absent(&self, failure: &Failure) -> bool {
+        failure.origin == Origin::NeverLeft && self.outage.is_none() && !self.has_ever_answered()
     }
 
-    fn has_anybody_answered(&self) -> bool {
+    fn has_ever_answered(&self) -> bool {
         self.proven.is_some() || self.stages.values().any(|health| health.good.is_some())
     }
 
     fn probe_failed(&mut self, failure: &Failure, was_tried: bool, now: Instant) -> Change {
-        let nobody_ever = !self.has_anybody_answered();
+        let never_answered = !self.has_ever_answered();
         let most = self.most;
         let Some(outage) = &mut self.outage else { return Change::None };
         outage.probe = None;
@@ -189,8 +189,9 @@ impl Outages {
         if now >= end {
             return Change::TooLong;
         }
-        if nobody_ever && failure.class == Class::Network && outage.failed_probes >= NOBODY_AFTER {
-            return Change::Nobody;
+        if never_answered && failure.class == Class::Network && outage.failed_probes >= ABSENT_AFTER
+        {
+            return Change::NoServer;
         }
         let gap = outage.gap;
         outage.next_probe = (now + gap).min(end);
@@ -232,7 +233,7 @@ impl Outages {
 
     /// No installation is left that could prove an outage: the failures so far are the installations'
     /// own.
-    pub fn nobody_left(&mut self, now: Instant) -> Change {
+    pub fn none_left(&mut self, now: Instant) -> Change {
         for health in self.stages.values_mut() {
             let failed = std::mem::take(&mut health.in_a_row);
             if health.out_since.take().is_some() {

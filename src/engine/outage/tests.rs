@@ -183,7 +183,7 @@ fn a_probe_that_tells_nothing_leaves_the_role_to_the_next_at_once() {
 }
 
 #[test]
-fn where_nobody_ever_answers_nobody_is_there() {
+fn where_never_answered_answers_nobody_is_there() {
     let now = Instant::now();
     let network = failure(Class::Network);
     let mut outages = Outages::new(MOST, None);
@@ -192,16 +192,16 @@ fn where_nobody_ever_answers_nobody_is_there() {
     }
     let last = (10..100).find(|row| {
         outages.probe(*row);
-        outages.bad(&network, *row, now, now) == Change::Nobody
+        outages.bad(&network, *row, now, now) == Change::NoServer
     });
     assert_eq!(last, Some(25));
-    let unreachable = Failure { origin: Origin::Nobody, ..network };
+    let unreachable = Failure { origin: Origin::NeverLeft, ..network };
     let mut outages = Outages::new(MOST, None);
-    assert!(outages.is_nobody(&unreachable));
+    assert!(outages.is_server_absent(&unreachable));
     assert_eq!(outages.bad(&unreachable, 1, now, now), Change::None);
     assert_eq!(outages.blame(Stage::Reconnect, 1), Blame::Own);
     outages.good(Stage::Refresh, 2, now, now);
-    assert!(!outages.is_nobody(&unreachable));
+    assert!(!outages.is_server_absent(&unreachable));
 }
 
 #[test]
@@ -240,10 +240,10 @@ fn those_who_are_left_alone_are_on_their_own() {
     let mut story = Story::new(true);
     story.bad(1);
     assert!(story.outages.has_undecided());
-    assert_eq!(story.outages.nobody_left(story.at(100)), Change::None);
+    assert_eq!(story.outages.none_left(story.at(100)), Change::None);
     assert_eq!(story.blame(1), Blame::Own);
     for row in 1..=5 {
         story.bad(row);
     }
-    assert!(matches!(story.outages.nobody_left(story.at(200)), Change::Ended(_)));
+    assert!(matches!(story.outages.none_left(story.at(200)), Change::Ended(_)));
 }

@@ -1,5 +1,5 @@
 //! One installation, start to end: the routes to a token pair, one after the other, until one of them
-//! gives tokens that are on disk. [`attempts`] tells it in order.
+//! gives tokens that are on disk. [`attempts`] is the place to begin.
 
 mod agency;
 mod attempts;

@@ -50,7 +50,7 @@ impl Recovery<'_> {
                 let why = format!("no good answer for longer than --max-outage allows; {failure}");
                 self.tools.halt(failure.class, &why, None).await
             }
-            Change::Nobody => self.tools.halt(failure.class, &failure.to_string(), None).await,
+            Change::NoServer => self.tools.halt(failure.class, &failure.to_string(), None).await,
             Change::None | Change::Ended(_) => Ok(()),
         }
     }
@@ -171,7 +171,7 @@ fn come_back(resets_at: Option<Timestamp>) -> String {
 /// exchange may have granted tokens that nobody holds.
 pub(crate) fn no_answer(stage: Stage, unanswered: Unanswered) -> Failure {
     let origin = match &unanswered {
-        Unanswered::NeverLeft(_) => Origin::Nobody,
+        Unanswered::NeverLeft(_) => Origin::NeverLeft,
         _ => Origin::default(),
     };
     let (class, message) = match (unanswered, stage) {

@@ -14,7 +14,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// Attempts after which the server is taken to be absent, or another one.
-const NOBODY_THERE: u32 = 3;
+const ATTEMPTS_IF_ABSENT: u32 = 3;
 
 /// Whether HighLevel has given a good answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +60,11 @@ pub fn next(
 /// Fewer attempts while HighLevel itself seems absent: the address or the network is wrong then, and
 /// waiting does not help.
 fn bounded(attempts: u32, failure: &Failure, known_good: KnownGood) -> u32 {
-    let nobody = failure.class == Class::Network
+    let is_absent = failure.class == Class::Network
         && failure.stage.begins_a_route()
         && known_good == KnownGood::Unknown;
-    let somebody_else = failure.class == Class::BadAnswer && failure.origin == Origin::Elsewhere;
-    if nobody || somebody_else { attempts.min(NOBODY_THERE) } else { attempts }
+    let is_another = failure.class == Class::BadAnswer && failure.origin == Origin::Elsewhere;
+    if is_absent || is_another { attempts.min(ATTEMPTS_IF_ABSENT) } else { attempts }
 }
 
 /// Whether the same request, or a new code, may succeed without a person's help.
@@ -175,13 +175,13 @@ mod tests {
         let again = |failure: &Failure, attempt, known_good| {
             matches!(next(failure, attempt, 5, known_good, 0), NextStep::Again(_))
         };
-        let nobody = failure(Class::Network);
+        let unreachable = failure(Class::Network);
         let page = Failure { origin: Origin::Elsewhere, ..failure(Class::BadAnswer) };
         let outage = Failure { origin: Origin::Elsewhere, ..failure(Class::ServerError) };
         let cut = Failure { stage: Stage::Exchange, ..failure(Class::Network) };
         for (failure, known_good, bounded) in [
-            (&nobody, KnownGood::Unknown, true),
-            (&nobody, KnownGood::Known, false),
+            (&unreachable, KnownGood::Unknown, true),
+            (&unreachable, KnownGood::Known, false),
             (&page, KnownGood::Unknown, true),
             (&page, KnownGood::Known, true),
             (&outage, KnownGood::Unknown, false),

@@ -25,7 +25,7 @@ impl Recovery<'_> {
         if !outage::is_sign(failure) {
             return Ok(Blame::Own);
         }
-        if self.tools.dispatcher.is_nobody(failure) {
+        if self.tools.dispatcher.is_server_absent(failure) {
             return Ok(Blame::Own);
         }
         self.slot = None;

@@ -1,8 +1,7 @@
 //! Connections that are ready before they are needed: name looked up, TCP and TLS done.
 //!
-//! reqwest takes a connection when it likes and tells nobody when a request's bytes leave. Here both
-//! are seen: a request goes out on a connection at hand, and the moment before its first byte is
-//! handed over is the last at which it can be held back.
+//! reqwest chooses a connection by itself and does not report when a request's bytes leave. Here a request
+//! is sent on a connection in hand, and can be held back up to its first byte.
 
 use std::{
     sync::{
@@ -73,7 +72,7 @@ impl Connections {
         }
         let (made, mut making) = oneshot::channel();
         let connections = self.clone();
-        // It is made to its end: should another become idle meanwhile, somebody else will need it.
+        // It is made even if another becomes idle meanwhile: the next request will need it.
         tokio::spawn(async move {
             let made = made.send(connections.connect().await);
             drop(made);
@@ -82,7 +81,7 @@ impl Connections {
             tokio::select! {
                 biased;
                 made = &mut making => {
-                    let panicked = || Err(Unanswered::NeverLeft("connecting broke off".into()));
+                    let panicked = || Err(Unanswered::NeverLeft("connecting panicked".into()));
                     return made.unwrap_or_else(|_| panicked());
                 }
                 () = self.0.freed.notified() => {
@@ -136,9 +135,9 @@ impl Connections {
     }
 }
 
-/// A connection at hand. When it is dropped after a whole answer, others can use it.
+/// A connection in hand. Dropped after a whole answer, it is available to others.
 pub struct Connection {
-    /// Only a drop takes it.
+    /// `None` only during drop.
     http1: Option<Http1>,
     home: Connections,
 }
@@ -161,7 +160,7 @@ impl Connection {
     }
 
     /// Sends a request; `leave` decides when its first byte is about to go out. The error says
-    /// whether anything can have gone.
+    /// whether anything may have left.
     pub(super) async fn send(
         &mut self,
         request: hyper::Request<Body>,
@@ -175,7 +174,7 @@ impl Connection {
         let answered = http1.sender.try_send_request(request).await;
         match (answered, departure.moment()) {
             (Ok(response), Ok(sent)) => Ok(Sent { response, sent }),
-            // An answer to nothing: nobody asked for it.
+            // An answer without a request.
             (Ok(_), Err(unsent)) => Err(unsent),
             (Err(mut error), Err(unsent)) => {
                 let why = || innermost(error.error());
@@ -219,10 +218,10 @@ pub(super) struct Sent {
     pub(super) sent: Moment,
 }
 
-/// What a request goes out with.
+/// What a request is sent with.
 pub struct Departure {
-    /// The connection at hand.
+    /// The connection.
     pub connection: Connection,
-    /// What has the last word.
+    /// Decides when the first byte is about to leave.
     pub leave: LeaveCheck,
 }

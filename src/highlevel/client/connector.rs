@@ -14,13 +14,13 @@ use tower_service::Service;
 
 use super::{http1::Http1, unanswered::BoxError};
 
-/// Who is trusted to be the server.
+/// Which certificates are trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TrustRoots {
-    /// What the operating system trusts.
+    /// Those that the operating system trusts.
     Platform,
-    /// Nobody: loopback needs no certificate.
-    Nobody,
+    /// None: loopback needs no certificate.
+    None,
 }
 
 type Direct = HttpsConnector<HttpConnector>;
@@ -76,7 +76,7 @@ fn tls(trust: TrustRoots) -> anyhow::Result<ClientConfig> {
     let builder = builder.with_safe_default_protocol_versions()?;
     Ok(match trust {
         TrustRoots::Platform => builder.with_platform_verifier()?.with_no_client_auth(),
-        TrustRoots::Nobody => {
+        TrustRoots::None => {
             builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
         }
     })

@@ -1,4 +1,4 @@
-//! The moment before a request's first byte is handed over: the last at which it can be held back.
+//! The first byte of a request: up to it, the request can be held back.
 
 use std::{
     io,
@@ -12,7 +12,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use super::unanswered::Unanswered;
 use crate::clock::Moment;
 
-/// Asked at the moment when the first byte of a request is about to leave; the answer is final.
+/// Called when the first byte of a request is about to leave. Its answer is final.
 pub type LeaveCheck = Box<dyn FnOnce(&Moment) -> MayLeave + Send>;
 
 /// Whether a request may leave after all.
@@ -37,11 +37,11 @@ enum Watch {
     Armed(LeaveCheck),
     /// The request left then.
     Left(Moment),
-    /// It was held back, or nobody waits for it any more: nothing of it may leave.
+    /// It was held back or given up: nothing of it may leave.
     Shut,
 }
 
-/// A request that is being sent; dropped, it lets nothing leave any more.
+/// A request that is being sent. On drop, nothing of it may leave any more.
 pub(super) struct Sending(FirstByte);
 
 impl FirstByte {
@@ -62,7 +62,7 @@ impl FirstByte {
                 *watch = Watch::Left(now);
                 Ok(())
             }
-            Watch::Shut => Err(io::Error::other("nobody waits for this request any more")),
+            Watch::Shut => Err(io::Error::other("this request was given up")),
             other => {
                 *watch = other;
                 Ok(())
@@ -80,7 +80,7 @@ impl FirstByte {
 }
 
 impl Sending {
-    /// When the request left, or that nothing has left and nothing will.
+    /// When the request left. The error: nothing has left, and nothing will.
     pub(super) fn moment(&self) -> Result<Moment, Unanswered> {
         let mut watch = self.0.lock();
         match std::mem::replace(&mut *watch, Watch::Shut) {
@@ -90,7 +90,7 @@ impl Sending {
             }
             Watch::Shut => Err(Unanswered::HeldBack),
             Watch::Armed(leave) => {
-                // It counts as a start, as a connection does that does not come about.
+                // It counts as a start, as a failed connection does.
                 let _ = leave(&Moment::now());
                 Err(Unanswered::NeverLeft("the connection was closed".into()))
             }
@@ -108,7 +108,7 @@ impl Drop for Sending {
     }
 }
 
-/// A stream that tells when bytes are about to go out.
+/// A stream that checks before bytes leave.
 pub(super) struct Watched<T> {
     pub(super) io: T,
     pub(super) first_byte: FirstByte,

@@ -29,9 +29,9 @@ pub(super) struct Http1 {
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Nothing is on its way.
+    /// No request is in flight.
     Idle,
-    /// A request is, or its answer was not read to the end.
+    /// A request is in flight, or its answer was not read to the end.
     Busy,
 }
 
@@ -44,7 +44,7 @@ impl Http1 {
         let first_byte = FirstByte::default();
         let io = Watched { io, first_byte: first_byte.clone() };
         let (sender, connection) = http1::handshake::<_, Body>(io).await?;
-        // How it ends is told to whoever uses it.
+        // Its end is reported by the sender.
         tokio::spawn(async move { drop(connection.await) });
         Ok(Self { sender, first_byte, idle_since: Instant::now(), use_: Use::Idle })
     }

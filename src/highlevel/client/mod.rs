@@ -1,4 +1,5 @@
-//! The calls on the wire: on connections at hand, no redirects, no hidden retries, every wait bounded.
+//! The requests of the API: on connections in hand, without redirects or hidden retries, every wait
+//! bounded.
 
 mod connection;
 mod connector;
@@ -86,7 +87,7 @@ impl Client {
         // It makes no connection of its own, and looks for no proxy or certificate.
         let http = reqwest::Client::builder().no_proxy().build();
         let http = http.context("cannot set up the HTTP client")?;
-        let trust = if endpoint.is_loopback() { TrustRoots::Nobody } else { TrustRoots::Platform };
+        let trust = if endpoint.is_loopback() { TrustRoots::None } else { TrustRoots::Platform };
         let patience = timeout.min(CONNECT_PATIENCE);
         let connections = Connections::to(&endpoint.token(), trust, patience)
             .context("cannot set up the HTTPS client")?;

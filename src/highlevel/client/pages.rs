@@ -5,17 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{highlevel::version::ApiVersion, installation::Id};
 
-/// How many locations a page is asked to have: the most that version 3 allows. A server that gives
-/// fewer is taken at what it gives.
+/// Locations asked for in a page: the most that version 3 allows. Smaller pages are accepted.
 const PAGE_SIZE: &str = "100";
 
 /// Where a page begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PageCursor {
-    /// Behind so many locations: the first page, and every page of version 2.
+    /// After this many locations: the first page, and every page of version 2.
     Skip(u64),
-    /// Where the page before said, in version 3.
+    /// Where the previous page says, in version 3.
     Token(String),
 }
 
@@ -29,13 +28,13 @@ impl Default for PageCursor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Listing {
-    /// All that the app is told of.
+    /// All that the API lists for the app.
     All,
     /// Those in which the app is installed.
     Installed,
 }
 
-/// A question for a page.
+/// A query for a page.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'a> {
     /// The agency.
@@ -49,7 +48,7 @@ pub struct Query<'a> {
 }
 
 impl Query<'_> {
-    /// The address with this question in it.
+    /// The address with this query.
     pub(super) fn put_to(&self, mut url: Url, version: ApiVersion) -> Url {
         let size = match version {
             ApiVersion::V2 => "limit",

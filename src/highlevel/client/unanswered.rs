@@ -10,7 +10,7 @@ pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 /// Why no whole answer came.
 #[derive(Debug)]
 pub enum Unanswered {
-    /// No connection came about, or it was closed before: nothing was sent.
+    /// No connection was made, or it was closed before: nothing was sent.
     NeverLeft(String),
     /// It was held back when its first byte was about to leave: nothing was sent.
     HeldBack,
@@ -21,7 +21,7 @@ pub enum Unanswered {
 }
 
 impl Unanswered {
-    /// Cuts secrets out of what is said of it.
+    /// Cuts secrets out of its text.
     pub(super) fn without(self, known: &KnownSecrets) -> Self {
         let cut = |why: String| known.cut_out(&why).into_owned();
         match self {

@@ -21,17 +21,17 @@ pub(super) const SHORTEST: usize = 6;
 /// Codes and tokens that are known at a time: more than any concurrency has in hand.
 const MOST: usize = 8192;
 
-/// The length from which on no form of a secret is too short for a mark.
+/// The length from which on no form of a secret is too short for a hash.
 const LONG: usize = 2 * TAIL;
 
 /// What a secret is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// A client secret. It is known for the whole run, and stands in no answer.
+    /// A client secret: known for the whole run, in no answer.
     Client,
-    /// An authorization code. It stands in the answer that gives it, and in no file.
+    /// An authorization code: in the answer that grants it, in no file.
     Code,
-    /// A token. It stands in answers that are to be kept.
+    /// A token: in answers that are kept.
     Token,
 }
 
@@ -58,7 +58,7 @@ impl Hasher for Same {
 /// Every form of every secret that is known.
 #[derive(Default)]
 pub(super) struct KnownForms {
-    /// Those of a whole run, which are few.
+    /// Client secrets, which are few.
     lasting: Vec<Arc<KnownSecret>>,
     /// The others, the oldest first.
     passing: VecDeque<Arc<KnownSecret>>,
@@ -71,9 +71,9 @@ pub(super) struct KnownForms {
 struct KnownSecret {
     kind: Kind,
     secret: Secret,
-    /// Marks of the ends of its forms.
+    /// Hashes of the last bytes of its forms.
     tails: Vec<u64>,
-    /// Whether one of its forms is too short for such a mark.
+    /// Whether one of its forms is too short for such a hash.
     is_short: bool,
 }
 
@@ -82,7 +82,7 @@ impl KnownSecret {
         let mut entry = Self { kind, secret: secret.clone(), tails: Vec::new(), is_short: false };
         let mut tails = Vec::new();
         if secret.expose().len() >= LONG {
-            // Tokens are long and many, so that their forms are not made before one is met.
+            // Tokens are long and many: their forms are built only when a hash matches.
             secret_forms::each_tail_of_plain(secret.expose(), |tail| tails.push(tail));
         }
         if tails.is_empty() {
@@ -163,7 +163,7 @@ impl KnownForms {
         client || (kinds.len() > 1 && !self.passing.is_empty())
     }
 
-    /// Gives each place in these bytes, all lower case, at which a form of a secret stands.
+    /// Reports each place of a secret's form in these bytes, which are lower case.
     pub(super) fn find(&self, bytes: &[u8], kinds: &[Kind], mut found: impl FnMut(Range<usize>)) {
         // Padding belongs to base64 before it.
         let padded =

@@ -1,5 +1,5 @@
-//! Secrets that are known while calls go on, to be cut out of whatever a server says: in upper or
-//! lower case, in base64, percent-encoded, JSON-escaped or as HTML, and wherever they stand.
+//! The secrets known during a run, to be cut out of everything a server sends: in upper or lower case,
+//! in base64, percent-encoded, JSON-escaped or as HTML, at any position.
 
 mod index;
 mod unescape;
@@ -23,7 +23,7 @@ use self::{
 };
 use crate::secret::Secret;
 
-/// What stands where a secret was.
+/// Replaces a secret.
 const CUT: &str = "[secret]";
 
 /// How often a text is decoded: what was escaped, and escaped again by whoever repeated it.
@@ -40,7 +40,7 @@ impl fmt::Debug for KnownSecrets {
 }
 
 impl KnownSecrets {
-    /// Takes a secret in. Of codes and tokens, the oldest are forgotten.
+    /// Learns a secret. The oldest codes and tokens are forgotten.
     pub fn learn(&self, kind: Kind, secret: &Secret) {
         if secret.expose().len() >= SHORTEST {
             let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -53,8 +53,8 @@ impl KnownSecrets {
         }
     }
 
-    /// Whether one of them stands in a text.
-    pub fn placeholder(&self, text: &str) -> bool {
+    /// Whether a text contains one of them.
+    pub fn is_in(&self, text: &str) -> bool {
         !self.places(text, &[Kind::Client, Kind::Code, Kind::Token]).is_empty()
     }
 
@@ -63,12 +63,12 @@ impl KnownSecrets {
         self.cut_out_kinds(text, &[Kind::Client, Kind::Code, Kind::Token])
     }
 
-    /// Cuts those out that may stand in no answer at all.
+    /// Cuts those out that no answer may contain.
     pub fn cut_out_of_success<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.cut_out_kinds(text, &[Kind::Client])
     }
 
-    /// Cuts out of what is kept with tokens what may stand in no file.
+    /// Cuts out of the fields that are kept with tokens what no file may contain.
     pub fn cut_out_of_kept(&self, value: &mut Value) {
         match value {
             Value::String(text) => {
@@ -107,7 +107,7 @@ impl KnownSecrets {
     }
 }
 
-/// Puts a mark in the places of a text.
+/// Replaces these places of a text.
 fn without(text: &str, mut places: Vec<Range<usize>>) -> String {
     places.sort_by_key(|place| place.start);
     let (mut clean, mut done) = (String::with_capacity(text.len()), 0);

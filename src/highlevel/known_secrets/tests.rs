@@ -35,7 +35,7 @@ fn a_secret_is_cut_out_in_any_case_place_and_writing() {
         for (before, after) in [("", ""), ("https://", ".evil.example/"), ("ä", "ß")] {
             let text = format!("{before}{form}{after}");
             assert_eq!(known.cut_out(&text), format!("{before}[secret]{after}"), "{text}");
-            assert!(known.placeholder(&text));
+            assert!(known.is_in(&text));
         }
     }
     let two = format!("{SECRET} and {SECRET}");
@@ -49,7 +49,7 @@ fn a_long_token_is_known_by_each_of_its_forms() {
             let token: String = (0..length).map(|n| if n % 7 == 3 { sign } else { 'a' }).collect();
             let known = knowing(Kind::Token, &token);
             for form in secret_forms::forms(&token) {
-                assert!(known.placeholder(&format!("({form})")), "{token}: {form}");
+                assert!(known.is_in(&format!("({form})")), "{token}: {form}");
             }
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct AnswerRows {
     pub(super) answer: Vec<Spanned<AnswerRow>>,
 }
 
-/// What is said and done about a class of failure.
+/// A class of failure: its meaning and consequences.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct About {
@@ -38,16 +38,16 @@ pub struct About {
     pub means: String,
     /// Whom the fault concerns.
     pub reach: Reach,
-    /// How many of them stop the run.
+    /// How many of them halt the run.
     #[serde(default)]
     pub halts: Option<Halts>,
     /// The `retry` column of `failures.csv`.
     pub retry: Advice,
     /// What to do, in a sentence.
     pub todo: String,
-    /// How the class is told.
+    /// How the class is recognised.
     pub told: String,
-    /// What is said when the run halts for it; empty where it never does.
+    /// Printed when the run halts for it; empty if it never does.
     #[serde(default)]
     pub next_steps: String,
 }
@@ -55,16 +55,16 @@ pub struct About {
 /// Whom a fault concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Reach {
-    /// The installation that met it, for good.
+    /// This installation, for good.
     #[serde(rename = "this installation")]
     ThisOne,
-    /// The installation that met it; another try has a chance.
+    /// This installation; another attempt may succeed.
     #[serde(rename = "this one again")]
     ThisOneAgain,
-    /// Perhaps all: another try has a chance, and the run pauses when many meet it.
+    /// Perhaps all: another attempt may succeed, and the run pauses when many meet it.
     #[serde(rename = "all pause")]
     AllPause,
-    /// All: the run stops.
+    /// All: the run halts.
     #[serde(rename = "all stop")]
     AllStop,
 }
@@ -81,7 +81,7 @@ impl Reach {
     }
 }
 
-/// How many installations in a row, none of which had failed before, stop the run with a class.
+/// How many installations in a row, none of which had failed before, halt the run with a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Halts {
@@ -95,7 +95,7 @@ pub struct Halts {
     pub at: Option<Stage>,
 }
 
-/// From an answer to its class. What is empty matches everything.
+/// A row: from an answer to its class. An empty field matches everything.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerRow {
@@ -108,16 +108,16 @@ pub struct AnswerRow {
     /// With a body of this kind.
     #[serde(default)]
     pub body: Option<BodyKind>,
-    /// Saying one of these.
+    /// With one of these texts.
     #[serde(default)]
     pub message: OneOrMany<String>,
-    /// And naming one of these.
+    /// And with one of these names.
     #[serde(default)]
     pub names: OneOrMany<String>,
     /// What it is.
     pub class: Class,
-    /// So many installations in a row that are answered so, without a success between, stop the run:
-    /// what is wrong is wrong for all. `None` leaves that to the class.
+    /// This many installations in a row with this answer, without a success between, halt the run: the
+    /// fault concerns all. `None` leaves that to the class.
     #[serde(default)]
     pub concerns_all: Option<NonZeroU32>,
     /// Whole bodies that must land on this row.

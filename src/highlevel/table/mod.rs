@@ -1,5 +1,5 @@
-//! From (stage, status, kind of body, text) to class: one table, read from the top, first match
-//! wins, and what is said and done about each class.
+//! The table from (stage, status, kind of body, text) to class, read from the top, first match wins; and
+//! the meaning and consequences of each class.
 //!
 //! HighLevel publishes no list of its messages, status alone never separates causes, and wording
 //! varies; so texts are compared loosely ([`super::normalised_message`]). The table is `classes.toml`; rows of
@@ -50,7 +50,7 @@ static TABLE: LazyLock<ClassTable> = LazyLock::new(|| {
     }
 });
 
-/// What would be said of a class that the file leaves out.
+/// Stands for a class that the file leaves out.
 static NOTHING: LazyLock<About> = LazyLock::new(|| About {
     name: Class::Unrecognised,
     means: String::new(),
@@ -63,7 +63,7 @@ static NOTHING: LazyLock<About> = LazyLock::new(|| About {
 });
 
 impl Class {
-    /// What is said and done about it.
+    /// Its meaning and consequences.
     pub fn about(self) -> &'static About {
         TABLE.about.get(&self).unwrap_or(&NOTHING)
     }
@@ -119,8 +119,11 @@ impl Rule {
     fn matches(&self, refusal: &Refusal<'_>) -> bool {
         let AnswerRow { stage, status, body, .. } = &self.row;
         let any_or = |empty: bool, holds: bool| empty || holds;
-        let says_one_of = |texts: &[NormalisedMessage]| {
-            any_or(texts.is_empty(), texts.iter().any(|text| refusal.error_text.says(text)))
+        let has_one_of = |texts: &[NormalisedMessage]| {
+            any_or(
+                texts.is_empty(),
+                texts.iter().any(|text| refusal.error_text.contains_words(text)),
+            )
         };
         any_or(stage.0.is_empty(), stage.0.contains(&refusal.stage))
             && any_or(
@@ -128,8 +131,8 @@ impl Rule {
                 status.0.iter().any(|range| range.0.contains(&refusal.status)),
             )
             && body.is_none_or(|body| body == refusal.body)
-            && says_one_of(&self.messages)
-            && says_one_of(&self.names)
+            && has_one_of(&self.messages)
+            && has_one_of(&self.names)
     }
 }
 

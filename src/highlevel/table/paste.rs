@@ -5,8 +5,8 @@ use crate::{
     highlevel::normalised_message,
 };
 
-/// The row for a failure that is unrecognised: what is left to do is to name the class. It holds
-/// words alone, no ids and no secrets. `None` where no answer came.
+/// The row for an unrecognised failure; the user fills in the class. It contains words only, no ids
+/// and no secrets. `None` if no answer came.
 pub fn row_for(failure: &Failure) -> Option<String> {
     let status = failure.http_status.filter(|_| failure.class == Class::Unrecognised)?;
     let phrase = phrase_of(failure.message.as_str());

@@ -38,16 +38,16 @@ use crate::highlevel::header_times::MAX_RETRY_AFTER;
 /// Where `--rate auto` begins, in starts a second.
 const FIRST_AUTO: f64 = 10.0;
 
-/// A hold that ends so little later is the same hold, told by another answer.
+/// A hold that ends this little later is the same hold, repeated by another answer.
 const HARDLY_LONGER: Duration = Duration::from_millis(500);
 
-/// Between two looks at a gate that no time opens, but the end of something under way.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Between two checks of what depends on something in flight rather than on time.
+const CHECK_AGAIN: Duration = Duration::from_millis(20);
 
-/// So many requests may always be made ready before their turns.
+/// Requests that may always be prepared ahead of their turns.
 const LEAST_AHEAD: u32 = 2;
 
-/// The longest time before its turn at which a request is made ready.
+/// The longest time ahead of its turn at which a request is prepared.
 const LONGEST_LEAD: Duration = Duration::from_secs(10);
 
 pub use self::starts::TurnId;
@@ -66,24 +66,24 @@ pub struct Limiter {
     quota: Option<ServerQuota>,
     starts: Starts,
     codes: Codes,
-    /// Requests that are being made ready, or are ready and wait for their turns.
+    /// Requests that are being prepared, or are prepared and wait for their turns.
     ahead: u32,
     readied_in: RecentDuration,
     day: Option<Day>,
 }
 
-/// What an answer did to the pace.
+/// How an answer changed the pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PaceChange {
-    /// The hold that began with it, or got longer.
+    /// The hold that it began or extended.
     pub hold: Option<Hold>,
-    /// It said "too many" to a request that was on its way when another answer had said so.
+    /// It throttled a request that had left before another answer's throttle came.
     pub is_stale_throttle: bool,
-    /// What it said of the day, where that holds for all.
+    /// The daily limit that it reported, if that holds for all.
     pub day: Option<Day>,
 }
 
-/// Everything is held.
+/// A hold: no request starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// How long from now on.
@@ -92,7 +92,7 @@ pub struct Hold {
     pub interval: Duration,
 }
 
-/// What the server says is left of its own window.
+/// What is left of the server's own window, as it reports.
 #[derive(Clone, Copy, Debug)]
 struct ServerQuota {
     left: u32,
@@ -101,7 +101,7 @@ struct ServerQuota {
 }
 
 impl Limiter {
-    /// A gate that nothing has passed but the starts of the last run.
+    /// A limiter that begins after the starts of the last run.
     pub fn new(pacing: Pacing, earlier: impl Iterator<Item = Instant>) -> Self {
         let bound = pacing.bound();
         let mut window = Window::of(bound);
@@ -136,10 +136,10 @@ impl Limiter {
         }
     }
 
-    /// Gives the turn that is free now, or says how long until there may be one. The start is booked
-    /// when the request leaves, with [`Limiter::leave`]; [`Limiter::give_back`] takes the turn back.
+    /// Gives a turn, or says how long until there may be one. The start is counted when the request
+    /// leaves, with [`Limiter::leave`]; [`Limiter::give_back`] returns the turn.
     pub fn try_start(&mut self, lane: Lane, now: Instant) -> Result<TurnId, Duration> {
-        let wait = self.wait_for(1, now).max(self.wait_for_place(lane, now));
+        let wait = self.wait_for(1, now).max(self.wait_for_reservation(lane, now));
         if !wait.is_zero() {
             return Err(wait);
         }
@@ -170,7 +170,7 @@ impl Limiter {
         self.window.give_back();
     }
 
-    /// How long until so many starts, one after the other, are possible.
+    /// How long until this many starts, one after the other, are possible.
     fn wait_for(&self, count: u32, now: Instant) -> Duration {
         let more = count.saturating_sub(1);
         let held = self.held_until.map_or(Duration::ZERO, |end| end - now.min(end));
@@ -181,7 +181,7 @@ impl Limiter {
             .max(self.wait_for_spacing(more, now))
     }
 
-    /// The slower pace, which knows no bursts.
+    /// The adaptive rate, which has no bursts.
     fn wait_for_slowed(&self, more: u32, now: Instant) -> Duration {
         let slowed = self.adaptive_rate.interval();
         if slowed.is_zero() {
@@ -190,8 +190,8 @@ impl Limiter {
         self.starts.wait_after_the_last(slowed, now) + slowed * more
     }
 
-    /// Without bursts, requests leave as far apart as their turns are given, but for the time on their
-    /// way.
+    /// Without bursts, requests leave as far apart as their turns are given, less the time to the first
+    /// byte.
     fn wait_for_gap(&self, now: Instant) -> Duration {
         let interval = self.pacing.bound().interval();
         if interval.is_zero() || self.pacing.burst.get() > 1 {
@@ -207,8 +207,8 @@ impl Limiter {
         until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
-    /// How long after the next start so many more fit; governor decides about the next one itself. What
-    /// has left within the time in which a burst comes back is taken to be used up.
+    /// How long after the next start this many more fit; governor decides about the next one itself.
+    /// What has left within the time in which a burst refills counts as used up.
     fn wait_for_spacing(&self, more: u32, now: Instant) -> Duration {
         let (interval, burst) = (self.pacing.bound().interval(), self.pacing.burst.get());
         if interval.is_zero() || more == 0 {
@@ -219,36 +219,36 @@ impl Limiter {
         interval.saturating_mul((more + 1).saturating_sub(free))
     }
 
-    /// How long until a new code may be asked for: its exchange, and those of all codes that are on
-    /// their way, must find their starts soon enough.
-    fn wait_for_place(&self, lane: Lane, now: Instant) -> Duration {
+    /// How long until a new code may be asked for: its exchange, and those of all codes asked for
+    /// before, must get their turns in time.
+    fn wait_for_reservation(&self, lane: Lane, now: Instant) -> Duration {
         if lane != Lane::Reconnect {
             return Duration::ZERO;
         }
         if self.codes.to_come > 0 && self.codes_come_too_late() {
-            // One at a time shows whether that has passed.
-            return LOOK_AGAIN;
+            // One at a time, to find out whether that has passed.
+            return CHECK_AGAIN;
         }
         let wait = self.wait_for(self.codes.to_come + 2, now);
         let patience = self.codes.patience(self.interval());
-        if wait <= patience { Duration::ZERO } else { wait.abs_diff(patience).max(LOOK_AGAIN) }
+        if wait <= patience { Duration::ZERO } else { wait.abs_diff(patience).max(CHECK_AGAIN) }
     }
 
-    /// Whether codes die before they can be presented, as long as the disk, or the making of
-    /// connections, takes what it takes lately.
+    /// Whether codes die before they can be presented, while disk and connections are as slow as
+    /// recently.
     pub fn codes_come_too_late(&self) -> bool {
         self.codes.come_too_late(self.interval())
     }
 
-    /// Whether another request may be made ready before its turn: as many as will have their turns by
-    /// the time that making them ready takes.
+    /// Whether another request may be prepared ahead of its turn: as many as get their turns within the
+    /// time that preparing takes.
     pub fn may_go_ahead(&self, now: Instant) -> bool {
         let before = self.ahead.saturating_add(self.codes.to_come);
         let lead = self.readied_in.recent.mul_f64(1.5).min(LONGEST_LEAD);
         self.ahead < LEAST_AHEAD || self.wait_for(before.saturating_add(1), now) <= lead
     }
 
-    /// A request is being made ready from now on.
+    /// A request is being prepared from now on.
     pub fn go_ahead(&mut self) {
         self.ahead += 1;
     }
@@ -258,17 +258,17 @@ impl Limiter {
         self.ahead = self.ahead.saturating_sub(1);
     }
 
-    /// Making a request ready took so long.
+    /// Preparing a request took this long.
     pub fn readied_in(&mut self, took: Duration) {
         self.readied_in.record(took);
     }
 
-    /// A code was ready to be presented so long after it had come.
+    /// A code was ready to be presented this long after it came.
     pub fn code_readied_in(&mut self, took: Duration) {
         self.codes.presented_in.record(took);
     }
 
-    /// Time between two starts at the present pace.
+    /// Time between two starts at the present rate.
     pub fn interval(&self) -> Duration {
         self.pacing.bound().interval().max(self.adaptive_rate.interval())
     }
@@ -278,7 +278,7 @@ impl Limiter {
         self.held_until.map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
     }
 
-    /// How long every answer has been "too many".
+    /// How long every answer has been a throttle.
     pub fn throttled_for(&self, now: Instant) -> Duration {
         self.adaptive_rate.throttled_for(now)
     }
@@ -293,7 +293,7 @@ impl Limiter {
         self.codes.to_come
     }
 
-    /// A code came that lives so long.
+    /// A code came that lives this long.
     pub fn code_lives(&mut self, life: Duration) {
         self.codes.lives(life);
     }
@@ -339,7 +339,7 @@ impl Limiter {
         PaceChange { hold: hold.and_then(|time| self.hold(time, now)), is_stale_throttle, day }
     }
 
-    /// How long all wait for a refusal, and whether it only repeats what is known.
+    /// How long all wait for a refusal, and whether it only repeats an earlier one.
     fn observe_refusal(
         &mut self,
         answer: &Answer,
@@ -351,7 +351,7 @@ impl Limiter {
         let (whose, shown) = self.refusals.refused(answer.who, sent, asked, is_change, now);
         self.learn(shown);
         if whose == Whose::Unknown && !self.refusals.has_served() {
-            // There is nobody to compare it with.
+            // There is nothing to compare it with.
             self.adaptive_rate.nothing_but_refusals(now);
         }
         let wait = match whose {
@@ -376,7 +376,7 @@ impl Limiter {
         }
     }
 
-    /// A shorter hold never ends a longer one, and one that is hardly longer is no news.
+    /// Extends the hold. Returns it if that is a change: a shorter hold never ends a longer one.
     fn hold(&mut self, time: Duration, now: Instant) -> Option<Hold> {
         let before = self.held_until.unwrap_or(now).max(now);
         self.held_until = Some(before.max(now + time));
@@ -384,7 +384,7 @@ impl Limiter {
         is_change.then_some(Hold { time, interval: self.interval() })
     }
 
-    /// What the server said last of its day.
+    /// The daily limit that the server last reported.
     pub fn day(&self) -> Option<Day> {
         self.day
     }
@@ -403,7 +403,7 @@ impl Limiter {
         }
     }
 
-    /// The server counts too. What started after the request that it answers is not in its count.
+    /// Takes over the server's own count. Requests that left after the answered one are not in it.
     fn count_down(&mut self, left: u32, resets_in: Duration, sent: Instant, now: Instant) {
         if self.quota.is_some_and(|quota| quota.sent > sent) {
             return;
@@ -418,7 +418,7 @@ impl Limiter {
         f64::from(self.starts.within(Duration::from_secs(1), now))
     }
 
-    /// So many requests can leave in a time, at most.
+    /// The most requests that can leave in a time.
     pub fn at_most_within(&self, time: Duration) -> u32 {
         let Rate::Limited { starts, window } = self.pacing.bound() else { return u32::MAX };
         let parts = |whole: Duration| {
@@ -430,7 +430,7 @@ impl Limiter {
         by_spacing.min(parts(window).saturating_mul(starts.get()))
     }
 
-    /// The starts that a run right after this one has to count.
+    /// The starts that the next run has to count.
     pub fn remembered(&self) -> Vec<Instant> {
         self.starts.all()
     }

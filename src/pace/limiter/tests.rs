@@ -45,7 +45,7 @@ fn a_place_is_free_again_when_its_code_is_presented() {
         limiter.free_place();
     }
     let later = now + MS(10_200);
-    assert_eq!(limiter.wait_for_place(Lane::Reconnect, later), Duration::ZERO);
+    assert_eq!(limiter.wait_for_reservation(Lane::Reconnect, later), Duration::ZERO);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn codes_on_their_route_are_as_many_as_can_be_presented_in_time() {
         limiter.codes.life = life.map(MS);
         (1..1000).find(|codes| {
             limiter.codes.to_come = *codes;
-            !limiter.wait_for_place(Lane::Reconnect, now).is_zero()
+            !limiter.wait_for_reservation(Lane::Reconnect, now).is_zero()
         })
     };
     // 25.25 ms apart: a second has 39 of them.
@@ -83,14 +83,14 @@ fn a_slow_rate_has_a_place_for_one() {
 #[test]
 fn what_the_server_has_left_is_kept_for_codes_in_hand() {
     let (mut limiter, now) = (limiter("unlimited", 1), Instant::now());
-    let said = |remaining| Allowance {
+    let reported = |remaining| Allowance {
         remaining: Some(remaining),
         resets_in: Some(MS(5000)),
         ..Allowance::default()
     };
     let observe = |limiter: &mut Limiter, remaining| {
         let clean = answer(Lane::Reconnect, now, AnswerOutcome::Clean);
-        limiter.observe(&Answer { allowance: said(remaining), ..clean }, now);
+        limiter.observe(&Answer { allowance: reported(remaining), ..clean }, now);
     };
     limiter.codes.to_come = 1;
     observe(&mut limiter, 3);
