@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn who_answers_nothing_like_highlevel_stops_the_canary_alone() {
+    fn another_server_halts_the_run_at_the_canary_only() {
         for class in [Class::BadAnswer, Class::Unrecognised] {
             let page = Failure { origin: Origin::Elsewhere, ..failure(class) };
             assert_eq!(halts_after(false, &page, Fresh), Some(1), "{class}");
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recovery_between_makes_the_failures_those_of_the_installations() {
+    fn after_a_recovery_the_failures_before_it_are_the_installations_own() {
         let mut breaker = Breaker::new(Limits::default(), true);
         for _ in 0..20 {
             for _ in 0..9 {
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_in_which_all_have_failed_is_given_up() {
+    fn a_run_in_which_all_have_failed_halts() {
         let limits = Limits { give_up_after: Some(20), ..Limits::default() };
         let fail = |breaker: &mut Breaker, n: u32| {
             let class = if n.is_multiple_of(4) { Class::UnknownId } else { Class::NotInstalled };
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn more_failures_than_may_be_stop_the_run_and_recoveries_count_against_a_share() {
+    fn more_failures_than_the_limit_halt_the_run_and_recoveries_count_against_a_share() {
         let limit = MaxFailures::Share(1000);
         let limits = Limits { max_failures: limit, ..Limits::default() };
         let mut breaker = Breaker::new(limits, false);

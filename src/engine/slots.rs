@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_an_answer_while_later_ones_come_gives_up_the_slot() {
+    fn an_overdue_request_gives_up_its_slot() {
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
         let mut slots = Slots::new(1);
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_that_wait_let_no_untried_one_begin() {
+    fn no_untried_installation_begins_while_too_many_wait() {
         let mut slots = Slots::new(1);
         let full = slots.draw(&quiet(), &Canary::proven(), MOST_WAITING, ALL, Instant::now());
         assert_eq!(full, Draw::Wait(None));

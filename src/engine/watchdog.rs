@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_agencies_is_not_stuck() {
+    fn an_installation_that_waits_for_agencies_is_not_stuck() {
         let (watchdog, id) = (Watchdog::default(), Id::new("ve9EPM428h8vShlRW1KT").unwrap());
         watchdog.enter(1, &id, WaitingFor::Answer(Stage::Agency));
         watchdog.enter(2, &id, WaitingFor::Agencies);

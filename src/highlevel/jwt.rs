@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_whose_it_is() {
+    fn the_claims_of_a_token_are_read() {
         let client = "66c1a6f5e4b0a1b2c3d4e5f6-m1abcdef";
         let claims = look_into(&token(&json!({
             "authClass": "Location", "authClassId": "ve9EPM428h8vShlRW1KT",
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_it_is_trusted() {
+    fn odd_claims_are_ignored() {
         let odd = json!({
             "authClass": 7, "authClassId": "\u{1b}[2J", "sourceId": "=cmd|'/c calc'!A1", "exp": "x",
         });

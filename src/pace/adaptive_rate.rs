@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_to_be_found_climbs_from_below_and_eases_off_bit_by_bit() {
+    fn an_automatic_rate_climbs_from_below_and_eases_off_step_by_step() {
         let mut adaptive_rate = AdaptiveRate::from(10.0, Some(50.0));
         let begin = Instant::now();
         let at = |seconds: u64| begin + Duration::from_secs(seconds);

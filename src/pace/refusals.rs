@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_of_all_that_was_not_meant_for_all_makes_the_next_one_harder() {
+    fn after_a_needless_wait_of_all_the_next_one_takes_more_refusals() {
         let mut refusals = Refusals::default();
         let mut now = Instant::now();
         let mut next = || {
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_that_a_slower_pace_does_not_lower_is_not_the_paces() {
+    fn a_share_of_refusals_that_a_slowdown_does_not_lower_has_another_cause() {
         // Of so many, one is refused, before and after the slowing down.
         for (before, after, shown) in
             [(3, 3, true), (3, 100, false), (2, 2, true), (4, 4, true), (20, 100, false)]

@@ -56,7 +56,7 @@ async fn nothing_starts_during_a_hold() {
 }
 
 #[tokio::test]
-async fn a_turn_that_is_given_back_is_free_again_and_one_on_its_route_holds_the_next_up() {
+async fn a_turn_that_is_given_back_is_free_again_and_an_open_one_delays_the_next() {
     let (pacer, _ended) = Pacer::start(pacing("1/h"), None).unwrap();
     for _ in 0..3 {
         drop(pacer.turn(Lane::Other, QueueEnd::Back).await);

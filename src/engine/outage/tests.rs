@@ -48,7 +48,7 @@ impl Story {
 }
 
 #[test]
-fn five_in_a_row_are_an_outage_and_three_where_nothing_has_been_good() {
+fn five_in_a_row_are_an_outage_and_three_before_the_first_good_answer() {
     for (proven, enough) in [(true, 5), (false, 3)] {
         let mut story = Story::new(proven);
         for row in 1..enough {
@@ -62,7 +62,7 @@ fn five_in_a_row_are_an_outage_and_three_where_nothing_has_been_good() {
 }
 
 #[test]
-fn who_fails_while_others_do_well_is_suspect_and_no_sign_any_more() {
+fn an_installation_that_fails_while_others_succeed_is_a_suspect() {
     let mut story = Story::new(true);
     for row in 1..100 {
         assert_eq!(story.bad(row), Change::None);
@@ -78,7 +78,7 @@ fn who_fails_while_others_do_well_is_suspect_and_no_sign_any_more() {
 }
 
 #[test]
-fn an_answer_to_an_earlier_request_tells_nothing_of_a_later_failure() {
+fn an_answer_to_an_earlier_request_does_not_explain_a_later_failure() {
     let mut story = Story::new(true);
     story.ms = 5000;
     story.bad(1);
@@ -90,7 +90,7 @@ fn an_answer_to_an_earlier_request_tells_nothing_of_a_later_failure() {
 }
 
 #[test]
-fn who_hangs_while_later_requests_are_answered_is_suspect_at_once() {
+fn a_request_that_hangs_while_later_ones_are_answered_makes_a_suspect_at_once() {
     let mut story = Story::new(true);
     story.ms = 5000;
     story.good(2);
@@ -131,7 +131,7 @@ fn one_probe_at_a_time_at_growing_gaps_up_to_a_bound() {
 }
 
 #[test]
-fn an_outage_that_lasts_too_long_is_told_by_a_probe_at_its_end() {
+fn the_last_probe_reports_an_outage_that_lasts_too_long() {
     let mut story = Story::new(true);
     for row in 1..=5 {
         story.bad(row);
@@ -149,7 +149,7 @@ fn an_outage_that_lasts_too_long_is_told_by_a_probe_at_its_end() {
 }
 
 #[test]
-fn a_block_of_neighbours_that_fail_seems_an_outage_a_few_times_only() {
+fn neighbours_that_fail_raise_a_few_false_alarms_only() {
     let mut story = Story::new(true);
     for row in 1..=40 {
         story.good(1000 + row);
@@ -171,7 +171,7 @@ fn a_block_of_neighbours_that_fail_seems_an_outage_a_few_times_only() {
 }
 
 #[test]
-fn a_probe_that_tells_nothing_leaves_the_role_to_the_next_at_once() {
+fn a_probe_without_a_result_passes_the_role_on_at_once() {
     let mut story = Story::new(true);
     for row in 1..=5 {
         story.bad(row);
@@ -183,7 +183,7 @@ fn a_probe_that_tells_nothing_leaves_the_role_to_the_next_at_once() {
 }
 
 #[test]
-fn where_never_answered_answers_nobody_is_there() {
+fn a_server_that_never_answers_is_absent() {
     let now = Instant::now();
     let network = failure(Class::Network);
     let mut outages = Outages::new(MOST, None);
@@ -205,7 +205,7 @@ fn where_never_answered_answers_nobody_is_there() {
 }
 
 #[test]
-fn the_last_ones_of_a_list_probe_some_times_and_are_on_their_own_then() {
+fn the_last_ones_of_a_list_probe_for_a_while_and_then_fail_on_their_own() {
     for proven in [true, false] {
         let mut story = Story::new(proven);
         for row in 1..=5 {
@@ -222,7 +222,7 @@ fn the_last_ones_of_a_list_probe_some_times_and_are_on_their_own_then() {
 }
 
 #[test]
-fn a_failure_at_another_stage_is_the_outages_too() {
+fn a_failure_at_another_stage_is_part_of_the_outage() {
     let mut story = Story::new(true);
     let at_exchange = Failure { stage: Stage::Exchange, ..failure(Class::ServerError) };
     story.ms = 500;
@@ -236,7 +236,7 @@ fn a_failure_at_another_stage_is_the_outages_too() {
 }
 
 #[test]
-fn those_who_are_left_alone_are_on_their_own() {
+fn failures_that_no_answer_can_explain_are_the_installations_own() {
     let mut story = Story::new(true);
     story.bad(1);
     assert!(story.outages.has_undecided());

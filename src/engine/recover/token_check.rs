@@ -173,7 +173,7 @@ impl Recovery<'_> {
             Ok(cleared) => {
                 self.enter(WaitingFor::Answer(Stage::Verify));
                 let (departure, _) = cleared.depart(|_| MayLeave::Yes);
-                tools.client.try_token(departure, &path.of(self.installation), token).await
+                tools.client.check_token(departure, &path.of(self.installation), token).await
             }
         };
         match tried {

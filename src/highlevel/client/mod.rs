@@ -45,7 +45,7 @@ use crate::{
 /// The header that names the version of the API.
 const VERSION: &str = "Version";
 
-/// The longest time that a connection may take to be made.
+/// The time limit for making a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Calls the API. Cheap to share: connections are pooled within.
@@ -63,7 +63,7 @@ pub struct Client {
     answers: Answers,
 }
 
-/// What became of presenting a code.
+/// The result of presenting a code.
 #[derive(Debug)]
 pub enum Presentation {
     /// The code was presented and this is the answer.
@@ -77,7 +77,7 @@ pub enum Presentation {
 }
 
 impl Client {
-    /// Makes the client; nothing is sent yet. `answers` says what refusals mean.
+    /// Makes the client; nothing is sent yet. `answers` is the table of refusals.
     pub fn new(
         endpoint: Endpoint,
         credentials: Credentials,
@@ -96,14 +96,14 @@ impl Client {
         Ok(Self { http, connections, timeout, endpoint, credentials, known, answers })
     }
 
-    /// The same client, which knows what others know too: the secrets of the other apps of a run.
+    /// The same client with the known secrets of the whole run.
     #[must_use]
     pub fn knowing(self, known: KnownSecrets) -> Self {
         known.learn(Kind::Client, &self.credentials.client_secret.0);
         Self { known, ..self }
     }
 
-    /// Takes note of tokens that the list has, should a server repeat them.
+    /// Learns the list's tokens, in case a server repeats them.
     pub fn know(&self, tokens: &TokensAtHand) {
         let TokensAtHand { access, refresh } = tokens;
         for token in access.iter().chain(refresh) {
@@ -128,7 +128,7 @@ impl Client {
 
     /// `POST /oauth/reconnect`: asks for an authorization code for one installation.
     ///
-    /// The connection comes back for the exchange that follows, if the server keeps it.
+    /// Returns the connection for the exchange that follows, if the server keeps it.
     pub async fn reconnect(
         &self,
         departure: Departure,
@@ -149,8 +149,8 @@ impl Client {
         self.send_on(departure, request, AnswerBody::MayGiveTokens).await
     }
 
-    /// `POST /oauth/token`: presents a code. It is consumed, and comes back only when it
-    /// provably never left.
+    /// `POST /oauth/token`: presents a code. It is consumed, and returned only if it provably
+    /// never left.
     pub async fn exchange(
         &self,
         departure: Departure,
@@ -166,8 +166,8 @@ impl Client {
         }
     }
 
-    /// `POST /oauth/token`: presents a refresh token. Whoever repeats it does so within 30 seconds:
-    /// after that a used one is dead.
+    /// `POST /oauth/token`: presents a refresh token. It may be repeated within 30 seconds; after
+    /// that, a used one is dead.
     pub async fn refresh(
         &self,
         departure: Departure,
@@ -207,9 +207,9 @@ impl Client {
         self.send_as(departure, request, agency_token, AnswerBody::MayGiveTokens).await
     }
 
-    /// `GET` of a path below the base, its query included: tries an access token.
+    /// `GET` of a path below the base, its query included: checks an access token.
     /// [`TokenCheckPath`](super::token_check::TokenCheckPath) makes such paths.
-    pub async fn try_token(
+    pub async fn check_token(
         &self,
         departure: Departure,
         path: &str,
@@ -230,8 +230,8 @@ impl Client {
         self.send_as(departure, self.http.get(url), agency_token, AnswerBody::GivesNone).await
     }
 
-    /// Sends a request in the name of an access token. Only a token that cannot stand in a header
-    /// makes this fail before anything is sent.
+    /// Sends a request with an access token. Fails before anything is sent only if the token cannot be
+    /// a header value.
     async fn send_as(
         &self,
         departure: Departure,
@@ -254,8 +254,8 @@ impl Client {
         self.send_on(departure, request, body).await.map(|(reply, _)| reply)
     }
 
-    /// Sends a request. Should the answer repeat secrets, in whatever form, they are cut out here,
-    /// before anybody looks at it.
+    /// Sends a request. Secrets that the answer repeats, in whatever form, are cut out here, before
+    /// anything reads it.
     async fn send_on(
         &self,
         departure: Departure,

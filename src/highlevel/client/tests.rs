@@ -1,4 +1,4 @@
-//! The calls against the stand-in, in both versions of the API.
+//! The calls against the sandbox, in both versions of the API.
 
 use std::time::Duration;
 
@@ -76,13 +76,13 @@ async fn every_route_leads_to_tokens_that_are_alive() {
             let path: TokenCheckPath = path.parse().unwrap();
             let departure = at_once(&client).await;
             let path_of_own = path.of(&own);
-            let reply = client.try_token(departure, &path_of_own, pair.access_token());
+            let reply = client.check_token(departure, &path_of_own, pair.access_token());
             let reply = reply.await.unwrap();
             assert_eq!(token_check::judge(&reply), TokenCheck::Alive, "{path}");
         }
         let other =
             TokenCheckPath::Usual.of(&installation(Scope::Location, "Loc00000000000000002"));
-        let reply = client.try_token(at_once(&client).await, &other, pair.access_token());
+        let reply = client.check_token(at_once(&client).await, &other, pair.access_token());
         let reply = reply.await.unwrap();
         assert!(matches!(token_check::judge(&reply), TokenCheck::Foreign(_)));
         let query = Query {
@@ -120,7 +120,7 @@ async fn what_is_presented_is_cut_out_of_a_refusal() {
     for reply in [
         client.refresh(at_once(&client).await, &secret, Scope::Location).await,
         client.location_token(at_once(&client).await, &secret, &id, &id).await,
-        client.try_token(at_once(&client).await, "/locations/x", &secret).await,
+        client.check_token(at_once(&client).await, "/locations/x", &secret).await,
         client.installed_locations(at_once(&client).await, &secret, &query).await,
     ] {
         let error_text = String::from_utf8(reply.unwrap().body).unwrap();

@@ -26,7 +26,7 @@ use crate::{
 
 const USER_AGENT: &str = concat!("ghl-reconnect/", env!("CARGO_PKG_VERSION"));
 
-/// Sends a request on a connection at hand and reads its answer, at most [`MAX_ANSWER_BYTES`] of it,
+/// Sends a request on a connection and reads its answer, at most [`MAX_ANSWER_BYTES`] of it,
 /// within a time. `leave` decides when its first byte is about to go out.
 pub(super) async fn send(
     mut connection: Connection,

@@ -26,7 +26,7 @@ use crate::secret::Secret;
 /// Replaces a secret.
 const CUT: &str = "[secret]";
 
-/// How often a text is decoded: what was escaped, and escaped again by whoever repeated it.
+/// How often a text is decoded: text may be escaped once more each time it is repeated.
 const LEVELS: usize = 3;
 
 /// The secrets known now. Cheap to clone; all clones know the same.

@@ -1,7 +1,7 @@
 use clap::ValueEnum;
 
 use super::*;
-use BodyKind::{Json, Other};
+use BodyKind::Json;
 use Stage::{Exchange, Reconnect, Refresh};
 
 #[test]
@@ -80,47 +80,36 @@ fn rows_of_the_user_go_before_and_mistakes_in_them_are_named_with_their_line() {
     }
 }
 
+/// `classes.toml` is where answers are tabulated: its examples are the published ones.
 #[test]
-fn every_published_answer_has_its_class() {
+fn every_example_has_its_class_at_each_stage_and_status_of_its_row() {
+    for row in rows() {
+        let stages = match &row.stage.0[..] {
+            [] => &[Refresh, Reconnect, Exchange][..],
+            stages => stages,
+        };
+        let ends = row.status.0.iter().flat_map(|range| [*range.0.start(), *range.0.end()]);
+        let statuses: Vec<u16> = if row.status.0.is_empty() { vec![400] } else { ends.collect() };
+        for example in &row.example.0 {
+            let (kind, error_text) = error_text::error_text(example.as_bytes());
+            for (stage, status) in
+                stages.iter().flat_map(|s| statuses.iter().map(move |n| (*s, *n)))
+            {
+                let class = Answers::default().class_of(stage, status, kind, &error_text);
+                assert_eq!(class, row.class, "{stage} {status} {example}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_status_goes_before_a_text_and_what_no_row_knows_is_unrecognised() {
     for (stage, status, body, error_text, class) in [
-        (Reconnect, 400, Json, "API endpoint has been removed Bad Request", Class::EndpointRemoved),
-        (Exchange, 400, Json, "API endpoint has been removed", Class::EndpointRemoved),
-        (Reconnect, 404, Json, "Cannot POST /oauth/reconnect Not Found", Class::EndpointRemoved),
-        (Reconnect, 410, Other, "", Class::EndpointRemoved),
-        (Reconnect, 404, Other, "<html>404</html>", Class::EndpointRemoved),
-        (Reconnect, 405, Json, "Method Not Allowed", Class::EndpointRemoved),
-        (
-            Reconnect,
-            404,
-            Json,
-            "RESOURCE_NOT_FOUND: The requested App was not found.",
-            Class::Unrecognised,
-        ),
-        (Reconnect, 404, Json, "Location not found", Class::UnknownId),
-        (Exchange, 401, Json, "UnAuthorized! Authorization code not found", Class::GrantRefused),
-        (Exchange, 401, Json, "UnAuthorized! Invalid client credentials!", Class::ClientRefused),
-        (Reconnect, 401, Json, "Invalid client credentials!", Class::ClientRefused),
-        (Exchange, 400, Json, "Invalid client: client is invalid", Class::ClientRefused),
-        (Exchange, 400, Json, "Invalid grant: authorization code is invalid", Class::GrantRefused),
-        (Exchange, 400, Json, "Invalid grant: authorization code has expired", Class::CodeExpired),
-        (Exchange, 400, Json, "invalid_grant", Class::GrantRefused),
-        (Exchange, 400, Json, "Invalid request: `redirect_uri` is invalid", Class::InvalidRequest),
-        (Reconnect, 400, Json, "Location is not active", Class::LocationInactive),
-        (Reconnect, 400, Json, "LOCATION is\nnot active.", Class::LocationInactive),
-        (Reconnect, 400, Json, "Location not found Bad Request", Class::UnknownId),
-        (Reconnect, 400, Json, "App is not installed on this location", Class::NotInstalled),
-        (Reconnect, 422, Json, "locationId must be a string", Class::InvalidRequest),
-        (Exchange, 400, Json, "Missing parameter: clientId", Class::InvalidRequest),
-        (Reconnect, 429, Json, "Too Many Requests", Class::RateLimited),
-        (Exchange, 429, Other, "", Class::RateLimited),
-        (Reconnect, 500, Json, "Internal Server Error", Class::ServerError),
         (Reconnect, 500, Json, "Invalid client", Class::ServerError),
-        (Reconnect, 502, Other, "<html>502 Bad Gateway</html>", Class::ServerError),
-        (Reconnect, 403, Other, "error code: 1010", Class::Blocked),
-        (Reconnect, 403, Other, "<html>Forbidden</html>", Class::Blocked),
+        (Reconnect, 503, Json, "App is not installed on this location", Class::ServerError),
+        (Reconnect, 404, Json, "Location not found", Class::UnknownId),
+        (Reconnect, 404, Json, "The requested App was not found.", Class::Unrecognised),
         (Reconnect, 403, Json, "Forbidden resource", Class::Unrecognised),
-        (Reconnect, 401, Json, "Authorization has been revoked for this app", Class::ClientRefused),
-        (Reconnect, 401, Json, "Unauthorized", Class::ClientRefused),
         (Exchange, 400, Json, "Something new", Class::Unrecognised),
         (Reconnect, 418, Json, "I'm a teapot", Class::Unrecognised),
     ] {
@@ -161,7 +150,7 @@ const OF_ONE: &[(&[Stage], u16, &str)] = &[
 ];
 
 #[test]
-fn what_is_wrong_for_all_is_told_apart_from_what_is_wrong_with_one_installation() {
+fn a_fault_of_every_request_is_distinguished_from_one_of_an_installation() {
     for (bodies, concerns_all) in [(OF_ALL, NonZeroU32::new(3)), (OF_ONE, None)] {
         for (stages, status, body) in bodies {
             let (kind, error_text) = error_text::error_text(body.as_bytes());

@@ -1,4 +1,4 @@
-//! What `/oauth/token` and `/oauth/locationToken` give: a token pair, whose it is, and its shape on disk.
+//! The token pairs of `/oauth/token` and `/oauth/locationToken`: their tenant and their shape on disk.
 
 #[cfg(test)]
 mod tests;
@@ -22,8 +22,8 @@ use crate::{
     text::SafeText,
 };
 
-/// The fields of the official SDK's session document that an answer gives, under their names there
-/// and the other casing under which an answer may have them.
+/// The fields of the official SDK's session document that an answer has, by their names there and in
+/// the other casing that answers may use.
 const SESSION_FIELDS: [(&str, &str); 9] = [
     ("access_token", "accessToken"),
     ("refresh_token", "refreshToken"),
@@ -39,17 +39,17 @@ const SESSION_FIELDS: [(&str, &str); 9] = [
 /// Those of them that are tokens.
 const TOKENS: [&str; 2] = ["access_token", "refresh_token"];
 
-/// A granted token pair with everything that came along.
+/// A granted token pair with every other field of the answer.
 pub struct TokenPair {
     fields: Map<String, Value>,
     access_token: Secret,
     refresh_token: Option<Secret>,
-    /// What the access token says of itself.
+    /// The claims of the access token.
     claims: Claims,
     received_at: Timestamp,
     /// HighLevel's trace id of the exchange.
     pub trace_id: Option<SafeText>,
-    /// What may stand in nothing that is said of it.
+    /// Secrets to cut out of messages about it.
     known: KnownSecrets,
 }
 
@@ -59,7 +59,7 @@ impl fmt::Debug for TokenPair {
     }
 }
 
-/// Tokens that came for somebody else.
+/// Tokens of another tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
     /// [`Class::WrongTenant`] or [`Class::WrongKind`].
@@ -78,9 +78,8 @@ pub fn tokens_at(stage: Stage, reply: &Reply) -> Result<TokenPair, Failure> {
     read(stage, reply, |_, _| None)
 }
 
-/// Reads what an agency's token gave for a sub-account. Such an answer says neither for what kind
-/// it is nor for which company, so both are as asked, unless the answer or the token in it says
-/// otherwise. The location is never taken for granted.
+/// Reads the answer to a request for a location token. It names neither kind nor company, so both are
+/// as asked, unless the answer or the token in it says otherwise. The location is never assumed.
 pub fn location_tokens_of(reply: &Reply, company: &Id) -> Result<TokenPair, Failure> {
     read(Stage::Agency, reply, |name, claims| match name {
         "userType" => Some(claims.scope.unwrap_or(Scope::Location).user_type().into()),
@@ -89,8 +88,7 @@ pub fn location_tokens_of(reply: &Reply, company: &Id) -> Result<TokenPair, Fail
     })
 }
 
-/// Reads an answer; what it leaves out may be filled in, by the name of the field and the claims of
-/// the access token.
+/// Reads an answer. `fill` supplies fields that it leaves out, by name and the access token's claims.
 fn read(
     stage: Stage,
     reply: &Reply,
@@ -130,12 +128,12 @@ impl TokenPair {
         &self.access_token
     }
 
-    /// Whether a refresh token came along.
+    /// Whether there is a refresh token.
     pub fn has_refresh_token(&self) -> bool {
         self.refresh_token.is_some()
     }
 
-    /// When the access token dies: `expires_in` from now on, else the token's own `exp`.
+    /// When the access token expires: `expires_in` from its arrival, else the token's own `exp`.
     pub fn expires_at(&self) -> Option<Timestamp> {
         let by_answer = || {
             let value = self.fields.get("expires_in")?;
@@ -146,10 +144,10 @@ impl TokenPair {
         by_answer().or(self.claims.expires_at)
     }
 
-    /// Whether the pair is for this installation, and of the app of this client id. Both what the
-    /// answer says and what the tokens say of themselves have to fit; where the answer is silent, the
-    /// claims in the access token tell; where both are, the pair is not accepted. A location token
-    /// carries a `companyId` too, so that alone proves nothing.
+    /// Whether the pair belongs to this installation and to the app of this client id. Both the answer
+    /// and the tokens' claims have to match. The claims of the access token count where the answer is
+    /// silent; if both are, the pair is refused. A location token carries a `companyId` too, so that
+    /// alone proves nothing.
     pub fn belongs_to(&self, installation: &Installation, client_id: &str) -> Result<(), Mismatch> {
         self.answer_fits(installation)?;
         claims_fit(&self.claims, "access token", installation, client_id)?;
@@ -224,8 +222,8 @@ impl TokenPair {
     }
 }
 
-/// Whether what a token says of itself, as far as it says anything, fits the installation and the
-/// app. Another key pair of the same app is the same app.
+/// Whether a token's claims, if it has any, match the installation and the app. Another key pair of
+/// the same app is the same app.
 fn claims_fit(
     claims: &Claims,
     token: &str,

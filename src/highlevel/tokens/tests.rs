@@ -72,7 +72,7 @@ fn the_right_tenant_or_nothing() {
 }
 
 #[test]
-fn what_a_token_says_of_itself_decides_too() {
+fn the_claims_of_a_token_decide_too() {
     let error_text = json!({"userType": "Location", "locationId": ID, "companyId": OTHER});
     let located = |id: &str| json!({"authClass": "Location", "authClassId": id});
     let given_to = |client: &str| json!({"authClassId": ID, "sourceId": client});

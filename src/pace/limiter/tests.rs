@@ -33,7 +33,7 @@ fn of_a_burst_half_is_kept_for_the_exchanges() {
 }
 
 #[test]
-fn a_place_is_free_again_when_its_code_is_presented() {
+fn a_reservation_is_free_again_when_its_code_is_presented() {
     let (mut limiter, now) = (limiter("10/10s", 10), Instant::now());
     while started(&mut limiter, Lane::Reconnect, now) {}
     assert!(
@@ -49,7 +49,7 @@ fn a_place_is_free_again_when_its_code_is_presented() {
 }
 
 #[test]
-fn codes_on_their_route_are_as_many_as_can_be_presented_in_time() {
+fn codes_in_flight_are_as_many_as_can_be_presented_in_time() {
     let now = Instant::now();
     let allowed = |life: Option<u64>, takes: u64| {
         let mut limiter = limiter("40/s", 1);
@@ -73,7 +73,7 @@ fn codes_on_their_route_are_as_many_as_can_be_presented_in_time() {
 }
 
 #[test]
-fn a_slow_rate_has_a_place_for_one() {
+fn a_slow_rate_allows_one_code() {
     for rate in ["1/s", "1/10s", "2/h", "100/10s"] {
         let mut limiter = limiter(rate, 1);
         assert!(started(&mut limiter, Lane::Reconnect, Instant::now()), "{rate}");
@@ -104,7 +104,7 @@ fn what_the_server_has_left_is_kept_for_codes_in_hand() {
 }
 
 #[test]
-fn a_hold_that_others_repeat_is_told_once() {
+fn a_hold_that_other_answers_repeat_is_reported_once() {
     let (mut limiter, now) = (limiter("10/s", 1), Instant::now());
     let throttled = answer(Lane::Exchange, now, AnswerOutcome::Throttled(Some(MS(3000))));
     assert_eq!(limiter.observe(&throttled, now).hold.map(|hold| hold.time), Some(MS(3000)));
