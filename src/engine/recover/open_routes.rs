@@ -138,5 +138,5 @@ pub(super) fn missing(why: &str) -> Failure {
 
 /// Nothing that was asked for leads to an installation.
 pub(super) fn no_route() -> Failure {
-    missing("none of the ways that --via names leads to it")
+    missing("none of the routes that --via names leads to it")
 }

@@ -16,7 +16,7 @@ pub enum Unanswered {
     HeldBack,
     /// Bytes may have gone out: what the server did is unknown.
     InDoubt(String),
-    /// The answer is larger than [`MAX_ANSWER_BYTES`]; its status is known.
+    /// The answer is larger than [`MAX_ANSWER_BYTES`](crate::highlevel::reply::MAX_ANSWER_BYTES); its status is known.
     TooLarge(u16),
 }
 
