@@ -1,0 +1,107 @@
+//! The list of a run, row by row.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::AppName, highlevel::token_clients::StoredTokens, installation::Id,
+    installation::Installation, text::SafeText,
+};
+
+/// The list as it was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct List {
+    /// Path as typed, or "standard input".
+    pub name: String,
+    /// Full path, where the list is a file that can be read again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub digest: String,
+    /// Format, separator and encoding in words.
+    pub shape: String,
+    /// The columns that are carried along, in the list's own spelling.
+    pub columns: Vec<String>,
+    /// Rows that are meant to be left out, since the app was removed there; they are in no count.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub uninstalled: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
+}
+
+/// See [`Event::Listed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Number of the record in the list; 1 is the first after the header.
+    pub row: u32,
+    /// Line of the list at which the record begins; the header is line 1.
+    pub line: u64,
+    /// What to recover.
+    pub installation: Installation,
+    /// Of which of [`Started::apps`] it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppName>,
+    /// The carried cells, aligned with [`List::columns`]; missing ones at the end are empty.
+    pub values: Vec<String>,
+    /// What earlier runs tried, when the list is the `failures.csv` of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
+}
+
+/// What earlier runs tried for an installation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// Conversations so far.
+    pub attempts_total: u32,
+    /// When it first failed, as that run wrote it.
+    pub first_failed_at: Option<String>,
+    /// Trace ids of all runs, oldest first.
+    pub trace_ids: Vec<SafeText>,
+}
+
+/// See [`Event::Duplicate`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Duplicate {
+    /// Number of the record.
+    pub row: u32,
+    /// Line at which it begins.
+    pub line: u64,
+    /// Number of the record that it repeats.
+    pub first_row: u32,
+    /// The id that both have.
+    pub id: Id,
+}
+
+/// See [`Event::Rejected`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// Number of the record.
+    pub row: u32,
+    /// Line at which it begins.
+    pub line: u64,
+    /// The column that could not be read.
+    pub column: SafeText,
+    /// Why, and what to do.
+    pub reason: SafeText,
+    /// What the value looks like; never a token.
+    pub raw: SafeText,
+}
+
+/// See [`Event::Ready`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ready {
+    /// When.
+    pub at: Timestamp,
+    /// Records read: the sum that the books must give.
+    pub input: u32,
+    /// SHA-256 of the list's bytes, in hexadecimal.
+    pub digest: String,
+    /// Of which clients the tokens are that the list has.
+    #[serde(default, skip_serializing_if = "StoredTokens::is_empty")]
+    pub stored_tokens: StoredTokens,
+}
