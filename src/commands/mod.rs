@@ -1,4 +1,4 @@
-//! The commands: each a short story told with the other modules.
+//! The commands: each a short story in calls to the other modules.
 
 mod check;
 mod consent;

@@ -115,8 +115,8 @@ impl Planned {
     pub fn nothing_left(&self) -> Option<String> {
         let summary = &self.plan.summary;
         let name = &summary.list.name;
-        let told = || format!("{name}: nothing left to do, the run that wrote it has no failures");
-        summary.is_nothing_left().then(told)
+        let text = || format!("{name}: nothing left to do, the run that wrote it has no failures");
+        summary.is_nothing_left().then(text)
     }
 
     /// A run that could recover nobody does not begin.

@@ -190,7 +190,7 @@ fn check_tokens_are_there(
     let error = anyhow!(
         "{tokens} is missing, and the journal says that it has the tokens of {missing}; nothing was \
          sent.\n\
-         If you deleted it since the tokens are where they belong, go on with the rest:\n  \
+         If you deleted it since the tokens are where they belong, continue with the rest:\n  \
          {again}\n\
          Otherwise put it back. If these tokens are lost, make an empty file in its place and resume: \
          all of them are then asked for anew",
@@ -326,11 +326,11 @@ fn tokens_of_list(
             return Some(TokenList::new(source, &settings.selection));
         }
         ListNow::Changed => console.print(&format!(
-            "note: {} has changed since the run began; the run goes on with the list as it was{without}",
+            "note: {} has changed since the run began; the run continues with the list as it was{without}",
             list.name
         )),
         ListNow::Gone if !without.is_empty() => console.print(&format!(
-            "note: the list ({}) cannot be read any more; the run goes on without it{without}",
+            "note: the list ({}) cannot be read any more; the run continues without it{without}",
             list.name
         )),
         ListNow::Gone => {}

@@ -1,4 +1,4 @@
-//! `sandbox`: the stand-in API as a process of its own.
+//! `sandbox`: the mock API as a process of its own.
 
 use std::fmt::Write as _;
 

@@ -53,7 +53,7 @@ impl Stage {
     }
 
     /// Does the work of a session, and ends what it has left running, the sandbox last. An error says
-    /// how to go on.
+    /// how to continue.
     pub fn work(self, session: Session, calls: Calls, console: Console) -> Result<Summary, Fault> {
         let (folder, settings) = (session.folder.clone(), session.settings.clone());
         let done = session.work(&self.runtime, calls, Arc::new(console));

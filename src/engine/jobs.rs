@@ -1,4 +1,4 @@
-//! What a leg takes: installations from the journal, each with what the list has of its tokens.
+//! What an execution takes: installations from the journal, each with what the list has of its tokens.
 //!
 //! The journal has no tokens, so the list is read once more beside it. Both are in the same order,
 //! and one row of each is in memory. A small sample from anywhere in the list is kept aside for the
@@ -79,7 +79,7 @@ struct Feed {
     agencies_first: bool,
 }
 
-/// The installations that a leg takes, read by threads of their own.
+/// The installations that an execution takes, read by threads of their own.
 pub struct Jobs {
     list: Stream,
     sample: Stream,
@@ -92,7 +92,7 @@ struct Stream {
     has_ended: bool,
 }
 
-/// Reads the installations that the leg takes: those that were never tried before the others.
+/// Reads the installations that the execution takes: those that were never tried before the others.
 /// Without a list, they have no tokens.
 pub fn jobs(
     run_state: Arc<RunState>,

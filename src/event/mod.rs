@@ -59,7 +59,7 @@ pub enum Event {
     Probed(Probed),
     /// The pause is over: answers are good again, or only those are left that had failed before.
     Continued(Continued),
-    /// How far the server's clock is from ours: told once a leg, and again when it has moved.
+    /// How far the server's clock is from ours: recorded once an execution, and again when it has moved.
     ServerClock(ServerClock),
     /// A token pair came and is about to be written: whatever its file has later, this says what it
     /// had to be. The event that says that the pair is durable follows.
@@ -77,7 +77,7 @@ pub enum Event {
     Halted(Halted),
     /// The run ended in order.
     Finished(Finished),
-    /// The run is gone on with: another leg begins.
+    /// The run is resumed: another execution begins.
     Resumed(Resumed),
     /// Tokens were found on disk whose event had not been written.
     Reclaimed(Reclaimed),

@@ -53,7 +53,7 @@ pub struct Verified {
     /// What HighLevel said, where the token is not simply good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<SafeText>,
-    /// The call; `None` where an earlier event has told of it.
+    /// The call; `None` where an earlier event has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<Call>,
 }
@@ -77,9 +77,9 @@ pub struct Recovered {
     pub row: u32,
     /// Which installation it is.
     pub id: Id,
-    /// Conversations that it took.
+    /// Attempts that it took.
     pub attempts: u32,
-    /// The way by which.
+    /// The route by which it came.
     #[serde(default)]
     pub via: Route,
     /// When the first request of this installation was about to go out.
@@ -89,7 +89,7 @@ pub struct Recovered {
     /// Trace id of the reconnect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconnect_trace_id: Option<SafeText>,
-    /// The call that gave the token pair: on the way of the Reconnect API, the exchange.
+    /// The call that gave the token pair: by the Reconnect API, the exchange.
     pub exchange: Call,
     /// How old the code was when it was presented, where a code was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,7 +138,7 @@ pub struct Failed {
     pub row: u32,
     /// Which installation it is.
     pub id: Id,
-    /// Conversations that were tried.
+    /// Attempts that were made.
     pub attempts: u32,
     /// When the first request of this installation was about to go out.
     pub started_at: Timestamp,

@@ -27,7 +27,7 @@ pub struct Exchanging {
     pub row: u32,
     /// Which installation it is.
     pub id: Id,
-    /// Which conversation of this run it is; 1 is the first.
+    /// Which attempt of this run it is; 1 is the first.
     pub attempt: u32,
     /// When.
     pub at: Timestamp,
@@ -45,7 +45,7 @@ pub struct Refreshing {
     pub row: u32,
     /// Which installation it is.
     pub id: Id,
-    /// Which conversation of this run it is; 1 is the first.
+    /// Which attempt of this run it is; 1 is the first.
     pub attempt: u32,
     /// When.
     pub at: Timestamp,
@@ -82,7 +82,7 @@ pub struct Retrying {
     pub row: u32,
     /// Which installation it is.
     pub id: Id,
-    /// The conversation that failed.
+    /// The attempt that failed.
     pub attempt: u32,
     /// When.
     pub at: Timestamp,
@@ -126,7 +126,7 @@ pub struct Untried {
     pub id: Id,
     /// When the token pair was granted.
     pub at: Timestamp,
-    /// The way by which.
+    /// The route by which it came.
     pub via: Route,
     /// The call that gave it.
     pub call: Call,

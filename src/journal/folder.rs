@@ -17,7 +17,7 @@ use crate::{clock, exit::Exit};
 #[derive(Debug, Error)]
 pub enum FolderError {
     /// It is there already, and a run folder is never written over.
-    #[error("{} exists already and a run folder is never written over; name another one with --out, or go on with that run: ghl-reconnect resume {}", .0.display(), .0.display())]
+    #[error("{} exists already and a run folder is never written over; name another one with --out, or continue that run: ghl-reconnect resume {}", .0.display(), .0.display())]
     Exists(PathBuf),
     /// It cannot be made or used.
     #[error("cannot use {} as run folder; name another place with --out", path.display())]

@@ -34,7 +34,7 @@ pub struct NamedApp {
 pub enum SecretsFrom<'a> {
     /// Where the file says.
     Places(&'a dyn Fn(&str) -> Option<String>),
-    /// Nowhere: the stand-in of a rehearsal takes this one for every app.
+    /// Nowhere: the sandbox of a rehearsal takes this one for every app.
     Sandbox(&'a str),
 }
 

@@ -47,7 +47,7 @@ pub struct Cli {
 pub enum Command {
     /// Recover every installation in the list
     Run(Box<RunArgs>),
-    /// Go on with an interrupted run
+    /// Continue an interrupted or halted run, as it was asked for
     Resume(Box<ResumeArgs>),
     /// Read and judge the list and show the plan; no network, nothing written
     Check(Box<RunArgs>),
@@ -66,7 +66,7 @@ pub enum Command {
     Classes,
     /// Say where a run or a chain of runs stands, while it runs too; nothing is changed
     Status(StatusArgs),
-    /// Serve the stand-in API on loopback
+    /// Serve the sandbox API on loopback
     Sandbox(SandboxArgs),
     /// Print completions for a shell
     Completions {
@@ -105,7 +105,7 @@ pub enum ColorChoice {
 /// Arguments of `run` and `check`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The list: CSV, JSON or JSON lines, told from its content; - reads standard input
+    /// The list: CSV, JSON or JSON lines, recognised by its content; - reads standard input
     pub installations: PathBuf,
     #[command(flatten)]
     /// Which rows.
@@ -117,7 +117,7 @@ pub struct RunArgs {
     /// Which apps, where there are several.
     pub apps: AppsArgs,
     #[command(flatten)]
-    /// By which ways.
+    /// By which routes.
     pub routes: RouteArgs,
     #[command(flatten)]
     /// How fast and how often.
@@ -219,7 +219,8 @@ pub struct AppArgs {
     /// File with the client secret; - reads standard input [env: GHL_CLIENT_SECRET]
     #[arg(long, value_name = "FILE")]
     pub client_secret_file: Option<PathBuf>,
-    /// File of KEY=VALUE lines with the GHL_… variables; goes before the environment
+    /// File of KEY=VALUE lines with the GHL_… variables; goes before the environment. The run folder
+    /// has its path, never its content: resume reads the file again
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
     /// Sent with the exchange when given [env: GHL_REDIRECT_URI]
@@ -253,13 +254,14 @@ pub struct AppsArgs {
     pub apps: Option<PathBuf>,
 }
 
-/// By which ways tokens come back. What is not given has its default, or, with `resume`, is as before.
+/// By which routes tokens come back. What is not given has its default, or, with `resume`, is as
+/// before.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Ways")]
+#[command(next_help_heading = "Routes")]
 pub struct RouteArgs {
-    /// Ways back in the order in which each installation tries them: refresh (the refresh token of
+    /// Routes in the order in which each installation tries them: refresh (the refresh token of
     /// the list), reconnect, agency (the token of the sub-account's agency) [default: reconnect]
-    #[arg(long, value_name = "WAYS")]
+    #[arg(long, value_name = "ROUTES")]
     pub via: Option<RouteList>,
     /// Let each new access token prove itself with one call before the installation counts as
     /// recovered
@@ -293,7 +295,7 @@ pub struct PaceArgs {
     /// Installations in flight, 1 to 1024 [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub concurrency: Option<u32>,
-    /// Conversations tried for one installation, 1 to 100 [default: 5]
+    /// Attempts for one installation, 1 to 100 [default: 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub attempts: Option<u32>,
     /// How long a pause may last, when everything fails the same way, before the run halts
@@ -321,7 +323,7 @@ pub struct DiscoverArgs {
     /// Leave out the locations in which the app is not installed
     #[arg(long)]
     pub installed_only: bool,
-    /// Write the list to FILE, which must not exist yet; after a fault the same command goes on
+    /// Write the list to FILE, which must not exist yet; after a fault the same command continues
     /// [default: standard output]
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -371,25 +373,26 @@ fn parse_id(text: &str) -> Result<Id, &'static str> {
     Id::new(text.trim()).ok_or("an id has 6 to 64 letters, digits, - or _")
 }
 
-/// Rehearsal against the embedded stand-in.
+/// Rehearsal against the embedded sandbox.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Rehearsal")]
 pub struct RehearsalArgs {
-    /// Run against the embedded stand-in API: nothing leaves the machine, no credentials needed
+    /// Run against the embedded sandbox API: nothing leaves the machine, no credentials needed
     #[arg(long)]
     pub sandbox: bool,
-    /// Faults of the stand-in by share, such as rate_limited=5%,server_error=2%
+    /// Faults of the sandbox by share, such as rate_limited=5%,server_error=2%; they last for one
+    /// execution, and resume has none unless they are given again
     #[arg(long, value_name = "SHARES")]
     pub sandbox_faults: Option<String>,
-    /// Faults of the stand-in by installation: a JSON file, id → list of faults
+    /// Faults of the sandbox by installation: a JSON file, id → list of faults; for one execution too
     #[arg(long, value_name = "FILE")]
     pub sandbox_fault_file: Option<PathBuf>,
-    /// Seed of the stand-in's faults: the same seed gives the same faults
+    /// Seed of the sandbox's faults: the same seed gives the same faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub sandbox_seed: u64,
 }
 
-/// Arguments of `resume`. What is not given is as the run has it.
+/// Arguments of `resume`. What is not given is as the last execution had it.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct ResumeArgs {
@@ -413,7 +416,7 @@ pub struct ResumeArgs {
     /// Which apps, where there are several.
     pub apps: AppsArgs,
     #[command(flatten)]
-    /// By which ways.
+    /// By which routes.
     pub routes: RouteArgs,
     #[command(flatten)]
     /// How fast and how often.

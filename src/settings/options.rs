@@ -9,7 +9,7 @@ use super::{
     duration,
     execution::{Place, Settings},
 };
-use crate::{highlevel::token_check::TokenCheckPath, pace::AskedRate};
+use crate::{highlevel::token_check::TokenCheckPath, input::FirstLine, pace::AskedRate};
 
 /// What a setting says on a command line.
 #[derive(PartialEq)]
@@ -43,9 +43,10 @@ fn path(file: Option<&PathBuf>) -> Word {
 /// An option and what the settings say with it.
 type Row = (&'static str, fn(&Settings) -> Word);
 
-/// Every option that another command for the same rows may need. `--only`, `--limit` and `--again`
-/// are not among them: a run over failures takes all of its list, and nothing twice.
-const TABLE: [Row; 25] = [
+/// Every option that another command for the same rows may need. `--only`, `--limit`, `--again`
+/// and `--no-header` are not among them: a run over failures takes all of its list, which has a header,
+/// and nothing twice.
+const TABLE: [Row; 28] = [
     ("--sandbox", |s| (s.place == Place::Sandbox).into()),
     ("--base-url", |s| match s.place {
         Place::Sandbox => Word::Nothing,
@@ -61,6 +62,9 @@ const TABLE: [Row; 25] = [
     ("--redirect-uri", |s| s.redirect_uri.clone().into()),
     ("--known-messages", |s| s.known_messages.as_ref().map(|known| known.file.clone()).into()),
     ("--scope", |s| scope(s)),
+    ("--id-column", |s| column(s, &s.selection.columns.id)),
+    ("--company-column", |s| column(s, &s.selection.columns.company)),
+    ("--kind-column", |s| column(s, &s.selection.columns.kind)),
     ("--via", |s| value(&s.via)),
     ("--verify", |s| (s.verify == Some(TokenCheckPath::Usual)).into()),
     ("--verify-path", |s| {
@@ -84,6 +88,16 @@ const OF_ESCALATION: [Row; 2] = [
     ("--ticket-limit", |s| value(&s.escalation.ticket_limit)),
     ("--escalate-columns", |s| Word::Each(s.escalation.columns.clone())),
 ];
+
+/// A column of the list is one of its failures too; where the list has no header, `failures.csv` names
+/// its columns in a way that is recognised.
+#[expect(clippy::ref_option, reason = "a field of the settings")]
+fn column(settings: &Settings, name: &Option<String>) -> Word {
+    match settings.selection.columns.first_line {
+        FirstLine::Header => name.clone().into(),
+        FirstLine::Record => Word::Nothing,
+    }
+}
 
 fn scope(settings: &Settings) -> Word {
     settings.selection.scope.to_possible_value().map(|scope| scope.get_name().to_owned()).into()
@@ -129,7 +143,7 @@ pub fn of_discover(args: &DiscoverArgs, settings: &Settings) -> Vec<OsString> {
 mod tests {
     use super::*;
 
-    fn told(settings: &Settings, from: &Settings) -> String {
+    fn words(settings: &Settings, from: &Settings) -> String {
         let words = that_differ(settings, from);
         words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
@@ -137,7 +151,7 @@ mod tests {
     #[test]
     fn options_say_what_differs_and_no_more() {
         let default = Settings::default();
-        assert_eq!(told(&default, &default), "");
+        assert_eq!(words(&default, &default), "");
         let rehearsal = Settings {
             place: Place::Sandbox,
             base_url: "http://127.0.0.1:1".into(),
@@ -145,17 +159,22 @@ mod tests {
             verify: Some(TokenCheckPath::Usual),
             ..Settings::default()
         };
-        let words = "--sandbox --verify --rate auto --max-rate 50/s";
-        assert_eq!(told(&rehearsal, &default), words);
-        assert_eq!(told(&rehearsal, &rehearsal), "");
+        let expected = "--sandbox --verify --rate auto --max-rate 50/s";
+        assert_eq!(words(&rehearsal, &default), expected);
+        assert_eq!(words(&rehearsal, &rehearsal), "");
         let mut slow =
             Settings { timeout: std::time::Duration::from_millis(500), ..rehearsal.clone() };
-        assert_eq!(told(&slow, &rehearsal), "--timeout 500ms");
+        assert_eq!(words(&slow, &rehearsal), "--timeout 500ms");
         slow.escalation.columns = vec!["a b".into(), "c".into()];
         slow.verify = Some("/x/{id}".parse().unwrap());
         assert_eq!(
-            told(&slow, &rehearsal),
+            words(&slow, &rehearsal),
             "--verify-path /x/{id} --timeout 500ms --escalate-columns a b --escalate-columns c"
         );
+        let mut named = Settings::default();
+        named.selection.columns.id = Some("Standort-ID".into());
+        assert_eq!(words(&named, &default), "--id-column Standort-ID");
+        named.selection.columns.first_line = FirstLine::Record;
+        assert_eq!(words(&named, &default), "");
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use super::args::{RehearsalArgs, SandboxArgs};
 use crate::sandbox::{self, FaultPlan, InstalledLocation, SeedError, StoredPair};
 
-/// What the stand-in of a rehearsal does.
+/// What the sandbox of a rehearsal does.
 pub fn rehearsal(args: &RehearsalArgs) -> anyhow::Result<sandbox::Options> {
     Ok(sandbox::Options {
         faults: faults(args.sandbox_faults.as_deref(), args.sandbox_fault_file.as_deref())?,
@@ -16,11 +16,11 @@ pub fn rehearsal(args: &RehearsalArgs) -> anyhow::Result<sandbox::Options> {
     })
 }
 
-/// What the stand-in of the `sandbox` command does.
+/// What the sandbox of the `sandbox` command does.
 pub fn sandbox(args: &SandboxArgs) -> anyhow::Result<sandbox::Options> {
     ensure!(
         args.listen.ip().is_loopback(),
-        "--listen: {} is not a loopback address; the stand-in serves this machine only",
+        "--listen: {} is not a loopback address; the sandbox serves this machine only",
         args.listen.ip()
     );
     Ok(sandbox::Options {
@@ -34,7 +34,7 @@ pub fn sandbox(args: &SandboxArgs) -> anyhow::Result<sandbox::Options> {
     })
 }
 
-/// What a file of the flag lets the stand-in know from the start.
+/// What a file of the flag lets the sandbox know from the start.
 fn seeded<T>(
     flag: &'static str,
     file: Option<&Path>,

@@ -58,8 +58,8 @@ pub fn show(
     for halted in summary.halts.iter().filter(|_| quiet || form == As::Json) {
         let (title, path) = (halted.title(), folder.path().display());
         let next_steps = &halted.next_steps;
-        let told = format!("error: halted: {title}; run folder: {path}\n{next_steps}");
-        let _ = writeln!(io::stderr(), "{}", summary.clean(told));
+        let text = format!("error: halted: {title}; run folder: {path}\n{next_steps}");
+        let _ = writeln!(io::stderr(), "{}", summary.clean(text));
     }
     if let Some(exceeded) = &summary.exceeded {
         let Exceeded { starts, allowed, window } = exceeded;
@@ -171,7 +171,7 @@ fn add_other_routes(text: &mut String, summary: &Summary, next: &Next<'_>) {
     if summary.halted.as_ref().is_none_or(|halted| halted.class != Class::EndpointRemoved) {
         return;
     }
-    let _ = writeln!(text, "\nWithout the Reconnect API, the same installations by another way:");
+    let _ = writeln!(text, "\nWithout the Reconnect API, the same installations by another route:");
     for (what, route) in [
         ("with the refresh tokens that the list has", Route::Refresh),
         ("with the tokens of their agencies", Route::Agency),
@@ -315,7 +315,7 @@ impl Next<'_> {
     /// What to do when the disk failed, or a second signal ended the run at once.
     pub fn after_a_fault(&self) -> String {
         if self.folder.exists() {
-            return format!("Go on with:  {}", self.resume(&[]));
+            return format!("Continue with:  {}", self.resume(&[]));
         }
         format!(
             "{} is gone, or has another name now. If it was moved, resume it where it is. If it was deleted, \

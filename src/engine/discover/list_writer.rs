@@ -55,7 +55,7 @@ impl ListWriter {
         Ok(list)
     }
 
-    /// Begins a list in a file, or goes on with it.
+    /// Begins a list in a file, or continues it.
     pub fn in_file(out: &Path, question: Question, disk: Disk) -> Result<Self, Fault> {
         let [partial, cursor] = ["partial", "position"].map(|end| beside(out, end));
         let earlier = earlier(out, &partial, &cursor, &question).or_exit(Exit::Usage)?;
@@ -157,7 +157,7 @@ impl ListWriter {
 }
 
 impl Aside {
-    /// Goes on at an earlier position, as far as the file still has what belongs to it.
+    /// Continues at an earlier position, as far as the file still has what belongs to it.
     fn take_up(
         mut self,
         earlier: Option<SavedCursor>,

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use super::{
     list_writer::ListWriter,
     pager::{Pager, Trouble},
-    words::{Tally, in_words, told},
+    words::{Tally, in_full, in_words},
 };
 use crate::{
     engine::signals::Signals,
@@ -45,7 +45,7 @@ pub async fn under_signals(mut tour: Tour<'_>) -> Result<Exit, Fault> {
     match halted {
         Ok(totals) => tour.end(&totals),
         Err(failure) => {
-            let error = anyhow!("{}. {}", told(&failure), tour.next_step());
+            let error = anyhow!("{}. {}", in_full(&failure), tour.next_step());
             Err(Fault { exit: Exit::Halted, error })
         }
     }
@@ -75,7 +75,7 @@ impl Tour<'_> {
                 }
                 Err(Trouble::Agency(failure)) => {
                     totals.failed += 1;
-                    (self.print)(&format!("Agency {company}: {}", told(&failure)));
+                    (self.print)(&format!("Agency {company}: {}", in_full(&failure)));
                 }
                 Err(Trouble::Everybody(failure)) => return Ok(Err(failure)),
                 Err(Trouble::Local(error)) => return Err(Fault { exit: Exit::Local, error }),
@@ -109,15 +109,15 @@ impl Tour<'_> {
         Ok(if totals.short > 0 { Exit::NotAllRecovered } else { Exit::Recovered })
     }
 
-    /// How to go on after a fault.
+    /// How to continue after a fault.
     fn next_step(&self) -> String {
         match self.list.partial() {
             Some(partial) => format!(
-                "What there is stands in {}; the same command goes on where it stopped:  {}",
+                "The rows read so far are in {}; the same command continues there:  {}",
                 partial.display(),
                 self.again
             ),
-            None => "The list above is not complete. With --out FILE, the same command goes on where it stopped.".into(),
+            None => "The list above is not complete. With --out FILE, the same command continues where it stopped.".into(),
         }
     }
 }

@@ -44,7 +44,7 @@ pub fn in_words(company: &Id, place: &AgencyCursor, listing: Listing) -> (String
 }
 
 /// A failure and what to do about it.
-pub fn told(failure: &Failure) -> String {
+pub fn in_full(failure: &Failure) -> String {
     let mut words = failure.class.to_string();
     if let Some(status) = failure.http_status {
         let _ = write!(words, ", HTTP {status}");

@@ -122,7 +122,7 @@ impl AgencyTokens {
         Ok(Self { book: Mutex::new(book), notes, unusable_lines })
     }
 
-    /// Takes the agencies in that an earlier leg of the run has recovered, as its `tokens.jsonl` has
+    /// Takes the agencies in that an earlier execution of the run has recovered, as its `tokens.jsonl` has
     /// them. Those that were given go before them.
     pub fn take_recovered(&self, owner: Owner<'_>, tokens: &Path) {
         // A file without an agency has nothing to give.
