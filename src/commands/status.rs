@@ -23,7 +23,7 @@ use crate::{
     views::{
         self,
         causes::FailureCause,
-        summary::{State, Summary},
+        summary::{RunEnd, Summary},
     },
 };
 
@@ -68,12 +68,12 @@ enum Standing {
 impl Standing {
     fn of(summary: &Summary, run_state: &RunState, holder: Option<&String>) -> Self {
         match (summary.state, holder) {
-            (State::Unfinished, Some(_)) if run_state.paused.is_some() => Self::Paused,
-            (State::Unfinished, Some(_)) => Self::Running,
-            (State::Unfinished, None) => Self::BrokeOff,
-            (State::Complete, _) => Self::Complete,
-            (State::Halted, _) => Self::Halted,
-            (State::Interrupted, _) => Self::Interrupted,
+            (RunEnd::Unfinished, Some(_)) if run_state.paused.is_some() => Self::Paused,
+            (RunEnd::Unfinished, Some(_)) => Self::Running,
+            (RunEnd::Unfinished, None) => Self::BrokeOff,
+            (RunEnd::Complete, _) => Self::Complete,
+            (RunEnd::Halted, _) => Self::Halted,
+            (RunEnd::Interrupted, _) => Self::Interrupted,
         }
     }
 

@@ -56,7 +56,7 @@ pub struct Listed {
 /// What earlier runs tried for an installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
-    /// Conversations so far.
+    /// Attempts so far.
     pub attempts_total: u32,
     /// When it first failed, as that run wrote it.
     pub first_failed_at: Option<String>,
@@ -95,7 +95,7 @@ pub struct Rejected {
 /// See [`Event::Ready`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ready {
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
     /// Records read: the sum that the books must give.
     pub input: u32,

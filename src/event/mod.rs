@@ -1,4 +1,4 @@
-//! The vocabulary between work, journal and progress: everything that can happen in a run.
+//! Events: everything that can happen in a run, and the only vocabulary between work and display.
 //!
 //! The journal is these events, one a line; every other file of a run is derived from them. No
 //! event has room for a secret.
@@ -49,22 +49,22 @@ pub enum Event {
     Unsent(Unsent),
     /// An attempt failed and another one follows.
     Retrying(Retrying),
-    /// HighLevel said "too many", or that nothing is left: every request is held.
+    /// HighLevel answered "too many requests", or that none is left: every request is held.
     Held(Held),
-    /// By HighLevel's count, what is left of the day will not do.
+    /// By HighLevel's count, the requests that are left today are too few.
     DayTooShort(DayTooShort),
     /// Everything fails the same way: the run pauses, and one installation at a time probes.
     Paused(Paused),
-    /// The outage goes on: the installation that probed failed.
+    /// The outage continues: the installation that probed failed.
     Probed(Probed),
     /// The pause is over: answers are good again, or only those are left that had failed before.
     Continued(Continued),
-    /// How far the server's clock is from ours: recorded once an execution, and again when it has moved.
+    /// How far the server's clock is from ours: once an execution, and again when it has moved.
     ServerClock(ServerClock),
-    /// A token pair came and is about to be written: whatever its file has later, this says what it
-    /// had to be. The event that says that the pair is durable follows.
+    /// A token pair came and is about to be written: the checksum that its line must have. The event
+    /// for the durable pair follows.
     Saving(Saving),
-    /// The token pair is on disk and has not proved itself yet.
+    /// The token pair is on disk and not checked yet.
     Untried(Untried),
     /// The token pair is on disk.
     Recovered(Box<Recovered>),
@@ -79,19 +79,19 @@ pub enum Event {
     Finished(Finished),
     /// The run is resumed: another execution begins.
     Resumed(Resumed),
-    /// Tokens were found on disk whose event had not been written.
+    /// Tokens were found on disk whose event was lost.
     Reclaimed(Reclaimed),
-    /// Tokens that the journal speaks of are not on disk: the installation is open again.
+    /// The tokens of a recovered installation are not on disk: it is open again.
     Missed(Missed),
-    /// Somebody said that the tokens recovered so far are where they belong: their file need not have
-    /// them any more.
+    /// `--tokens-handed-on`: the tokens recovered so far are where they belong, and need not be in their
+    /// file any more.
     HandedOn(HandedOn),
     /// A secret was found in a file that must not have any.
     Leaked(Leaked),
 }
 
 impl Event {
-    /// The record whose tokens it speaks of, where it is one that goes with a token line.
+    /// The record whose tokens the event is about, for the events that come with a token line.
     pub fn row_of_tokens(&self) -> Option<u32> {
         match self {
             Self::Untried(e) => Some(e.row),
@@ -108,14 +108,14 @@ impl<T: Listener> Listener for std::sync::Arc<T> {
     }
 }
 
-/// Hears what happens, and does not answer.
+/// Observes events, and does not answer.
 pub trait Listener: Send + Sync {
-    /// Takes note of an event.
+    /// Called with each event.
     fn on_event(&self, event: &Event);
 }
 
-/// Listens, and takes lines that no event stands for.
+/// A listener that takes lines without an event too.
 pub trait Observer: Listener {
-    /// Takes note of a line.
+    /// Called with each line.
     fn note(&self, line: &str);
 }

@@ -11,11 +11,11 @@ use crate::{clock, failure::Failure, installation::Id, route::Route, text::SafeT
 pub struct Skipped {
     /// Number of the record.
     pub row: u32,
-    /// Which installation it is.
+    /// The installation.
     pub id: Id,
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
-    /// The call by which the token proved itself.
+    /// The call that checked the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<Call>,
     /// The run that has recovered it already.
@@ -26,7 +26,7 @@ pub struct Skipped {
 /// The run that recovered an installation, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecoveredBefore {
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
     /// The run folder, as a full path.
     pub folder: String,
@@ -45,12 +45,12 @@ impl Skipped {
     }
 }
 
-/// How a new access token proved itself.
+/// The result of a token check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verified {
     /// What was found.
     pub verdict: Verdict,
-    /// What HighLevel said, where the token is not simply good.
+    /// The error text, where the token is not simply good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<SafeText>,
     /// The call; `None` where an earlier event has it.
@@ -58,7 +58,7 @@ pub struct Verified {
     pub call: Option<Call>,
 }
 
-/// What trying a token that is not refused came to.
+/// What a token check found of a token that is not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -75,11 +75,11 @@ pub enum Verdict {
 pub struct Recovered {
     /// Number of the record.
     pub row: u32,
-    /// Which installation it is.
+    /// The installation.
     pub id: Id,
     /// Attempts that it took.
     pub attempts: u32,
-    /// The route by which it came.
+    /// The route.
     #[serde(default)]
     pub via: Route,
     /// When the first request of this installation was about to go out.
@@ -89,7 +89,7 @@ pub struct Recovered {
     /// Trace id of the reconnect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconnect_trace_id: Option<SafeText>,
-    /// The call that gave the token pair: by the Reconnect API, the exchange.
+    /// The call that gave the token pair; by reconnect, the exchange.
     pub exchange: Call,
     /// How old the code was when it was presented, where a code was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,7 +103,7 @@ pub struct Recovered {
     /// Whether it came without a refresh token.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub without_refresh_token: bool,
-    /// How the access token proved itself, where it had to.
+    /// The result of the token check, where one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<Verified>,
 }
@@ -122,11 +122,11 @@ impl Recovered {
 
 impl Verified {
     fn in_words(&self) -> Option<String> {
-        let said = self.message.as_ref().map(SafeText::as_str).unwrap_or_default();
+        let text = self.message.as_ref().map(SafeText::as_str).unwrap_or_default();
         match self.verdict {
             Verdict::Alive => None,
-            Verdict::WithoutScope => Some(format!("the token is alive and lacks a scope: {said}")),
-            Verdict::Unclear => Some(format!("the token could not be tried: {said}")),
+            Verdict::WithoutScope => Some(format!("the token is alive and lacks a scope: {text}")),
+            Verdict::Unclear => Some(format!("the token could not be tried: {text}")),
         }
     }
 }
@@ -136,7 +136,7 @@ impl Verified {
 pub struct Failed {
     /// Number of the record.
     pub row: u32,
-    /// Which installation it is.
+    /// The installation.
     pub id: Id,
     /// Attempts that were made.
     pub attempts: u32,

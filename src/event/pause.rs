@@ -8,7 +8,7 @@ use crate::{clock, failure::Failure};
 /// See [`Event::Held`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Held {
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
     /// Milliseconds for which nothing starts.
     pub hold_ms: u32,
@@ -19,9 +19,9 @@ pub struct Held {
 /// See [`Event::DayTooShort`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayTooShort {
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
-    /// Requests that HighLevel says are left today.
+    /// Requests that are left today by HighLevel's count.
     pub left: u64,
     /// Requests that the installations still need when all goes well.
     pub needed: u64,
@@ -47,7 +47,7 @@ impl DayTooShort {
 /// See [`Event::Paused`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Paused {
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
     /// The failure that made it an outage.
     pub failure: Failure,
@@ -73,7 +73,7 @@ pub struct Probed {
 /// See [`Event::Continued`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Continued {
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
     /// Milliseconds that the run paused.
     pub paused_ms: u32,
@@ -82,7 +82,7 @@ pub struct Continued {
 /// See [`Event::ServerClock`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerClock {
-    /// When the answer came whose `Date` says so.
+    /// Time of the answer whose `Date` was compared, UTC.
     pub at: Timestamp,
     /// Milliseconds by which the server's clock is ahead of ours; 0 where the two agree as far as
     /// a time of whole seconds can tell.

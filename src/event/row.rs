@@ -25,11 +25,11 @@ pub struct Call {
 pub struct Exchanging {
     /// Number of the record.
     pub row: u32,
-    /// Which installation it is.
+    /// The installation.
     pub id: Id,
-    /// Which attempt of this run it is; 1 is the first.
+    /// Number of the attempt in this run; 1 is the first.
     pub attempt: u32,
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
     /// The reconnect that gave the code.
     pub reconnect: Call,
@@ -43,11 +43,11 @@ pub struct Exchanging {
 pub struct Refreshing {
     /// Number of the record.
     pub row: u32,
-    /// Which installation it is.
+    /// The installation.
     pub id: Id,
-    /// Which attempt of this run it is; 1 is the first.
+    /// Number of the attempt in this run; 1 is the first.
     pub attempt: u32,
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
 }
 
@@ -56,11 +56,11 @@ pub struct Refreshing {
 pub struct Requesting {
     /// Number of the record.
     pub row: u32,
-    /// Which installation it is.
+    /// The installation.
     pub id: Id,
-    /// Which attempt of this run it is; 1 is the first.
+    /// Number of the attempt in this run; 1 is the first.
     pub attempt: u32,
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
 }
 
@@ -69,9 +69,9 @@ pub struct Requesting {
 pub struct Unsent {
     /// Number of the record.
     pub row: u32,
-    /// Which installation it is.
+    /// The installation.
     pub id: Id,
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
 }
 
@@ -80,11 +80,11 @@ pub struct Unsent {
 pub struct Retrying {
     /// Number of the record.
     pub row: u32,
-    /// Which installation it is.
+    /// The installation.
     pub id: Id,
     /// The attempt that failed.
     pub attempt: u32,
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
     /// What went wrong.
     pub failure: Failure,
@@ -122,11 +122,11 @@ pub enum TokenFile {
 pub struct Untried {
     /// Number of the record.
     pub row: u32,
-    /// Which installation it is.
+    /// The installation.
     pub id: Id,
     /// When the token pair was granted.
     pub at: Timestamp,
-    /// The route by which it came.
+    /// The route.
     pub via: Route,
     /// The call that gave it.
     pub call: Call,
@@ -137,19 +137,19 @@ pub struct Untried {
 pub struct Reclaimed {
     /// Number of the record.
     pub row: u32,
-    /// Which installation it is.
+    /// The installation.
     pub id: Id,
     /// When the tokens were found.
     pub at: Timestamp,
     /// Checksum of the line of `tokens.jsonl` that was found.
     pub token_line: Checksum,
-    /// Attempts that it took, as far as the journal tells.
+    /// Attempts that it took, as far as the journal has them; 0 is unknown.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: u32,
-    /// The route that gave the tokens, where the journal tells.
+    /// The route that gave the tokens, where the journal has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<Route>,
-    /// Trace id of the reconnect, where the journal tells.
+    /// Trace id of the reconnect, where the journal has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconnect_trace_id: Option<SafeText>,
     /// Expiry of the access token, as its line has it.
@@ -171,7 +171,7 @@ fn is_zero(count: &u32) -> bool {
 pub struct Missed {
     /// Number of the record.
     pub row: u32,
-    /// Which installation it is.
+    /// The installation.
     pub id: Id,
     /// When it was noticed.
     pub at: Timestamp,

@@ -16,11 +16,11 @@ pub struct Started {
     pub run_id: String,
     /// Version of the program.
     pub version: String,
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
     /// The app; with [`Started::apps`] that of rows that name none, empty when there are none.
     pub client_id: String,
-    /// The apps that the list has rows of, where a column says of which one each row is.
+    /// The apps that the list has rows of, where a column names the app of each row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub apps: Vec<AppOfRun>,
     /// The list.
@@ -63,7 +63,7 @@ pub struct Parent {
 /// See [`Event::Halted`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Halted {
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
     /// The kind of fault.
     pub class: Class,
@@ -90,7 +90,7 @@ pub enum HaltRule {
 /// See [`Event::Finished`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
     /// The signal that ended it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,7 +100,7 @@ pub struct Finished {
 /// See [`Event::Resumed`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resumed {
-    /// When.
+    /// Time of the event, UTC.
     pub at: Timestamp,
     /// Version of the program.
     pub version: String,
@@ -111,7 +111,7 @@ pub struct Resumed {
 /// See [`Event::HandedOn`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandedOn {
-    /// When it was said.
+    /// Time of the event, UTC.
     pub at: Timestamp,
     /// How many installations are recovered by then.
     pub installations: u32,

@@ -20,7 +20,7 @@ use crate::{
     views::{
         bound::Exceeded,
         stats::Proofs,
-        summary::{AppInFigures, State, Summary},
+        summary::{AppInFigures, RunEnd, Summary},
     },
 };
 
@@ -236,7 +236,7 @@ pub fn add_causes(text: &mut String, summary: &Summary) {
 }
 
 fn add_next_steps(text: &mut String, summary: &Summary) {
-    if summary.state == State::Interrupted {
+    if summary.state == RunEnd::Interrupted {
         let _ = writeln!(text, "\nThe run was interrupted; no code was left in hand.");
     }
     if summary.lost_grants.count > 0 {
@@ -301,12 +301,12 @@ impl Next<'_> {
         match summary.state {
             _ if books.failed + books.not_attempted == 0 => None,
             // failures.csv has no tokens; the list has.
-            State::Complete if summary.halts.is_empty() && self.settings.use_tokens_of_list() => {
+            RunEnd::Complete if summary.halts.is_empty() && self.settings.use_tokens_of_list() => {
                 Some(self.resume(&["--retry-failed"]))
             }
-            State::Complete if summary.halts.is_empty() => Some(self.run_failures()),
+            RunEnd::Complete if summary.halts.is_empty() => Some(self.run_failures()),
             // What was halted is taken up where it was; the others are failures of their own.
-            State::Complete | State::Halted | State::Interrupted | State::Unfinished => {
+            RunEnd::Complete | RunEnd::Halted | RunEnd::Interrupted | RunEnd::Unfinished => {
                 Some(self.resume(&[]))
             }
         }

@@ -38,7 +38,7 @@ pub struct Summary {
     version: String,
     run_id: String,
     /// How it ended.
-    pub state: State,
+    pub state: RunEnd,
     exit_code: u8,
     /// What the program returns for it.
     #[serde(skip)]
@@ -49,7 +49,7 @@ pub struct Summary {
     started_at: Timestamp,
     finished_at: Option<Timestamp>,
     duration_ms: Option<i64>,
-    endpoint: Endpoint,
+    endpoint: CalledEndpoint,
     client_id: String,
     list: ListInWords,
     /// Run id of the run whose failures this one took up.
@@ -165,7 +165,7 @@ impl LostGrants {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum RunEnd {
     /// It went through.
     Complete,
     /// A fault that concerns all stopped it.
@@ -178,7 +178,7 @@ pub enum State {
 
 /// Where the calls went.
 #[derive(Clone, Debug, Serialize)]
-struct Endpoint {
+struct CalledEndpoint {
     base_url: String,
     reconnect_path: String,
     /// Whether it was the embedded sandbox.
@@ -219,13 +219,13 @@ impl Summary {
         Ok(self.clean(serde_json::to_string_pretty(self)? + "\n"))
     }
 
-    /// The same run, of whose figures nothing is written or said before its secrets are cut out.
+    /// The same run, whose secrets are cut out before any of its figures is written or printed.
     #[must_use]
     pub fn cleaned_by(self, search: Search) -> Self {
         Self { search: Some(Arc::new(search)), ..self }
     }
 
-    /// A text that is made of the figures, as it may be written and said.
+    /// A text that is made of the figures, without secrets.
     pub fn clean(&self, text: String) -> String {
         match &self.search {
             None => text,
@@ -268,7 +268,7 @@ impl Summary {
             started_at: started.at,
             finished_at,
             duration_ms: finished_at.map(|end| clock::millis_between(started.at, end)),
-            endpoint: Endpoint {
+            endpoint: CalledEndpoint {
                 base_url: settings.base_url.clone(),
                 reconnect_path: settings.reconnect_path.clone(),
                 sandbox: settings.is_rehearsal(),
@@ -328,12 +328,12 @@ fn rate_reached(settings: &Settings, stats: &mut Stats) -> RateReached {
     }
 }
 
-fn state_of(run_state: &RunState) -> State {
+fn state_of(run_state: &RunState) -> RunEnd {
     match (&run_state.finished, &run_state.halted) {
-        (None, _) => State::Unfinished,
-        (Some(_), Some(_)) => State::Halted,
-        (Some(end), None) if end.interrupted_by.is_some() => State::Interrupted,
-        (Some(_), None) => State::Complete,
+        (None, _) => RunEnd::Unfinished,
+        (Some(_), Some(_)) => RunEnd::Halted,
+        (Some(end), None) if end.interrupted_by.is_some() => RunEnd::Interrupted,
+        (Some(_), None) => RunEnd::Complete,
     }
 }
 
@@ -344,10 +344,10 @@ pub fn exit_of(run_state: &RunState) -> Exit {
         return Exit::Bug;
     }
     match (state_of(run_state), run_state.finished.and_then(|end| end.interrupted_by)) {
-        (State::Halted, _) => Exit::Halted,
-        (State::Interrupted, Some(Interrupt::Terminate)) => Exit::Terminated,
-        (State::Interrupted, _) => Exit::Interrupted,
-        (State::Complete, _) if books.are_clear() => Exit::Recovered,
-        (State::Complete | State::Unfinished, _) => Exit::NotAllRecovered,
+        (RunEnd::Halted, _) => Exit::Halted,
+        (RunEnd::Interrupted, Some(Interrupt::Terminate)) => Exit::Terminated,
+        (RunEnd::Interrupted, _) => Exit::Interrupted,
+        (RunEnd::Complete, _) if books.are_clear() => Exit::Recovered,
+        (RunEnd::Complete | RunEnd::Unfinished, _) => Exit::NotAllRecovered,
     }
 }

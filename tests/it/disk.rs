@@ -194,8 +194,7 @@ fn tokens_that_go_after_the_journal_went_are_saved_elsewhere_too() {
     let disk = Disk::failing(move |operation| {
         let has_tokens = whole_lines(&folder.join("tokens.jsonl"), "") >= 3;
         if operation == Operation::Sync && has_tokens && syncs.fetch_add(1, Ordering::SeqCst) == 1 {
-            // Between the sync of the tokens and that of the journal: the journal cannot be
-            // synced any more, and then the whole folder goes.
+            // The next sync fails, whichever file it is for, and then the whole folder goes.
             fs::remove_dir_all(&folder).unwrap();
             return Err(broken());
         }
