@@ -121,8 +121,7 @@ fn trace_id(reply: &Reply) -> Option<SafeText> {
     let in_body = || Some(SafeText::identifier(&trace_id_in(&reply.body)?));
     let id = in_body().or_else(|| reply.trace_header.as_deref().map(SafeText::identifier));
     let is_clean = |id: &SafeText| {
-        token_shape::cut_out_tokens(id.as_str()) == id.as_str()
-            && !reply.known.is_in(id.as_str())
+        token_shape::cut_out_tokens(id.as_str()) == id.as_str() && !reply.known.is_in(id.as_str())
     };
     id.filter(is_clean)
 }
