@@ -80,6 +80,10 @@ impl Service {
             }
             self.schedule_sync();
         }
+        // Here, and not with the last event, a journal that is gone still brings the tokens to safety.
+        if self.sync_at.is_some() {
+            self.sync_late_events();
+        }
         if self.fault.get().is_some() {
             self.save_unsaved();
         }

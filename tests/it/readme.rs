@@ -51,10 +51,11 @@ fn work() -> Work {
     work
 }
 
-/// What differs from run to run: ports, and the lines of progress, which come by the clock.
+/// Without what differs from run to run: ports, and lines of progress and pace, which follow the clock.
 fn steady(text: &str) -> String {
     let lines = text.lines().map(str::trim_end);
-    let lines = lines.filter(|line| !(line.contains(" done, ") && line.contains(" in flight")));
+    let by_the_clock = |line: &str| line.starts_with("Pace: ") || line.ends_with(" in flight");
+    let lines = lines.filter(|line| !by_the_clock(line));
     let line = |line: &str| match line.split_once("http://127.0.0.1:") {
         Some((before, after)) => {
             let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
