@@ -5,25 +5,25 @@
 //! allowed; what happens is [`event`]s, which the [`journal`] makes durable and from which [`views`]
 //! makes files. The [`terminal`] shows it, and [`commands`] tell the story.
 
-pub mod app;
+mod app;
 pub mod checksum;
-pub mod clock;
+mod clock;
 pub mod commands;
 pub mod engine;
 pub mod event;
 pub mod exit;
 pub mod failure;
-pub mod highlevel;
-pub mod input;
+mod highlevel;
+mod input;
 pub mod installation;
 pub mod journal;
-pub mod pace;
-pub mod plan;
-pub mod route;
+mod pace;
+mod plan;
+mod route;
 pub mod sandbox;
-pub mod secret;
+mod secret;
 pub mod settings;
-pub mod state_folder;
+mod state_folder;
 pub mod terminal;
-pub mod text;
-pub mod views;
+mod text;
+mod views;

@@ -55,40 +55,6 @@ impl SafeText {
         &self.0
     }
 
-    /// The text as it may stand in HTML, between tags or in a quoted attribute.
-    pub fn in_html(&self) -> String {
-        self.0.chars().fold(String::with_capacity(self.0.len()), |mut html, c| {
-            match c {
-                '&' => html.push_str("&amp;"),
-                '<' => html.push_str("&lt;"),
-                '>' => html.push_str("&gt;"),
-                '"' => html.push_str("&quot;"),
-                '\'' => html.push_str("&#39;"),
-                c => html.push(c),
-            }
-            html
-        })
-    }
-
-    /// The text as it may stand in a line or a table cell of Markdown, where it is read as nothing
-    /// but text: no markup, no link, no mention of a person or an issue.
-    pub fn in_markdown(&self) -> String {
-        let text = self.0.chars().fold(String::with_capacity(self.0.len()), |mut text, c| {
-            match c {
-                '&' => text.push_str("&amp;"),
-                '<' => text.push_str("&lt;"),
-                '>' => text.push_str("&gt;"),
-                '@' => text.push_str("&#64;"),
-                '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' => {
-                    text.extend(['\\', c]);
-                }
-                c => text.push(c),
-            }
-            text
-        });
-        text.replace("://", "\\://")
-    }
-
     /// Whether nothing is left.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -146,19 +112,6 @@ mod tests {
         assert_eq!(safe.as_str().chars().count(), MAX_CHARS + 1);
         assert!(safe.as_str().ends_with('…'));
         assert_eq!(SafeText::from(safe.to_string()), safe, "reading it back changes nothing");
-    }
-
-    #[test]
-    fn markup_is_text_in_html_and_in_markdown() {
-        let foreign = SafeText::new("<a href='x'>\"&\"</a> `|` [l](https://x) *b* @you");
-        assert_eq!(
-            foreign.in_html(),
-            "&lt;a href=&#39;x&#39;&gt;&quot;&amp;&quot;&lt;/a&gt; `|` [l](https://x) *b* @you"
-        );
-        assert_eq!(
-            foreign.in_markdown(),
-            "&lt;a href='x'&gt;\"&amp;\"&lt;/a&gt; \\`\\|\\` \\[l\\](https\\://x) \\*b\\* &#64;you"
-        );
     }
 
     #[test]

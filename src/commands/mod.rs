@@ -2,17 +2,17 @@
 
 mod check;
 mod consent;
-pub mod discover;
-pub mod explain;
+mod discover;
+mod explain;
 mod folder;
 mod planning;
-pub mod report;
+mod report;
 pub mod resume;
 pub mod run;
-pub mod sandbox;
+mod sandbox;
 mod skips;
 mod stage;
-pub mod status;
+mod status;
 
 use std::io::{self, Write};
 

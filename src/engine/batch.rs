@@ -47,7 +47,7 @@ pub trait Supply {
 #[derive(Debug)]
 pub enum Broken {
     /// The run folder cannot be written.
-    TokenFile(StorageError),
+    TokenFile,
     /// The list could not be read to its end.
     Supply(Error),
 }
@@ -76,7 +76,7 @@ impl Batch {
         }
         while tasks.join_next().await.is_some() {}
         match self.lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(lost) => Err(Broken::TokenFile(lost)),
+            Some(_) => Err(Broken::TokenFile),
             None => fed.map_err(Broken::Supply),
         }
     }

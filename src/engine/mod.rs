@@ -1,24 +1,24 @@
 //! One execution of a run: every installation of the list, many at a time, until the list or the run
 //! ends.
 
-pub mod batch;
-pub mod breaker;
-pub mod canary;
-pub mod cancellation;
-pub mod closing;
-pub mod discover;
-pub mod dispatcher;
-pub mod gauge;
-pub mod job;
-pub mod jobs;
-pub mod list;
-pub mod outage;
-pub mod recorder;
-pub mod recover;
-pub mod screen;
-pub mod session;
-pub mod share;
+pub(crate) mod batch;
+pub(crate) mod breaker;
+pub(crate) mod canary;
+pub(crate) mod cancellation;
+pub(crate) mod closing;
+pub(crate) mod discover;
+pub(crate) mod dispatcher;
+pub(crate) mod gauge;
+pub(crate) mod job;
+pub(crate) mod jobs;
+pub(crate) mod list;
+pub(crate) mod outage;
+pub(crate) mod recorder;
+pub(crate) mod recover;
+pub(crate) mod screen;
+pub(crate) mod session;
+pub(crate) mod share;
 pub mod signals;
-pub mod slots;
-pub mod watchdog;
-pub mod work;
+pub(crate) mod slots;
+pub(crate) mod watchdog;
+pub(crate) mod work;

@@ -148,7 +148,7 @@ impl Work<'_> {
         match worked.context("the work broke off: a bug").or_exit(Exit::Bug)? {
             Ok(()) => {}
             // The journal's thread, which knows what was saved, tells what the disk lost.
-            Err(Broken::TokenFile(_)) => drop(self.stop.cancel(Cause::StorageError)),
+            Err(Broken::TokenFile) => drop(self.stop.cancel(Cause::StorageError)),
             Err(Broken::Supply(error)) => {
                 return Err(error.context("cannot read on in the list")).or_exit(Exit::Local);
             }

@@ -94,7 +94,7 @@ pub(super) fn judge(
         }
         // That the app was removed somewhere is no fault, wherever it was.
         Err(_) if moment.as_ref().is_some_and(|moment| moment.event == Event::Uninstall) => {
-            (Record::Uninstalled(Uninstalled { row: row.row, secrets: stored.seen }), moment)
+            (Record::Uninstalled(Uninstalled { secrets: stored.seen }), moment)
         }
         Err((column, reason, raw)) => rejected(stored, column, reason, &raw),
     }
@@ -112,7 +112,6 @@ fn listed(layout: &Layout, row: &Cells<'_>, found: Found) -> Listed {
     Listed {
         row: row.row,
         line: row.line,
-        unusual: !installation.id.is_usual(),
         installation,
         values: values(layout, row, &stored),
         history: layout.history().and_then(|columns| history(columns, row)),

@@ -163,7 +163,7 @@ impl List {
                 if moment.is_some_and(|moment| moment.event == Event::Uninstall)
                     || self.events.is_removed(&listed.installation) =>
             {
-                Record::Uninstalled(Uninstalled { row: listed.row, secrets: listed.stored.seen })
+                Record::Uninstalled(Uninstalled { secrets: listed.stored.seen })
             }
             (record, _) => record,
         }))

@@ -35,8 +35,6 @@ pub struct Listed {
     pub line: u64,
     /// What is to be recovered.
     pub installation: Installation,
-    /// Whether the id is not 20 letters and digits, as every id seen in the wild is.
-    pub unusual: bool,
     /// The cells that are carried on, in the order of [`Shape::columns`](super::Shape::columns). For
     /// JSON it may be shorter than the columns that later records bring; what is missing is empty.
     pub values: Vec<String>,
@@ -77,8 +75,6 @@ pub struct Rejected {
 /// A record of an installation whose last event is that the app was removed.
 #[derive(Clone, Debug)]
 pub struct Uninstalled {
-    /// The record's number, as in [`Listed::row`].
-    pub row: u32,
     /// Everything in the record that no output may show.
     pub secrets: Vec<Secret>,
 }

@@ -3,19 +3,19 @@
 
 mod command;
 pub mod disk;
-pub mod draft;
+pub(crate) mod draft;
 mod fault;
 pub mod folder;
-pub mod handle;
-pub mod leaks;
-pub mod line_file;
-pub mod parent;
+pub(crate) mod handle;
+pub(crate) mod leaks;
+pub(crate) mod line_file;
+pub(crate) mod parent;
 pub mod reader;
-pub mod reconcile;
-pub mod restore;
-pub mod seal;
+pub(crate) mod reconcile;
+pub(crate) mod restore;
+pub(crate) mod seal;
 pub mod spill;
 pub mod state;
 mod thread;
 pub mod tokens;
-pub mod writer;
+pub(crate) mod writer;

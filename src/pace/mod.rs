@@ -32,10 +32,8 @@ mod tests;
 pub use self::{
     answer::{Answer, AnswerOutcome, Lane},
     clearance::{Clearance, Readying},
-    limiter::{Hold, PaceChange},
-    pacer::{Outlook, Pacer, PacerEnded},
+    pacer::{Outlook, Pacer},
     pacing::Pacing,
-    rate::{AskedRate, NotARate, Rate},
-    refusals::Who,
-    turn::{Preparation, Reservation, Turn},
+    rate::{AskedRate, Rate},
+    turn::{Preparation, Reservation},
 };

@@ -9,6 +9,7 @@ use super::{
     memory::Promise,
     memory_writer::SaveResult,
     queue::{Promised, QueueEnd},
+    turn::Turn,
     *,
 };
 use crate::highlevel::{allowance::Allowance, client::MayLeave};

@@ -19,12 +19,9 @@ use std::{
 
 use serde_json::json;
 
-pub use self::list_stats::{Agency, ByRefresh, ListStats};
-pub use self::list_summary::{
-    AppRows, ListError, ListSummary, Named, OwnApp, TokenSummary, summary,
-};
+pub use self::list_summary::{AppRows, ListSummary, Named, OwnApp, summary};
 pub use self::only::{Only, OnlyError};
-pub use self::routes::{Forecast, Missing, RouteForecast};
+pub use self::routes::Forecast;
 pub use self::rows::{Known, Row, Rows, Selection, ids_in};
 pub use self::words::{counted, in_words};
 

@@ -1,21 +1,21 @@
 //! What was typed, and what was meant by it: checked once, before anything is sent.
 
-pub mod agency_tokens;
-pub mod app;
-pub mod app_credentials;
-pub mod apps_file;
+pub(crate) mod agency_tokens;
+pub(crate) mod app;
+pub(crate) mod app_credentials;
+pub(crate) mod apps_file;
 pub mod args;
 mod duration;
-pub mod env_file;
-pub mod execution;
-pub mod known_messages;
-pub mod options;
-pub mod path;
-pub mod sandbox;
+pub(crate) mod env_file;
+pub(crate) mod execution;
+pub(crate) mod known_messages;
+pub(crate) mod options;
+pub(crate) mod path;
+pub(crate) mod sandbox;
 mod secret_text;
 mod text;
-pub mod typed;
-pub mod variables;
+pub(crate) mod typed;
+pub(crate) mod variables;
 
 pub use self::execution::Settings;
 pub use self::secret_text::Stdin;

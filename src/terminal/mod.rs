@@ -1,7 +1,7 @@
 //! What a person sees: progress while calls go on, `run.log`, and the last words.
 
-pub mod console;
+pub(crate) mod console;
 mod event_line;
 pub mod progress;
-pub mod run_log;
-pub mod summary;
+pub(crate) mod run_log;
+pub(crate) mod summary;

@@ -27,7 +27,7 @@ use self::{
 pub use self::{
     connection::{Connection, Departure},
     credentials::Credentials,
-    first_byte::{LeaveCheck, MayLeave},
+    first_byte::MayLeave,
     pages::{Listing, PageCursor, Query},
     unanswered::Unanswered,
 };

@@ -22,7 +22,7 @@ use toml::Spanned;
 
 use self::data::{AnswerRows, ClassFile};
 pub use self::{
-    data::{About, AnswerRow, Halts, OneOrMany, Reach, Statuses},
+    data::{About, AnswerRow, Halts, OneOrMany, Reach},
     paste::row_for,
 };
 use super::{

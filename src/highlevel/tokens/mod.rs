@@ -118,11 +118,6 @@ fn read(
 }
 
 impl TokenPair {
-    /// Every secret value in it.
-    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        std::iter::once(&self.access_token).chain(&self.refresh_token)
-    }
-
     /// The access token.
     pub fn access_token(&self) -> &Secret {
         &self.access_token

@@ -6,7 +6,11 @@ mod refusals;
 use std::io::{self, Cursor};
 
 use super::choice::ColumnChoice;
-use super::*;
+use super::{
+    format::Format,
+    text::{Encoding, RECORD_LIMIT},
+    *,
+};
 use crate::installation::Scope;
 
 const A: &str = "ve9EPM428h8vShlRW1KT";
@@ -253,8 +257,10 @@ fn a_general_id_is_not_taken_where_a_better_one_exists() {
 
 #[test]
 fn an_unusual_id_is_taken_with_a_warning() {
-    let unusual: Vec<_> =
-        listed(format!("location_id\n{A}\nacme-17-b\n")).iter().map(|l| l.unusual).collect();
+    let unusual: Vec<_> = listed(format!("location_id\n{A}\nacme-17-b\n"))
+        .iter()
+        .map(|l| !l.installation.id.is_usual())
+        .collect();
     assert_eq!(unusual, [false, true]);
 }
 
@@ -266,7 +272,7 @@ fn rows_and_lines_count_from_one() {
         .map(|record| match record {
             Record::Installation(it) => (it.row, it.line),
             Record::Rejected(it) => (it.row, it.line),
-            Record::Uninstalled(it) => (it.row, 0),
+            Record::Uninstalled(_) => (0, 0),
         })
         .collect();
     assert_eq!(places, [(1, 5), (2, 8), (3, 9)]);
