@@ -258,6 +258,20 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_rows(f)?;
+        self.write_stored_tokens(f)?;
+        self.write_tokens(f)?;
+        self.write_routes(f)?;
+        self.write_calls(f)?;
+        writeln!(f, "Endpoint       {}", self.endpoint)?;
+        self.write_apps(f)?;
+        write!(f, "Run folder     {}", self.out.as_deref().unwrap_or("none: nothing is written"))
+    }
+}
+
+impl Plan {
+    /// What becomes of the rows of the list.
+    fn write_rows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let summary = &self.summary;
         writeln!(f, "List           {} ({})", summary.list.name, summary.list.shape)?;
         writeln!(
@@ -295,9 +309,11 @@ impl fmt::Display for Plan {
             let columns = summary.token_columns.join(", ");
             writeln!(f, "Not carried    {columns}: may hold secrets, so no output has it")?;
         }
-        self.write_stored_tokens(f)?;
-        self.write_tokens(f)?;
-        self.write_routes(f)?;
+        Ok(())
+    }
+
+    /// How many requests there are, and how long they take at least.
+    fn write_calls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.token_checks.new.is_some() {
             let calls = self.checks_of_new_tokens();
             writeln!(f, "Verify         each new access token is tried: {calls} calls")?;
@@ -319,9 +335,7 @@ impl fmt::Display for Plan {
         if let Some(day) = self.short_day() {
             writeln!(f, "Day            as of {}: {}", clock::stamp(day.at), day.in_words())?;
         }
-        writeln!(f, "Endpoint       {}", self.endpoint)?;
-        self.write_apps(f)?;
-        write!(f, "Run folder     {}", self.out.as_deref().unwrap_or("none: nothing is written"))
+        Ok(())
     }
 }
 

@@ -2,22 +2,26 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments here are help texts, where backticks show")]
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
+mod app;
+mod discover;
+mod pace;
+mod sandbox;
+
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{duration, execution::TICKET_LIMIT};
+pub use self::{
+    app::{AppArgs, AppsArgs},
+    discover::DiscoverArgs,
+    pace::{PaceArgs, ReadPaceArgs},
+    sandbox::SandboxArgs,
+};
+use super::execution::TICKET_LIMIT;
 use crate::{
-    highlevel::{
-        endpoint::{HIGHLEVEL, RECONNECT_PATH},
-        token_check::TokenCheckPath,
-        version::ApiVersion,
-    },
+    highlevel::token_check::TokenCheckPath,
     input::{ColumnChoice, FirstLine, ScopeChoice},
-    installation::Id,
-    pace::{AskedRate, Rate},
-    plan::max_failures::MaxFailures,
     route::RouteList,
 };
 
@@ -209,51 +213,6 @@ impl EscalationArgs {
     }
 }
 
-/// Which app, and where HighLevel is.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "App")]
-pub struct AppArgs {
-    /// The app's client id ("clientKey") [env: GHL_CLIENT_ID]
-    #[arg(long, value_name = "ID")]
-    pub client_id: Option<String>,
-    /// File with the client secret; - reads standard input [env: GHL_CLIENT_SECRET]
-    #[arg(long, value_name = "FILE")]
-    pub client_secret_file: Option<PathBuf>,
-    /// File of KEY=VALUE lines with the GHL_… variables; goes before the environment. The run folder
-    /// has its path, never its content: resume reads the file again
-    #[arg(long, value_name = "FILE")]
-    pub env_file: Option<PathBuf>,
-    /// Sent with the exchange when given [env: GHL_REDIRECT_URI]
-    #[arg(long, value_name = "URI")]
-    pub redirect_uri: Option<String>,
-    #[arg(long, value_name = "URL", help = format!("Where HighLevel is: https, or http on loopback [env: GHL_BASE_URL] [default: {HIGHLEVEL}]"))]
-    /// Where HighLevel is.
-    pub base_url: Option<String>,
-    #[arg(long, value_name = "PATH", help = format!("Path of the Reconnect API, should it move [default: {RECONNECT_PATH}]"))]
-    /// Path of the Reconnect API.
-    pub reconnect_path: Option<String>,
-    /// Tokens of agencies, in the shape of tokens.jsonl, for --via agency and for discover
-    /// [env: GHL_AGENCY_TOKEN, the token itself]
-    #[arg(long, value_name = "FILE")]
-    pub agency_tokens: Option<PathBuf>,
-    /// Version of the API for tokens, locations and trials; the Reconnect API has none [default: v2]
-    #[arg(long, value_name = "VERSION", value_enum)]
-    pub api_version: Option<ApiVersion>,
-    /// TOML file of answer rows that say what HighLevel's answers mean, before the built-in ones
-    #[arg(long, value_name = "FILE")]
-    pub known_messages: Option<PathBuf>,
-}
-
-/// Which apps, where the list has rows of several.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "App")]
-pub struct AppsArgs {
-    /// TOML file of several apps, a table each with client_id, client_secret_env or
-    /// client_secret_file, and perhaps redirect_uri; the list's column app names the table
-    #[arg(long, value_name = "FILE")]
-    pub apps: Option<PathBuf>,
-}
-
 /// By which routes tokens come back. What is not given has its default, or, with `resume`, is as
 /// before.
 #[derive(Clone, Debug, Args)]
@@ -275,102 +234,6 @@ pub struct RouteArgs {
     /// good
     #[arg(long)]
     pub skip_healthy: bool,
-}
-
-/// How fast and how often. What is not given has its default, or, with `resume`, is as before.
-#[derive(Clone, Copy, Debug, Args)]
-#[command(next_help_heading = "Pace")]
-pub struct PaceArgs {
-    /// Request starts per time, a bound over any such time: 10/s (or 10), 1.5/s, 100/10s, 600/min,
-    /// unlimited; or auto: begins at 10/s and climbs while answers stay quick and clean
-    /// [default: 10/s]
-    #[arg(long)]
-    pub rate: Option<AskedRate>,
-    /// How far --rate auto climbs [default: 50/s]
-    #[arg(long, value_name = "RATE")]
-    pub max_rate: Option<Rate>,
-    /// Starts that may come at once after a quiet time; the bound over any time stays [default: 1]
-    #[arg(long, value_name = "N")]
-    pub burst: Option<NonZeroU32>,
-    /// Installations in flight, 1 to 1024 [default: 16]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub concurrency: Option<u32>,
-    /// Attempts for one installation, 1 to 100 [default: 5]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub attempts: Option<u32>,
-    /// How long a pause may last, when everything fails the same way, before the run halts
-    /// [default: 10m]
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    pub max_outage: Option<std::time::Duration>,
-    /// Halt when more installations have failed: a number, or a share such as 10%, judged from the
-    /// 20th that has ended; none: never [default: none]
-    #[arg(long, value_name = "N|P%")]
-    pub max_failures: Option<MaxFailures>,
-    /// Halt when the first N installations have all failed, 0: never [default: 20]
-    #[arg(long, value_name = "N")]
-    pub give_up_after: Option<u32>,
-    /// One request, connect to last byte [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    pub timeout: Option<std::time::Duration>,
-}
-
-/// Arguments of `discover`.
-#[derive(Debug, Args)]
-pub struct DiscoverArgs {
-    /// The agency, where its token does not say it; else of all tokens only these agencies'
-    #[arg(long, value_name = "ID", value_parser = parse_id)]
-    pub company: Vec<Id>,
-    /// Leave out the locations in which the app is not installed
-    #[arg(long)]
-    pub installed_only: bool,
-    /// Write the list to FILE, which must not exist yet; after a fault the same command continues
-    /// [default: standard output]
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub out: Option<PathBuf>,
-    #[command(flatten)]
-    /// Which app.
-    pub app: AppArgs,
-    #[command(flatten)]
-    /// How fast and how often.
-    pub pace: ReadPaceArgs,
-}
-
-/// How fast and how often pages are read.
-#[derive(Clone, Copy, Debug, Args)]
-#[command(next_help_heading = "Pace")]
-pub struct ReadPaceArgs {
-    /// Request starts per time, a bound over any such time: 10/s (or 10), 1.5/s, 100/10s, 600/min,
-    /// unlimited [default: 10/s]
-    #[arg(long)]
-    pub rate: Option<AskedRate>,
-    /// How often one page is tried, 1 to 100 [default: 5]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub attempts: Option<u32>,
-    /// One request, connect to last byte [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    pub timeout: Option<std::time::Duration>,
-}
-
-impl ReadPaceArgs {
-    /// As the arguments of a run.
-    pub fn typed(self) -> PaceArgs {
-        let Self { rate, attempts, timeout } = self;
-        PaceArgs {
-            rate,
-            attempts,
-            timeout,
-            max_rate: None,
-            burst: None,
-            concurrency: None,
-            max_outage: None,
-            max_failures: None,
-            give_up_after: None,
-        }
-    }
-}
-
-fn parse_id(text: &str) -> Result<Id, &'static str> {
-    Id::new(text.trim()).ok_or("an id has 6 to 64 letters, digits, - or _")
 }
 
 /// Rehearsal against the embedded sandbox.
@@ -453,36 +316,4 @@ pub struct StatusArgs {
     /// Print the state as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// Arguments of `sandbox`.
-#[derive(Debug, Args)]
-pub struct SandboxArgs {
-    /// Loopback address to listen on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:0")]
-    pub listen: SocketAddr,
-    /// Faults by share, such as rate_limited=5%,exchange:reset=1%
-    #[arg(long, value_name = "SHARES")]
-    pub faults: Option<String>,
-    /// Faults by installation: a JSON file, id → list of faults
-    #[arg(long, value_name = "FILE")]
-    pub fault_file: Option<PathBuf>,
-    /// Tokens that are known from the start: JSON lines as in tokens.jsonl
-    #[arg(long, value_name = "FILE")]
-    pub stored: Option<PathBuf>,
-    /// Locations of agencies: JSON lines with _id, companyId and isInstalled
-    #[arg(long, value_name = "FILE")]
-    pub installed: Option<PathBuf>,
-    /// The same seed gives the same faults
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// How long a code lives
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
-    pub code_life: std::time::Duration,
-    /// How long an answer takes
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration::parse)]
-    pub latency: std::time::Duration,
-    /// List the faults that there are
-    #[arg(long)]
-    pub list_faults: bool,
 }
