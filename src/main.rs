@@ -9,7 +9,7 @@ use clap::Parser;
 use ghl_reconnect::{commands, engine::signals, exit::Fault, settings::args::Cli};
 
 fn main() -> ExitCode {
-    signals::outlive_size_limits();
+    signals::ignore_file_size_limits();
     match commands::dispatch(&Cli::parse()) {
         Ok(exit) => exit.into(),
         Err(Fault { exit, error }) => {

@@ -8,10 +8,10 @@ use tokio::{runtime::Runtime, time::timeout};
 use crate::{
     clock,
     engine::discover::{
+        agency_walk::{AgencyWalk, under_signals},
         cursor::Question,
         list_writer::ListWriter,
         pager::Pager,
-        tour::{Tour, under_signals},
         words::NEW_TOKEN,
     },
     exit::{Exit, Fault, OrExit},
@@ -63,7 +63,8 @@ pub fn discover(args: &DiscoverArgs, console: Console) -> Result<Exit, Fault> {
         let pages = Pager { client, pacer, tokens, app, listing, attempts };
         let print = &|line: &str| console.print(line);
         let ended =
-            under_signals(Tour { pager: pages, companies, nameless, list, print, again }).await;
+            under_signals(AgencyWalk { pager: pages, companies, nameless, list, print, again })
+                .await;
         // The tour is over and with it the pacer, which remembers its starts for the run that follows.
         let _ = timeout(Duration::from_secs(1), pacing).await;
         ended

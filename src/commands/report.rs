@@ -9,7 +9,7 @@ use crate::{
         disk::Disk,
         folder::RunFolder,
         state::{self, RunState},
-        tokens,
+        token_lines,
     },
     plan::counted,
     settings::{
@@ -50,7 +50,7 @@ pub fn report(args: &ReportArgs, console: Console) -> Result<Exit, Fault> {
 fn look_at_tokens(folder: &RunFolder, console: Console) -> anyhow::Result<Option<u64>> {
     let (run_state, tokens) = (RunState::read(&folder.journal(), |_| {})?, folder.tokens());
     if tokens.exists() {
-        let damaged = tokens::damaged(&tokens, &run_state);
+        let damaged = token_lines::damaged(&tokens, &run_state);
         let damaged = damaged.with_context(|| format!("cannot read {}", tokens.display()))?;
         return Ok(damaged.first().copied());
     }

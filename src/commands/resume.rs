@@ -121,7 +121,7 @@ fn go_on(
     let events = std::iter::once(resumed).chain(skips.events());
     restored.add_durably(events, log.as_ref()).or_exit(Exit::Local)?;
     let Restored { writer, run_state } = restored;
-    let others = skips.earlier.map_or(Others::Ignored, Others::Heeded);
+    let others = skips.earlier.map_or(Others::Ignored, Others::Skipped);
     let session = Session { folder, lock, writer, log, run_state, settings, take, tokens, others };
     let calls = Calls { endpoint: app.endpoint, answers: app.answers, app_contexts };
     stage.work(session, calls, console).map(Some)

@@ -66,7 +66,7 @@ pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> 
 
     // The calls are made, and the files are written.
     let Planned { settings, app, list, known, .. } = planned;
-    let others = if settings.again { Others::Ignored } else { Others::Heeded(known.earlier) };
+    let others = if settings.again { Others::Ignored } else { Others::Skipped(known.earlier) };
     let session = Session {
         folder: made.folder.clone(),
         lock: made.lock,

@@ -7,7 +7,7 @@ use std::{
     num::NonZeroU32,
 };
 
-use super::share::FailureShare;
+use super::failure_share::FailureShare;
 use crate::plan::max_failures::MaxFailures;
 use crate::{
     failure::{Class, Failure, Origin, Stage},
@@ -175,7 +175,7 @@ impl Breaker {
 
     /// Whether so many in a row have failed alike that the next one should come from elsewhere in the
     /// list, to distinguish a fault of all from one of neighbours.
-    pub fn wants_contrast(&self) -> bool {
+    pub fn wants_random_sample(&self) -> bool {
         self.is_proven()
             && self.rows.iter().any(|((_, class), row)| {
                 let most = class.about().halts.and_then(|halts| halts.later);

@@ -21,7 +21,7 @@ use crate::{
         leaks::{MoreTokens, Search},
         spill::Spilled,
         state::{self, RunState},
-        tokens,
+        token_lines,
         writer::Writer,
     },
     plan::counted,
@@ -80,7 +80,7 @@ pub fn leave_out_refused(folder: &RunFolder) -> anyhow::Result<()> {
     }
     let run_state = RunState::read(&folder.journal(), |_| {})?;
     let damaged =
-        if run_state.has_refused() { tokens::tidy(folder, &run_state)? } else { Vec::new() };
+        if run_state.has_refused() { token_lines::tidy(folder, &run_state)? } else { Vec::new() };
     match damaged.first() {
         None => Ok(()),
         Some(line) => bail!(

@@ -87,13 +87,13 @@ impl Drop for Begun {
 
 /// An attempt on a route; it ends on drop.
 #[derive(Debug)]
-pub struct RouteTurn {
+pub struct RoutePermit {
     route: Route,
     row: u32,
     dispatcher: Arc<Dispatcher>,
 }
 
-impl Drop for RouteTurn {
+impl Drop for RoutePermit {
     fn drop(&mut self) {
         if self.dispatcher.lock().canary.leave(self.route, self.row) {
             self.dispatcher.route_free.notify_waiters();
@@ -151,9 +151,9 @@ impl Dispatcher {
             let now = Instant::now();
             let state = &mut *guard;
             let waiting = state.begun.saturating_sub(state.slots.held());
-            let wants_contrast = state.breaker.wants_contrast();
+            let wants_random_sample = state.breaker.wants_random_sample();
             match state.slots.draw(&state.outages, &state.canary, waiting, untried, now) {
-                Draw::Next if wants_contrast && untried.elsewhere => {
+                Draw::Next if wants_random_sample && untried.elsewhere => {
                     return NextStart::Untried(Source::Sample);
                 }
                 Draw::Next => return NextStart::Untried(Source::List),
@@ -211,12 +211,12 @@ impl Dispatcher {
 
     /// Waits until an installation may make an attempt on a route: at once on a proven route, else when
     /// no other installation is on it.
-    pub async fn turn_on(self: &Arc<Self>, route: Route, row: u32) -> RouteTurn {
+    pub async fn wait_for_route(self: &Arc<Self>, route: Route, row: u32) -> RoutePermit {
         loop {
             // Created before the check, so that no wake-up in between is missed.
             let free = self.route_free.notified();
             if self.lock().canary.enter(route, row) {
-                return RouteTurn { route, row, dispatcher: self.clone() };
+                return RoutePermit { route, row, dispatcher: self.clone() };
             }
             free.await;
         }

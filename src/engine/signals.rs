@@ -38,7 +38,7 @@ impl Signals {
 
 /// Lets a write beyond the largest size that a file may have (`ulimit -f`) fail as on a full disk: the
 /// system would end the process instead, with tokens in hand.
-pub fn outlive_size_limits() {
+pub fn ignore_file_size_limits() {
     #[cfg(unix)]
     {
         use std::sync::{Arc, atomic::AtomicBool};

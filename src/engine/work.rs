@@ -49,7 +49,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub enum Others {
     /// It does; this is what they had recovered when it began.
-    Heeded(Arc<Earlier>),
+    Skipped(Arc<Earlier>),
     /// It does not.
     Ignored,
 }
@@ -178,7 +178,7 @@ impl Work<'_> {
         let (base_url, client_id) = (self.endpoint.base().to_owned(), client_id.to_owned());
         let writer = recoveries::LogOwner { base_url, client_id, run_id: run_id.clone(), folder };
         let earlier = match &self.others {
-            Others::Heeded(earlier) => Some(earlier.as_ref()),
+            Others::Skipped(earlier) => Some(earlier.as_ref()),
             Others::Ignored => None,
         };
         RecoveryLog::begin(writer, earlier).map_err(|error| self.forgets(&error)).ok()

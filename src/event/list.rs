@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::AppName, highlevel::token_clients::StoredTokens, installation::Id,
-    installation::Installation, text::SafeText,
+    app::AppName,
+    highlevel::token_clients::StoredTokens,
+    installation::{Id, Installation},
+    text::SafeText,
 };
 
 /// The list as it was found.

@@ -5,7 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::list::List;
-use crate::{app::AppName, app::AppOfRun, failure::Class, text::SafeText};
+use crate::{
+    app::{AppName, AppOfRun},
+    failure::Class,
+    text::SafeText,
+};
 
 /// See [`Event::Started`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

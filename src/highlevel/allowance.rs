@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_day_is_read_in_every_way_that_a_time_is_written() {
+    fn the_day_is_read_in_every_route_that_a_time_is_written() {
         for (text, resets_at) in [
             ("3600", Some("2026-11-22T11:00:00Z")),
             ("1795348800", Some("2026-11-22T12:00:00Z")),

@@ -54,9 +54,9 @@ impl Moment {
 
     /// Of an event that is wrapped with its facts: `{"payload":{"type":"INSTALL",…}}`.
     fn inside(row: &Cells<'_>) -> Option<Self> {
-        let may_tell =
+        let may_be_event =
             |cell: &&str| nested::is_like_json(cell) && normalise(cell).contains("install");
-        let cells = row.cells.iter().map(AsRef::as_ref).filter(may_tell);
+        let cells = row.cells.iter().map(AsRef::as_ref).filter(may_be_event);
         let leaves: Vec<_> = cells.flat_map(nested::leaves).collect();
         let of = |role: Role| {
             let path = move |leaf: &&nested::Leaf| {

@@ -20,16 +20,16 @@ pub enum Reason {
     #[error("no id: fill in a location id or a company id")]
     NoId,
     /// A sub-account, by its own word or by `--scope`, without a location id.
-    #[error("no location id, though {said_by} makes it a sub-account")]
+    #[error("no location id, though {named_by} makes it a sub-account")]
     NoLocationId {
         /// The column, or the option, that says so.
-        said_by: String,
+        named_by: String,
     },
     /// An agency, by its own word or by `--scope`, without a company id.
-    #[error("no company id, though {said_by} makes it an agency")]
+    #[error("no company id, though {named_by} makes it an agency")]
     NoCompanyId {
         /// The column, or the option, that says so.
-        said_by: String,
+        named_by: String,
     },
     /// More cells than the header has names: the cells may stand in the wrong columns.
     #[error(
@@ -201,8 +201,8 @@ pub struct NotAnId {
 /// Takes a text that somebody typed for an id, as a cell of a list is.
 pub fn typed_id(text: &str) -> Result<Id, NotAnId> {
     judge_as(Scope::Location, clean(text)).map_err(|reason| {
-        let is_told = !matches!(reason, Reason::NotAnId | Reason::Url { names: None });
-        NotAnId { look: look(text), reason: is_told.then_some(reason) }
+        let is_specific = !matches!(reason, Reason::NotAnId | Reason::Url { names: None });
+        NotAnId { look: look(text), reason: is_specific.then_some(reason) }
     })
 }
 

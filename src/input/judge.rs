@@ -11,7 +11,7 @@ use super::id::{Reason, clean, is_object_id, judge as judge_id, judge_as, names_
 use super::layout::{Layout, is_same};
 use super::names::{Role, role_of_path};
 use super::nested;
-use super::record::{Listed, Record, Rejected, ToldBy, Uninstalled};
+use super::record::{IdSource, Listed, Record, Rejected, Uninstalled};
 use super::secrets::{LEFT_OUT, holds_secret};
 use super::show::look;
 use super::tokens::Stored;
@@ -80,16 +80,16 @@ pub(super) fn judge(
     let facts = Facts::of(layout, row, stored.named());
     let moment = Moment::of(layout, row);
     let known = match (facts.known_by_token(choice), facts.known_by_columns(layout, choice)) {
-        (Some(named), Ok(known)) if *named == known => Ok((ToldBy::Column, known)),
-        (Some(named), _) => Ok((ToldBy::Token, named.clone())),
-        (None, Ok(known)) => Ok((ToldBy::Column, known)),
+        (Some(named), Ok(known)) if *named == known => Ok((IdSource::Column, known)),
+        (Some(named), _) => Ok((IdSource::Token, named.clone())),
+        (None, Ok(known)) => Ok((IdSource::Column, known)),
         (None, Err(fault)) => Err(fault),
     };
     match known {
-        Ok((told_by, (scope, id))) => {
+        Ok((id_source, (scope, id))) => {
             let company = facts.company_beside(scope, &id);
             let installation = Installation { scope, id, company };
-            let listed = listed(layout, row, Found { installation, stored, told_by });
+            let listed = listed(layout, row, Found { installation, stored, id_source });
             (Record::Installation(listed), moment)
         }
         // That the app was removed somewhere is no fault, wherever it was.
@@ -104,11 +104,11 @@ pub(super) fn judge(
 struct Found {
     installation: Installation,
     stored: Stored,
-    told_by: ToldBy,
+    id_source: IdSource,
 }
 
 fn listed(layout: &Layout, row: &Cells<'_>, found: Found) -> Listed {
-    let Found { installation, stored, told_by } = found;
+    let Found { installation, stored, id_source } = found;
     Listed {
         row: row.row,
         line: row.line,
@@ -116,7 +116,7 @@ fn listed(layout: &Layout, row: &Cells<'_>, found: Found) -> Listed {
         values: values(layout, row, &stored),
         history: layout.history().and_then(|columns| history(columns, row)),
         stored,
-        told_by,
+        id_source,
     }
 }
 
@@ -242,19 +242,19 @@ impl<'a> Facts<'a> {
         layout: &Layout,
         choice: ScopeChoice,
     ) -> Result<(Scope, &Filled<'a>), (String, Reason)> {
-        let said_by = || match (choice, &self.own) {
+        let named_by = || match (choice, &self.own) {
             (ScopeChoice::Auto, Some((column, _))) => column.clone(),
             _ => "--scope".to_owned(),
         };
         match self.scope(choice) {
             Some(Scope::Location) => {
                 let missing =
-                    || (layout.location_name(), Reason::NoLocationId { said_by: said_by() });
+                    || (layout.location_name(), Reason::NoLocationId { named_by: named_by() });
                 self.location_cell().map(|cell| (Scope::Location, cell)).ok_or_else(missing)
             }
             Some(Scope::Company) => {
                 let missing =
-                    || (layout.company_name(), Reason::NoCompanyId { said_by: said_by() });
+                    || (layout.company_name(), Reason::NoCompanyId { named_by: named_by() });
                 self.company_cell(layout).map(|cell| (Scope::Company, cell)).ok_or_else(missing)
             }
             None => Err((layout.location_name(), Reason::NoId)),

@@ -76,7 +76,7 @@ impl List {
         columns: &ColumnChoice,
     ) -> Result<Self, InputError> {
         let mut list = Self::begin(open()?, choice, columns, name).map_err(|f| f.named(name))?;
-        if list.tells_of_events() {
+        if list.has_events() {
             // Whether a record stands is known only once the whole log has been seen.
             let again = Self::begin(open()?, choice, columns, name).map_err(|f| f.named(name))?;
             list.events = again.last_events();
@@ -140,7 +140,7 @@ impl List {
         self.events.counts()
     }
 
-    fn tells_of_events(&self) -> bool {
+    fn has_events(&self) -> bool {
         let sample = self.records.sample();
         sample.rows.iter().any(|row| Moment::of(&sample.layout, row).is_some())
     }

@@ -44,7 +44,7 @@ pub use self::error::InputError;
 pub use self::events::EventCounts;
 pub use self::id::{NotAnId, typed_id};
 pub use self::list::List;
-pub use self::record::{Listed, Record, Rejected, ToldBy};
+pub use self::record::{IdSource, Listed, Record, Rejected};
 pub use self::shape::Continues;
 pub use self::show::look;
 pub use self::source::Source;

@@ -129,12 +129,12 @@ fn known_words(word: &str) -> Vec<String> {
         let lists = [VENDOR, PLACES, OWNERS, TOKENS, SECRETS, ABOUT, CIPHERS, OTHERS];
         let known = lists.into_iter().flat_map(|list| list.split(' '));
         let known = known.filter(|known| rest.starts_with(*known));
-        let ways = known.filter(|_| most > 0).filter_map(|known| {
+        let routes = known.filter(|_| most > 0).filter_map(|known| {
             let mut words = fewest(&rest[known.len()..], most - 1)?;
             words.insert(0, known.to_owned());
             Some(words)
         });
-        ways.min_by_key(Vec::len)
+        routes.min_by_key(Vec::len)
     }
     fewest(word, 5).unwrap_or_else(|| vec![word.to_owned()])
 }

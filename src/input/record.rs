@@ -43,12 +43,12 @@ pub struct Listed {
     /// What it still has of its tokens.
     pub stored: Stored,
     /// Where its id and its kind come from.
-    pub told_by: ToldBy,
+    pub id_source: IdSource,
 }
 
 /// Where the id of an installation comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ToldBy {
+pub enum IdSource {
     /// A column for ids.
     Column,
     /// The claims of a stored token, for want of a column that says it.

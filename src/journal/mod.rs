@@ -17,5 +17,5 @@ pub(crate) mod seal;
 pub mod spill;
 pub mod state;
 mod thread;
-pub mod tokens;
+pub mod token_lines;
 pub(crate) mod writer;

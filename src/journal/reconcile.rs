@@ -12,7 +12,7 @@ use super::{
     folder::RunFolder,
     reader::JournalError,
     state::{Disagreement, RunState},
-    tokens::{self, PairFacts},
+    token_lines::{self, PairFacts},
 };
 use crate::{
     checksum::Checksum,
@@ -40,7 +40,7 @@ pub fn events(
     let at = clock::now();
     let Disagreement { reclaimed, missed } = differ;
     let lines: HashMap<u32, Checksum> = reclaimed.into_iter().collect();
-    let facts = tokens::facts_of(&folder.tokens(), lines.values().copied())?;
+    let facts = token_lines::facts_of(&folder.tokens(), lines.values().copied())?;
     let mut rows: Vec<u32> = lines.keys().copied().collect();
     rows.sort_unstable();
     let reclaimed = run_state.listed(&folder.journal(), rows)?.into_iter().filter_map(|listed| {

@@ -8,7 +8,7 @@ use super::{
     folder::RunFolder,
     reconcile, spill,
     state::{Disagreement, RunState},
-    tokens::{self, OnDisk},
+    token_lines::{self, OnDisk},
     writer::{StorageError, TokenFile, Writer},
 };
 use crate::{
@@ -47,7 +47,7 @@ impl Found {
     pub fn read(folder: &RunFolder) -> Result<Self, Fault> {
         let prints = Fingerprints::default();
         thread::scope(|scope| {
-            let tokens = scope.spawn(|| match tokens::on_disk(&folder.tokens(), &prints) {
+            let tokens = scope.spawn(|| match token_lines::on_disk(&folder.tokens(), &prints) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(OnDisk::default()),
                 read => read,
             });
@@ -80,7 +80,7 @@ impl Found {
         let mut writer = Writer::open(folder, run_state.end).or_exit(Exit::Local)?;
         let tokens = match take_spills_in(folder, &run_state, &mut writer, observer)? {
             Spills::None => tokens,
-            Spills::TakenIn => tokens::on_disk(&folder.tokens(), run_state.prints()),
+            Spills::TakenIn => token_lines::on_disk(&folder.tokens(), run_state.prints()),
         };
         let named = || format!("cannot read {}", folder.tokens().display());
         let mut tokens = tokens.with_context(named).or_exit(Exit::Local)?;
@@ -88,7 +88,7 @@ impl Found {
         if tokens.is_untidy(&run_state) {
             drop(writer);
             tidy_tokens(folder, &run_state, observer).or_exit(Exit::Local)?;
-            tokens = tokens::on_disk(&folder.tokens(), run_state.prints())
+            tokens = token_lines::on_disk(&folder.tokens(), run_state.prints())
                 .with_context(named)
                 .or_exit(Exit::Local)?;
             writer = Writer::open(folder, run_state.end).or_exit(Exit::Local)?;
@@ -134,7 +134,7 @@ fn tidy_tokens(
     run_state: &RunState,
     observer: &dyn Observer,
 ) -> anyhow::Result<()> {
-    for line in tokens::tidy(folder, run_state)? {
+    for line in token_lines::tidy(folder, run_state)? {
         observer.note(&format!(
             "{}, line {line}: damaged, or of an installation that is not in the list; moved to {}",
             folder.tokens().display(),
@@ -152,7 +152,7 @@ fn name_damage_in_quarantine(
 ) -> anyhow::Result<()> {
     let quarantine = folder.quarantine();
     if quarantine.exists() {
-        for line in tokens::damaged_in_quarantine(&quarantine, run_state)? {
+        for line in token_lines::damaged_in_quarantine(&quarantine, run_state)? {
             observer.note(&format!("{}, line {line}: not as it was written", quarantine.display()));
         }
     }

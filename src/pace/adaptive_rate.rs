@@ -94,7 +94,7 @@ impl AdaptiveRate {
     }
 
     /// Nothing has been served so far.
-    pub fn nothing_but_refusals(&mut self, now: Instant) {
+    pub fn all_refused(&mut self, now: Instant) {
         self.throttled_since.get_or_insert(now);
     }
 
@@ -112,7 +112,7 @@ impl AdaptiveRate {
     }
 
     /// The slowdown has not helped: the rate was not the cause, and comes back.
-    pub fn come_back(&mut self) {
+    pub fn restore_rate(&mut self) {
         let Some(EarlierPace { current: before }) = self.before.take() else { return };
         self.holds_in_a_row = 0;
         let ceiling = self.at_the_top;
@@ -124,14 +124,14 @@ impl AdaptiveRate {
     }
 
     /// The server failed on a request sent at this time.
-    pub fn troubled(&mut self, now: Instant, sent: Instant, recent: f64) {
+    pub fn slow_after_error(&mut self, now: Instant, sent: Instant, recent: f64) {
         if self.is_change(sent) {
             self.slow_down(now, recent, THROTTLED, SLOWEST_EASED);
         }
     }
 
     /// Answers to requests sent at this time have become slow.
-    pub fn eased(&mut self, now: Instant, sent: Instant, recent: f64) {
+    pub fn slow_after_latency(&mut self, now: Instant, sent: Instant, recent: f64) {
         if self.is_change(sent) {
             self.slow_down(now, recent, EASED, SLOWEST_EASED);
         }
@@ -252,10 +252,10 @@ mod tests {
             adaptive_rate.clean(at(second), at(second));
         }
         assert!((per_second(&adaptive_rate) - 20.0).abs() < 0.01, "2.5 more each second");
-        adaptive_rate.eased(at(5), at(4), 0.0);
-        adaptive_rate.eased(at(5), at(4), 0.0);
+        adaptive_rate.slow_after_latency(at(5), at(4), 0.0);
+        adaptive_rate.slow_after_latency(at(5), at(4), 0.0);
         assert!((per_second(&adaptive_rate) - 15.0).abs() < 0.01, "once for one generation");
-        adaptive_rate.troubled(at(7), at(6), 0.0);
+        adaptive_rate.slow_after_error(at(7), at(6), 0.0);
         assert!((per_second(&adaptive_rate) - 7.5).abs() < 0.01);
         for second in 8..100 {
             adaptive_rate.clean(at(second), at(second));

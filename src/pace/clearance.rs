@@ -96,7 +96,7 @@ impl Pacer {
     fn record_preparation(&self, readying: &Readying) {
         let limiter = &mut self.queue_handle.lock().limiter;
         match readying {
-            Readying::Ahead(preparation) => limiter.readied_in(preparation.since.elapsed()),
+            Readying::Ahead(preparation) => limiter.record_preparation(preparation.since.elapsed()),
             Readying::Code(came) => limiter.code_readied_in(came.elapsed()),
             Readying::Again => {}
         }

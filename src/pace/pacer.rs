@@ -116,8 +116,8 @@ impl Pacer {
     }
 
     /// A code came that lives so long.
-    pub fn code_lives(&self, life: Duration) {
-        self.queue_handle.lock().limiter.code_lives(life);
+    pub fn observe_code_lifetime(&self, life: Duration) {
+        self.queue_handle.lock().limiter.observe_code_lifetime(life);
     }
 
     /// The disk took this long to write; it may take as long before a code can be presented.
@@ -126,8 +126,8 @@ impl Pacer {
     }
 
     /// Whether codes die before they can be presented, as recent times suggest.
-    pub fn codes_come_too_late(&self) -> bool {
-        self.queue_handle.lock().limiter.codes_come_too_late()
+    pub fn codes_would_expire(&self) -> bool {
+        self.queue_handle.lock().limiter.codes_would_expire()
     }
 
     /// How long every answer has been a throttle.
@@ -219,7 +219,7 @@ impl Drop for PreparationTicket<'_> {
     fn drop(&mut self) {
         self.come.close();
         if self.come.try_recv().is_ok() {
-            self.queue_handle.change(|queue| queue.limiter.fall_back());
+            self.queue_handle.change(|queue| queue.limiter.preparation_ended());
         }
     }
 }

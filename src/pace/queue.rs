@@ -130,13 +130,13 @@ impl Queue {
                 self.preparing.pop_front();
                 continue;
             }
-            if !self.limiter.may_go_ahead(now) {
+            if !self.limiter.may_prepare(now) {
                 return;
             }
             if let Some(leave) = self.preparing.pop_front() {
-                self.limiter.go_ahead();
+                self.limiter.preparation_began();
                 if leave.send(now).is_err() {
-                    self.limiter.fall_back();
+                    self.limiter.preparation_ended();
                 }
             }
         }
@@ -145,7 +145,7 @@ impl Queue {
     pub(super) fn give_back(&mut self, lane: Lane, turn: TurnId) {
         self.limiter.give_back(turn);
         if lane == Lane::Reconnect {
-            self.limiter.free_place();
+            self.limiter.release_reservation();
         }
     }
 

@@ -27,7 +27,7 @@ impl Rate {
     pub fn interval(self) -> Duration {
         match self {
             Self::Unlimited => Duration::ZERO,
-            Self::Limited { starts, window } => with_slack(window) / starts.get(),
+            Self::Limited { starts, window } => with_margin(window) / starts.get(),
         }
     }
 
@@ -72,7 +72,7 @@ impl fmt::Display for AskedRate {
 }
 
 /// A time with [`SLACK_PERCENT`] added.
-pub fn with_slack(time: Duration) -> Duration {
+pub fn with_margin(time: Duration) -> Duration {
     time + time * SLACK_PERCENT / 100
 }
 

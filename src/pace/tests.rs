@@ -100,6 +100,6 @@ async fn few_requests_are_made_ready_before_their_turns() {
         all.len()
     };
     assert_eq!(ready(50).await, 2, "nothing is known to take long");
-    pacer.queue_handle.change(|queue| queue.limiter.readied_in(Duration::from_secs(2)));
+    pacer.queue_handle.change(|queue| queue.limiter.record_preparation(Duration::from_secs(2)));
     assert!((28..=31).contains(&ready(50).await), "three seconds at ten a second");
 }

@@ -58,7 +58,7 @@ pub struct Preparation {
 
 impl Drop for Preparation {
     fn drop(&mut self) {
-        self.queue_handle.change(|queue| queue.limiter.fall_back());
+        self.queue_handle.change(|queue| queue.limiter.preparation_ended());
     }
 }
 
@@ -68,6 +68,6 @@ pub struct Reservation(pub(super) Arc<SharedQueue>);
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.0.change(|queue| queue.limiter.free_place());
+        self.0.change(|queue| queue.limiter.release_reservation());
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::rate::{Rate, with_slack};
+use super::rate::{Rate, with_margin};
 
 /// For more starts a window, the spacing alone keeps the bound.
 const MOST_REMEMBERED: u32 = 100_000;
@@ -28,7 +28,7 @@ impl Window {
     pub fn of(rate: Rate) -> Self {
         let allowed = match rate {
             Rate::Limited { starts, window } if starts.get() <= MOST_REMEMBERED => {
-                Some((starts.get() as usize, with_slack(window)))
+                Some((starts.get() as usize, with_margin(window)))
             }
             _ => None,
         };

@@ -16,7 +16,7 @@ use crate::{
         token_clients::{OfClient, StoredTokens},
     },
     input::{
-        ColumnChoice, Continues, EventCounts, InputError, ScopeChoice, Source, Stored, ToldBy,
+        ColumnChoice, Continues, EventCounts, IdSource, InputError, ScopeChoice, Source, Stored,
         Unused,
     },
     installation::Scope,
@@ -175,13 +175,13 @@ pub fn summary(
         if let Row::Take { listed: Listed { app: Some(name), .. }, .. } = &row {
             *by_app.entry(name.clone()).or_default() += 1;
         }
-        if let Row::Take { listed, stored, told_by, before: None } = row {
+        if let Row::Take { listed, stored, id_source, before: None } = row {
             if let Some(client) = stored.client() {
                 *clients.entry(client.clone()).or_default() += 1;
             }
             let named = listed.app.as_ref().and_then(|name| directory?.client_id(name));
             let client_id = named.or(app.client_id);
-            summary.stored.count(&listed, &stored, told_by, client_id);
+            summary.stored.count(&listed, &stored, id_source, client_id);
             let tokens = stored.usable_for(&listed.installation, client_id);
             summary.with_access_token += u32::from(tokens.access.is_some());
             summary.stats.count(&listed.installation, &tokens);
@@ -315,7 +315,13 @@ impl ListSummary {
 }
 
 impl TokenSummary {
-    fn count(&mut self, at: &Listed, stored: &Stored, told_by: ToldBy, client_id: Option<&str>) {
+    fn count(
+        &mut self,
+        at: &Listed,
+        stored: &Stored,
+        id_source: IdSource,
+        client_id: Option<&str>,
+    ) {
         let Listed { row, line, installation, .. } = at;
         let id = &installation.id;
         let other = |client: &&ClientId| client_id.is_some_and(|own| own != client.as_str());
@@ -329,7 +335,7 @@ impl TokenSummary {
             self.contradicting
                 .add(|| format!("row {row} (line {line}), {id}: the token is of {named}"));
         }
-        if told_by == ToldBy::Token {
+        if id_source == IdSource::Token {
             let scope = installation.scope;
             self.known_by_token.add(|| format!("row {row} (line {line}): {scope} {id}"));
         }

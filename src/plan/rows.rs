@@ -13,7 +13,7 @@ use crate::{
     app::{AppName, AppOfRun, COLUMN, Directory},
     event::{Duplicate, History, Listed, RecoveredBefore, Rejected},
     highlevel::client_id::application,
-    input::{self, ColumnChoice, InputError, Record, ScopeChoice, Source, Stored, ToldBy},
+    input::{self, ColumnChoice, IdSource, InputError, Record, ScopeChoice, Source, Stored},
     installation::{Id, Installation},
     text::SafeText,
 };
@@ -37,7 +37,7 @@ pub enum Row {
         /// What the row still has of its tokens. No event has it.
         stored: Stored,
         /// Where its id comes from.
-        told_by: ToldBy,
+        id_source: IdSource,
         /// The run that has recovered it in the last 24 hours, so that it is skipped.
         before: Option<Box<RecoveredBefore>>,
     },
@@ -145,9 +145,9 @@ impl Rows {
         let before = client_id
             .and_then(|id| self.known.earlier.find(id, &listed.installation))
             .map(Box::new);
-        let told_by = listed.told_by;
+        let id_source = listed.id_source;
         let (listed, stored) = listed_event(listed, app.map(|app| app.name));
-        Row::Take { listed, stored, told_by, before }
+        Row::Take { listed, stored, id_source, before }
     }
 
     /// The app that a row names in its column, or that rows without one are of.

@@ -15,7 +15,7 @@ use ghl_reconnect::{
     journal::{
         disk::Disk,
         state::{Outcome, RunState},
-        tokens,
+        token_lines,
     },
     sandbox::Options,
 };
@@ -106,10 +106,10 @@ fn any_prefix_of_a_token_file_holds_its_whole_lines_and_nothing_of_a_torn_one() 
     for length in 0..=bytes.len() {
         fs::write(&prefix, &bytes[..length]).unwrap();
         let whole = memchr::memchr_iter(b'\n', &bytes[..length]).count();
-        let found = tokens::on_disk(&prefix, state.prints()).unwrap();
+        let found = token_lines::on_disk(&prefix, state.prints()).unwrap();
         assert_eq!((found.lines, found.pairs.len()), (whole, whole), "{length} bytes");
         assert_eq!(state.count_good(&found.pairs), whole, "{length} bytes");
-        assert_eq!(tokens::damaged(&prefix, &state).unwrap(), [0; 0], "{length} bytes");
+        assert_eq!(token_lines::damaged(&prefix, &state).unwrap(), [0; 0], "{length} bytes");
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::engine::share::FailureShare;
+use crate::engine::failure_share::FailureShare;
 
 /// Failed installations in a row that make an outage.
 const IN_A_ROW: usize = 5;

@@ -51,7 +51,7 @@ impl Recovery<'_> {
                 // Why another route is tried now.
                 self.wait_for_next(failure, call, Duration::ZERO).await?;
             }
-            match self.take_route(route).await? {
+            match self.try_route(route).await? {
                 RouteEnd::Done(ending) => return Ok(ending),
                 RouteEnd::Unavailable(failure, call) => {
                     unavailable.push(RouteUnavailable::tried(route, failure.clone(), call.clone()));
@@ -70,11 +70,11 @@ impl Recovery<'_> {
     }
 
     /// One route, as many attempts as it may take.
-    async fn take_route(&mut self, route: Route) -> Result<RouteEnd, StorageError> {
+    async fn try_route(&mut self, route: Route) -> Result<RouteEnd, StorageError> {
         (self.attempts_before, self.attempt) = (self.attempts(), 0);
         loop {
             self.attempt += 1;
-            let (failure, call) = match self.attempt_in_turn(route).await {
+            let (failure, call) = match self.attempt_alone_until_proven(route).await {
                 Ok(()) => return Ok(RouteEnd::Done(Ending::Recovered(route))),
                 Err(AttemptError::Failed(failure, call)) => (failure, call),
                 Err(AttemptError::Blocked(failure)) => {
@@ -107,8 +107,8 @@ impl Recovery<'_> {
                 self.attempt -= 1;
                 return Ok(None);
             }
-            Ok(Blame::Own | Blame::Undecided) if self.is_free_retry(&failure) => {
-                self.free_retries += 1;
+            Ok(Blame::Own | Blame::Undecided) if self.costs_no_attempt(&failure) => {
+                self.uncounted_retries += 1;
                 self.wait_for_next(failure, call, Duration::ZERO).await?;
                 self.attempt -= 1;
                 return Ok(None);
@@ -122,18 +122,18 @@ impl Recovery<'_> {
                 Ok(None)
             }
             NextStep::OtherRoute => {
-                self.judge_route(route, &failure);
+                self.check_whether_route_failed_for_all(route, &failure);
                 Ok(Some(RouteEnd::Unavailable(failure, call)))
             }
             NextStep::GiveUp => {
-                self.judge_route(route, &failure);
+                self.check_whether_route_failed_for_all(route, &failure);
                 self.give_up(failure, call).await.map(|ending| Some(RouteEnd::Done(ending)))
             }
         }
     }
 
     /// Closes a route, or halts the run, when its failure concerns all installations.
-    fn judge_route(&mut self, route: Route, failure: &Failure) {
+    fn check_whether_route_failed_for_all(&mut self, route: Route, failure: &Failure) {
         if !self.tools.dispatcher.route_failed(self.row, failure) {
             return;
         }
@@ -151,7 +151,7 @@ impl Recovery<'_> {
                 self.attempt -= 1;
                 self.abandon(cause, None).await
             }
-            AttemptError::NotToBeUsed(failure, call, pair) => {
+            AttemptError::Quarantine(failure, call, pair) => {
                 if self.tools.dispatcher.route_failed(self.row, &failure) {
                     self.for_all = Some(failure.clone());
                 }
@@ -178,13 +178,13 @@ impl Recovery<'_> {
     }
 
     /// One attempt; alone on its route until an answer has proven the route.
-    async fn attempt_in_turn(&mut self, route: Route) -> Result<(), AttemptError> {
+    async fn attempt_alone_until_proven(&mut self, route: Route) -> Result<(), AttemptError> {
         let tools = self.tools;
         self.enter(WaitingFor::Outage);
         let _turn = tokio::select! {
             biased;
             cause = tools.cancellation.cancelled() => return Err(AttemptError::Cancelled(cause)),
-            turn = tools.dispatcher.turn_on(route, self.row) => turn,
+            turn = tools.dispatcher.wait_for_route(route, self.row) => turn,
         };
         self.check_open(route).map_err(AttemptError::Blocked)?;
         let attempted = self.attempt(route).await;
@@ -195,7 +195,7 @@ impl Recovery<'_> {
                     tools.routes.learn(route, failure);
                 }
             }
-            Ok(()) | Err(AttemptError::NotToBeUsed(..)) => tools.dispatcher.prove(route),
+            Ok(()) | Err(AttemptError::Quarantine(..)) => tools.dispatcher.prove(route),
             Err(AttemptError::Failed(failure, _)) if failure.http_status.is_some() => {
                 tools.dispatcher.prove(route);
             }
@@ -210,16 +210,16 @@ impl Recovery<'_> {
         self.enter(WaitingFor::Disk);
         let client_id = &self.tools.client.credentials().client_id;
         match granted.pair.belongs_to(self.installation, client_id) {
-            Ok(()) => self.keep_granted(granted).await,
+            Ok(()) => self.store_tokens(granted).await,
             Err(mismatch) => Err(wrong_tenant(&mismatch, granted)),
         }
     }
 
     /// Whether a failure only repeats a throttle that another installation has met, and so costs no
     /// attempt. An installation that fails alone gives up after its own attempts.
-    fn is_free_retry(&self, failure: &Failure) -> bool {
-        let is_of_the_pace = failure.class == Class::RateLimited && self.is_stale_throttle;
-        is_of_the_pace && self.free_retries < self.tools.attempts
+    fn costs_no_attempt(&self, failure: &Failure) -> bool {
+        let is_repeated_429 = failure.class == Class::RateLimited && self.is_repeated_429;
+        is_repeated_429 && self.uncounted_retries < self.tools.attempts
     }
 }
 
@@ -230,5 +230,5 @@ fn wrong_tenant(mismatch: &Mismatch, granted: Granted) -> AttemptError {
         trace_id: call.trace_id.clone(),
         ..Failure::without_answer(route.grants_at(), mismatch.class, &mismatch.message)
     };
-    AttemptError::NotToBeUsed(failure, call, Box::new(pair))
+    AttemptError::Quarantine(failure, call, Box::new(pair))
 }

@@ -40,7 +40,7 @@ impl Recovery<'_> {
         &mut self,
     ) -> Result<(Departure, Reservation, Option<Connection>), AttemptError> {
         let preparation = self.preparation().await?;
-        if self.tools.pacer.codes_come_too_late() {
+        if self.tools.pacer.codes_would_expire() {
             // A sync that takes longer than a code lives would let this one die too.
             self.enter(WaitingFor::Disk);
             self.tools.recorder.settle().await?;

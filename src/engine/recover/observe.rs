@@ -86,7 +86,7 @@ impl Recovery<'_> {
         }
         let (who, sent, allowance) = (Some(self.row), reply.sent.instant(), reply.allowance);
         let effect = self.tools.pacer.observe(&Answer { who, lane, sent, outcome, allowance });
-        self.is_stale_throttle = effect.is_stale_throttle;
+        self.is_repeated_429 = effect.is_repeated_429;
         if let Some(hold) = effect.hold {
             let held = Held {
                 at: clock::now(),

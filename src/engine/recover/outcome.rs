@@ -18,7 +18,7 @@ use crate::{
 
 impl Recovery<'_> {
     /// Brings tokens to disk. A token check, where one is asked for, follows when they are safe.
-    pub(super) async fn keep_granted(&mut self, granted: Granted) -> Result<(), AttemptError> {
+    pub(super) async fn store_tokens(&mut self, granted: Granted) -> Result<(), AttemptError> {
         let tools = self.tools;
         let Some(path) = &tools.routes.token_checks().new else {
             return Ok(self.keep(granted).await?);
@@ -27,7 +27,7 @@ impl Recovery<'_> {
         match self.check_new_token(&granted, path).await? {
             Ok(verified) => Ok(self.record_recovered(granted, Some(verified)).await?),
             Err((failure, call)) => {
-                Err(AttemptError::NotToBeUsed(failure, call, Box::new(granted.pair)))
+                Err(AttemptError::Quarantine(failure, call, Box::new(granted.pair)))
             }
         }
     }

@@ -89,7 +89,9 @@ impl Recovery<'_> {
         self.reconnect_trace_id.clone_from(&call.trace_id);
         self.trace_ids.extend(call.trace_id.clone());
         self.went_well(Stage::Reconnect).await?;
-        self.tools.pacer.code_lives(grant.life.left(&reply.received).unwrap_or_default());
+        self.tools
+            .pacer
+            .observe_code_lifetime(grant.life.left(&reply.received).unwrap_or_default());
         Ok((grant, call))
     }
 

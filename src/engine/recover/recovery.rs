@@ -112,9 +112,9 @@ pub(super) struct Recovery<'a> {
     /// A failure that concerns all.
     pub(super) for_all: Option<Failure>,
     /// Failures that cost no attempt.
-    pub(super) free_retries: u32,
+    pub(super) uncounted_retries: u32,
     /// Whether the last answer only repeated a "too many" that another installation got.
-    pub(super) is_stale_throttle: bool,
+    pub(super) is_repeated_429: bool,
     /// When the refresh token may have been spent.
     pub(super) refresh_sent: Option<Moment>,
     pub(super) reconnect_trace_id: Option<SafeText>,
@@ -129,7 +129,7 @@ pub(super) enum AttemptError {
     /// The route is not open to the installation after all.
     Blocked(Failure),
     /// The tokens are for another installation, or were refused by a token check.
-    NotToBeUsed(Failure, Call, Box<TokenPair>),
+    Quarantine(Failure, Call, Box<TokenPair>),
     Cancelled(Cause),
     StorageError(StorageError),
 }
@@ -170,8 +170,8 @@ impl<'a> Recovery<'a> {
             attempts_before: job.before.attempts,
             slot: Some(slot),
             for_all: None,
-            free_retries: 0,
-            is_stale_throttle: false,
+            uncounted_retries: 0,
+            is_repeated_429: false,
             refresh_sent: None,
             reconnect_trace_id: None,
             token_trace_id: None,

@@ -350,11 +350,11 @@ fn token_of(class: &str, id: &str) -> String {
 
 #[test]
 fn a_token_tells_what_the_columns_leave_open_and_nothing_else() {
-    use ToldBy::{Column, Token};
+    use IdSource::{Column, Token};
     let (of_a, of_c) = (token_of("Location", A), token_of("Company", C));
     let agency_a = token_of("Company", A);
     // The list, the installation and who tells it, and whether its token is another's.
-    for (list, expected, told_by, is_anothers) in [
+    for (list, expected, id_source, is_anothers) in [
         (format!("location_id,access_token\n,{of_a}"), format!("L {A}"), Token, false),
         (format!("location_id,company_id,token\n,{C},{of_a}"), format!("L {A} {C}"), Token, false),
         (format!("location_id,company_id,jwt\n,,{of_c}"), format!("C {C}"), Token, false),
@@ -379,9 +379,9 @@ fn a_token_tells_what_the_columns_leave_open_and_nothing_else() {
     ] {
         let listed = listed(&list).remove(0);
         let anothers = listed.stored.contradiction(&listed.installation).is_some();
-        let known = (listed.told_by, anothers);
+        let known = (listed.id_source, anothers);
         assert_eq!(short(&Record::Installation(listed)), expected, "{list}");
-        assert_eq!(known, (told_by, is_anothers), "{list}");
+        assert_eq!(known, (id_source, is_anothers), "{list}");
     }
     for (list, reason) in [
         (format!("location_id,type,access_token\n,agency,{of_a}"), "no company id"),

@@ -19,13 +19,13 @@ pub enum TokenLine {
     /// The journal lost the event with the checksum, as in a power cut.
     Unknown,
     /// There must be none: the tokens are refused where they are checked.
-    NotToBeUsed,
+    Quarantine,
 }
 
 impl TokenLine {
     fn of(row: &RowEntry) -> Self {
         match (row.state, row.token_line) {
-            (RowState::Refused, _) => Self::NotToBeUsed,
+            (RowState::Refused, _) => Self::Quarantine,
             (_, Some(checksum)) => Self::Known(checksum),
             (_, None) => Self::Unknown,
         }
@@ -36,7 +36,7 @@ impl TokenLine {
         match self {
             Self::Known(known) => known == line,
             Self::Unknown => true,
-            Self::NotToBeUsed => false,
+            Self::Quarantine => false,
         }
     }
 }

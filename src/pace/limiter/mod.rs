@@ -20,7 +20,7 @@ use governor::{
 
 use self::{
     codes::Codes,
-    starts::{ON_ITS_WAY, Starts},
+    starts::{Starts, TIME_TO_FIRST_BYTE},
 };
 use super::{
     adaptive_rate::AdaptiveRate,
@@ -28,7 +28,7 @@ use super::{
     latency::{LatencyTracker, RecentDuration, Speed},
     memory::Day,
     pacing::Pacing,
-    rate::{AskedRate, Rate, with_slack},
+    rate::{AskedRate, Rate, with_margin},
     refusals::{Refusals, Shown, Whose},
     shared_limits::SharedLimits,
     window::Window,
@@ -36,19 +36,19 @@ use super::{
 use crate::highlevel::header_times::MAX_RETRY_AFTER;
 
 /// Where `--rate auto` begins, in starts a second.
-const FIRST_AUTO: f64 = 10.0;
+const AUTO_START_RATE: f64 = 10.0;
 
 /// A hold that ends this little later is the same hold, repeated by another answer.
-const HARDLY_LONGER: Duration = Duration::from_millis(500);
+const SAME_HOLD_TOLERANCE: Duration = Duration::from_millis(500);
 
 /// Between two checks of what depends on something in flight rather than on time.
-const CHECK_AGAIN: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Requests that may always be prepared ahead of their turns.
-const LEAST_AHEAD: u32 = 2;
+const MIN_PREPARED: u32 = 2;
 
 /// The longest time ahead of its turn at which a request is prepared.
-const LONGEST_LEAD: Duration = Duration::from_secs(10);
+const MAX_PREPARE_AHEAD: Duration = Duration::from_secs(10);
 
 pub use self::starts::TurnId;
 
@@ -68,7 +68,7 @@ pub struct Limiter {
     codes: Codes,
     /// Requests that are being prepared, or are prepared and wait for their turns.
     ahead: u32,
-    readied_in: RecentDuration,
+    record_preparation: RecentDuration,
     day: Option<Day>,
 }
 
@@ -78,7 +78,7 @@ pub struct PaceChange {
     /// The hold that it began or extended.
     pub hold: Option<Hold>,
     /// It throttled a request that had left before another answer's throttle came.
-    pub is_stale_throttle: bool,
+    pub is_repeated_429: bool,
     /// The daily limit that it reported, if that holds for all.
     pub day: Option<Day>,
 }
@@ -116,7 +116,7 @@ impl Limiter {
         };
         let adaptive_rate = match pacing.asked {
             AskedRate::Fixed(_) => AdaptiveRate::below(bound.per_second()),
-            AskedRate::Auto => AdaptiveRate::from(FIRST_AUTO, bound.per_second()),
+            AskedRate::Auto => AdaptiveRate::from(AUTO_START_RATE, bound.per_second()),
         };
         Self {
             pacing,
@@ -131,7 +131,7 @@ impl Limiter {
             starts: Starts::after(earlier, length),
             codes: Codes::default(),
             ahead: 0,
-            readied_in: RecentDuration::default(),
+            record_preparation: RecentDuration::default(),
             day: None,
         }
     }
@@ -174,7 +174,7 @@ impl Limiter {
     fn wait_for(&self, count: u32, now: Instant) -> Duration {
         let more = count.saturating_sub(1);
         let held = self.held_until.map_or(Duration::ZERO, |end| end - now.min(end));
-        held.max(self.wait_for_slowed(more, now))
+        held.max(self.time_until_adaptive_rate(more, now))
             .max(self.wait_for_gap(now))
             .max(self.window.wait_for(count as usize, now))
             .max(self.wait_for_quota(count, now))
@@ -182,7 +182,7 @@ impl Limiter {
     }
 
     /// The adaptive rate, which has no bursts.
-    fn wait_for_slowed(&self, more: u32, now: Instant) -> Duration {
+    fn time_until_adaptive_rate(&self, more: u32, now: Instant) -> Duration {
         let slowed = self.adaptive_rate.interval();
         if slowed.is_zero() {
             return Duration::ZERO;
@@ -197,7 +197,7 @@ impl Limiter {
         if interval.is_zero() || self.pacing.burst.get() > 1 {
             return Duration::ZERO;
         }
-        self.starts.wait_after_the_last(interval.saturating_sub(ON_ITS_WAY), now)
+        self.starts.wait_after_the_last(interval.saturating_sub(TIME_TO_FIRST_BYTE), now)
     }
 
     fn wait_for_quota(&self, count: u32, now: Instant) -> Duration {
@@ -225,42 +225,42 @@ impl Limiter {
         if lane != Lane::Reconnect {
             return Duration::ZERO;
         }
-        if self.codes.to_come > 0 && self.codes_come_too_late() {
+        if self.codes.to_come > 0 && self.codes_would_expire() {
             // One at a time, to find out whether that has passed.
-            return CHECK_AGAIN;
+            return POLL_INTERVAL;
         }
         let wait = self.wait_for(self.codes.to_come + 2, now);
         let patience = self.codes.patience(self.interval());
-        if wait <= patience { Duration::ZERO } else { wait.abs_diff(patience).max(CHECK_AGAIN) }
+        if wait <= patience { Duration::ZERO } else { wait.abs_diff(patience).max(POLL_INTERVAL) }
     }
 
     /// Whether codes die before they can be presented, while disk and connections are as slow as
     /// recently.
-    pub fn codes_come_too_late(&self) -> bool {
+    pub fn codes_would_expire(&self) -> bool {
         self.codes.come_too_late(self.interval())
     }
 
     /// Whether another request may be prepared ahead of its turn: as many as get their turns within the
     /// time that preparing takes.
-    pub fn may_go_ahead(&self, now: Instant) -> bool {
+    pub fn may_prepare(&self, now: Instant) -> bool {
         let before = self.ahead.saturating_add(self.codes.to_come);
-        let lead = self.readied_in.recent.mul_f64(1.5).min(LONGEST_LEAD);
-        self.ahead < LEAST_AHEAD || self.wait_for(before.saturating_add(1), now) <= lead
+        let lead = self.record_preparation.recent.mul_f64(1.5).min(MAX_PREPARE_AHEAD);
+        self.ahead < MIN_PREPARED || self.wait_for(before.saturating_add(1), now) <= lead
     }
 
     /// A request is being prepared from now on.
-    pub fn go_ahead(&mut self) {
+    pub fn preparation_began(&mut self) {
         self.ahead += 1;
     }
 
     /// A request has left, or never will.
-    pub fn fall_back(&mut self) {
+    pub fn preparation_ended(&mut self) {
         self.ahead = self.ahead.saturating_sub(1);
     }
 
     /// Preparing a request took this long.
-    pub fn readied_in(&mut self, took: Duration) {
-        self.readied_in.record(took);
+    pub fn record_preparation(&mut self, took: Duration) {
+        self.record_preparation.record(took);
     }
 
     /// A code was ready to be presented this long after it came.
@@ -284,7 +284,7 @@ impl Limiter {
     }
 
     /// A code was presented, or will never come.
-    pub fn free_place(&mut self) {
+    pub fn release_reservation(&mut self) {
         self.codes.to_come = self.codes.to_come.saturating_sub(1);
     }
 
@@ -294,7 +294,7 @@ impl Limiter {
     }
 
     /// A code came that lives this long.
-    pub fn code_lives(&mut self, life: Duration) {
+    pub fn observe_code_lifetime(&mut self, life: Duration) {
         self.codes.lives(life);
     }
 
@@ -306,22 +306,22 @@ impl Limiter {
         let day = limits.daily_remaining.map(|left| Day { left, resets_at });
         self.day = day.or(self.day);
         if let Some((limit, length)) = limits.limit {
-            let ceiling = f64::from(limit) / with_slack(length).as_secs_f64();
+            let ceiling = f64::from(limit) / with_margin(length).as_secs_f64();
             self.adaptive_rate.lower_ceiling(ceiling);
         }
         if let Some((left, resets_in)) = limits.remaining.zip(limits.resets_in) {
-            self.count_down(left, resets_in, answer.sent, now);
+            self.adopt_server_quota(left, resets_in, answer.sent, now);
         }
-        let (hold, is_stale_throttle) = match answer.outcome {
+        let (hold, is_repeated_429) = match answer.outcome {
             AnswerOutcome::Throttled(asked) => {
                 let asked = asked.max(answer.allowance.hold());
-                let (hold, is_stale_throttle) = self.observe_refusal(answer, asked, now);
-                (hold.max(limits.hold()), is_stale_throttle)
+                let (hold, is_repeated_429) = self.observe_refusal(answer, asked, now);
+                (hold.max(limits.hold()), is_repeated_429)
             }
             AnswerOutcome::Failing => {
                 if self.pacing.asked == AskedRate::Auto {
                     let recent = self.recent_pace(now);
-                    self.adaptive_rate.troubled(now, answer.sent, recent);
+                    self.adaptive_rate.slow_after_error(now, answer.sent, recent);
                 }
                 (limits.hold(), false)
             }
@@ -336,7 +336,7 @@ impl Limiter {
                 (None, false)
             }
         };
-        PaceChange { hold: hold.and_then(|time| self.hold(time, now)), is_stale_throttle, day }
+        PaceChange { hold: hold.and_then(|time| self.hold(time, now)), is_repeated_429, day }
     }
 
     /// How long all wait for a refusal, and whether it only repeats an earlier one.
@@ -352,7 +352,7 @@ impl Limiter {
         self.learn(shown);
         if whose == Whose::Unknown && !self.refusals.has_served() {
             // There is nothing to compare it with.
-            self.adaptive_rate.nothing_but_refusals(now);
+            self.adaptive_rate.all_refused(now);
         }
         let wait = match whose {
             Whose::Own | Whose::Unknown => return (None, false),
@@ -372,7 +372,7 @@ impl Limiter {
         match shown {
             Shown::Nothing => {}
             Shown::ThePace => self.adaptive_rate.stay(),
-            Shown::NotThePace => self.adaptive_rate.come_back(),
+            Shown::NotThePace => self.adaptive_rate.restore_rate(),
         }
     }
 
@@ -380,7 +380,7 @@ impl Limiter {
     fn hold(&mut self, time: Duration, now: Instant) -> Option<Hold> {
         let before = self.held_until.unwrap_or(now).max(now);
         self.held_until = Some(before.max(now + time));
-        let is_change = now + time > before + HARDLY_LONGER;
+        let is_change = now + time > before + SAME_HOLD_TOLERANCE;
         is_change.then_some(Hold { time, interval: self.interval() })
     }
 
@@ -397,14 +397,14 @@ impl Limiter {
         let speed = self.latency[answer.lane as usize].record(took);
         if self.pacing.asked == AskedRate::Auto && speed == Speed::Slow {
             let recent = self.recent_pace(now);
-            self.adaptive_rate.eased(now, answer.sent, recent);
+            self.adaptive_rate.slow_after_latency(now, answer.sent, recent);
         } else {
             self.adaptive_rate.clean(now, answer.sent);
         }
     }
 
     /// Takes over the server's own count. Requests that left after the answered one are not in it.
-    fn count_down(&mut self, left: u32, resets_in: Duration, sent: Instant, now: Instant) {
+    fn adopt_server_quota(&mut self, left: u32, resets_in: Duration, sent: Instant, now: Instant) {
         if self.quota.is_some_and(|quota| quota.sent > sent) {
             return;
         }

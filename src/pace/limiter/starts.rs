@@ -10,7 +10,7 @@ pub type TurnId = u64;
 
 /// How long a request takes from its turn to its first byte. While one takes longer, the next turn is
 /// not given.
-pub(super) const ON_ITS_WAY: Duration = Duration::from_millis(2);
+pub(super) const TIME_TO_FIRST_BYTE: Duration = Duration::from_millis(2);
 
 /// Starts that are remembered for the next run, at most.
 const MOST_REMEMBERED: usize = 10_000;
@@ -90,7 +90,7 @@ impl Starts {
     /// still leave at any moment.
     pub(super) fn wait_after_the_last(&self, gap: Duration, now: Instant) -> Duration {
         let is_late = |(_, given): &(TurnId, Instant)| {
-            now.saturating_duration_since(*given) > ON_ITS_WAY.max(gap / 2)
+            now.saturating_duration_since(*given) > TIME_TO_FIRST_BYTE.max(gap / 2)
         };
         if self.open.front().is_some_and(is_late) {
             return gap;

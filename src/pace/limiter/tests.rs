@@ -42,7 +42,7 @@ fn a_reservation_is_free_again_when_its_code_is_presented() {
     );
     for _ in 0..5 {
         assert!(started(&mut limiter, Lane::Exchange, now));
-        limiter.free_place();
+        limiter.release_reservation();
     }
     let later = now + MS(10_200);
     assert_eq!(limiter.wait_for_reservation(Lane::Reconnect, later), Duration::ZERO);
@@ -110,7 +110,7 @@ fn a_hold_that_other_answers_repeat_is_reported_once() {
     assert_eq!(limiter.observe(&throttled, now).hold.map(|hold| hold.time), Some(MS(3000)));
     assert_eq!(
         limiter.observe(&throttled, now + MS(20)),
-        PaceChange { hold: None, is_stale_throttle: true, day: None }
+        PaceChange { hold: None, is_repeated_429: true, day: None }
     );
     assert_eq!(limiter.held(now + MS(20)), MS(3000));
     limiter.observe(&answer(Lane::Exchange, now + MS(20), AnswerOutcome::Clean), now + MS(30));

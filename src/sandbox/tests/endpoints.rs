@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::super::{
-    AccessLife, CLIENT_ID, CLIENT_SECRET, InstalledLocation, Options, Outcome, PairState, Presence,
-    RefreshLife, Step, StoredPair, Via,
-};
 use super::{
     ACCESS, AGENCY, COMPANY, ID, IDS, REFRESH, Server, V2, V3, answered, fields, list, sent, stored,
 };
 use crate::installation::Scope;
+use crate::sandbox::{
+    AccessLife, CLIENT_ID, CLIENT_SECRET, InstalledLocation, Options, Outcome, PairState, Presence,
+    RefreshLife, Step, StoredPair, Via,
+};
 
 const WRONG_CLASS: &str = "This authClass type is not allowed to access this scope.";
 const NO_ACCESS: &str = "The token does not have access to this location.";

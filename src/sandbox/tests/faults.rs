@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use reqwest::RequestBuilder;
 use serde_json::json;
 
-use super::super::{CATALOGUE, FaultPlan, Options, Outcome, Step};
 use super::{ACCESS, REFRESH, Server, everybody, sent, stored};
+use crate::sandbox::{CATALOGUE, FaultPlan, Options, Outcome, Step};
 
 /// What an entry looks like at its step: the status, and a text in the head or the body; after an
 /// exclamation mark a text that is not there. Status 0 is no answer.

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::super::{
+use super::{ACCESS, COMPANY, ID, REFRESH, Server, V2, list, sent};
+use crate::installation::Scope;
+use crate::sandbox::tests::stored;
+use crate::sandbox::{
     AccessLife, CLIENT_ID, InstalledLocation, Options, Presence, RefreshLife, StoredPair,
 };
-use super::{ACCESS, COMPANY, ID, REFRESH, Server, V2, list, sent, stored};
-use crate::installation::Scope;
 
 #[test]
 fn tokens_and_locations_are_read_from_lines() {

@@ -100,8 +100,8 @@ impl RunTally {
     fn is_new_kind(&self, failure: &Failure) -> bool {
         let Failure { stage, class, http_status, message, .. } = failure;
         let mut shown = self.kinds_shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_told_apart = *class == Class::Unrecognised && shown.len() < KINDS_SHOWN;
-        let text = if is_told_apart { normalised(message.as_str()) } else { String::new() };
+        let by_message = *class == Class::Unrecognised && shown.len() < KINDS_SHOWN;
+        let text = if by_message { normalised(message.as_str()) } else { String::new() };
         shown.insert((*stage, *class, *http_status, text))
     }
 

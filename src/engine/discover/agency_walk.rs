@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// All agencies, one after the other.
-pub struct Tour<'a> {
+pub struct AgencyWalk<'a> {
     /// Asks for pages.
     pub pager: Pager,
     /// The agencies, in the order in which they are asked.
@@ -33,7 +33,7 @@ pub struct Tour<'a> {
 }
 
 /// Asks every agency, until the end or a signal.
-pub async fn under_signals(mut tour: Tour<'_>) -> Result<Exit, Fault> {
+pub async fn under_signals(mut tour: AgencyWalk<'_>) -> Result<Exit, Fault> {
     let mut signals = Signals::listen().context("cannot listen to signals").or_exit(Exit::Local)?;
     let halted = tokio::select! {
         halted = tour.go() => halted?,
@@ -60,7 +60,7 @@ struct Totals {
     short: usize,
 }
 
-impl Tour<'_> {
+impl AgencyWalk<'_> {
     /// Asks one agency after the other. The inner error concerns all of them.
     async fn go(&mut self) -> Result<Result<Totals, Failure>, Fault> {
         let mut totals = Totals::default();

@@ -141,7 +141,7 @@ pub fn tidy(folder: &RunFolder, run_state: &RunState) -> anyhow::Result<Damaged>
                 tidy.write_all(line)?;
                 tidy.write_all(b"\n")
             }
-            LineVerdict::Good(_) | LineVerdict::NotToBeUsed => Ok(()),
+            LineVerdict::Good(_) | LineVerdict::Quarantine => Ok(()),
             LineVerdict::Damaged => {
                 damaged.push(number);
                 set_apart(folder, &mut quarantine, line, number).map_err(io::Error::other)
@@ -158,7 +158,7 @@ pub fn tidy(folder: &RunFolder, run_state: &RunState) -> anyhow::Result<Damaged>
 /// What a line of `tokens.jsonl` is.
 enum LineVerdict {
     Good(Fingerprint),
-    NotToBeUsed,
+    Quarantine,
     Damaged,
 }
 
@@ -169,7 +169,7 @@ fn verdict(
 ) -> LineVerdict {
     let print = print_of(line, prints);
     match print.and_then(|print| Some((print, *known.get(&print)?))) {
-        Some((_, TokenLine::NotToBeUsed)) => LineVerdict::NotToBeUsed,
+        Some((_, TokenLine::Quarantine)) => LineVerdict::Quarantine,
         Some((print, token_line)) if token_line.allows(Checksum::of(line)) => {
             LineVerdict::Good(print)
         }
