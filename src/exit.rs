@@ -18,9 +18,9 @@ pub enum Exit {
     Local,
     /// The books do not balance, or a secret was found outside its file: a bug.
     Bug,
-    /// Ctrl-C; the run can be gone on with.
+    /// Ctrl-C; the run can be resumed.
     Interrupted,
-    /// SIGTERM; the run can be gone on with.
+    /// SIGTERM; the run can be resumed.
     Terminated,
 }
 

@@ -1,4 +1,5 @@
-//! Failures as types: stage, class, advice and evidence.
+//! Failures as types. What a class means and when it halts is in `highlevel/classes.toml`; whether it
+//! is retried, in `engine/recover/retry.rs`.
 
 use std::{fmt, num::NonZeroU32};
 

@@ -3,7 +3,7 @@
 //! Data flows one way: a list is read ([`input`]) and judged ([`plan`]); the [`engine`] takes all of
 //! its installations through [`engine::recover`], which speaks to [`highlevel`] at the [`pace`]
 //! allowed; what happens is [`event`]s, which the [`journal`] makes durable and from which [`views`]
-//! makes files. The [`terminal`] shows it, and [`commands`] tell the story.
+//! makes files. The [`terminal`] shows it, and [`commands`] run the steps in order.
 
 mod app;
 pub mod checksum;

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     match commands::dispatch(&Cli::parse()) {
         Ok(exit) => exit.into(),
         Err(Fault { exit, error }) => {
-            // Standard error may be closed; the exit code tells all the same.
+            // Standard error may be closed; the exit code reports it anyway.
             let _ = writeln!(io::stderr(), "error: {error:#}");
             exit.into()
         }

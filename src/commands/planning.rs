@@ -87,7 +87,7 @@ impl Planned {
         match &self.before {
             Before::Nothing => None,
             Before::Run(parent) => Some(format!(
-                "Takes up       run {} ({} of {} outstanding since the first run)",
+                "Continues      run {} ({} of {} outstanding since the first run)",
                 parent.run_id, parent.outstanding, parent.input
             )),
             Before::Unknown(why) => Some(format!(

@@ -201,7 +201,7 @@ fn check_tokens_are_there(
     Err(Fault { exit: Exit::Local, error })
 }
 
-/// An execution that broke off with nothing left to do is finished by saying so.
+/// An execution that ended without finishing, with nothing left to do, is finished here.
 fn finish(mut restored: Restored, announced: &Announced) -> Result<(), Fault> {
     let went_through = |end: &Finished| end.interrupted_by.is_none();
     if restored.run_state.finished.as_ref().is_some_and(went_through) {

@@ -28,7 +28,7 @@ pub fn serve(args: &SandboxArgs) -> Result<Exit, Fault> {
             .with_context(|| format!("--listen: cannot listen on {}", args.listen))
             .or_exit(Exit::Local)?;
         let sandbox = Sandbox::serve_on(listener, options).or_exit(Exit::Local)?;
-        // Heard before anybody can know that it serves.
+        // Installed before the address is printed.
         let mut signals = Signals::listen().or_exit(Exit::Local)?;
         print_data(&greeting(&sandbox.base_url()));
         signals.any().await;
@@ -40,7 +40,7 @@ pub fn serve(args: &SandboxArgs) -> Result<Exit, Fault> {
 fn greeting(base_url: &str) -> String {
     format!(
         "{base_url}\n\
-         Stand-in for HighLevel's API, on this machine only. Any client id and secret will do, such as\n\
+         A mock of HighLevel's API, on this machine only. Any client id and secret will do, such as\n\
          \x20 GHL_BASE_URL={base_url} GHL_CLIENT_ID={} GHL_CLIENT_SECRET={}\n\
          What it saw: {base_url}/_sandbox/audit    Ctrl-C ends it.\n",
         sandbox::CLIENT_ID,

@@ -80,11 +80,11 @@ impl Standing {
     fn in_words(self) -> &'static str {
         match self {
             Self::Running => "running",
-            Self::Paused => "running, paused in an outage; it goes on by itself",
+            Self::Paused => "running, paused in an outage; it continues by itself",
             Self::Complete => "complete",
             Self::Halted => "halted",
             Self::Interrupted => "interrupted",
-            Self::BrokeOff => "broke off",
+            Self::BrokeOff => "ended unexpectedly",
         }
     }
 }

@@ -33,7 +33,7 @@ impl Default for Cancellation {
 }
 
 impl Cancellation {
-    /// A part of the work: it is cancelled with the whole, and the whole goes on without it.
+    /// A part of the work: it is cancelled with the whole, and the whole continues without it.
     #[must_use]
     pub fn child(&self) -> Self {
         let causes = self.causes.iter().cloned().chain([Arc::default()]).collect();

@@ -105,7 +105,12 @@ pub fn close(
     let (search, summary) = thread::scope(|scope| {
         let search = scope.spawn(|| Search::of(secrets, token_files.clone(), list));
         let summary = views::write_all(folder, escalation).or_exit(Exit::Local);
-        (search.join().unwrap_or_else(|_| Err(io::Error::other("it broke off: a bug"))), summary)
+        (
+            search
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("it stopped unexpectedly: a bug"))),
+            summary,
+        )
     });
     let summary = summary?;
     let found = search.and_then(|search| {
@@ -147,18 +152,8 @@ fn find_leaks(
 /// Whether a file of the run folder is one that the program writes and that must not have any secret.
 /// Whatever else is there is its owner's affair.
 fn is_ours(path: &Path) -> bool {
-    const OURS: [&str; 9] = [
-        ".lock",
-        "journal.jsonl",
-        "run.log",
-        "results.csv",
-        "failures.csv",
-        "rejected.csv",
-        "summary.json",
-        "escalation.md",
-        "escalation.csv",
-    ];
-    OURS.iter().any(|name| path.file_name().is_some_and(|file| file == *name))
+    let mut ours = views::names().chain([".lock", "journal.jsonl", "run.log"]);
+    ours.any(|name| path.file_name().is_some_and(|file| file == name))
 }
 
 /// Writes the views of a run again, the escalation otherwise if asked to, and looks for tokens in

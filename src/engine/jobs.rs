@@ -153,7 +153,9 @@ impl Stream {
             Some(Fed::Jobs(jobs)) => self.ready.extend(jobs),
             Some(Fed::End) => self.has_ended = true,
             Some(Fed::Failed(error)) => return Err(error),
-            None => return Err(anyhow!("the thread that reads the list broke off: a bug")),
+            None => {
+                return Err(anyhow!("the thread that reads the list stopped unexpectedly: a bug"));
+            }
         }
         Ok(())
     }

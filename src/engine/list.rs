@@ -139,7 +139,7 @@ impl InputList {
     }
 }
 
-/// A list that is read for its tokens while calls go on.
+/// A list that is read for its tokens during the calls.
 #[derive(Clone, Debug)]
 pub struct TokenList {
     source: Source,

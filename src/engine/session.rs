@@ -100,7 +100,7 @@ impl Session {
                 );
                 Err(Fault { exit: Exit::Local, error })
             }
-            // A file system that does not tell is taken at its word.
+            // A file system that reports no free space is taken to have enough.
             _ => Ok(()),
         }
     }
@@ -129,7 +129,7 @@ impl Session {
         };
         let (journal, writing) = handle::spawn(writer, &run_id, on_failure).or_exit(Exit::Local)?;
         let team = Team { calls, settings, tokens, others, journal, log, stop: stop.clone() };
-        // Ended at once, work is still going on and the journal's thread with it: not waited for.
+        // Ended at once, work still runs, and the journal's thread with it: not waited for.
         team.recover_all(run_state, take, &folder, screen.as_ref(), &mut signals).await?;
         let ended = block_in_place(|| writing.finish()).or_exit(Exit::Local)?;
         let interrupted_by = match stop.cause() {
@@ -148,13 +148,13 @@ impl Session {
         };
         let on_first = |_| screen.print("Writing the files; once more ends at once.");
         tokio::select! {
-            closed = closing => closed.context("the work on the files broke off: a bug").or_exit(Exit::Bug)?,
+            closed = closing => closed.context("the work on the files stopped unexpectedly: a bug").or_exit(Exit::Bug)?,
             exit = signals.second(on_first) => Err(cut_short(exit)),
         }
     }
 }
 
-/// Everything that works while calls go on.
+/// Everything that works during the calls.
 struct Team {
     calls: Calls,
     settings: Settings,

@@ -163,7 +163,7 @@ impl Slots {
     }
 
     /// A request sent at this time got a good answer. Requests that are overdue by comparison give up
-    /// their slots and go on.
+    /// their slots and continue.
     pub fn answered(&mut self, stage: Stage, sent: Instant) {
         let most = self.concurrency * OVERDUE_EACH;
         for held in self.held.values_mut().filter(|held| !held.is_overdue) {

@@ -1,5 +1,5 @@
 //! Names installations that are stuck. Every step has a time limit; an installation past its limit is
-//! reported, again at growing intervals, until it goes on.
+//! reported, again at growing intervals, until it continues.
 
 use std::{
     collections::HashMap,

@@ -145,7 +145,7 @@ impl Work<'_> {
         let batch = Arc::new(Batch::new(tools));
         // A task is woken by those that it waits for at less cost than the main thread.
         let worked = tokio::spawn(batch.clone().run(jobs)).await;
-        match worked.context("the work broke off: a bug").or_exit(Exit::Bug)? {
+        match worked.context("the work stopped unexpectedly: a bug").or_exit(Exit::Bug)? {
             Ok(()) => {}
             // The journal's thread, which knows what was saved, tells what the disk lost.
             Err(Broken::TokenFile) => drop(self.stop.cancel(Cause::StorageError)),

@@ -62,7 +62,7 @@ impl Cell {
 pub(super) enum Cut {
     /// A whole record of this many bytes, its line end included.
     Record(usize),
-    /// The record goes on past the text at hand.
+    /// The record continues past the text at hand.
     More,
     /// A quote swallows what follows.
     OpenQuote,

@@ -161,9 +161,9 @@ pub enum InputError {
         /// The last line.
         line: u64,
     },
-    /// What flows in goes on past any list of installations.
+    /// The stream is longer than any list of installations.
     #[error(
-        "{name}: goes on after {bound}, which is the most that a list may have that is no file; save it to a file, or split it (split -l 100000)"
+        "{name}: is longer than {bound}, which is the most that a list may have that is no file; save it to a file, or split it (split -l 100000)"
     )]
     Endless {
         /// The list.

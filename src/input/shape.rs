@@ -24,11 +24,11 @@ pub struct Shape {
     pub company_columns: Vec<String>,
     /// Columns of general names (`id`, `location`) that ids are read from for want of a better one.
     pub fallback_columns: Vec<String>,
-    /// Whether the list is a failures.csv of an earlier run, whose counts are taken up.
+    /// Whether the list is a failures.csv of an earlier run, whose counts are continued.
     pub continues: Continues,
 }
 
-/// Whether a list goes on from an earlier run.
+/// Whether a list continues an earlier run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Continues {
     /// An ordinary list.

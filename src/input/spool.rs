@@ -44,7 +44,7 @@ pub(super) enum SpoolError {
         /// What a record may have, in bytes.
         limit: usize,
     },
-    /// It goes on past a bound.
+    /// It is longer than a bound.
     Endless(Bound),
 }
 

@@ -24,7 +24,7 @@ pub enum FolderError {
     Unusable {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Another process works in it.
@@ -46,7 +46,7 @@ pub enum FolderError {
     Closed {
         /// The folder, or the file in it.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// It has neither journal nor lock.

@@ -53,7 +53,7 @@ impl Found {
             });
             let run_state = RunState::read_with(prints.clone(), &folder.journal(), |_| {});
             let run_state = run_state.or_exit(Exit::Local)?;
-            let panicked = |_| Err(io::Error::other("reading it broke off: a bug"));
+            let panicked = |_| Err(io::Error::other("reading it stopped unexpectedly: a bug"));
             Ok(Self { run_state, tokens: tokens.join().unwrap_or_else(panicked) })
         })
     }

@@ -21,7 +21,7 @@ pub enum AppsError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// What is in it cannot be used.

@@ -1,4 +1,4 @@
-//! What a person sees: progress while calls go on, `run.log`, and the last words.
+//! What a person sees: progress during the calls, `run.log`, and the final summary.
 
 pub(crate) mod console;
 mod event_line;

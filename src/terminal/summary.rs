@@ -275,7 +275,7 @@ pub struct Next<'a> {
     pub folder: &'a Path,
     /// What the last execution was to do, with what was typed for it.
     pub settings: &'a Settings,
-    /// What the journal has, and `resume` takes up by itself.
+    /// What the journal has, and `resume` continues by itself.
     pub recorded: &'a Settings,
 }
 
@@ -305,7 +305,7 @@ impl Next<'_> {
                 Some(self.resume(&["--retry-failed"]))
             }
             RunEnd::Complete if summary.halts.is_empty() => Some(self.run_failures()),
-            // What was halted is taken up where it was; the others are failures of their own.
+            // What was halted continues where it was; the others are failures of their own.
             RunEnd::Complete | RunEnd::Halted | RunEnd::Interrupted | RunEnd::Unfinished => {
                 Some(self.resume(&[]))
             }

@@ -49,6 +49,11 @@ const VIEWS: [(&str, Begin); 6] = [
 
 const SUMMARY: &str = "summary.json";
 
+/// The names of all views.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    VIEWS.iter().map(|(name, _)| *name)
+}
+
 /// Writes every view of a run anew from its journal, each as a whole: a crash leaves the old file
 /// or the new one. The escalation is written as the run has it, or otherwise for once.
 pub fn write_all(folder: &RunFolder, otherwise: Option<&Escalation>) -> anyhow::Result<Summary> {

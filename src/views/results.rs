@@ -12,7 +12,6 @@ use super::{
 use crate::{
     clock::stamp,
     event::{Failed, Listed, Reclaimed, Recovered},
-    failure::Stage,
     journal::state::Outcome,
     route::Route,
     text::SafeText,
@@ -103,7 +102,7 @@ impl<'a> ResultLine<'a> {
         match self.outcome {
             Outcome::Recovered(recovered) => Some(recovered.via),
             Outcome::Reclaimed(reclaimed) => reclaimed.via,
-            Outcome::Failed(failed) => route_of(failed.failure.stage),
+            Outcome::Failed(failed) => failed.failure.stage.route(),
             Outcome::Skipped(_) | Outcome::NotAttempted(_) => None,
         }
     }
@@ -170,15 +169,5 @@ impl<'a> ResultLine<'a> {
     fn token_expires_at(&self) -> Option<Timestamp> {
         let recovered = self.recovered().and_then(|recovered| recovered.token_expires_at);
         recovered.or_else(|| self.reclaimed()?.token_expires_at)
-    }
-}
-
-/// The route on which a stage lies.
-fn route_of(stage: Stage) -> Option<Route> {
-    match stage {
-        Stage::Refresh => Some(Route::Refresh),
-        Stage::Reconnect | Stage::Exchange => Some(Route::Reconnect),
-        Stage::Agency => Some(Route::Agency),
-        Stage::Input | Stage::Verify | Stage::Store => None,
     }
 }

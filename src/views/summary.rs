@@ -172,7 +172,7 @@ pub enum RunEnd {
     Halted,
     /// A person or the system stopped it.
     Interrupted,
-    /// It has not ended, or broke off.
+    /// It has not ended, or ended unexpectedly.
     Unfinished,
 }
 

@@ -61,7 +61,7 @@ fn whichever_operation_fails_nothing_granted_is_lost() {
     }
 }
 
-/// Runs with the n-th operation failing and goes on after it; whether there was no such operation.
+/// Runs with the n-th operation failing and continues after it; whether there was no such operation.
 fn passes_clean(work: &Work, list: &Path, n: usize, how: Failing) -> bool {
     let server = MockServer::seeded(&json!({}), n as u64);
     let (disk, count) = failing(n, how);

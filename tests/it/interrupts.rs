@@ -1,4 +1,4 @@
-//! Signals, kills, stops: the run ends in order, or goes on where it was.
+//! Signals, kills, stops: the run ends in order, or is resumed where it was.
 
 #![cfg(unix)]
 

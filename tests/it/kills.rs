@@ -163,7 +163,7 @@ impl Figures {
     }
 }
 
-/// Kills a run of so many rows so many times, and goes on to its end.
+/// Kills a run of so many rows so many times, and resumes it to its end.
 fn kills(route: Route, count: usize, most: usize, seed: u64) -> Figures {
     let world = World::new(route, count, seed, 4);
     let kills = world.kill(most, &mut fastrand::Rng::with_seed(seed));

@@ -1,4 +1,4 @@
-//! What `resume` takes up, and what it refuses.
+//! What `resume` continues, and what it refuses.
 
 use std::{fs, path::PathBuf};
 

@@ -81,10 +81,10 @@ fn table_of<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 const NAME_WIDTH: usize = 18;
 
 fn in_words(class: Class) -> String {
-    let About { means, reach, halts, retry, todo, told, next_steps, .. } = class.about();
+    let About { means, reach, halts, retry, todo, recognised_by, next_steps, .. } = class.about();
     let mut text = format!("{}\n\n", wrapped(&format!("{class}: {means}"), 4));
     for (title, what) in [
-        ("How recognised", told.clone()),
+        ("How recognised", recognised_by.clone()),
         (
             "Whom it concerns",
             format!("{}{}", reach.name(), halts.map(halts_in_words).unwrap_or_default()),

@@ -46,7 +46,7 @@ pub struct About {
     /// What to do, in a sentence.
     pub todo: String,
     /// How the class is recognised.
-    pub told: String,
+    pub recognised_by: String,
     /// Printed when the run halts for it; empty if it never does.
     #[serde(default)]
     pub next_steps: String,

@@ -58,7 +58,7 @@ static NOTHING: LazyLock<About> = LazyLock::new(|| About {
     halts: None,
     retry: Advice::NeedsSupport,
     todo: String::new(),
-    told: String::new(),
+    recognised_by: String::new(),
     next_steps: String::new(),
 });
 

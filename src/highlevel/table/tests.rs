@@ -23,7 +23,9 @@ fn every_class_is_described_once() {
     let named: Vec<Class> = book.class.iter().map(|about| about.name).collect();
     assert_eq!(named, every, "in the order in which they are declared");
     for about in &book.class {
-        assert!(!about.means.is_empty() && !about.told.is_empty() && !about.todo.is_empty());
+        assert!(
+            !about.means.is_empty() && !about.recognised_by.is_empty() && !about.todo.is_empty()
+        );
         let may_halt = about.halts.is_some() || about.reach == Reach::AllStop;
         assert!(
             !may_halt || !about.next_steps.is_empty(),

@@ -33,7 +33,7 @@ pub enum AgencyTokensError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A line that cannot be used.
