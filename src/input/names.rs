@@ -166,7 +166,9 @@ fn hidden(words: &[String]) -> Option<Holds> {
     let is_about = has(ABOUT) || words.len() > 1 && words.last().is_some_and(|word| word == "at");
     let bare: Vec<_> = stripped(words, &[VENDOR]).iter().map(String::as_str).collect();
     match bare[..] {
-        ["access", "token" | "tok"] | ["access" | "at"] => return Some(Holds::Access),
+        ["access", "token" | "tok"] | ["access"] => return Some(Holds::Access),
+        // Alone it is the time of an event.
+        ["at"] if words.len() > 1 => return Some(Holds::Access),
         ["refresh", "token" | "tok"] | ["refresh" | "rt"] => return Some(Holds::Refresh),
         [
             "tokens" | "token" | "credentials" | "credential" | "creds" | "auth" | "authorization",
@@ -186,7 +188,7 @@ fn hidden(words: &[String]) -> Option<Holds> {
         [word] => word.clone(),
         _ => String::new(),
     };
-    let is_token = matches!(&*alone(&[VENDOR, PLACES]), "access" | "at")
+    let is_token = alone(&[VENDOR, PLACES]) == "access"
         || matches!(&*alone(&[VENDOR, PLACES, OWNERS]), "refresh" | "rt");
     is_token.then_some(Holds::OtherToken)
 }
@@ -361,7 +363,7 @@ mod tests {
             assert_eq!(role(name).0, Role::Hidden(holds), "{name}");
         }
         let innocent = "Hot Prospect|Not Paid|Secretary|token_expires_at|refresh_token_expires_at|tokenType|token_url|last_refresh|refreshed_at|created_by|Access Level|\
-            User Access|started|sort|Heart Rate|Status at|code|Passport|Tokyo Office|Authority|Data Plan|Chart";
+            User Access|started|sort|Heart Rate|Status at|code|Passport|Tokyo Office|Authority|Data Plan|Chart|at";
         for name in innocent.split('|') {
             assert_eq!(role(name).0, Role::Carried, "{name}");
         }

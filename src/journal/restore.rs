@@ -16,6 +16,7 @@ use crate::{
     event::{Event, HandedOn, Observer},
     exit::{Exit, Fault, OrExit},
     plan::{counted, fingerprint::Fingerprints},
+    settings::Settings,
 };
 
 /// A run as it was found, with nothing changed yet.
@@ -101,7 +102,7 @@ impl Found {
         }
         let differ = restored.run_state.compare(&tokens.pairs);
         if differ != Disagreement::default() {
-            observer.note(&in_words(&differ));
+            observer.note(&in_words(&differ, &restored.run_state.settings));
             let events =
                 reconcile::events(folder, &restored.run_state, differ).or_exit(Exit::Local)?;
             restored.add_durably(events, observer).or_exit(Exit::Local)?;
@@ -203,7 +204,7 @@ fn file_of(line: &[u8]) -> TokenFile {
     }
 }
 
-fn in_words(differ: &Disagreement) -> String {
+fn in_words(differ: &Disagreement, settings: &Settings) -> String {
     let count = |rows: usize| counted(u32::try_from(rows).unwrap_or(u32::MAX), "installation");
     let mut texts = Vec::new();
     if !differ.reclaimed.is_empty() {
@@ -211,6 +212,9 @@ fn in_words(differ: &Disagreement) -> String {
         texts.push(format!(
             "{rows}: tokens are on disk though the journal does not say so; taken as recovered."
         ));
+        if settings.verify.is_some() {
+            texts.push("warning: their new access tokens are not checked by --verify.".to_owned());
+        }
     }
     if !differ.missed.is_empty() {
         let rows = count(differ.missed.len());

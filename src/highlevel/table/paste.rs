@@ -3,13 +3,14 @@
 use crate::{
     failure::{Class, Failure},
     highlevel::normalised_message,
+    route::Route,
 };
 
 /// The row for an unrecognised failure; the user fills in the class. It contains words only, no ids
 /// and no secrets. `None` if no answer came.
 pub fn row_for(failure: &Failure) -> Option<String> {
     let status = failure.http_status.filter(|_| failure.class == Class::Unrecognised)?;
-    let phrase = phrase_of(failure.message.as_str());
+    let phrase = phrase_of(of_the_server(failure.message.as_str()));
     let message =
         if phrase.is_empty() { String::new() } else { format!("message = \"{phrase}\"\n") };
     Some(format!(
@@ -17,6 +18,12 @@ pub fn row_for(failure: &Failure) -> Option<String> {
          class = \"unrecognised\"  # put the right one: ghl-reconnect explain lists them\n",
         failure.stage
     ))
+}
+
+/// The message up to what was added about other routes, as in `; refresh: no token`.
+fn of_the_server(message: &str) -> &str {
+    let added = Route::ALL.iter().filter_map(|route| message.find(&format!("; {route}: ")));
+    added.min().map_or(message, |end| &message[..end])
 }
 
 /// The words of a message; of one that was cut, without the last, which may be half an id.
@@ -40,6 +47,13 @@ mod tests {
         },
         text::SafeText,
     };
+
+    #[test]
+    fn what_was_added_about_other_routes_is_not_in_the_row() {
+        let text = "the teapot is closed; refresh: the list has no refresh token for it";
+        assert_eq!(of_the_server(text), "the teapot is closed");
+        assert_eq!(of_the_server("no tea; later"), "no tea; later");
+    }
 
     #[test]
     fn a_row_as_it_is_shown_matches_the_answer_that_it_was_made_from() {

@@ -36,7 +36,7 @@ pub struct AppArgs {
     /// [env: GHL_AGENCY_TOKEN, the token itself]
     #[arg(long, value_name = "FILE")]
     pub agency_tokens: Option<PathBuf>,
-    /// Version of the API for tokens, locations and trials; the Reconnect API has none [default: v2]
+    /// Version of the API for tokens, locations and token checks; the Reconnect API has none [default: v2]
     #[arg(long, value_name = "VERSION", value_enum)]
     pub api_version: Option<ApiVersion>,
     /// TOML file of answer rows that say what HighLevel's answers mean, before the built-in ones
