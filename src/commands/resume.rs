@@ -268,17 +268,22 @@ fn resumed(settings: &Settings) -> serde_json::Result<Event> {
 
 fn print_plan(run_state: &RunState, take: Take, settings: &Settings, app: &App, console: Console) {
     let (books, to_take, pacing) = (run_state.books(), run_state.to_take(take), settings.pacing());
-    let calls = u64::from(to_take) * 2;
+    let checks = if settings.verify.is_some() { u64::from(to_take) } else { 0 };
+    let calls = u64::from(to_take) * 2 + checks;
     let via = if settings.via.are_default() {
         String::new()
     } else {
         format!("Via            {}\n", settings.via)
     };
+    let verify = match checks {
+        0 => String::new(),
+        _ => format!("Verify         each new access token is tried: {checks} calls\n"),
+    };
     console.print(&format!(
         "Run            {} of {}\n\
          So far         {} recovered, {} failed, {} not attempted\n\
          To recover     {}\n\
-         {via}Calls          {calls} at {pacing}, {} in flight: {} at least\n\
+         {via}{verify}Calls          {calls} at {pacing}, {} in flight: {} at least\n\
          Endpoint       {}\n\
          {}",
         run_state.started.run_id,

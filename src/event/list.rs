@@ -36,7 +36,7 @@ fn is_none(count: &u32) -> bool {
     *count == 0
 }
 
-/// See [`Event::Listed`].
+/// What [`Event::Listed`](super::Event::Listed) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Listed {
     /// Number of the record in the list; 1 is the first after the header.
@@ -45,7 +45,7 @@ pub struct Listed {
     pub line: u64,
     /// What to recover.
     pub installation: Installation,
-    /// Of which of [`Started::apps`] it is.
+    /// Of which of [`Started::apps`](super::Started::apps) it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<AppName>,
     /// The carried cells, aligned with [`List::columns`]; missing ones at the end are empty.
@@ -66,7 +66,7 @@ pub struct History {
     pub trace_ids: Vec<SafeText>,
 }
 
-/// See [`Event::Duplicate`].
+/// What [`Event::Duplicate`](super::Event::Duplicate) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Duplicate {
     /// Number of the record.
@@ -79,7 +79,7 @@ pub struct Duplicate {
     pub id: Id,
 }
 
-/// See [`Event::Rejected`].
+/// What [`Event::Rejected`](super::Event::Rejected) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rejected {
     /// Number of the record.
@@ -94,7 +94,7 @@ pub struct Rejected {
     pub raw: SafeText,
 }
 
-/// See [`Event::Ready`].
+/// What [`Event::Ready`](super::Event::Ready) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ready {
     /// Time of the event, UTC.

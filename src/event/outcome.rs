@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::row::Call;
 use crate::{clock, failure::Failure, installation::Id, route::Route, text::SafeText};
 
-/// See [`Event::Skipped`].
+/// What [`Event::Skipped`](super::Event::Skipped) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Skipped {
     /// Number of the record.
@@ -70,7 +70,7 @@ pub enum Verdict {
     Unclear,
 }
 
-/// See [`Event::Recovered`].
+/// What [`Event::Recovered`](super::Event::Recovered) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recovered {
     /// Number of the record.
@@ -131,7 +131,7 @@ impl Verified {
     }
 }
 
-/// See [`Event::Failed`].
+/// What [`Event::Failed`](super::Event::Failed) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failed {
     /// Number of the record.

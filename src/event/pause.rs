@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{clock, failure::Failure};
 
-/// See [`Event::Held`].
+/// What [`Event::Held`](super::Event::Held) records.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Held {
     /// Time of the event, UTC.
@@ -16,7 +16,7 @@ pub struct Held {
     pub interval_ms: u32,
 }
 
-/// See [`Event::DayTooShort`].
+/// What [`Event::DayTooShort`](super::Event::DayTooShort) records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayTooShort {
     /// Time of the event, UTC.
@@ -44,7 +44,7 @@ impl DayTooShort {
     }
 }
 
-/// See [`Event::Paused`].
+/// What [`Event::Paused`](super::Event::Paused) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Paused {
     /// Time of the event, UTC.
@@ -55,7 +55,7 @@ pub struct Paused {
     pub gives_up_at: Timestamp,
 }
 
-/// See [`Event::Probed`].
+/// What [`Event::Probed`](super::Event::Probed) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probed {
     /// Number of the record of the installation that probed.
@@ -70,7 +70,7 @@ pub struct Probed {
     pub gives_up_at: Timestamp,
 }
 
-/// See [`Event::Continued`].
+/// What [`Event::Continued`](super::Event::Continued) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Continued {
     /// Time of the event, UTC.
@@ -79,7 +79,7 @@ pub struct Continued {
     pub paused_ms: u32,
 }
 
-/// See [`Event::ServerClock`].
+/// What [`Event::ServerClock`](super::Event::ServerClock) records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerClock {
     /// Time of the answer whose `Date` was compared, UTC.

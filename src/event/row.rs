@@ -20,7 +20,7 @@ pub struct Call {
     pub trace_id: Option<SafeText>,
 }
 
-/// See [`Event::Exchanging`].
+/// What [`Event::Exchanging`](super::Event::Exchanging) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exchanging {
     /// Number of the record.
@@ -38,7 +38,7 @@ pub struct Exchanging {
     pub code_expires_at: Option<Timestamp>,
 }
 
-/// See [`Event::Refreshing`].
+/// What [`Event::Refreshing`](super::Event::Refreshing) records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refreshing {
     /// Number of the record.
@@ -51,7 +51,7 @@ pub struct Refreshing {
     pub at: Timestamp,
 }
 
-/// See [`Event::Requesting`].
+/// What [`Event::Requesting`](super::Event::Requesting) records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requesting {
     /// Number of the record.
@@ -64,7 +64,7 @@ pub struct Requesting {
     pub at: Timestamp,
 }
 
-/// See [`Event::Unsent`].
+/// What [`Event::Unsent`](super::Event::Unsent) records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unsent {
     /// Number of the record.
@@ -75,7 +75,7 @@ pub struct Unsent {
     pub at: Timestamp,
 }
 
-/// See [`Event::Retrying`].
+/// What [`Event::Retrying`](super::Event::Retrying) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retrying {
     /// Number of the record.
@@ -96,7 +96,7 @@ pub struct Retrying {
     pub wait_ms: Option<u32>,
 }
 
-/// See [`Event::Saving`].
+/// What [`Event::Saving`](super::Event::Saving) records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saving {
     /// Number of the record.
@@ -117,7 +117,7 @@ pub enum TokenFile {
     Quarantine,
 }
 
-/// See [`Event::Untried`].
+/// What [`Event::Untried`](super::Event::Untried) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Untried {
     /// Number of the record.
@@ -132,7 +132,7 @@ pub struct Untried {
     pub call: Call,
 }
 
-/// See [`Event::Reclaimed`].
+/// What [`Event::Reclaimed`](super::Event::Reclaimed) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reclaimed {
     /// Number of the record.
@@ -166,7 +166,7 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// See [`Event::Missed`].
+/// What [`Event::Missed`](super::Event::Missed) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Missed {
     /// Number of the record.

@@ -11,10 +11,10 @@ use crate::{
     text::SafeText,
 };
 
-/// See [`Event::Started`].
+/// What [`Event::Started`](super::Event::Started) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Started {
-    /// [`FORMAT`] of the writer.
+    /// [`FORMAT`](super::FORMAT) of the writer.
     pub format: u32,
     /// Names this run in every file and ticket: 32 hexadecimal digits.
     pub run_id: String,
@@ -22,7 +22,7 @@ pub struct Started {
     pub version: String,
     /// Time of the event, UTC.
     pub at: Timestamp,
-    /// The app; with [`Started::apps`] that of rows that name none, empty when there are none.
+    /// The app; with [`Started::apps`](super::Started::apps) that of rows that name none, empty when there are none.
     pub client_id: String,
     /// The apps that the list has rows of, where a column names the app of each row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -64,7 +64,7 @@ pub struct Parent {
     pub outstanding: u32,
 }
 
-/// See [`Event::Halted`].
+/// What [`Event::Halted`](super::Event::Halted) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Halted {
     /// Time of the event, UTC.
@@ -91,7 +91,7 @@ pub enum HaltRule {
     GiveUpAfter,
 }
 
-/// See [`Event::Finished`].
+/// What [`Event::Finished`](super::Event::Finished) records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
     /// Time of the event, UTC.
@@ -101,7 +101,7 @@ pub struct Finished {
     pub interrupted_by: Option<Interrupt>,
 }
 
-/// See [`Event::Resumed`].
+/// What [`Event::Resumed`](super::Event::Resumed) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resumed {
     /// Time of the event, UTC.
@@ -112,7 +112,7 @@ pub struct Resumed {
     pub settings: Value,
 }
 
-/// See [`Event::HandedOn`].
+/// What [`Event::HandedOn`](super::Event::HandedOn) records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandedOn {
     /// Time of the event, UTC.
@@ -121,7 +121,7 @@ pub struct HandedOn {
     pub installations: u32,
 }
 
-/// See [`Event::Leaked`].
+/// What [`Event::Leaked`](super::Event::Leaked) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Leaked {
     /// When it was found.

@@ -35,7 +35,7 @@ pub struct Listed {
     pub line: u64,
     /// What is to be recovered.
     pub installation: Installation,
-    /// The cells that are carried on, in the order of [`Shape::columns`](super::Shape::columns). For
+    /// The cells that are carried on, in the order of [`Shape::columns`](super::shape::Shape::columns). For
     /// JSON it may be shorter than the columns that later records bring; what is missing is empty.
     pub values: Vec<String>,
     /// What an earlier run knew of it, where the list is its failures.csv.

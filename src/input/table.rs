@@ -160,12 +160,13 @@ impl Rows {
         }
     }
 
-    /// Whether a record that has been cut is no row: blank, a ruler, a count of rows, or a remark
-    /// beside a drawn table.
+    /// Whether a record that has been cut is no row: blank, a ruler, a count of rows, the end mark of
+    /// `COPY`, or a remark beside a drawn table.
     fn is_no_row(&self, record: &[u8]) -> bool {
         let is_remark = self.frame == Frame::Boxed && self.cells.len() < 3;
         let is_count = self.cells.len() == 1 && is_row_count(record);
-        is_remark || is_count || is_blank(record, &self.cells) || is_ruler(record)
+        let is_end_mark = record.trim_ascii() == b"\\.";
+        is_remark || is_count || is_end_mark || is_blank(record, &self.cells) || is_ruler(record)
     }
 }
 

@@ -95,7 +95,7 @@ fn cases() -> Vec<Case> {
             2,
             0,
         ),
-        ("INTO OUTFILE", format!("7\t{c}\t{a}\tShop\n8\t\\N\t{b}\tShop\n"), numbered, 2, 0),
+        ("COPY", format!("7\t{c}\t{a}\tShop\n8\t\\N\t{b}\tShop\n\\.\n"), numbered, 2, 0),
         ("no header, commas", format!("Shop,{a}\nCafé,{b}\n"), &["--no-header"], 2, 0),
         (
             "named columns",
