@@ -5,13 +5,13 @@ mod consent;
 mod discover;
 mod explain;
 mod folder;
+mod host;
 mod planning;
 mod report;
 pub mod resume;
 pub mod run;
 mod sandbox;
 mod skips;
-mod stage;
 mod status;
 
 use std::io::{self, Write};

@@ -6,9 +6,9 @@ use anyhow::{anyhow, ensure};
 
 use super::{
     consent::{Consent, consent},
+    host::Host,
     planning::is_somebody_there,
     skips::Skips,
-    stage::Stage,
 };
 use crate::{
     app::{AppOfRun, DEFAULT},
@@ -99,8 +99,8 @@ fn go_on(
     console: Console,
 ) -> Result<Option<Summary>, Fault> {
     let Opened { folder, lock, log, mut restored, take } = opened;
-    let stage = Stage::set(&args.rehearsal, settings.is_rehearsal(), console)?;
-    settings.base_url = stage.sandbox_url().unwrap_or(settings.base_url);
+    let host = Host::start(&args.rehearsal, settings.is_rehearsal(), console)?;
+    settings.base_url = host.sandbox_url().unwrap_or(settings.base_url);
     let (app, app_contexts) = callers(&settings, &restored.run_state, take)?;
     let skips = Skips::find(&settings, &restored.run_state, take, &folder)?;
 
@@ -124,7 +124,7 @@ fn go_on(
     let others = skips.earlier.map_or(Others::Ignored, Others::Skipped);
     let session = Session { folder, lock, writer, log, run_state, settings, take, tokens, others };
     let calls = Calls { endpoint: app.endpoint, answers: app.answers, app_contexts };
-    stage.work(session, calls, console).map(Some)
+    host.work(session, calls, console).map(Some)
 }
 
 /// The settings of the last execution. Whoever resumes has seen why the run was given up.

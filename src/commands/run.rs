@@ -9,8 +9,8 @@ use super::{
     check::check,
     consent::{Consent, consent},
     folder::make,
+    host::Host,
     planning::{Planned, Request, can_ask},
-    stage::Stage,
 };
 use crate::{
     clock,
@@ -34,12 +34,12 @@ pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> 
         return check(args);
     }
     // What was typed is checked: settings, credentials, the list.
-    let stage = Stage::set(&args.rehearsal, args.rehearsal.sandbox, console)?;
-    let request = Request::of(args, stage.sandbox_url())?;
+    let host = Host::start(&args.rehearsal, args.rehearsal.sandbox, console)?;
+    let request = Request::of(args, host.sandbox_url())?;
     if request.app.named.is_empty() {
         request.app.credentials().or_exit(Exit::Usage)?;
     }
-    stage.seed(&request);
+    host.give_tokens_to_sandbox(&request);
 
     // The list is read and judged, and the plan is made.
     let out = run_folder(args.out.as_deref());
@@ -80,7 +80,7 @@ pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> 
         others,
     };
     let calls = Calls { endpoint: app.endpoint, answers: app.answers, app_contexts };
-    let summary = stage.work(session, calls, console)?;
+    let summary = host.work(session, calls, console)?;
 
     // The summary is shown.
     summary::show(&summary, &made.folder, &settings, As::asked(args.json), console);

@@ -41,7 +41,25 @@ fn error_text_of_json(object: &Map<String, Value>) -> String {
             texts.push(text);
         }
     }
-    texts.join(" · ")
+    if texts.is_empty() { any_texts(object, 1).join(" · ") } else { texts.join(" · ") }
+}
+
+/// The texts of all members but ids, for a body without a member that is made for people.
+fn any_texts(object: &Map<String, Value>, depth: usize) -> Vec<String> {
+    let is_id = |name: &str| name.to_ascii_lowercase().ends_with("id");
+    let values = object.iter().filter(|(name, _)| !is_id(name)).map(|(_, value)| value);
+    values.flat_map(|value| any_texts_of(value, depth)).collect()
+}
+
+fn any_texts_of(value: &Value, depth: usize) -> Vec<String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => vec![text.clone()],
+        Value::Array(items) if depth <= DEEPEST => {
+            items.iter().flat_map(|item| any_texts_of(item, depth + 1)).collect()
+        }
+        Value::Object(object) if depth <= DEEPEST => any_texts(object, depth + 1),
+        _ => Vec::new(),
+    }
 }
 
 /// A string, the strings of an array, or the texts of an object.
@@ -92,6 +110,12 @@ mod tests {
             ),
             (r#"{"error":{"code":"x","message":"m","details":["d"]}}"#, BodyKind::Json, "m · d"),
             (r#"{"message":[{"message":"in"},7],"details":{"x":1}}"#, BodyKind::Json, "in"),
+            (
+                r#"{"message":{"code":"E17","detail":[{"why":"closed"}]},"traceId":"t"}"#,
+                BodyKind::Json,
+                "E17 · closed",
+            ),
+            (r#"{"statusCode":400,"traceId":"t"}"#, BodyKind::Json, ""),
             ("\"just a text\"", BodyKind::Json, "just a text"),
             (r#"{"message":"cut sho"#, BodyKind::Json, r#"{"message":"cut sho"#),
             ("\u{feff}{\"message\":\"m\"}", BodyKind::Json, "m"),

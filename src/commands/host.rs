@@ -16,26 +16,30 @@ use crate::{
     views::summary::Summary,
 };
 
-/// Runtime and sandbox.
-pub struct Stage {
+/// What an execution runs on: the runtime, and the sandbox of a rehearsal.
+pub struct Host {
     runtime: Runtime,
     sandbox: Option<Sandbox>,
 }
 
-impl Stage {
+impl Host {
     /// Starts the runtime, and the sandbox for a rehearsal.
-    pub fn set(args: &RehearsalArgs, is_rehearsal: bool, console: Console) -> Result<Self, Fault> {
+    pub fn start(
+        args: &RehearsalArgs,
+        is_rehearsal: bool,
+        console: Console,
+    ) -> Result<Self, Fault> {
         let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
-        let mut stage = Self { runtime, sandbox: None };
+        let mut host = Self { runtime, sandbox: None };
         if is_rehearsal {
             let options = settings::sandbox::rehearsal(args).or_exit(Exit::Usage)?;
-            let sandbox = stage.runtime.block_on(Sandbox::start(options)).or_exit(Exit::Local)?;
-            stage.sandbox = Some(sandbox);
+            let sandbox = host.runtime.block_on(Sandbox::start(options)).or_exit(Exit::Local)?;
+            host.sandbox = Some(sandbox);
             console.print(
                 "SANDBOX: this is a rehearsal against the embedded sandbox; nothing leaves this machine.",
             );
         }
-        Ok(stage)
+        Ok(host)
     }
 
     /// Where the sandbox is called; `None` without one.
@@ -44,7 +48,7 @@ impl Stage {
     }
 
     /// Lets the sandbox know the refresh tokens of the list, and take them for good.
-    pub fn seed(&self, request: &Request) {
+    pub fn give_tokens_to_sandbox(&self, request: &Request) {
         if let Some(sandbox) = &self.sandbox
             && request.settings.via.include(Route::Refresh)
         {
