@@ -227,7 +227,7 @@ const NAMES: [&str; 8] = [
 const BEGINNINGS: [&str; 2] = ["eyJ", "pit-"];
 
 /// Whether a token stands anywhere in a text: a JWT, a private integration token, a bearer header,
-/// a `token=` in a query.
+/// a `token=` in a query, a password in a URL.
 pub fn holds_token(text: &str) -> bool {
     let bytes = text.as_bytes();
     (0..bytes.len()).any(|at| match bytes[at] {
@@ -235,8 +235,19 @@ pub fn holds_token(text: &str) -> bool {
         b'p' | b'P' => is_private_token(&bytes[at..]),
         b'b' | b'B' => is_bearer(&bytes[at..]),
         b'=' => is_secret_parameter(bytes, at),
+        b':' => is_password_in_url(&bytes[at..]),
         _ => false,
     })
+}
+
+/// Whether a URL continues with a user and a password, as in `postgres://user:password@host`.
+fn is_password_in_url(bytes: &[u8]) -> bool {
+    let Some(authority) = bytes.strip_prefix(b"://") else { return false };
+    let ends = |b: &u8| b.is_ascii_whitespace() || b"/?#\"".contains(b);
+    let authority = authority.split(ends).next().unwrap_or_default();
+    let Some(at) = authority.iter().rposition(|b| *b == b'@') else { return false };
+    let colon = authority[..at].iter().position(|b| *b == b':');
+    colon.is_some_and(|colon| colon + 1 < at)
 }
 
 fn starts_like(bytes: &[u8], start: &[u8]) -> bool {

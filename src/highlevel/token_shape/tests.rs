@@ -106,3 +106,16 @@ fn what_looks_opaque_is_told_from_ids_names_and_keys() {
         assert_eq!(holds_opaque(text, Strict), strict, "{text}");
     }
 }
+
+#[test]
+fn a_password_in_a_url_counts_as_a_token() {
+    for text in ["postgres://u:hunter2@db/x", "conn: mysql://app:p%40ss@10.0.0.1:3306", "x://:pw@h"]
+    {
+        assert!(holds_token(text), "{text}");
+    }
+    let innocent =
+        ["https://a.example/b:c@d", "https://user@host/x", "mailto:a@b.example", "x://u:@h"];
+    for text in innocent {
+        assert!(!holds_token(text), "{text}");
+    }
+}
