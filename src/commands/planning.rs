@@ -131,8 +131,8 @@ impl Planned {
 /// Whether there is somebody to ask, who is not giving the list or the secret just now.
 pub fn can_ask(args: &RunArgs) -> bool {
     let stdin = Some(Path::new("-"));
-    let is_taken =
-        stdin_of(args) == Stdin::IsTheList || args.app.client_secret_file.as_deref() == stdin;
+    let is_taken = stdin_of(args) == Stdin::IsTheList
+        || args.execution.app.client_secret_file.as_deref() == stdin;
     !is_taken && is_somebody_there()
 }
 

@@ -29,7 +29,7 @@ use crate::{
         restore::{Found, Restored, TokensAre},
         state::{Books, RunState, Take},
     },
-    plan::{counted, in_words},
+    plan::{calls_line, checks_line, counted},
     route::Route,
     settings::{
         Settings, Stdin,
@@ -99,7 +99,7 @@ fn go_on(
     console: Console,
 ) -> Result<Option<Summary>, Fault> {
     let Opened { folder, lock, log, mut restored, take } = opened;
-    let host = Host::start(&args.rehearsal, settings.is_rehearsal(), console)?;
+    let host = Host::start(&args.execution.rehearsal, settings.is_rehearsal(), console)?;
     settings.base_url = host.sandbox_url().unwrap_or(settings.base_url);
     let (app, app_contexts) = callers(&settings, &restored.run_state, take)?;
     let skips = Skips::find(&settings, &restored.run_state, take, &folder)?;
@@ -275,15 +275,11 @@ fn print_plan(run_state: &RunState, take: Take, settings: &Settings, app: &App, 
     } else {
         format!("Via            {}\n", settings.via)
     };
-    let verify = match checks {
-        0 => String::new(),
-        _ => format!("Verify         each new access token is tried: {checks} calls\n"),
-    };
     console.print(&format!(
         "Run            {} of {}\n\
          So far         {} recovered, {} failed, {} not attempted\n\
          To recover     {}\n\
-         {via}{verify}Calls          {calls} at {pacing}, {} in flight: {} at least\n\
+         {via}{}{}\
          Endpoint       {}\n\
          {}",
         run_state.started.run_id,
@@ -292,8 +288,8 @@ fn print_plan(run_state: &RunState, take: Take, settings: &Settings, app: &App, 
         books.failed,
         books.not_attempted,
         counted(to_take, "installation"),
-        settings.concurrency,
-        in_words(pacing.bound().least_time_for(calls)),
+        checks_line(checks),
+        calls_line(calls, &pacing, settings.concurrency),
         app.endpoint,
         clients_in_words(run_state, take),
     ));

@@ -34,7 +34,7 @@ pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> 
         return check(args);
     }
     // What was typed is checked: settings, credentials, the list.
-    let host = Host::start(&args.rehearsal, args.rehearsal.sandbox, console)?;
+    let host = Host::start(&args.execution.rehearsal, args.execution.rehearsal.sandbox, console)?;
     let request = Request::of(args, host.sandbox_url())?;
     if request.app.named.is_empty() {
         request.app.credentials().or_exit(Exit::Usage)?;

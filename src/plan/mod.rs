@@ -23,7 +23,7 @@ pub use self::list_summary::{AppRows, ListSummary, Named, OwnApp, summary};
 pub use self::only::{Only, OnlyError};
 pub use self::routes::Forecast;
 pub use self::rows::{Known, Row, Rows, Selection, ids_in};
-pub use self::words::{counted, in_words};
+pub use self::words::{calls_line, checks_line, counted, in_words};
 
 use self::routes::forecast;
 
@@ -314,24 +314,14 @@ impl Plan {
 
     /// How many requests there are, and how long they take at least.
     fn write_calls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.token_checks.new.is_some() {
-            let calls = self.checks_of_new_tokens();
-            writeln!(f, "Verify         each new access token is tried: {calls} calls")?;
-        }
+        f.write_str(&checks_line(self.checks_of_new_tokens()))?;
         if self.token_checks.old == OldTokens::Tried {
             writeln!(
                 f,
                 "Skip healthy   each old access token is tried first, one call more for each"
             )?;
         }
-        let calls = self.calls();
-        writeln!(
-            f,
-            "Calls          {calls} at {}, {} in flight: {} at least",
-            self.pacing,
-            self.concurrency,
-            in_words(self.least_time())
-        )?;
+        f.write_str(&calls_line(self.calls(), &self.pacing, self.concurrency))?;
         if let Some(day) = self.short_day() {
             writeln!(f, "Day            as of {}: {}", clock::stamp(day.at), day.in_words())?;
         }

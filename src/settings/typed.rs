@@ -6,8 +6,8 @@ use anyhow::{bail, ensure};
 
 use super::{
     args::{
-        AppArgs, DiscoverArgs, EscalationArgs, ListArgs, PaceArgs, RehearsalArgs, ResumeArgs,
-        RouteArgs, RunArgs,
+        AppArgs, DiscoverArgs, EscalationArgs, ExecutionArgs, ListArgs, PaceArgs, RehearsalArgs,
+        ResumeArgs, RouteArgs, RunArgs,
     },
     execution::{Escalation, Place, Selected, Settings},
     known_messages::KnownMessages,
@@ -23,13 +23,11 @@ impl Settings {
     /// The settings of a new run. Variables that stand for options count as typed; a rehearsal needs
     /// none.
     pub fn of_run(args: &RunArgs, variables: &Variables) -> anyhow::Result<Self> {
-        check_rehearsal(&args.rehearsal, args.rehearsal.sandbox)?;
-        let place = if args.rehearsal.sandbox { Place::Sandbox } else { Place::Real };
+        check_rehearsal(&args.execution.rehearsal, args.execution.rehearsal.sandbox)?;
+        let place = if args.execution.rehearsal.sandbox { Place::Sandbox } else { Place::Real };
         let mut settings = Self { place, again: args.list.again, ..Self::default() };
         settings.take_variables(variables);
-        settings.take_app(&args.app, args.apps.apps.as_deref())?;
-        settings.take_pace(&args.pace)?;
-        settings.take_routes(&args.routes);
+        settings.take_execution(&args.execution)?;
         settings.selection = selected(&args.list)?;
         Ok(settings)
     }
@@ -47,21 +45,26 @@ impl Settings {
     /// nothing: `resume` without options repeats the settings exactly.
     pub fn of_resume(&self, args: &ResumeArgs) -> anyhow::Result<Self> {
         ensure!(
-            self.is_rehearsal() || !args.rehearsal.sandbox,
+            self.is_rehearsal() || !args.execution.rehearsal.sandbox,
             "this run called {}; it cannot be resumed in the sandbox",
             self.base_url
         );
-        check_rehearsal(&args.rehearsal, self.is_rehearsal())?;
+        check_rehearsal(&args.execution.rehearsal, self.is_rehearsal())?;
         let mut settings = self.clone();
-        if args.app.env_file.is_some() {
+        if args.execution.app.env_file.is_some() {
             // A secret that was given just now goes before one of the run's.
             settings.secrets.client_secret_file = None;
         }
-        settings.take_app(&args.app, args.apps.apps.as_deref())?;
-        settings.take_pace(&args.pace)?;
-        settings.take_routes(&args.routes);
+        settings.take_execution(&args.execution)?;
         settings.again |= args.again;
         Ok(settings)
+    }
+
+    fn take_execution(&mut self, args: &ExecutionArgs) -> anyhow::Result<()> {
+        self.take_app(&args.app, args.apps.apps.as_deref())?;
+        self.take_pace(&args.pace)?;
+        self.take_routes(&args.routes);
+        Ok(())
     }
 
     fn take_variables(&mut self, variables: &Variables) {

@@ -35,10 +35,10 @@ impl Variables {
 
     /// The variables for a new run; for a rehearsal, none.
     pub fn of_run(args: &RunArgs) -> anyhow::Result<Self> {
-        if args.rehearsal.sandbox {
+        if args.execution.rehearsal.sandbox {
             Ok(Self::default())
         } else {
-            Self::read(args.app.env_file.as_deref())
+            Self::read(args.execution.app.env_file.as_deref())
         }
     }
 

@@ -106,14 +106,9 @@ pub enum ColorChoice {
     Never,
 }
 
-/// Arguments of `run` and `check`.
+/// How installations are recovered: the options that `run` and `resume` share.
 #[derive(Debug, Args)]
-pub struct RunArgs {
-    /// The list: CSV, JSON or JSON lines, recognised by its content; - reads standard input
-    pub installations: PathBuf,
-    #[command(flatten)]
-    /// Which rows.
-    pub list: ListArgs,
+pub struct ExecutionArgs {
     #[command(flatten)]
     /// Which app.
     pub app: AppArgs,
@@ -129,6 +124,19 @@ pub struct RunArgs {
     #[command(flatten)]
     /// Rehearsal.
     pub rehearsal: RehearsalArgs,
+}
+
+/// Arguments of `run` and `check`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The list: CSV, JSON or JSON lines, recognised by its content; - reads standard input
+    pub installations: PathBuf,
+    #[command(flatten)]
+    /// Which rows.
+    pub list: ListArgs,
+    #[command(flatten)]
+    /// How they are recovered.
+    pub execution: ExecutionArgs,
     #[command(flatten)]
     /// What goes to support.
     pub escalation: EscalationArgs,
@@ -273,20 +281,8 @@ pub struct ResumeArgs {
     #[arg(long)]
     pub tokens_handed_on: bool,
     #[command(flatten)]
-    /// Which app.
-    pub app: AppArgs,
-    #[command(flatten)]
-    /// Which apps, where there are several.
-    pub apps: AppsArgs,
-    #[command(flatten)]
-    /// By which routes.
-    pub routes: RouteArgs,
-    #[command(flatten)]
-    /// How fast and how often.
-    pub pace: PaceArgs,
-    #[command(flatten)]
-    /// Rehearsal.
-    pub rehearsal: RehearsalArgs,
+    /// How they are recovered.
+    pub execution: ExecutionArgs,
     /// Do not ask before the first call (without a terminal nothing is asked)
     #[arg(short, long, help_heading = "Output")]
     pub yes: bool,
