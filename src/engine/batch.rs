@@ -3,7 +3,10 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -47,7 +50,7 @@ pub trait Supply {
 #[derive(Debug)]
 pub enum Broken {
     /// The run folder cannot be written.
-    TokenFile,
+    Storage,
     /// The list could not be read to its end.
     Supply(Error),
 }
@@ -55,14 +58,14 @@ pub enum Broken {
 /// The work on all installations of a run, or of one of its apps.
 pub struct Batch {
     tools: Tools,
-    /// The first failure of the disk.
-    lost: Mutex<Option<StorageError>>,
+    /// Whether the run folder could not be written.
+    storage_failed: AtomicBool,
 }
 
 impl Batch {
     /// A batch that works with these tools.
     pub fn new(tools: Tools) -> Self {
-        Self { tools, lost: Mutex::default() }
+        Self { tools, storage_failed: AtomicBool::new(false) }
     }
 
     /// Works until the jobs are done or the run is cancelled.
@@ -75,10 +78,10 @@ impl Batch {
             self.tools.cancellation.cancel(Cause::StorageError);
         }
         while tasks.join_next().await.is_some() {}
-        match self.lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(_) => Err(Broken::TokenFile),
-            None => fed.map_err(Broken::Supply),
+        if self.storage_failed.load(Ordering::Relaxed) {
+            return Err(Broken::Storage);
         }
+        fed.map_err(Broken::Supply)
     }
 
     /// Starts one installation after the other, until none is left or the run is cancelled.
@@ -99,7 +102,7 @@ impl Batch {
                     continue;
                 }
                 NextStart::OutageOver(lasted) => {
-                    self.note(self.tools.recorder.record(continued(lasted)).await);
+                    self.note(&self.tools.recorder.record(continued(lasted)).await);
                     continue;
                 }
                 NextStart::Wait(until) => until,
@@ -162,7 +165,7 @@ impl Batch {
             Err(_) => (self.panicked(job).await, None),
         };
         let noted = self.apply_ending(ending).await;
-        self.note(noted);
+        self.note(&noted);
     }
 
     /// Records that the work on one installation panicked: a bug that must not stop the others.
@@ -218,10 +221,10 @@ impl Batch {
         }
     }
 
-    fn note(&self, noted: Result<(), StorageError>) {
-        if let Err(lost) = noted {
+    fn note(&self, noted: &Result<(), StorageError>) {
+        if noted.is_err() {
+            self.storage_failed.store(true, Ordering::Relaxed);
             self.tools.cancellation.cancel(Cause::StorageError);
-            self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(lost);
         }
     }
 }

@@ -58,7 +58,7 @@ pub struct Session {
     pub take: Take,
     /// Where the tokens of its installations are read from; `None` where they are not at hand.
     pub tokens: Option<TokenList>,
-    /// Whether it heeds what other runs recover.
+    /// Whether it skips what other runs recover.
     pub others: Others,
 }
 

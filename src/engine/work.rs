@@ -81,7 +81,7 @@ pub struct Work<'a> {
     pub settings: &'a Settings,
     /// Where tokens of the list are read; `None` where they are not at hand.
     pub tokens: Option<TokenList>,
-    /// Whether it heeds what other runs recover.
+    /// Whether it skips what other runs recover.
     pub others: Others,
     /// Where the calls go.
     pub endpoint: Endpoint,
@@ -148,7 +148,7 @@ impl Work<'_> {
         match worked.context("the work stopped unexpectedly: a bug").or_exit(Exit::Bug)? {
             Ok(()) => {}
             // The journal's thread, which knows what was saved, tells what the disk lost.
-            Err(Broken::TokenFile) => drop(self.stop.cancel(Cause::StorageError)),
+            Err(Broken::Storage) => drop(self.stop.cancel(Cause::StorageError)),
             Err(Broken::Supply(error)) => {
                 return Err(error.context("cannot read on in the list")).or_exit(Exit::Local);
             }

@@ -32,47 +32,53 @@ const TEXT_MEMBERS: [&str; 5] = ["message", "error_description", "error", "error
 /// How deep objects are nested in the bodies seen so far, and one level more.
 const DEEPEST: usize = 3;
 
+/// Which members of an object are read.
+#[derive(Clone, Copy)]
+enum Members {
+    /// Those of [`TEXT_MEMBERS`], in their order.
+    ForPeople,
+    /// All but ids, for a body without a text for people.
+    AllButIds,
+}
+
+impl Members {
+    fn of(self, object: &Map<String, Value>) -> Vec<&Value> {
+        let is_id = |name: &str| name.to_ascii_lowercase().ends_with("id");
+        match self {
+            Self::ForPeople => TEXT_MEMBERS.iter().filter_map(|name| object.get(*name)).collect(),
+            Self::AllButIds => {
+                object.iter().filter(|(name, _)| !is_id(name)).map(|(_, value)| value).collect()
+            }
+        }
+    }
+}
+
 fn error_text_of_json(object: &Map<String, Value>) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    for text in
-        TEXT_MEMBERS.iter().filter_map(|name| object.get(*name)).flat_map(|v| texts_of(v, 1))
-    {
-        if !texts.contains(&text) {
-            texts.push(text);
+    let texts = texts_of_members(object, Members::ForPeople, 1);
+    if texts.is_empty() {
+        return texts_of_members(object, Members::AllButIds, 1).join(" · ");
+    }
+    let mut different: Vec<String> = Vec::new();
+    for text in texts {
+        if !different.contains(&text) {
+            different.push(text);
         }
     }
-    if texts.is_empty() { any_texts(object, 1).join(" · ") } else { texts.join(" · ") }
+    different.join(" · ")
 }
 
-/// The texts of all members but ids, for a body without a member that is made for people.
-fn any_texts(object: &Map<String, Value>, depth: usize) -> Vec<String> {
-    let is_id = |name: &str| name.to_ascii_lowercase().ends_with("id");
-    let values = object.iter().filter(|(name, _)| !is_id(name)).map(|(_, value)| value);
-    values.flat_map(|value| any_texts_of(value, depth)).collect()
-}
-
-fn any_texts_of(value: &Value, depth: usize) -> Vec<String> {
-    match value {
-        Value::String(text) if !text.trim().is_empty() => vec![text.clone()],
-        Value::Array(items) if depth <= DEEPEST => {
-            items.iter().flat_map(|item| any_texts_of(item, depth + 1)).collect()
-        }
-        Value::Object(object) if depth <= DEEPEST => any_texts(object, depth + 1),
-        _ => Vec::new(),
-    }
+fn texts_of_members(object: &Map<String, Value>, members: Members, depth: usize) -> Vec<String> {
+    members.of(object).into_iter().flat_map(|value| texts_of(value, members, depth)).collect()
 }
 
 /// A string, the strings of an array, or the texts of an object.
-fn texts_of(value: &Value, depth: usize) -> Vec<String> {
+fn texts_of(value: &Value, members: Members, depth: usize) -> Vec<String> {
     match value {
         Value::String(text) if !text.trim().is_empty() => vec![text.clone()],
         Value::Array(items) if depth <= DEEPEST => {
-            items.iter().flat_map(|item| texts_of(item, depth + 1)).collect()
+            items.iter().flat_map(|item| texts_of(item, members, depth + 1)).collect()
         }
-        Value::Object(object) if depth <= DEEPEST => {
-            let members = TEXT_MEMBERS.iter().filter_map(|name| object.get(*name));
-            members.flat_map(|value| texts_of(value, depth + 1)).collect()
-        }
+        Value::Object(object) if depth <= DEEPEST => texts_of_members(object, members, depth + 1),
         _ => Vec::new(),
     }
 }
