@@ -299,7 +299,7 @@ Loc00000000000000006,,,refresh-of-row-6-012345
 ";
 
     /// Jobs in order: row, access token, refresh token.
-    fn taken(list: &str, routes: &str, spoil: impl FnOnce(&Path)) -> Vec<(u32, String, String)> {
+    fn taken(list: &str, routes: &str, change: impl FnOnce(&Path)) -> Vec<(u32, String, String)> {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("list.csv");
         fs::write(&path, list).unwrap();
@@ -322,7 +322,7 @@ Loc00000000000000006,,,refresh-of-row-6-012345
             .record(&summary, &mut writer, &log)
             .unwrap_or_else(|fault| panic!("{:#}", fault.error));
         let run_state = RunState::read(&folder.journal(), |_| {}).unwrap();
-        spoil(&path);
+        change(&path);
         let routes = routes.parse().unwrap();
         let part = Part { app: None, take: Take::Open };
         let mut jobs =

@@ -196,8 +196,8 @@ fn tokens_that_somebody_else_cuts_meanwhile_are_noticed() {
 /// Each installation with how it stands, as a text that can be compared.
 fn state_of(journal: &std::path::Path) -> Vec<String> {
     // Before its list is whole, a journal is none.
-    let Ok(ledger) = RunState::read(journal, |_| {}) else { return Vec::new() };
-    let outcomes = ledger.outcomes(journal).unwrap();
+    let Ok(run_state) = RunState::read(journal, |_| {}) else { return Vec::new() };
+    let outcomes = run_state.outcomes(journal).unwrap();
     outcomes
         .map(|item| item.unwrap())
         .map(|(listed, outcome)| format!("{}: {outcome:?}", listed.row))
@@ -234,9 +234,9 @@ fn any_prefix_of_a_journal_tells_a_prefix_of_the_state() {
 /// What is settled once stays as it is.
 fn remember_settled(journal: &std::path::Path, settled: &mut BTreeMap<u32, String>) {
     let mut events = 0;
-    let Ok(ledger) = RunState::read(journal, |_: &Event| events += 1) else { return };
+    let Ok(run_state) = RunState::read(journal, |_: &Event| events += 1) else { return };
     assert!(events > 0);
-    for item in ledger.outcomes(journal).unwrap() {
+    for item in run_state.outcomes(journal).unwrap() {
         let (listed, outcome) = item.unwrap();
         if matches!(outcome, Outcome::NotAttempted(_)) {
             assert!(!settled.contains_key(&listed.row), "row {} came loose", listed.row);

@@ -159,8 +159,8 @@ fn a_token_line_that_a_kill_left_without_its_event_is_believed_only_as_it_was_wr
     fs::write(ran.file("journal.jsonl"), &journal[..end]).unwrap();
     let tokens = ran.text("tokens.jsonl");
     let (first_two, third) = tokens.trim_end().rsplit_once('\n').unwrap();
-    let spoilt = third.replacen("\"access_token\":\"", "\"access_token\":\"X", 1);
-    for (line, calls) in [(&*spoilt, 2), (third, 0)] {
+    let changed = third.replacen("\"access_token\":\"", "\"access_token\":\"X", 1);
+    for (line, calls) in [(&*changed, 2), (third, 0)] {
         fs::write(ran.file("journal.jsonl"), &journal[..end]).unwrap();
         fs::write(ran.file("tokens.jsonl"), format!("{first_two}\n{line}\n")).unwrap();
         let before = server.requests();

@@ -178,14 +178,14 @@ fn a_resumed_run_keeps_its_routes_and_says_when_the_list_cannot_give_tokens() {
     assert_eq!(ran.events("started")[0]["settings"]["via"], "refresh,reconnect");
     let resume = || work.resume(&server.url()).args(["--retry-failed"]);
     let note = "its tokens are not at hand";
-    for (spoil, noted) in [("", 0), ("changed", 1), ("gone", 1)] {
-        match spoil {
+    for (change, noted) in [("", 0), ("changed", 1), ("gone", 1)] {
+        match change {
             "changed" => fs::write(&list, format!("{text}\n{},x\n", location(2))).unwrap(),
             "gone" => fs::remove_file(&list).unwrap(),
             _ => {}
         }
         let ran = resume().go().expect(1);
-        assert_eq!(ran.stderr.matches(note).count(), noted, "{spoil}: {}", ran.stderr);
+        assert_eq!(ran.stderr.matches(note).count(), noted, "{change}: {}", ran.stderr);
         assert_eq!(ran.events("resumed").last().unwrap()["settings"]["via"], "refresh,reconnect");
         assert!(ran.stderr.contains("Via            refresh,reconnect"), "{}", ran.stderr);
     }
