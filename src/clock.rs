@@ -76,12 +76,12 @@ mod tests {
         let start = Moment::now();
         let slept = Moment {
             monotonic: start.monotonic + Duration::from_secs(1),
-            day: start.day + Duration::from_secs(60),
+            day: start.day + Duration::from_mins(1),
         };
-        assert_eq!(start.elapsed_at(&slept), Duration::from_secs(60));
+        assert_eq!(start.elapsed_at(&slept), Duration::from_mins(1));
         let set_back = Moment {
             monotonic: start.monotonic + Duration::from_secs(1),
-            day: start.day - Duration::from_secs(60),
+            day: start.day - Duration::from_mins(1),
         };
         assert_eq!(start.elapsed_at(&set_back), Duration::from_secs(1));
     }

@@ -110,7 +110,7 @@ impl Batch {
             if tasks.is_empty() && jobs.untried() == Untried::default() {
                 break;
             }
-            let later = || Instant::now() + std::time::Duration::from_secs(3600);
+            let later = || Instant::now() + std::time::Duration::from_hours(1);
             tokio::select! {
                 fed = jobs.refill() => fed?,
                 () = dispatcher.changed() => {}

@@ -268,7 +268,7 @@ mod tests {
     const NONE: Untried = Untried { next: false, elsewhere: false, more: false };
 
     fn quiet() -> Outages {
-        Outages::new(Duration::from_secs(600), Some(Instant::now()))
+        Outages::new(Duration::from_mins(10), Some(Instant::now()))
     }
 
     fn draw(slots: &mut Slots, untried: Untried) -> Draw {

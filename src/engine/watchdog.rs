@@ -250,10 +250,10 @@ mod tests {
         let (watchdog, id) = (Watchdog::default(), Id::new("ve9EPM428h8vShlRW1KT").unwrap());
         watchdog.enter(1, &id, WaitingFor::Answer(Stage::Agency));
         watchdog.enter(2, &id, WaitingFor::Agencies);
-        let (timeout, max_outage) = (Duration::from_secs(30), Duration::from_secs(600));
+        let (timeout, max_outage) = (Duration::from_secs(30), Duration::from_mins(10));
         let bounds = Bounds { timeout, max_outage, concurrency: 16 };
         let outlook = Outlook { interval: Duration::ZERO, held: Duration::ZERO };
-        let later = Instant::now() + Duration::from_secs(3600);
+        let later = Instant::now() + Duration::from_hours(1);
         let lines = watchdog.lock().stuck(later, |step| bounds.of(step, outlook));
         assert_eq!(lines.len(), 1);
         assert!(lines[0].starts_with("STUCK: row 1 "), "{lines:?}");
@@ -263,10 +263,10 @@ mod tests {
     fn a_turn_may_take_as_long_as_the_pace_says() {
         let bounds = Bounds {
             timeout: Duration::from_secs(30),
-            max_outage: Duration::from_secs(600),
+            max_outage: Duration::from_mins(10),
             concurrency: 16,
         };
-        let outlook = Outlook { interval: Duration::from_secs(10), held: Duration::from_secs(60) };
+        let outlook = Outlook { interval: Duration::from_secs(10), held: Duration::from_mins(1) };
         let seconds = |step| bounds.of(step, outlook).as_secs();
         assert_eq!(seconds(WaitingFor::TurnToReconnect), 640 + 60 + 30 + 5);
         assert_eq!(seconds(WaitingFor::Answer(Stage::Exchange)), 35);

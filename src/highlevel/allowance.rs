@@ -22,7 +22,7 @@ pub struct Allowance {
 }
 
 /// The longest interval that is believed.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 impl Allowance {
     /// Reads headers; `header` returns one by its lower-case name. Unreadable ones are ignored.

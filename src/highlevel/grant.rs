@@ -18,7 +18,7 @@ use crate::{
 pub const ASSUMED_LIFE: Duration = Duration::from_secs(30);
 
 /// The longest plausible life.
-const MAX_LIFE: Duration = Duration::from_secs(3600);
+const MAX_LIFE: Duration = Duration::from_hours(1);
 
 /// A code in hand.
 #[derive(Debug)]

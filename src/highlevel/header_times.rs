@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 /// The longest that one `Retry-After` holds the run; the server can say it again.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+pub const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// A longer wait than this is the server's mistake, and ignored.
-const ABSURD_RETRY_AFTER: Duration = Duration::from_secs(86_400);
+const ABSURD_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// Reads `Retry-After`: seconds or a date, capped at [`MAX_RETRY_AFTER`]; `None` if it is unreadable.
 pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {

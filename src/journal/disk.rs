@@ -40,7 +40,7 @@ pub struct Disk {
 
 /// How long a disk may take for one group of writes. After that it may never answer, and codes must
 /// not grow old meanwhile.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 impl Default for Disk {
     fn default() -> Self {

@@ -26,7 +26,7 @@ const EASED: f64 = 0.75;
 const FIRST_HOLD: Duration = Duration::from_secs(1);
 
 /// The longest hold that the server did not ask for.
-const LONGEST_HOLD: Duration = Duration::from_secs(60);
+const LONGEST_HOLD: Duration = Duration::from_mins(1);
 
 /// Additive up, multiplicative down. In starts a second.
 #[derive(Debug)]
@@ -235,7 +235,7 @@ mod tests {
         let mut holds = Vec::new();
         for _ in 0..8 {
             let sent = now + Duration::from_millis(1);
-            now = sent + Duration::from_secs(60);
+            now = sent + Duration::from_mins(1);
             holds.push(adaptive_rate.throttled(now, sent, None, 0.0).as_secs());
         }
         assert_eq!(holds, [1, 2, 4, 8, 16, 32, 60, 60]);

@@ -124,7 +124,7 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
 }
 
 /// A day.
-const LONGEST_WINDOW: Duration = Duration::from_secs(86_400);
+const LONGEST_WINDOW: Duration = Duration::from_hours(24);
 
 /// `s`, `10s`, `min`, `2 minutes`, `h`: at most [`LONGEST_WINDOW`].
 fn window_of(text: &str) -> Option<Duration> {

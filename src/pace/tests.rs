@@ -80,7 +80,7 @@ async fn nothing_leaves_after_the_promise() {
     assert_eq!(turn.leave(now), MayLeave::No);
     let next = pacer.turn(Lane::Other, QueueEnd::Back);
     assert!(tokio::time::timeout(Duration::from_millis(20), next).await.is_err());
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     let promise = Some(Promise { until, at_most: 1 });
     pacer.queue_handle.change(|queue| queue.kept(SaveResult::Saved(promise)));
     assert_eq!(pacer.turn(Lane::Other, QueueEnd::Back).await.leave(now), MayLeave::Yes);

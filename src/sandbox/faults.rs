@@ -9,7 +9,7 @@ use super::clock::Clock;
 use super::tokens::Recipient;
 
 /// How long ago a code of `past_expiry` says it expired.
-const PAST: Duration = Duration::from_secs(600);
+const PAST: Duration = Duration::from_mins(10);
 
 /// One kind of fault.
 #[derive(Clone, Copy)]

@@ -43,7 +43,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            code_life: Duration::from_secs(60),
+            code_life: Duration::from_mins(1),
             latency: Duration::ZERO,
             faults: FaultPlan::default(),
             seed: 0,

@@ -15,7 +15,7 @@ const HEADER: &[u8] = br#"{"alg":"RS256","typ":"JWT"}"#;
 pub(super) const ACCESS_LIFE: Duration = Duration::from_secs(86_399);
 
 /// How long a refresh token says it lives: a year, as documented.
-const REFRESH_LIFE: Duration = Duration::from_secs(31_536_000);
+const REFRESH_LIFE: Duration = Duration::from_hours(8760);
 
 /// What a number is drawn for: keeps the sequences apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
 /// The longest time that an option takes.
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Reads a time such as `30s`, `500ms`, `2m` or `1h 30m`, at most a day.
 pub fn parse(text: &str) -> Result<Duration, String> {

@@ -196,7 +196,7 @@ impl Default for Settings {
             concurrency: 16,
             attempts: 5,
             timeout: Duration::from_secs(30),
-            max_outage: Duration::from_secs(600),
+            max_outage: Duration::from_mins(10),
             max_failures: MaxFailures::Any,
             give_up_after: 20,
             via: RouteList::default(),

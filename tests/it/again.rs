@@ -108,8 +108,7 @@ fn what_is_older_or_torn_is_not_remembered_and_nothing_fails_for_it() {
     assert_eq!(statuses(&ran), [3, 1, 0]);
     let forgotten = state(&work).join("recovered-0000000000000000-of-another-app.log");
     let file = fs::File::create(&forgotten).unwrap();
-    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(90_000))
-        .unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_hours(25)).unwrap();
     work.run_into("three", &list, &server.url()).go().expect(0);
     assert!(!forgotten.exists(), "a file of a day ago, of whatever app");
 }

@@ -106,7 +106,7 @@ impl Fault {
             Self::Reset => Reply::Close,
             Self::Page502 => Reply::Whole(whole(502, &[], "<html>502 Bad Gateway</html>")),
             Self::Hang => {
-                thread::sleep(Duration::from_secs(60));
+                thread::sleep(Duration::from_mins(1));
                 Reply::Close
             }
         }

@@ -22,7 +22,7 @@ use crate::failure::{Class, Failure, Origin, Stage};
 const FIRST_GAP: Duration = Duration::from_millis(100);
 
 /// The longest gap between two probes.
-const LONGEST_GAP: Duration = Duration::from_secs(60);
+const LONGEST_GAP: Duration = Duration::from_mins(1);
 
 /// Unanswered probes after which the server does not exist, if nothing has ever answered.
 const ABSENT_AFTER: u32 = 16;

@@ -1,6 +1,6 @@
 use super::*;
 
-const MOST: Duration = Duration::from_secs(600);
+const MOST: Duration = Duration::from_mins(10);
 
 fn failure(class: Class) -> Failure {
     Failure::without_answer(Stage::Reconnect, class, "")

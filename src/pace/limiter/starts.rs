@@ -16,7 +16,7 @@ pub(super) const TIME_TO_FIRST_BYTE: Duration = Duration::from_millis(2);
 const MOST_REMEMBERED: usize = 10_000;
 
 /// How old they are at most, where the window is shorter.
-const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+const REMEMBERED_FOR: Duration = Duration::from_mins(1);
 
 /// The starts of this run and the last ones before it, and the turns that are open.
 #[derive(Debug)]

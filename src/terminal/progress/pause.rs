@@ -52,7 +52,7 @@ mod tests {
             ..Failure::without_answer(Stage::Reconnect, Class::ServerError, "")
         };
         let at = clock::now();
-        let gives_up_at = at.checked_add(Duration::from_secs(600)).unwrap();
+        let gives_up_at = at.checked_add(Duration::from_mins(10)).unwrap();
         let mut pause = Pause::of(&Paused { at, failure, gives_up_at });
         let text = |pause: &Pause, after| pause.in_words(pause.since + Duration::from_secs(after));
         assert_eq!(

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// A program that is not done by then is stuck.
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_mins(1);
 
 /// Held while a process starts. Until it is the other program it has a copy of every file that is
 /// open here, and with it the lock of every run that works inside a test.
