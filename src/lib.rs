@@ -24,6 +24,7 @@ pub mod sandbox;
 mod secret;
 pub mod settings;
 mod state_folder;
+mod store;
 pub mod terminal;
 mod text;
 mod views;

@@ -8,6 +8,7 @@ mod outcome;
 mod pause;
 mod row;
 mod run;
+mod store;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,7 @@ pub use self::{
         Unsent, Untried,
     },
     run::{Finished, HaltRule, Halted, HandedOn, Interrupt, Leaked, Parent, Resumed, Started},
+    store::{StoreBegan, StoreOutcome, Stored},
 };
 
 /// Version of the journal's format. A journal of a newer one is refused.
@@ -88,6 +90,10 @@ pub enum Event {
     HandedOn(HandedOn),
     /// A secret was found in a file that must not have any.
     Leaked(Leaked),
+    /// The recovered pairs are about to be written into the app's own store.
+    StoreBegan(Box<StoreBegan>),
+    /// The store has a pair, or does not take it.
+    Stored(Stored),
 }
 
 impl Event {

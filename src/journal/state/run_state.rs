@@ -180,7 +180,12 @@ impl RunState {
             Event::Paused(paused) => self.paused = Some(paused),
             Event::Continued(_) => self.paused = None,
             Event::ServerClock(clock) => self.clock_offset_ms = Some(clock.offset_ms),
-            Event::Started(_) | Event::Held(_) | Event::DayTooShort(_) | Event::Probed(_) => {}
+            Event::Started(_)
+            | Event::Held(_)
+            | Event::DayTooShort(_)
+            | Event::Probed(_)
+            | Event::StoreBegan(_)
+            | Event::Stored(_) => {}
         }
     }
 

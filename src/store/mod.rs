@@ -1,0 +1,11 @@
+//! The app's own token store: where the recovered pairs belong in the end.
+//!
+//! Look first, write later. The target says which store is meant; the table and its columns are found
+//! in the catalog and proven by the data; a mapping says which field of a [`pair`] goes where. Each
+//! pair is then read, decided about, swapped and read back. The database is the truth: to do it all
+//! again changes nothing.
+
+#![allow(dead_code, unused_imports)]
+
+pub mod pair;
+pub mod sql;
