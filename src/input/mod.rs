@@ -44,6 +44,7 @@ pub use self::error::InputError;
 pub use self::events::EventCounts;
 pub use self::id::{NotAnId, typed_id};
 pub use self::list::List;
+pub use self::names::{TokenName, name_words, token_name};
 pub use self::record::{IdSource, Listed, Record, Rejected};
 pub use self::shape::Continues;
 pub use self::show::look;

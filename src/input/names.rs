@@ -81,9 +81,36 @@ pub(super) fn normalise(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// What a name says of a token that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenName {
+    /// An access token.
+    Access,
+    /// A refresh token.
+    Refresh,
+    /// A token.
+    Token,
+    /// An encrypted token, or its hash.
+    Ciphertext,
+    /// Another secret, perhaps a token of another service.
+    Other,
+}
+
+/// What a name says of a token that it names; `None` if it names none.
+pub fn token_name(name: &str) -> Option<TokenName> {
+    match role(name).0 {
+        Role::Hidden(Holds::Access) => Some(TokenName::Access),
+        Role::Hidden(Holds::Refresh) => Some(TokenName::Refresh),
+        Role::Hidden(Holds::Tokens) if normalise(name).ends_with("token") => Some(TokenName::Token),
+        Role::Hidden(Holds::Ciphertext) => Some(TokenName::Ciphertext),
+        Role::Hidden(Holds::OtherToken | Holds::Tokens) => Some(TokenName::Other),
+        _ => None,
+    }
+}
+
 /// The words of a name in lower case: `ghlAccessToken`, `GHL access-token` and `ghlaccesstoken` have
 /// the same three.
-fn words(name: &str) -> Vec<String> {
+pub fn name_words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in split_at_case(name) {
         let joined = words.last().map(|last| format!("{last}{word}"));
@@ -232,7 +259,7 @@ pub(super) fn role(original: &str) -> (Role, u8) {
             (Role::Time, 0)
         }
         "createdat" | "time" | "date" => (Role::Time, 1),
-        _ => (role_of_words(&words(original)), 0),
+        _ => (role_of_words(&name_words(original)), 0),
     }
 }
 
@@ -268,7 +295,7 @@ pub(super) fn is_id_name(name: &str) -> bool {
 /// What a name says of the value below it, where something around it is hidden: a column about a
 /// secret, or an id beside it, is none itself.
 pub(super) fn is_beside_secrets(name: &str) -> bool {
-    let words = words(name);
+    let words = name_words(name);
     let is_about = |word: &String| is_of(word, ABOUT) || word == "at";
     words.iter().any(is_about)
         || words.last().is_some_and(|word| word == "id" || word == "ids")

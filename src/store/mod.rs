@@ -7,5 +7,12 @@
 
 #![allow(dead_code, unused_imports)]
 
+pub mod column;
+pub mod decide;
+pub mod field;
+pub mod mapping;
 pub mod pair;
+pub mod role;
 pub mod sql;
+pub mod status;
+pub mod time_form;
