@@ -48,8 +48,28 @@ pub struct Column {
     pub max_chars: Option<u64>,
     /// The widest whole number is that of 32 bits.
     pub is_narrow: bool,
+    /// Digits after the seconds of a time.
+    pub precision: u8,
     /// The words that an enum or a CHECK allows.
     pub words: Vec<String>,
+}
+
+impl Column {
+    /// A column of which nothing is known but its name.
+    pub fn unknown(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            type_name: String::new(),
+            family: Family::Other,
+            not_null: false,
+            default: None,
+            is_generated: false,
+            max_chars: None,
+            is_narrow: false,
+            precision: 0,
+            words: Vec::new(),
+        }
+    }
 }
 
 /// What a table is.

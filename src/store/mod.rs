@@ -7,6 +7,7 @@
 
 #![allow(dead_code, unused_imports)]
 
+pub mod catalog;
 pub mod column;
 pub mod decide;
 pub mod field;
@@ -16,3 +17,4 @@ pub mod role;
 pub mod sql;
 pub mod status;
 pub mod time_form;
+pub mod target;

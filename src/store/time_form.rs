@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use super::{
-    column::{Cell, Family},
+    column::{Cell, Column, Family},
     sql::Value,
 };
 
@@ -20,10 +20,10 @@ const MILLISECONDS: std::ops::Range<i64> = 1_000_000_000_000..100_000_000_000_00
 /// How a time is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeForm {
-    /// In a column of a type that has a zone.
-    Zoned,
+    /// In a column of a type that has a zone, with so many digits after the seconds.
+    Zoned(u8),
     /// In a column of a type that has none: UTC.
-    Naive,
+    Naive(u8),
     /// As a text by ISO 8601.
     Iso(IsoForm),
     /// As a count since 1970.
@@ -99,7 +99,7 @@ impl TimeForm {
     /// The moment that a text of this form means. A time that stands for "never" is none.
     pub fn moment(self, text: &str) -> Option<Timestamp> {
         let moment = match self {
-            Self::Zoned | Self::Naive | Self::Iso(_) => iso(text.trim())?.1,
+            Self::Zoned(_) | Self::Naive(_) | Self::Iso(_) => iso(text.trim())?.1,
             Self::Epoch(unit, _) => {
                 let count: f64 = text.trim().parse().ok()?;
                 let ms = match unit {
@@ -119,10 +119,11 @@ impl TimeForm {
     /// A moment in this form, cut to what the form has room for.
     pub fn write(self, moment: Timestamp) -> Value {
         match self {
-            Self::Zoned => Value::Text(format!("{moment:.3}")),
-            Self::Naive => {
-                let form = IsoForm { has_t: false, digits: 3, zone: Zone::None };
-                Value::Text(form.write(moment))
+            Self::Zoned(digits) => {
+                Value::Text(IsoForm { has_t: true, digits, zone: Zone::Z }.write(moment))
+            }
+            Self::Naive(digits) => {
+                Value::Text(IsoForm { has_t: false, digits, zone: Zone::None }.write(moment))
             }
             Self::Iso(form) => Value::Text(form.write(moment)),
             Self::Epoch(unit, number) => count(moment, unit, number),
@@ -132,7 +133,7 @@ impl TimeForm {
     /// What `as` is for it in a mapping file; `None` where the type of the column says it.
     pub fn name(self) -> Option<&'static str> {
         match self {
-            Self::Zoned | Self::Naive => None,
+            Self::Zoned(_) | Self::Naive(_) => None,
             Self::Iso(_) => Some("iso"),
             Self::Epoch(Unit::Second, _) => Some("epoch_s"),
             Self::Epoch(Unit::Millisecond, _) => Some("epoch_ms"),
@@ -215,11 +216,13 @@ fn offset(end: &str, hours: &str, minutes: &str) -> Option<i64> {
     Some(if end.starts_with('-') { -offset } else { offset })
 }
 
-/// Tells the form of a column from its family and its values.
-pub fn told(family: Family, is_narrow: bool, cells: &[Cell]) -> Told {
-    match family {
-        Family::Zoned => return Told::Form(TimeForm::Zoned),
-        Family::Naive => return Told::Form(TimeForm::Naive),
+/// Tells the form of a column from its type and its values.
+pub fn told(column: &Column, cells: &[Cell]) -> Told {
+    // Our own times have three.
+    let digits = column.precision.min(3);
+    match column.family {
+        Family::Zoned => return Told::Form(TimeForm::Zoned(digits)),
+        Family::Naive => return Told::Form(TimeForm::Naive(digits)),
         _ => {}
     }
     let mut forms: Vec<(TimeForm, usize)> = Vec::new();
@@ -242,7 +245,7 @@ pub fn told(family: Family, is_narrow: bool, cells: &[Cell]) -> Told {
     match forms[..] {
         [] if unclear > 0 => Told::Unclear,
         // Milliseconds have no room in 32 bits.
-        [] if family == Family::Int && is_narrow => {
+        [] if column.family == Family::Int && column.is_narrow => {
             Told::Form(TimeForm::Epoch(Unit::Second, Number::Int))
         }
         [] => Told::Nothing,
@@ -313,8 +316,8 @@ fn wider(a: TimeForm, b: TimeForm) -> TimeForm {
 impl fmt::Display for TimeForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Zoned => f.write_str("a timestamp with a zone"),
-            Self::Naive => f.write_str("a timestamp in UTC"),
+            Self::Zoned(_) => f.write_str("a timestamp with a zone"),
+            Self::Naive(_) => f.write_str("a timestamp in UTC"),
             Self::Iso(form) => write!(f, "text such as {}", form.write(Timestamp::UNIX_EPOCH)),
             Self::Epoch(Unit::Second, Number::Text) => f.write_str("seconds since 1970, as text"),
             Self::Epoch(Unit::Second, _) => f.write_str("seconds since 1970"),
@@ -329,6 +332,11 @@ impl fmt::Display for TimeForm {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn told_of(family: Family, is_narrow: bool, texts: &[&str]) -> Told {
+        let column = Column { family, is_narrow, precision: 6, ..Column::unknown("c") };
+        told(&column, &cells(family, texts))
+    }
 
     fn cells(family: Family, texts: &[&str]) -> Vec<Cell> {
         let cell = |text: &&str| Cell { text: Some((*text).to_owned()), family };
@@ -363,7 +371,7 @@ mod tests {
             (Family::Zoned, "2025-01-02 03:04:05+00", "2026-11-29T10:20:30.456Z"),
             (Family::Naive, "2025-01-02 03:04:05", "2026-11-29 10:20:30.456"),
         ] {
-            match told(family, false, &cells(family, &[old])) {
+            match told_of(family, false, &[old]) {
                 Told::Form(form) => {
                     assert_eq!(text(form.write(moment)), new, "{old}");
                     let read = form.moment(old).unwrap().as_second();
@@ -387,11 +395,11 @@ mod tests {
             (Family::Text, false, &["2025-01-02"], Told::Unclear),
             (Family::Int, false, &["253402300799"], Told::Nothing),
         ] {
-            assert_eq!(told(family, is_narrow, &cells(family, old)), expected, "{old:?}");
+            assert_eq!(told_of(family, is_narrow, old), expected, "{old:?}");
         }
         let mixed = ["2025-01-02T03:04:05Z"; 5];
         let mixed: Vec<_> = mixed.into_iter().chain(["2025-01-02 03:04:05"]).collect();
-        let told = told(Family::Text, false, &cells(Family::Text, &mixed));
+        let told = told_of(Family::Text, false, &mixed);
         assert!(matches!(told, Told::Mostly(TimeForm::Iso(IsoForm { has_t: true, .. }))));
     }
 
@@ -399,7 +407,7 @@ mod tests {
     fn never_is_no_time() {
         let seconds = TimeForm::Epoch(Unit::Second, Number::Int);
         assert_eq!(seconds.moment("4070908800"), None);
-        assert_eq!(TimeForm::Zoned.moment("2099-12-31 23:59:59+00"), None);
-        assert_eq!(TimeForm::Zoned.moment("infinity"), None);
+        assert_eq!(TimeForm::Zoned(3).moment("2099-12-31 23:59:59+00"), None);
+        assert_eq!(TimeForm::Zoned(3).moment("infinity"), None);
     }
 }
