@@ -52,7 +52,7 @@ fn of_row(row: &Row) -> (String, String, TableKind, Column) {
         max_chars: max_chars(&base).or_else(|| max_chars(&type_name)),
         is_narrow: matches!(base.as_str(), "integer" | "smallint"),
         precision: number_in(&base).and_then(|n| u8::try_from(n).ok()).unwrap_or(6),
-        words: quoted_words(if labels.is_empty() { &text(row, 11) } else { &labels }),
+        words: quoted_words(&if labels.is_empty() { text(row, 11) } else { labels }),
         type_name,
     };
     (text(row, 0), text(row, 1), kind, column)
