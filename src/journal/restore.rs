@@ -46,9 +46,13 @@ pub struct Restored {
 impl Found {
     /// Reads journal and tokens side by side: of a large run, both have hundreds of megabytes.
     pub fn read(folder: &RunFolder) -> Result<Self, Fault> {
-        let prints = Fingerprints::default();
+        Self::read_with(&Fingerprints::default(), folder)
+    }
+
+    /// The same; its installations can be compared with those of other runs read with this maker.
+    pub fn read_with(prints: &Fingerprints, folder: &RunFolder) -> Result<Self, Fault> {
         thread::scope(|scope| {
-            let tokens = scope.spawn(|| match token_lines::on_disk(&folder.tokens(), &prints) {
+            let tokens = scope.spawn(|| match token_lines::on_disk(&folder.tokens(), prints) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(OnDisk::default()),
                 read => read,
             });
@@ -68,6 +72,25 @@ impl Found {
         }
         let spills = spill::found(folder.path(), &self.run_state.started.run_id);
         Ok(if spills.context(SPILLS_UNREADABLE)?.is_empty() { awaited } else { 0 })
+    }
+
+    /// Whether the run ended in order and every token pair on disk is known to its journal. Nothing has
+    /// to be brought into agreement for its pairs to be used: a damaged line is just not one of them.
+    pub fn is_settled(&self, folder: &RunFolder) -> anyhow::Result<bool> {
+        let Self { run_state, tokens } = self;
+        let is_known = |on_disk: &OnDisk| run_state.compare(&on_disk.pairs).reclaimed.is_empty();
+        if run_state.finished.is_none() || !tokens.as_ref().is_ok_and(is_known) {
+            return Ok(false);
+        }
+        let spills = spill::found(folder.path(), &run_state.started.run_id);
+        Ok(spills.context(SPILLS_UNREADABLE)?.is_empty())
+    }
+
+    /// Opens the files of a run that is settled, and changes nothing in them.
+    pub fn open_settled(self, folder: &RunFolder) -> Result<Restored, Fault> {
+        let Self { run_state, .. } = self;
+        let writer = Writer::open(folder, run_state.end).or_exit(Exit::Local)?;
+        Ok(Restored { writer, run_state })
     }
 
     /// Brings journal and tokens into agreement. What is changed is told to the observer.
@@ -219,7 +242,7 @@ fn in_words(differ: &Disagreement, settings: &Settings) -> String {
     if !differ.missed.is_empty() {
         let rows = count(differ.missed.len());
         texts.push(format!(
-            "{rows}: the journal says recovered, tokens.jsonl has no tokens; asked for anew."
+            "{rows}: the journal says recovered, tokens.jsonl has no tokens; to be asked for anew."
         ));
     }
     texts.join("\n")

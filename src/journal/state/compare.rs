@@ -23,7 +23,7 @@ pub enum TokenLine {
 }
 
 impl TokenLine {
-    fn of(row: &RowEntry) -> Self {
+    pub(super) fn of(row: &RowEntry) -> Self {
         match (row.state, row.token_line) {
             (RowState::Refused, _) => Self::Quarantine,
             (_, Some(checksum)) => Self::Known(checksum),

@@ -4,6 +4,7 @@ mod books;
 mod compare;
 mod doubts;
 mod outcomes;
+mod pair_rows;
 mod rows;
 mod run_state;
 
@@ -12,6 +13,7 @@ pub use self::{
     compare::{Disagreement, TokenLine},
     doubts::LostGrant,
     outcomes::Outcome,
+    pair_rows::{PairRow, PairRows, PairState},
     rows::{Before, Take, Tried},
     run_state::{RunState, started},
 };

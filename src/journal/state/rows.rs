@@ -136,6 +136,10 @@ pub(super) fn count<T>(rows: impl Iterator<Item = T>) -> u32 {
 }
 
 impl AppIndex {
+    pub(super) fn get(self) -> u16 {
+        self.0
+    }
+
     pub(super) fn of(started: &Started, app: Option<&AppName>) -> Self {
         let index = started.apps.iter().position(|known| Some(&known.name) == app);
         Self(u16::try_from(index.unwrap_or_default()).unwrap_or(u16::MAX))
