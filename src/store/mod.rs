@@ -7,9 +7,13 @@
 
 #![allow(dead_code, unused_imports)]
 
+mod program;
+pub mod backup;
 pub mod catalog;
 pub mod column;
 pub mod decide;
+pub mod exec;
+pub mod fault;
 pub mod field;
 pub mod mapping;
 pub mod pair;
@@ -19,4 +23,6 @@ pub mod runs;
 pub mod sql;
 pub mod status;
 pub mod target;
+pub mod through;
 pub mod time_form;
+pub mod written;
