@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::fault::StoreFault;
 use crate::{
+    checksum::Checksum,
     clock,
     installation::Id,
     journal::{folder::RunFolder, line_file::LineFile},
@@ -81,6 +82,8 @@ pub struct Replaced<'a> {
     pub key: &'a Map<String, Value>,
     /// The columns that will be set, as they are now.
     pub old: &'a Map<String, Value>,
+    /// Checksum of the line of `tokens.jsonl` that has the pair.
+    pub token_line: Checksum,
     /// What the two token columns will have.
     pub new: ContentDigest,
 }
@@ -93,13 +96,18 @@ struct Line<'a> {
     at: String,
     key: &'a Map<String, Value>,
     old: &'a Map<String, Value>,
+    token_line: Checksum,
     new: ContentDigest,
 }
+
+/// What was written for each record: of which pair, by the checksum of its token line, and the digest.
+pub type Written = HashMap<u32, Vec<(Checksum, ContentDigest)>>;
 
 /// What is read of a line.
 #[derive(Deserialize)]
 struct Seen {
     row: u32,
+    token_line: Checksum,
     new: ContentDigest,
 }
 
@@ -126,8 +134,8 @@ impl Backup {
 
     /// Adds a row. It is durable with the next [`Backup::sync`], before which no row may be written.
     pub fn keep(&mut self, replaced: &Replaced<'_>, at: Timestamp) -> Result<(), StoreFault> {
-        let Replaced { row, id, table, key, old, new } = *replaced;
-        let line = Line { row, id, table, at: clock::stamp(at), key, old, new };
+        let Replaced { row, id, table, key, old, token_line, new } = *replaced;
+        let line = Line { row, id, table, at: clock::stamp(at), key, old, token_line, new };
         let line = serde_json::to_vec(&line).context("cannot write a row of the store as JSON")?;
         Ok(self.file.line(&line)?)
     }
@@ -144,9 +152,9 @@ impl Backup {
 
     /// What earlier commands have written for each record, or were about to write. What is no line of
     /// this file, as one that a crash has cut, is skipped: its row is then only written once more.
-    pub fn written(path: &Path) -> Result<HashMap<u32, Vec<ContentDigest>>, StoreFault> {
+    pub fn written(path: &Path) -> Result<Written, StoreFault> {
         let read = || -> io::Result<_> {
-            let mut written: HashMap<u32, Vec<ContentDigest>> = HashMap::new();
+            let mut written = Written::new();
             let file = match File::open(path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(written),
@@ -155,9 +163,9 @@ impl Backup {
             let (mut input, mut line) = (BufReader::new(file), Vec::new());
             while input.read_until(b'\n', &mut line)? > 0 {
                 if line.ends_with(b"\n")
-                    && let Ok(Seen { row, new }) = serde_json::from_slice(&line)
+                    && let Ok(Seen { row, token_line, new }) = serde_json::from_slice(&line)
                 {
-                    written.entry(row).or_default().push(new);
+                    written.entry(row).or_default().push((token_line, new));
                 }
                 line.clear();
             }
@@ -193,6 +201,7 @@ mod tests {
             table: "public.tokens",
             key: key.as_object().unwrap(),
             old: old.as_object().unwrap(),
+            token_line: Checksum::of(token.as_bytes()),
             new: ContentDigest::of(token, None),
         };
         backup.keep(&replaced, Timestamp::from_millisecond(1_800_000_000_000).unwrap())
@@ -205,13 +214,13 @@ mod tests {
         keep(&mut backup, 7, "a").unwrap();
         backup.sync().unwrap();
         let path = place.path().join(FILE);
-        let new = ContentDigest::of("a", None);
+        let (line, new) = (Checksum::of(b"a"), ContentDigest::of("a", None));
         assert_eq!(
             fs::read_to_string(&path).unwrap(),
             format!(
                 "{{\"row\":7,\"id\":\"ve9EPM428h8vShlRW1KT\",\"table\":\"public.tokens\",\
                  \"at\":\"2027-01-15T08:00:00.000Z\",\"key\":{{\"location_id\":\"x\"}},\
-                 \"old\":{{\"access_token\":\"old\",\"n\":7}},\"new\":\"{new}\"}}\n"
+                 \"old\":{{\"access_token\":\"old\",\"n\":7}},\"token_line\":\"{line}\",\"new\":\"{new}\"}}\n"
             )
         );
         #[cfg(unix)]
@@ -234,7 +243,7 @@ mod tests {
         backup.sync().unwrap();
         let whole = fs::read(&path).unwrap();
         fs::write(&path, [&whole[..], b"{\"row\":3,\"new\":\"00"].concat()).unwrap();
-        let digest = |token| ContentDigest::of(token, None);
+        let digest = |token: &str| (Checksum::of(token.as_bytes()), ContentDigest::of(token, None));
         let expected = HashMap::from([(1, vec![digest("a"), digest("c")]), (2, vec![digest("b")])]);
         assert_eq!(Backup::written(&path).unwrap(), expected);
         drop(Backup::open(&folder).unwrap());

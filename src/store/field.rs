@@ -97,6 +97,16 @@ impl Field {
         matches!(self, Self::AccessToken | Self::RefreshToken)
     }
 
+    /// Whether it is the id of an installation of this kind.
+    pub fn is_id_of(self, scope: Scope) -> bool {
+        match self {
+            Self::Id => true,
+            Self::LocationId => scope == Scope::Location,
+            Self::CompanyId => scope == Scope::Company,
+            _ => false,
+        }
+    }
+
     /// Whether it is a moment.
     pub fn is_time(self) -> bool {
         matches!(self, Self::ExpiresAt | Self::GrantedAt | Self::Now)

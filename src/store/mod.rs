@@ -7,21 +7,27 @@
 
 #![allow(dead_code, unused_imports)]
 
-mod program;
 pub mod backup;
 pub mod catalog;
 pub mod column;
 pub mod decide;
+pub mod document;
+pub mod encode;
 pub mod exec;
 pub mod fault;
 pub mod field;
+pub mod look;
 pub mod mapping;
 pub mod pair;
 pub mod pairs;
+pub mod plan;
+mod program;
 pub mod role;
 pub mod runs;
 pub mod sql;
+pub mod statement;
 pub mod status;
+pub mod swap;
 pub mod target;
 pub mod through;
 pub mod time_form;

@@ -71,6 +71,20 @@ pub struct Seen {
     pub missing_count: usize,
 }
 
+impl Seen {
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, mut other: Self) -> Self {
+        self.asked += other.asked;
+        self.single += other.single;
+        self.several.append(&mut other.several);
+        self.several_count += other.several_count;
+        self.missing.append(&mut other.missing);
+        self.missing_count += other.missing_count;
+        self
+    }
+}
+
 /// A resolved mapping.
 #[derive(Clone, Debug)]
 pub struct StorePlan {

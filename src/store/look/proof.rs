@@ -2,12 +2,19 @@
 
 use std::collections::HashMap;
 
-use crate::store::{
-    column::Column,
-    plan::Seen,
-    sql::{Connection, SqlError},
-    statement::{At, by_ids},
-    target::Dialect,
+use super::ids::Ids;
+use crate::{
+    highlevel::client_id::application,
+    installation::Scope,
+    store::{
+        column::Column,
+        field::Field,
+        mapping::{KeySource, KeyTerm},
+        plan::Seen,
+        sql::{Connection, SqlError},
+        statement::{At, Key, KeyValue, by_ids, by_keys},
+        target::Dialect,
+    },
 };
 
 /// Ids in one question.
@@ -44,6 +51,55 @@ pub async fn rows_of(
         }
     }
     Ok(counts)
+}
+
+/// Counts the rows that the whole key finds for each id of a kind.
+pub async fn rows_of_key(
+    connection: &mut Connection,
+    at: At<'_>,
+    key: &[KeyTerm],
+    scope: Scope,
+    ids: &Ids,
+) -> Result<HashMap<String, usize>, SqlError> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    let is_id = |term: &&KeyTerm| matches!(term.source, KeySource::Field(f) if f.is_id_of(scope));
+    let Some(column) = key.iter().find(is_id).and_then(|term| at.table.column(&term.column)) else {
+        return Ok(counts);
+    };
+    let size = if at.dialect == Dialect::Postgres { AT_ONCE_POSTGRES } else { AT_ONCE / 5 };
+    let text = usize::from(at.dialect == Dialect::Sqlite);
+    for ids_at_once in ids.some(scope, super::MOST_IDS).chunks(size) {
+        let keys: Vec<Key> =
+            ids_at_once.iter().map(|id| key_of(at, key, scope, id, &ids.client_ids)).collect();
+        let (sql, values) = by_keys(at, &keys, &[column]);
+        for row in connection.rows(&sql, &values).await? {
+            if let Some(id) = row.get(text).cloned().flatten() {
+                *counts.entry(id).or_default() += 1;
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// The key of an id, as far as it can be told without the pair.
+fn key_of(at: At<'_>, key: &[KeyTerm], scope: Scope, id: &str, client_ids: &[String]) -> Key {
+    let part = |term: &KeyTerm| {
+        let column = at.table.column(&term.column)?.clone();
+        let text = match &term.source {
+            KeySource::Empty => return Some((column, KeyValue::Empty)),
+            KeySource::Value(value) => value.clone(),
+            KeySource::Field(field) if field.is_id_of(scope) => id.to_owned(),
+            KeySource::Field(Field::Kind) => scope.to_string(),
+            KeySource::Field(Field::UserType) => scope.user_type().to_owned(),
+            KeySource::Field(field) => match (field, client_ids) {
+                (Field::ClientId, [client_id]) => client_id.clone(),
+                (Field::App, [client_id]) => application(client_id).to_owned(),
+                _ => return None,
+            },
+        };
+        Some((column, KeyValue::Is(text)))
+    };
+    Key { parts: key.iter().filter_map(part).collect() }
 }
 
 /// The counts as a person is told.

@@ -197,10 +197,7 @@ fn detailed(column: &str, table: &Table, place: &str) -> Result<Assignment, Mapp
 
 fn format_at(value: &Value, place: &str) -> Result<As, MappingError> {
     let name = text_at(value, place)?;
-    let known = As::ALL.iter().find(|(known, _)| *known == name);
-    known
-        .map(|(_, format)| *format)
-        .ok_or_else(|| shape(place, "as = \"epoch_s\", \"epoch_ms\", \"iso\" or \"json\""))
+    As::named(&name).ok_or_else(|| shape(place, "as = \"epoch_s\", \"epoch_ms\", \"iso\" or \"json\""))
 }
 
 fn field(name: &str, place: &str) -> Result<Field, MappingError> {

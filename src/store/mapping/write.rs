@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use toml::Value;
 
-use super::{As, Assignment, KeySource, KeyTerm, Mapping, Source};
+use super::{Assignment, KeySource, KeyTerm, Mapping, Source};
 
 impl Mapping {
     /// The text of a mapping file, ready to be edited and given back with `--map`.
@@ -91,10 +91,4 @@ fn in_toml(assignment: &Assignment) -> String {
     }
     parts.extend(assignment.with.as_ref().map(|with| format!("with = {}", quoted(with))));
     format!("{{ {} }}", parts.join(", "))
-}
-
-impl As {
-    fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| *name)
-    }
 }
