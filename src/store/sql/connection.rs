@@ -65,8 +65,8 @@ impl Connection {
             Ok(Ok((link, server))) => {
                 Ok(Self { link, server, transaction: Transaction::None, is_lost: false })
             }
-            Ok(Err(error)) => Err(OpenError::explain(target, error).await),
-            Err(_) => Err(OpenError::silent(target)),
+            Ok(Err(error)) => Err(OpenError::explain(target, &error).await),
+            Err(_) => Err(OpenError::silent(target).await),
         }
     }
 

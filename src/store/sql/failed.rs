@@ -1,5 +1,7 @@
 //! The errors of sqlx, as ours: what they say is looked at, and not kept.
 
+use std::io;
+
 use sqlx::{Error, error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError};
 
 use super::{
@@ -36,7 +38,8 @@ pub fn failed(error: &Error) -> SqlError {
     }
 }
 
-fn by_code(error: &dyn DatabaseError) -> SqlError {
+/// What a code of the database means.
+pub fn by_code(error: &dyn DatabaseError) -> SqlError {
     if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
         let constraint = error.constraint().unwrap_or_default();
         let column = error.column().unwrap_or_default();
@@ -47,4 +50,9 @@ fn by_code(error: &dyn DatabaseError) -> SqlError {
     }
     let code = error.code().and_then(|code| code.parse().ok()).unwrap_or(1);
     codes::sqlite(code, error.message())
+}
+
+/// A file of certificates that cannot be read is no lost connection.
+pub fn unreadable(error: io::Error) -> Error {
+    Error::Configuration(error.into())
 }

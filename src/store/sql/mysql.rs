@@ -5,7 +5,7 @@ use sqlx::{
     mysql::{MySqlConnectOptions, MySqlSslMode},
 };
 
-use super::failed::failed;
+use super::failed::{failed, unreadable};
 use crate::{
     store::target::{Place, SqlTarget, Tls},
     text::SafeText,
@@ -56,7 +56,7 @@ fn options(target: &SqlTarget) -> Result<MySqlConnectOptions, sqlx::Error> {
         .timezone("+00:00".to_owned())
         .pipes_as_concat(false)
         .no_engine_substitution(false)
-        .ssl_ca_from_pem(target.roots()?)
+        .ssl_ca_from_pem(target.roots().map_err(unreadable)?)
         .disable_statement_logging();
     options = match &target.place {
         Place::Host { name, port } => options.host(name).port(*port),
@@ -66,10 +66,11 @@ fn options(target: &SqlTarget) -> Result<MySqlConnectOptions, sqlx::Error> {
     if let Some(password) = &target.password {
         options = options.password(password.expose());
     }
-    if let Some((certificate, key)) = &target.tls_files.client {
-        options = options.ssl_client_cert(certificate).ssl_client_key(key);
+    if let Some((certificate, key)) = target.client_files().map_err(unreadable)? {
+        options = options.ssl_client_cert_from_pem(certificate).ssl_client_key_from_pem(key);
     }
     Ok(options.ssl_mode(match target.tls {
+        Tls::Plain => MySqlSslMode::Disabled,
         Tls::Free => MySqlSslMode::Preferred,
         Tls::Unchecked => MySqlSslMode::Required,
         Tls::Issuer => MySqlSslMode::VerifyCa,

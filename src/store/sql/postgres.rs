@@ -5,6 +5,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 
+use super::failed::unreadable;
 use crate::{
     store::target::{Place, SqlTarget, Tls},
     text::SafeText,
@@ -42,7 +43,7 @@ fn options(target: &SqlTarget) -> Result<PgConnectOptions, sqlx::Error> {
         .application_name(APPLICATION)
         .extra_float_digits(None)
         .statement_cache_capacity(0)
-        .ssl_root_cert_from_pem(target.roots()?)
+        .ssl_root_cert_from_pem(target.roots().map_err(unreadable)?)
         .disable_statement_logging();
     options = match &target.place {
         Place::Host { name, port } => options.host(name).port(*port),
@@ -54,12 +55,12 @@ fn options(target: &SqlTarget) -> Result<PgConnectOptions, sqlx::Error> {
     if let Some(endpoint) = &target.endpoint {
         options = options.options([("endpoint", endpoint)]);
     }
-    if let Some((certificate, key)) = &target.tls_files.client {
-        options = options.ssl_client_cert(certificate).ssl_client_key(key);
+    if let Some((certificate, key)) = target.client_files().map_err(unreadable)? {
+        options = options.ssl_client_cert_from_pem(certificate).ssl_client_key_from_pem(key);
     }
     Ok(options.ssl_mode(match (target.tls, &target.place) {
         (Tls::Free, Place::Host { .. }) => PgSslMode::Prefer,
-        (Tls::Free, _) => PgSslMode::Disable,
+        (Tls::Plain | Tls::Free, _) => PgSslMode::Disable,
         (Tls::Unchecked, _) => PgSslMode::Require,
         (Tls::Issuer, _) => PgSslMode::VerifyCa,
         (Tls::Full, _) => PgSslMode::VerifyFull,

@@ -1,5 +1,18 @@
 //! What `--to` names.
 
+mod fault;
+mod file;
+mod mongo;
+mod parameters;
+mod parse;
+mod pass_file;
+mod server;
 mod sql_target;
+mod url;
 
-pub use self::sql_target::{Dialect, Place, SqlTarget, Tls, TlsFiles};
+pub use self::{
+    fault::{Fault, TargetError},
+    mongo::MongoTarget,
+    parse::{Target, parse},
+    sql_target::{Dialect, Place, SqlTarget, Tls, TlsFiles},
+};

@@ -1,7 +1,7 @@
 //! A SQL database: where it is, who connects, and how safe the way there is.
 
 use std::{
-    fmt, io,
+    fmt, fs, io,
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -80,6 +80,8 @@ pub fn is_loopback(host: &str) -> bool {
 /// What is asked of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tls {
+    /// On this machine, because the URL says so: plain text.
+    Plain,
     /// On this machine: TLS where the server offers it, and no certificate is checked.
     Free,
     /// TLS; the certificate is not checked, because the URL says so.
@@ -167,7 +169,7 @@ impl SqlTarget {
     /// What is to be said in the plan about the way to the database.
     pub fn tls_note(&self) -> Option<&'static str> {
         match self.tls {
-            Tls::Free | Tls::Full => None,
+            Tls::Plain | Tls::Free | Tls::Full => None,
             Tls::Unchecked => Some("certificate not checked"),
             Tls::Issuer => Some("name in the certificate not checked"),
         }
@@ -175,7 +177,18 @@ impl SqlTarget {
 
     /// Reads the file of issuers; without one, none.
     pub fn roots(&self) -> io::Result<Vec<u8>> {
-        self.tls_files.roots.as_ref().map_or_else(|| Ok(Vec::new()), std::fs::read)
+        self.tls_files.roots.as_ref().map_or_else(|| Ok(Vec::new()), fs::read)
+    }
+
+    /// Reads the client's certificate and its key, where there are such.
+    pub fn client_files(&self) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let read = |(certificate, key)| Ok((fs::read(certificate)?, fs::read(key)?));
+        self.tls_files
+            .client
+            .as_ref()
+            .map(|(certificate, key)| (certificate, key))
+            .map(read)
+            .transpose()
     }
 }
 
