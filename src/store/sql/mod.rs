@@ -12,6 +12,9 @@ mod query;
 mod sqlite;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::{
     access::Access,
     connection::Connection,

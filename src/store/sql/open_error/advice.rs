@@ -225,3 +225,100 @@ fn is_supabase(target: &SqlTarget) -> bool {
         .remote_host()
         .is_some_and(|host| [".supabase.co", ".supabase.com"].iter().any(|end| host.ends_with(end)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io, path::PathBuf};
+
+    use super::*;
+    use crate::{secret::Secret, store::target::Tls};
+
+    fn target(dialect: Dialect, host: &str) -> SqlTarget {
+        SqlTarget {
+            dialect,
+            place: Place::Host { name: host.into(), port: 5432 },
+            user: "app_user".into(),
+            password: Some(Secret::new("SECRET".into())),
+            database: "app".into(),
+            tls: Tls::Full,
+            ..SqlTarget::sqlite(&PathBuf::new())
+        }
+    }
+
+    fn said(target: &SqlTarget, cause: &Cause, addresses: Addresses) -> String {
+        let (kind, advice) = advice(target, cause, addresses);
+        assert!(!advice.contains("SECRET"), "{advice}");
+        format!("{kind:?}: {advice}")
+    }
+
+    fn pg(code: &str, words: &str) -> Cause {
+        Cause::Postgres(code.into(), words.into())
+    }
+
+    #[test]
+    fn each_cause_says_what_to_do() {
+        use io::ErrorKind as Kind;
+        let there = target(Dialect::Postgres, "db.example.com");
+        let supabase = target(Dialect::Postgres, "db.abc.supabase.co");
+        let pooler = target(Dialect::Postgres, "aws-0-eu-central-1.pooler.supabase.com");
+        let mysql = target(Dialect::MySql, "db.example.com");
+        let (some, unasked) = (Addresses::Some, Addresses::Unasked);
+        for (target, cause, addresses, begin, mark) in [
+            (&there, Cause::Io(Kind::ConnectionRefused), some, "Lost", "port right"),
+            (
+                &there,
+                Cause::Io(Kind::NetworkUnreachable),
+                Addresses::OnlyV6,
+                "Lost",
+                "session pooler",
+            ),
+            (&there, Cause::Silent, Addresses::OnlyV6, "Lost", "session pooler"),
+            (&there, Cause::Silent, some, "Lost", "allowed addresses"),
+            (&there, Cause::Io(Kind::Other), Addresses::None, "Lost", "spelling"),
+            (&supabase, Cause::Io(Kind::Other), Addresses::None, "Lost", "paused"),
+            (&there, Cause::NoTls, unasked, "Refused", "tunnel"),
+            (&there, Cause::UnknownIssuer, unasked, "Refused", "sslrootcert=FILE"),
+            (&there, Cause::UnknownIssuer, unasked, "Refused", "Download certificate"),
+            (&supabase, Cause::UnknownIssuer, unasked, "Refused", "SSL Configuration"),
+            (&mysql, Cause::UnknownIssuer, unasked, "Refused", "ssl-ca=FILE"),
+            (&there, Cause::OtherName, unasked, "Refused", "another name"),
+            (&there, pg("28P01", "password authentication failed"), unasked, "Denied", "wrong"),
+            (&pooler, pg("28P01", ""), unasked, "Denied", "postgres.PROJECT"),
+            (&pooler, pg("XX000", "Tenant or user not found"), unasked, "Denied", "region"),
+            (&there, pg("28000", "no pg_hba.conf entry"), unasked, "Denied", "pg_hba.conf"),
+            (&there, pg("28000", "Peer authentication failed"), unasked, "Denied", "127.0.0.1"),
+            (&there, pg("3D000", "SECRET"), unasked, "Refused", "no database app"),
+            (&there, pg("53300", ""), unasked, "Lost", "pooler"),
+            (&there, pg("57P03", ""), unasked, "Lost", "starting"),
+            (&there, pg("08P01", "no such database: x"), unasked, "Refused", "no database app"),
+            (
+                &there,
+                pg("08P01", "unsupported startup parameter: options"),
+                unasked,
+                "Refused",
+                "PGOPTIONS",
+            ),
+            (
+                &there,
+                pg("08P01", "no more connections allowed (max_client_conn)"),
+                unasked,
+                "Lost",
+                "free",
+            ),
+            (&mysql, Cause::MySql(1045), unasked, "Denied", "wrong"),
+            (&mysql, Cause::MySql(1049), unasked, "Refused", "no database app"),
+            (&mysql, Cause::MySql(1040), unasked, "Lost", "free"),
+            (&mysql, Cause::Unusable, unasked, "Refused", "signing in"),
+        ] {
+            let said = said(target, &cause, addresses);
+            assert!(said.starts_with(begin) && said.contains(mark), "{cause:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_missing_password_is_no_wrong_one() {
+        let target = SqlTarget { password: None, ..target(Dialect::Postgres, "h") };
+        let said = said(&target, &pg("28P01", ""), Addresses::Unasked);
+        assert!(said.contains("PGPASSWORD or ~/.pgpass"), "{said}");
+    }
+}
