@@ -26,7 +26,7 @@ use crate::{
         Settings, Stdin, agency_tokens::Held, app::App, args::DiscoverArgs, options,
         variables::Variables,
     },
-    terminal::{console::Console, summary::shell_line},
+    terminal::{console::Console, next::shell_line},
 };
 
 /// Lists the locations of every agency whose token is at hand.

@@ -12,7 +12,7 @@ use crate::{
     route::Route,
     sandbox::Sandbox,
     settings::{self, Settings, args::RehearsalArgs},
-    terminal::{console::Console, summary::Next},
+    terminal::{console::Console, next::Next},
     views::summary::Summary,
 };
 

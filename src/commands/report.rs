@@ -20,7 +20,8 @@ use crate::{
     },
     terminal::{
         console::Console,
-        summary::{self, As, Next},
+        next::Next,
+        summary::{self, As},
     },
 };
 

@@ -40,8 +40,9 @@ use crate::{
     },
     terminal::{
         console::{Announced, Console},
+        next::Next,
         run_log::RunLog,
-        summary::{self, As, Next},
+        summary::{self, As},
     },
     views::summary::Summary,
 };

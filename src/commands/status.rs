@@ -16,13 +16,11 @@ use crate::{
     },
     plan::{counted, in_words},
     settings::args::StatusArgs,
-    terminal::{
-        console::print_data,
-        summary::{self, Next},
-    },
+    terminal::{console::print_data, next::Next, stored, summary},
     views::{
         self,
         causes::FailureCause,
+        store::StoreInFigures,
         summary::{RunEnd, Summary},
     },
 };
@@ -102,12 +100,18 @@ struct Status<'a> {
     paused_at: Option<Timestamp>,
     duration_ms: i64,
     books: Books,
+    /// What became of the pairs in the app's own store, where they went to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<&'a StoreInFigures>,
     halted: Option<&'a str>,
     causes: &'a [FailureCause],
     chain: &'a Chain,
     /// The runs before this one, the last first.
     earlier_runs: Vec<Link>,
     next: Option<String>,
+    /// The command that writes the pairs that are not in the store yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_store: Option<String>,
 }
 
 /// An earlier run of the chain, as far as its folder is still there.
@@ -135,7 +139,10 @@ impl<'a> Status<'a> {
         };
         let settings = &summary.settings;
         let next = Next { folder: folder.path(), settings, recorded: settings };
-        let next = next.of(summary).filter(|_| holder.is_none());
+        let is_free = |_: &String| holder.is_none();
+        // A run without a store may be meant to have none.
+        let next_store = summary.store.as_ref().and_then(|_| next.store(summary)).filter(is_free);
+        let next = next.of(summary).filter(is_free);
         Self {
             run_id: &started.run_id,
             folder: folder.path().display().to_string(),
@@ -146,11 +153,13 @@ impl<'a> Status<'a> {
             paused_at: run_state.paused.as_ref().map(|paused| paused.at),
             duration_ms: clock::millis_between(started.at, until),
             books: summary.books,
+            store: summary.store.as_ref(),
             halted: run_state.halted.as_ref().map(|halted| halted.message.as_str()),
             causes: &summary.causes,
             chain: &summary.chain,
             earlier_runs: earlier_runs(started.parent.as_deref().cloned()),
             next,
+            next_store,
         }
     }
 
@@ -165,18 +174,25 @@ impl<'a> Status<'a> {
         let last = self.last_request_at.map(|at| format!(", last request {}", clock::stamp(at)));
         let _ = writeln!(text, "Time         {}{}", in_words(took), last.unwrap_or_default());
         let _ = writeln!(text, "Books        {}", books_in_words(&self.books));
+        if let Some(store) = self.store {
+            let _ = writeln!(text, "Stored       {}", store_in_words(store));
+        }
         if let Some(halted) = self.halted {
             let _ = writeln!(text, "Halted       {halted}");
         }
         summary::add_apps(&mut text, summary);
         self.add_chain(&mut text);
         summary::add_causes(&mut text, summary);
-        match (&self.next, &self.holder) {
-            (Some(next), _) => drop(writeln!(text, "\nNext         {next}")),
-            (None, Some(_)) => text.push_str("\nNext         wait until it has ended\n"),
-            (None, None) => {
-                text.push_str("\nNext         nothing is left to do\n");
+        let next: Vec<&str> = match &self.holder {
+            Some(_) => vec!["wait until it has ended"],
+            None if self.next.is_none() && self.next_store.is_none() => {
+                vec!["nothing is left to do"]
             }
+            None => self.next.iter().chain(&self.next_store).map(String::as_str).collect(),
+        };
+        text.push('\n');
+        for next in next {
+            let _ = writeln!(text, "Next         {next}");
         }
         text
     }
@@ -213,6 +229,20 @@ fn books_in_words(books: &Books) -> String {
         if count > 0 {
             let _ = write!(text, ", {}", counted(count, what));
         }
+    }
+    text
+}
+
+/// How many pairs are there, and what became of the others.
+fn store_in_words(store: &StoreInFigures) -> String {
+    let mut text = stored::in_words(store);
+    for (outcome, count) in &store.outcomes {
+        if *count > 0 && !outcome.is_stored() {
+            let _ = write!(text, ", {count} {outcome}");
+        }
+    }
+    if store.open > 0 {
+        let _ = write!(text, ", {} open", store.open);
     }
     text
 }

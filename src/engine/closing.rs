@@ -18,7 +18,7 @@ use crate::{
     journal::{
         folder::RunFolder,
         handle::Ended,
-        leaks::{MoreTokens, Search},
+        leaks::{HasTokens, MoreTokens, Search},
         spill::Spilled,
         state::{self, RunState},
         token_lines,
@@ -91,8 +91,8 @@ pub fn leave_out_refused(folder: &RunFolder) -> anyhow::Result<()> {
     }
 }
 
-/// Writes the views and looks for secrets in them: these, those in the token files, and those that
-/// the list has.
+/// Writes the views and looks for secrets in them: these, those in the token files (which have those
+/// that the app's own store had, too), and those that the list has.
 pub fn close(
     folder: &RunFolder,
     secrets: &[Secret],
@@ -100,7 +100,7 @@ pub fn close(
     escalation: Option<&Escalation>,
     print: &dyn Fn(&str),
 ) -> Result<Summary, Fault> {
-    let token_files = [folder.tokens(), folder.quarantine()];
+    let token_files = HasTokens::of(folder);
     // What is to be looked for does not depend on the views.
     let (search, summary) = thread::scope(|scope| {
         let search = scope.spawn(|| Search::of(secrets, token_files.clone(), list));
@@ -130,7 +130,7 @@ pub fn close(
 fn find_leaks(
     search: &Search,
     folder: &RunFolder,
-    token_files: &[PathBuf],
+    token_files: &[HasTokens],
     print: &dyn Fn(&str),
 ) -> io::Result<Vec<PathBuf>> {
     let suspects = suspects(folder, token_files)?;
@@ -175,14 +175,15 @@ pub fn tokens_of_run(started: &Started) -> Option<MoreTokens> {
 }
 
 /// The files in which secrets are looked for: the run's own, and what somebody else put beside them.
-fn suspects(folder: &RunFolder, token_files: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+fn suspects(folder: &RunFolder, token_files: &[HasTokens]) -> io::Result<Vec<PathBuf>> {
+    let has_tokens = |path: &Path| token_files.iter().any(|file| file.path() == path);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder.path())? {
         let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
         let is_set_aside = path.extension().is_some_and(|end| end == SET_ASIDE);
         // On Windows nobody can read a file that is locked, not even who locked it.
         let is_closed = cfg!(windows) && path.ends_with(".lock");
-        if kind.is_file() && !is_set_aside && !is_closed && !token_files.contains(&path) {
+        if kind.is_file() && !is_set_aside && !is_closed && !has_tokens(&path) {
             files.push(path);
         }
     }

@@ -27,6 +27,33 @@ pub struct StoreBegan {
     pub mapping: Value,
 }
 
+impl StoreBegan {
+    /// Where the pairs go, in a few words: `postgres db.example.com/app public.installations`.
+    pub fn place(&self) -> String {
+        let store = self.store_in_words();
+        match &self.table {
+            Some(table) => format!("{store} {table}"),
+            None => store,
+        }
+    }
+
+    /// The same without the table.
+    pub fn store_in_words(&self) -> String {
+        let Self { kind, host, database, .. } = self;
+        match (host, database) {
+            (Some(host), Some(database)) => format!("{kind} {host}/{database}"),
+            (Some(one), None) | (None, Some(one)) => format!("{kind} {one}"),
+            (None, None) => kind.to_string(),
+        }
+    }
+
+    /// Whether another one is about the same database, whatever the table.
+    pub fn is_in_same_store(&self, other: &Self) -> bool {
+        let Self { kind, host, database, .. } = self;
+        (kind, host, database) == (&other.kind, &other.host, &other.database)
+    }
+}
+
 /// What [`Event::Stored`](super::Event::Stored) records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stored {
@@ -98,6 +125,40 @@ impl StoreOutcome {
         }
     }
 
+    /// What it means, for a person.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Replaced => "the new pair is in its row",
+            Self::Inserted => "the new pair is in a new row",
+            Self::Already => "the new pair was there already",
+            Self::Newer => "a newer pair is there",
+            Self::Missing => "no row for it",
+            Self::Ambiguous => "several rows for it",
+            Self::NotOurs => "the row is not of this app's tokens",
+            Self::Refused => "the row does not take the pair as it is",
+            Self::Failed => "the store answered with an error",
+        }
+    }
+
+    /// What to do about it; `None` where there is nothing to do or to know.
+    pub fn advice(self) -> Option<&'static str> {
+        match self {
+            Self::Replaced | Self::Inserted | Self::Already => None,
+            Self::Newer => Some("your app has refreshed it since; nothing to do"),
+            Self::Missing => {
+                Some("run store again with --insert, or use your app's own install flow")
+            }
+            Self::Ambiguous => {
+                Some("name the row with where in a mapping file, and run store --map again")
+            }
+            Self::NotOurs => {
+                Some("leave that row; name the right one with where in a mapping file")
+            }
+            Self::Refused => Some("change the column or the trigger, and run store again"),
+            Self::Failed => Some("run store again"),
+        }
+    }
+
     /// Whether the store has this pair, or a newer one.
     pub fn is_stored(self) -> bool {
         matches!(self, Self::Replaced | Self::Inserted | Self::Already | Self::Newer)
@@ -107,5 +168,65 @@ impl StoreOutcome {
 impl std::fmt::Display for StoreOutcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_its_name_its_meaning_and_its_advice() {
+        let mut table = String::new();
+        for outcome in StoreOutcome::ALL {
+            assert_eq!(json!(outcome), json!(outcome.name()));
+            let stored = if outcome.is_stored() { "stored" } else { "not stored" };
+            let advice = outcome.advice().unwrap_or("-");
+            table += &format!("{outcome} | {stored} | {} | {advice}\n", outcome.in_words());
+        }
+        assert_eq!(
+            table,
+            "\
+replaced | stored | the new pair is in its row | -
+inserted | stored | the new pair is in a new row | -
+already | stored | the new pair was there already | -
+newer | stored | a newer pair is there | your app has refreshed it since; nothing to do
+missing | not stored | no row for it | run store again with --insert, or use your app's own install flow
+ambiguous | not stored | several rows for it | name the row with where in a mapping file, and run store --map again
+not_ours | not stored | the row is not of this app's tokens | leave that row; name the right one with where in a mapping file
+refused | not stored | the row does not take the pair as it is | change the column or the trigger, and run store again
+failed | not stored | the store answered with an error | run store again
+"
+        );
+    }
+
+    #[test]
+    fn a_place_is_said_as_far_as_it_is_known() {
+        let text = |text: &str| (!text.is_empty()).then(|| SafeText::new(text));
+        for (kind, host, database, table, place) in [
+            (
+                "postgres",
+                "db.example.com",
+                "app",
+                "public.x",
+                "postgres db.example.com/app public.x",
+            ),
+            ("sqlite", "", "/srv/app.db", "x", "sqlite /srv/app.db x"),
+            ("exec", "", "./store.sh", "", "exec ./store.sh"),
+            ("mysql", "db", "", "", "mysql db"),
+            ("exec", "", "", "", "exec"),
+        ] {
+            let began = StoreBegan {
+                at: Timestamp::UNIX_EPOCH,
+                kind: SafeText::new(kind),
+                host: text(host),
+                database: text(database),
+                table: text(table),
+                mapping: Value::Null,
+            };
+            assert_eq!(began.place(), place);
+        }
     }
 }

@@ -233,7 +233,7 @@ fn is_answer(cell: &str) -> bool {
 
 /// The text of a token without what stands around it: blanks, quotes, `Bearer`. Words for nothing
 /// come out empty.
-fn bare(cell: &str) -> &str {
+pub(super) fn bare(cell: &str) -> &str {
     let text = clean(cell);
     match text.split_once(' ') {
         Some((word, token)) if word.eq_ignore_ascii_case("bearer") => clean(token),
@@ -254,7 +254,7 @@ fn is_secret_leaf(leaf: &nested::Leaf) -> bool {
 
 /// Whether a text from a place for secrets is looked for elsewhere. What has the shape of an id, a
 /// time, an address or a list of scopes stands there beside a secret, and would be found by chance.
-fn is_secret_piece(text: &str) -> bool {
+pub(super) fn is_secret_piece(text: &str) -> bool {
     let has_digit = text.bytes().any(|b| b.is_ascii_digit());
     let least = if has_digit { SHORTEST_SECRET } else { SHORTEST_WORD };
     let is_time = text.get(..5).is_some_and(|year| {

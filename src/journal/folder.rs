@@ -184,6 +184,11 @@ impl RunFolder {
         self.file("quarantine.jsonl")
     }
 
+    /// The rows of the app's own store as they were before they were written over, tokens included.
+    pub fn replaced(&self) -> PathBuf {
+        self.file("replaced.jsonl")
+    }
+
     pub(super) fn lock_file(&self) -> PathBuf {
         self.file(".lock")
     }

@@ -16,6 +16,8 @@ pub(crate) mod restore;
 pub(crate) mod seal;
 pub mod spill;
 pub mod state;
+#[cfg(test)]
+pub(crate) mod test_journal;
 mod thread;
 pub mod token_lines;
 pub(crate) mod writer;

@@ -5,8 +5,7 @@ use serde_json::Value;
 use crate::{
     clock,
     event::{
-        Event, Exchanging, Failed, Halted, Recovered, Rejected, Resumed, Retrying, Started,
-        StoreBegan, Stored,
+        Event, Exchanging, Failed, Halted, Recovered, Rejected, Resumed, Retrying, Started, Stored,
     },
     settings::Settings,
     text::SafeText,
@@ -62,20 +61,14 @@ pub(super) fn of(event: &Event) -> Option<String> {
             e.installations
         ),
         Event::Leaked(e) => format!("a secret was found in {}, which was set aside", e.file),
-        Event::StoreBegan(e) => store_began(e),
+        Event::StoreBegan(e) => format!("storing the pairs in {}", e.place()),
         Event::Stored(e) => stored(e),
     })
 }
 
-fn store_began(e: &StoreBegan) -> String {
-    let places = [&e.host, &e.database, &e.table].into_iter().flatten();
-    let places: Vec<_> = places.map(SafeText::as_str).collect();
-    format!("storing the pairs: {} {}", e.kind, places.join(" "))
-}
-
 fn stored(e: &Stored) -> String {
-    let message = if e.message.is_empty() { String::new() } else { format!(": {}", e.message) };
-    format!("row {} {}: {} in the store{message}", e.row, e.id, e.outcome)
+    let why = if e.message.is_empty() { e.outcome.in_words() } else { e.message.as_str() };
+    format!("row {} {}: store: {}: {why}", e.row, e.id, e.outcome)
 }
 
 fn started(e: &Started) -> String {

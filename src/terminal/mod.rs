@@ -2,6 +2,8 @@
 
 pub(crate) mod console;
 mod event_line;
+pub(crate) mod next;
 pub mod progress;
 pub(crate) mod run_log;
+pub(crate) mod stored;
 pub(crate) mod summary;

@@ -1,7 +1,6 @@
 //! What is said at the end of a run: the books, the causes, the files, the next command.
 
 use std::{
-    ffi::OsString,
     fmt::Write as _,
     io::{self, Write as _},
     path::Path,
@@ -9,14 +8,16 @@ use std::{
 
 use super::{
     console::{Console, print_data},
+    next::Next,
     progress::Verbosity,
+    stored,
 };
 use crate::{
     failure::Class,
     journal::{folder::RunFolder, state::Chain},
     plan::counted,
     route::{Route, RouteList},
-    settings::{Settings, options},
+    settings::Settings,
     views::{
         bound::Exceeded,
         stats::Proofs,
@@ -107,10 +108,18 @@ fn in_words(summary: &Summary, folder: &RunFolder, settings: &Settings) -> Strin
     }
     add_causes(&mut text, summary);
     add_next_steps(&mut text, summary);
+    stored::add(&mut text, summary, folder);
     add_files(&mut text, summary, folder);
     let next = Next { folder: folder.path(), settings, recorded: &summary.settings };
     if let Some(next) = next.of(summary) {
         let _ = writeln!(text, "Next        {next}");
+    }
+    if let Some(store) = next.store(summary) {
+        let what = if summary.store.is_some() { "the pairs that are left" } else { "the pairs" };
+        let _ = writeln!(
+            text,
+            "Next        {store}     (writes {what} into your database; explain store)"
+        );
     }
     add_other_routes(&mut text, summary, &next);
     text
@@ -158,6 +167,13 @@ fn add_files(text: &mut String, summary: &Summary, folder: &RunFolder) {
             text,
             "Quarantine  {}  (secret: do not use, do not attach)",
             path("quarantine.jsonl")
+        );
+    }
+    if folder.replaced().exists() {
+        let _ = writeln!(
+            text,
+            "Old rows    {}  (secret: as your store had them before; do not attach)",
+            path("replaced.jsonl")
         );
     }
     if books.failed > 0 || !summary.halts.is_empty() || summary.lost_grants.count > 0 {
@@ -264,94 +280,5 @@ pub fn add_apps(text: &mut String, summary: &Summary) {
             books.failed,
             books.not_attempted
         );
-    }
-}
-
-/// What the next command for a run needs: where it is, what it was to do last, and what the journal
-/// has of that.
-#[derive(Clone, Copy)]
-pub struct Next<'a> {
-    /// The run folder.
-    pub folder: &'a Path,
-    /// What the last execution was to do, with what was typed for it.
-    pub settings: &'a Settings,
-    /// What the journal has, and `resume` continues by itself.
-    pub recorded: &'a Settings,
-}
-
-impl Next<'_> {
-    /// The command that resumes the run, ready to paste: with the options that the journal does not
-    /// have, and these.
-    pub fn resume(&self, more: &[&str]) -> String {
-        let mut options = options::that_differ(self.settings, self.recorded);
-        options.extend(more.iter().map(Into::into));
-        command("resume", self.folder, &options)
-    }
-
-    /// The command that runs over the failures of the run.
-    fn run_failures(&self) -> String {
-        let options = options::that_differ(self.settings, &Settings::default());
-        command("run", &self.folder.join("failures.csv"), &options)
-    }
-
-    /// The command that takes the rest up: the run itself when it was stopped, its failures when it
-    /// went through.
-    pub fn of(&self, summary: &Summary) -> Option<String> {
-        let books = &summary.books;
-        match summary.state {
-            _ if books.failed + books.not_attempted == 0 => None,
-            // failures.csv has no tokens; the list has.
-            RunEnd::Complete if summary.halts.is_empty() && self.settings.use_tokens_of_list() => {
-                Some(self.resume(&["--retry-failed"]))
-            }
-            RunEnd::Complete if summary.halts.is_empty() => Some(self.run_failures()),
-            // What was halted continues where it was; the others are failures of their own.
-            RunEnd::Complete | RunEnd::Halted | RunEnd::Interrupted | RunEnd::Unfinished => {
-                Some(self.resume(&[]))
-            }
-        }
-    }
-
-    /// What to do when the disk failed, or a second signal ended the run at once.
-    pub fn after_a_fault(&self) -> String {
-        if self.folder.exists() {
-            return format!("Continue with:  {}", self.resume(&[]));
-        }
-        format!(
-            "{} is gone, or has another name now. If it was moved, resume it where it is. If it was deleted, \
-             the tokens are in the file named above (there is none where no token had come yet): use it in \
-             the place of tokens.jsonl, and start a new run for the rest of the list.",
-            self.folder.display()
-        )
-    }
-}
-
-fn command(name: &str, path: &Path, options: &[OsString]) -> String {
-    // A path that begins with a dash would be taken for an option.
-    let is_like_an_option = path.as_os_str().as_encoded_bytes().starts_with(b"-");
-    let path = if is_like_an_option { Path::new(".").join(path) } else { path.to_owned() };
-    let words = [env!("CARGO_PKG_NAME").into(), name.into(), path.into_os_string()];
-    shell_line(words.iter().chain(options))
-}
-
-/// A command for a shell.
-pub fn shell_line<'a>(words: impl IntoIterator<Item = &'a OsString>) -> String {
-    let words = words.into_iter().map(|word| quoted(&word.to_string_lossy()));
-    words.collect::<Vec<_>>().join(" ")
-}
-
-/// A word as a shell takes it.
-#[cfg(not(windows))]
-fn quoted(word: &str) -> String {
-    shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
-}
-
-/// A word as a shell takes it.
-#[cfg(windows)]
-fn quoted(word: &str) -> String {
-    if word.contains([' ', '&', '(', ')', '^', ';', ',']) {
-        format!("\"{word}\"")
-    } else {
-        word.to_owned()
     }
 }

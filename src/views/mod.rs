@@ -8,13 +8,19 @@ mod failures;
 pub mod gap;
 pub mod halt;
 mod history;
+pub mod rate;
 mod rejected;
 mod results;
 pub mod stats;
+pub mod store;
+mod stored;
 pub mod summary;
 mod summary_json;
 pub mod times;
 mod view;
+
+#[cfg(test)]
+mod tests;
 
 use std::{io::Write, path::Path};
 
@@ -23,6 +29,7 @@ use anyhow::Context;
 use self::{
     causes::FailureCauses,
     stats::Stats,
+    store::StoreExamples,
     summary::Summary,
     view::{Begin, Run, View},
 };
@@ -38,11 +45,12 @@ use crate::{
 };
 
 /// Every file that is written from the journal, in the order in which they are put in place.
-const VIEWS: [(&str, Begin); 6] = [
+const VIEWS: [(&str, Begin); 7] = [
     ("results.csv", results::begin),
     ("failures.csv", failures::begin),
     ("escalation.csv", escalation::table::begin),
     ("rejected.csv", rejected::begin),
+    ("stored.csv", stored::begin),
     ("escalation.md", escalation::begin),
     (SUMMARY, summary_json::begin),
 ];
@@ -63,8 +71,8 @@ pub fn write_all(folder: &RunFolder, otherwise: Option<&Escalation>) -> anyhow::
     let run = Run { state: &run_state, escalation };
     let mut files = begin_files(folder)?;
     let mut views = begin_views(&mut files, &run)?;
-    let causes = give_rows(&mut views, &run_state, &journal)?;
-    let summary = Summary::of(&run_state, stats, causes);
+    let (causes, examples) = give_rows(&mut views, &run_state, &journal)?;
+    let summary = Summary::of(&run_state, stats, causes, examples);
     for ((name, _), view) in VIEWS.iter().zip(views) {
         view.end(&summary).with_context(|| format!("cannot write {name}"))?;
     }
@@ -89,19 +97,28 @@ fn begin_views<'a>(
     VIEWS.iter().zip(files).map(|((_, begin), file)| begin(file, run)).collect()
 }
 
-/// Gives every row of the list to every view; the causes of the failures.
+/// Gives every row of the list to every view; the causes of the failures, and examples of what the
+/// store does not have.
 fn give_rows(
     views: &mut [Box<dyn View + '_>],
     run_state: &RunState,
     journal: &Path,
-) -> anyhow::Result<FailureCauses> {
+) -> anyhow::Result<(FailureCauses, StoreExamples)> {
     let mut causes = FailureCauses::default();
+    let mut examples = StoreExamples::default();
+    let mut stored_events = run_state.stored_events(journal)?;
     for installation in run_state.outcomes(journal)? {
         let (listed, outcome) = installation?;
         for view in &mut *views {
             view.installation(&listed, &outcome)?;
         }
         causes.installation(&outcome);
+        if let Some((stored, table)) = stored_events.of(listed.row)? {
+            for view in &mut *views {
+                view.stored(&listed, &stored, table)?;
+            }
+            examples.stored(&stored, table);
+        }
     }
     if run_state.rejected > 0 {
         for event in list_events(journal)? {
@@ -110,7 +127,7 @@ fn give_rows(
             }
         }
     }
-    Ok(causes)
+    Ok((causes, examples))
 }
 
 /// The events of the list alone, which come before all others.
@@ -124,8 +141,8 @@ fn list_events(
 /// Looks at a run as its journal has it by now, and writes nothing.
 pub fn look_at(journal: &Path) -> anyhow::Result<(RunState, Summary)> {
     let (run_state, stats) = read(journal)?;
-    let causes = give_rows(&mut [], &run_state, journal)?;
-    let summary = Summary::of(&run_state, stats, causes);
+    let (causes, examples) = give_rows(&mut [], &run_state, journal)?;
+    let summary = Summary::of(&run_state, stats, causes, examples);
     Ok((run_state, summary))
 }
 

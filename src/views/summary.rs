@@ -1,6 +1,6 @@
 //! `summary.json`, and the few lines that the person on call sees at the end.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,9 +8,10 @@ use serde::Serialize;
 use super::{
     bound::Exceeded,
     causes::{FailureCause, FailureCauses},
-    gap::Gap,
     halt,
+    rate::RateReached,
     stats::{CallCounts, Proofs, Stats},
+    store::{StoreExamples, StoreInFigures},
     times::Timings,
 };
 use crate::{
@@ -22,7 +23,6 @@ use crate::{
         leaks::Search,
         state::{AppBooks, Books, Chain, LostGrant, RunState},
     },
-    pace::{AskedRate, Rate},
     settings::Settings,
     text::SafeText,
 };
@@ -65,6 +65,12 @@ pub struct Summary {
     /// The installations by app, where there are several.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub apps: BTreeMap<AppName, AppInFigures>,
+    /// What became of the pairs in the app's own store, where they went to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreInFigures>,
+    /// Pairs that are to go there still.
+    #[serde(skip)]
+    pub to_store: u32,
     /// What stopped the run, if something that concerns all did.
     pub halted: Option<Halted>,
     /// What stopped it or its part for an app, what that means and what to do about it.
@@ -192,27 +198,6 @@ struct ListInWords {
     uninstalled: u32,
 }
 
-/// How fast the run was to be, and was.
-#[derive(Clone, Debug, Serialize)]
-pub struct RateReached {
-    /// As `--rate` takes it.
-    pub asked: String,
-    max: Option<String>,
-    burst: u32,
-    /// Request starts a second.
-    pub reached_per_second: f64,
-    busiest_window: BusiestWindow,
-    /// Why it was slower; `None` when the rate was reached, or none was asked for.
-    pub gap: Option<Gap>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct BusiestWindow {
-    window_ms: u32,
-    starts: u64,
-    allowed: Option<u32>,
-}
-
 impl Summary {
     /// The bytes of `summary.json`.
     pub fn to_json(&self) -> serde_json::Result<String> {
@@ -250,10 +235,15 @@ impl Summary {
     }
 
     /// Puts a run's figures together.
-    pub fn of(run_state: &RunState, mut stats: Stats, causes: FailureCauses) -> Self {
+    pub(super) fn of(
+        run_state: &RunState,
+        mut stats: Stats,
+        causes: FailureCauses,
+        examples: StoreExamples,
+    ) -> Self {
         let (started, settings) = (&run_state.started, &run_state.settings);
         let finished_at = run_state.finished.map(|end| end.at);
-        let books = run_state.books();
+        let (books, store_counts) = (run_state.books(), run_state.store_counts());
         let exceeded = stats.exceeded();
         let exit = if exceeded.is_some() { Exit::Bug } else { exit_of(run_state) };
         Self {
@@ -283,8 +273,10 @@ impl Summary {
             chain: run_state.chain(),
             books,
             left_off: run_state.left_off(),
-            books_balance: books.balance(),
+            books_balance: do_balance(run_state),
             apps: AppInFigures::all(run_state),
+            store: StoreInFigures::of(run_state, &store_counts, examples),
+            to_store: store_counts.to_store,
             halted: run_state.halted.clone(),
             halts: run_state
                 .halts
@@ -295,7 +287,7 @@ impl Summary {
             calls: stats.calls(),
             last_start: stats.last_start(),
             settings: settings.clone(),
-            rate: rate_reached(settings, &mut stats),
+            rate: RateReached::of(settings, &mut stats),
             tokens: stats.proofs(),
             timings: stats.timings(),
             clock_offset_ms: run_state.clock_offset_ms,
@@ -304,27 +296,6 @@ impl Summary {
             leaks: run_state.leaks.iter().map(|leak| leak.file.clone()).collect(),
             search: None,
         }
-    }
-}
-
-fn rate_reached(settings: &Settings, stats: &mut Stats) -> RateReached {
-    let bound = settings.pacing().bound();
-    let max = (settings.rate == AskedRate::Auto).then(|| settings.max_rate.to_string());
-    let (window, allowed) = match bound {
-        Rate::Limited { starts, window } => (window, Some(starts.get())),
-        Rate::Unlimited => (Duration::from_secs(1), None),
-    };
-    RateReached {
-        asked: settings.rate.to_string(),
-        max,
-        burst: settings.burst.get(),
-        reached_per_second: stats.reached_per_second(),
-        busiest_window: BusiestWindow {
-            window_ms: clock::millis(window),
-            starts: stats.busiest(window),
-            allowed,
-        },
-        gap: stats.gap(bound.interval(), settings.concurrency, settings.rate),
     }
 }
 
@@ -337,10 +308,16 @@ fn state_of(run_state: &RunState) -> RunEnd {
     }
 }
 
-/// The exit code that a run's journal stands for.
-pub fn exit_of(run_state: &RunState) -> Exit {
+/// Whether every row is in one state, and every recovered pair in one as to the store.
+fn do_balance(run_state: &RunState) -> bool {
     let books = run_state.books();
-    if !books.balance() || !run_state.leaks.is_empty() {
+    books.balance() && run_state.store_counts().balance(books.recovered)
+}
+
+/// The exit code that a run's journal stands for.
+fn exit_of(run_state: &RunState) -> Exit {
+    let books = run_state.books();
+    if !do_balance(run_state) || !run_state.leaks.is_empty() {
         return Exit::Bug;
     }
     match (state_of(run_state), run_state.finished.and_then(|end| end.interrupted_by)) {

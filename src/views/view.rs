@@ -4,9 +4,10 @@ use std::io::Write;
 
 use super::summary::Summary;
 use crate::{
-    event::{Listed, Rejected},
+    event::{Listed, Rejected, Stored},
     journal::state::{Outcome, RunState},
     settings::execution::Escalation,
+    text::SafeText,
 };
 
 /// A run before its rows are read once more.
@@ -21,6 +22,16 @@ pub(super) struct Run<'a> {
 pub(super) trait View {
     /// Takes one installation, in the order of the list.
     fn installation(&mut self, _listed: &Listed, _outcome: &Outcome) -> csv::Result<()> {
+        Ok(())
+    }
+
+    /// Takes what became of a pair in the store and the table that it went to, in the order of the list.
+    fn stored(
+        &mut self,
+        _listed: &Listed,
+        _stored: &Stored,
+        _table: Option<&SafeText>,
+    ) -> csv::Result<()> {
         Ok(())
     }
 

@@ -9,10 +9,11 @@ use crate::support::{
     MockServer, NoServer, Ran, Row, Work, entries, fixture, location, locations, sealed, unsealed,
 };
 
-const VIEWS: [&str; 6] = [
+const VIEWS: [&str; 7] = [
     "results.csv",
     "failures.csv",
     "rejected.csv",
+    "stored.csv",
     "escalation.md",
     "escalation.csv",
     "summary.json",
@@ -55,6 +56,7 @@ fn the_headers_are_the_documented_ones() {
          first_failed_at,failed_at,trace_ids\n"
     );
     assert_eq!(ran.text("rejected.csv"), "line,column,reason,raw\n");
+    assert_eq!(ran.text("stored.csv"), "row,scope,id,outcome,table,message,stored_at\n");
 }
 
 #[test]

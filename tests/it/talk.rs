@@ -166,12 +166,14 @@ fn the_next_command_runs_as_it_is_printed() {
 }
 
 #[test]
-fn a_run_without_failures_needs_no_next_command() {
+fn after_a_run_without_failures_the_pairs_are_left_to_store() {
     let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
     let ran = work.run(&list, &server.url()).go().expect(0);
     ran.assert_sound(&server);
-    assert!(!ran.stdout.contains("Next"), "{}", ran.stdout);
+    let store = format!("ghl-reconnect store {} --to env:DATABASE_URL ", ran.folder.display());
+    assert!(next_command(&ran).starts_with(&store), "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("Next").count(), 1, "{}", ran.stdout);
     assert!(ran.stdout.starts_with("3 of 3 installations recovered"), "{}", ran.stdout);
     assert!(ran.stdout.contains("do not attach"), "{}", ran.stdout);
 }

@@ -10,4 +10,7 @@ mod tails;
 mod tests;
 mod token_files;
 
-pub use self::{search::Search, token_files::MoreTokens};
+pub use self::{
+    search::Search,
+    token_files::{HasTokens, MoreTokens},
+};

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     tails::Tails,
-    token_files::{MoreTokens, TokenFiles},
+    token_files::{HasTokens, MoreTokens, TokenFiles},
 };
 use crate::{
     highlevel::{
@@ -42,11 +42,10 @@ pub struct Search {
 }
 
 impl Search {
-    /// A search for these secrets and for every token of these files: `tokens.jsonl`, and
-    /// `quarantine.jsonl` if there is one.
+    /// A search for these secrets and for every token of these files, as far as they are there.
     pub fn of<'a>(
         secrets: impl IntoIterator<Item = &'a Secret>,
-        token_files: impl IntoIterator<Item = PathBuf>,
+        token_files: impl IntoIterator<Item = HasTokens>,
         more: Option<MoreTokens>,
     ) -> io::Result<Self> {
         let secrets: Vec<Secret> = secrets.into_iter().cloned().collect();

@@ -4,7 +4,11 @@ use std::fs;
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
-use super::{Search, search::PIECE};
+use super::{
+    HasTokens::{Documents, OldRows},
+    Search,
+    search::PIECE,
+};
 use crate::{highlevel::secret_forms::*, secret::Secret};
 
 const SECRET: &str = "6d3c5a52-6f5e-4a8e-9f3e-1c2b3a4d5e6f";
@@ -17,7 +21,7 @@ fn leaks_in(text: &str) -> bool {
     fs::write(&tokens, format!("{document}\n")).unwrap();
     fs::write(&suspect, text).unwrap();
     let secret = Secret::new(SECRET.into());
-    let search = Search::of(Some(&secret), [tokens], None).unwrap();
+    let search = Search::of(Some(&secret), [Documents(tokens)], None).unwrap();
     !search.find(&[suspect]).unwrap().is_empty()
 }
 
@@ -46,7 +50,7 @@ fn tokens_of_any_shape_and_number_are_found() {
     let token = |number: usize| format!("\"{number}/{TOKEN}/{number:032}\"");
     let line = |number| format!("{}\n", serde_json::json!({"access_token": token(number)}));
     fs::write(&tokens, (0..500).map(line).collect::<String>()).unwrap();
-    let search = Search::of(None, [tokens.clone()], None).unwrap();
+    let search = Search::of(None, [Documents(tokens.clone())], None).unwrap();
     for number in (0..500).step_by(25) {
         fs::write(&suspect, token(number)).unwrap();
         assert_eq!(search.find(std::slice::from_ref(&suspect)).unwrap().len(), 1, "{number}");
@@ -55,8 +59,32 @@ fn tokens_of_any_shape_and_number_are_found() {
     assert!(search.find(std::slice::from_ref(&suspect)).unwrap().is_empty());
     fs::write(&tokens, line(0).trim_end()).unwrap();
     fs::write(&suspect, token(0)).unwrap();
-    let search = Search::of(None, [tokens], None).unwrap();
+    let search = Search::of(None, [Documents(tokens)], None).unwrap();
     assert_eq!(search.find(&[suspect]).unwrap().len(), 1, "a last line without its end");
+}
+
+#[test]
+fn the_tokens_that_the_store_had_are_looked_for_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let [replaced, suspect] = ["replaced.jsonl", "stored.csv"].map(|name| folder.path().join(name));
+    let row = serde_json::json!({ "table": "t", "row": {
+        "location_id": "ve9EPM428h8vShlRW1KT", "accessToken": TOKEN,
+        "raw": serde_json::json!({ "refresh_token": "live-4f9Kc2Qm81zzTe0x7Ab" }).to_string(),
+    }});
+    for (lines, text, leaks) in [
+        (format!("{row}\n"), TOKEN, 1),
+        (row.to_string(), "1,live-4f9Kc2Qm81zzTe0x7Ab,x", 1),
+        (format!("{row}\n"), "1,location,ve9EPM428h8vShlRW1KT,replaced,t", 0),
+        (format!("{{}}\n{row}\n{{\"row\":{{\"access_t"), TOKEN, 1),
+    ] {
+        fs::write(&replaced, lines).unwrap();
+        fs::write(&suspect, text).unwrap();
+        let search = Search::of(None, [OldRows(replaced.clone())], None).unwrap();
+        assert_eq!(search.find(std::slice::from_ref(&suspect)).unwrap().len(), leaks, "{text}");
+    }
+    fs::remove_file(&replaced).unwrap();
+    let search = Search::of(None, [OldRows(replaced)], None).unwrap();
+    assert!(search.find(&[suspect]).unwrap().is_empty());
 }
 
 #[test]
@@ -102,7 +130,7 @@ fn a_hundred_thousand_installations_cost_little() {
     fs::write(&tokens, lines(&mut || document(text(600), text(600)))).unwrap();
     fs::write(&suspect, lines(&mut || text(1500))).unwrap();
     let start = std::time::Instant::now();
-    let search = Search::of(None, [tokens], None).unwrap();
+    let search = Search::of(None, [Documents(tokens)], None).unwrap();
     let ready = start.elapsed();
     assert!(search.find(&[suspect]).unwrap().is_empty());
     println!("200,000 tokens made ready: {ready:?}; and looked for: {:?}", start.elapsed());

@@ -7,6 +7,10 @@ mod outcomes;
 mod pair_rows;
 mod rows;
 mod run_state;
+mod store_mark;
+mod stored;
+#[cfg(test)]
+mod tests;
 
 pub use self::{
     books::{AppBooks, Books, Chain},
@@ -16,4 +20,5 @@ pub use self::{
     pair_rows::{PairRow, PairRows, PairState},
     rows::{Before, Take, Tried},
     run_state::{RunState, started},
+    stored::{StoreCounts, StoredEvents},
 };

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::store_mark::StoreMark;
 use crate::{
     app::AppName, checksum::Checksum, event::Started, plan::fingerprint::Fingerprint,
     text::SafeText,
@@ -18,6 +19,8 @@ pub(super) struct RowEntry {
     pub(super) token_line: Option<Checksum>,
     pub(super) listed_at: u64,
     pub(super) outcome_at: u64,
+    /// What became of its pair in the store.
+    pub(super) stored: StoreMark,
 }
 
 /// Whether an earlier run has tried the row.

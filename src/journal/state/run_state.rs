@@ -8,6 +8,8 @@ use std::{
 use super::{
     doubts::{Doubts, LostGrant},
     rows::{AppIndex, RowEntry, RowOrigin, RowState, RowTable, Tried},
+    store_mark::StoreMark,
+    stored::StoreLog,
 };
 use crate::{
     app::AppName,
@@ -61,6 +63,7 @@ pub struct RunState {
     pub(super) doubts: Doubts,
     /// Checksums of the lines of `quarantine.jsonl`.
     pub(super) quarantined: HashSet<Checksum>,
+    pub(super) store: StoreLog,
 }
 
 /// Reads how a run began, and no further.
@@ -129,6 +132,7 @@ impl RunState {
             tried: HashMap::new(),
             doubts: Doubts::default(),
             quarantined: HashSet::new(),
+            store: StoreLog::default(),
         }
     }
 
@@ -164,6 +168,7 @@ impl RunState {
                 if e.via != Route::Refresh {
                     self.doubts.give_refresh_up(e.row);
                 }
+                self.forget_stored(e.row);
                 self.settle(e.row, RowState::Recovered, offset);
             }
             Event::Reclaimed(e) => {
@@ -180,12 +185,9 @@ impl RunState {
             Event::Paused(paused) => self.paused = Some(paused),
             Event::Continued(_) => self.paused = None,
             Event::ServerClock(clock) => self.clock_offset_ms = Some(clock.offset_ms),
-            Event::Started(_)
-            | Event::Held(_)
-            | Event::DayTooShort(_)
-            | Event::Probed(_)
-            | Event::StoreBegan(_)
-            | Event::Stored(_) => {}
+            Event::StoreBegan(began) => self.begin_store(began, offset),
+            Event::Stored(stored) => self.store_pair(&stored, offset),
+            Event::Started(_) | Event::Held(_) | Event::DayTooShort(_) | Event::Probed(_) => {}
         }
     }
 
@@ -200,6 +202,7 @@ impl RunState {
             token_line: None,
             listed_at,
             outcome_at: 0,
+            stored: StoreMark::NONE,
         };
         self.rows.list(listed.row, row);
     }
@@ -212,8 +215,17 @@ impl RunState {
     }
 
     fn know_token_line(&mut self, row: u32, checksum: Checksum) {
+        if let Some(row) = self.rows.get_mut(row)
+            && row.token_line != Some(checksum)
+        {
+            *row = RowEntry { token_line: Some(checksum), stored: StoreMark::NONE, ..*row };
+        }
+    }
+
+    /// A new pair has not been in the store.
+    fn forget_stored(&mut self, row: u32) {
         if let Some(row) = self.rows.get_mut(row) {
-            row.token_line = Some(checksum);
+            row.stored = StoreMark::NONE;
         }
     }
 

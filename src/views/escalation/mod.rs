@@ -120,7 +120,7 @@ impl Ticket<'_> {
              Text for HighLevel's support: a section for each cause, the most frequent first. File \
              it at <{SUPPORT}>, one ticket a section: each has at most {} characters and is complete \
              in itself. Attach escalation.csv (every installation with all trace ids) and \
-             summary.json; never tokens.jsonl or quarantine.jsonl.\n",
+             summary.json; never tokens.jsonl, quarantine.jsonl or replaced.jsonl.\n",
             escalation.ticket_limit
         )
     }
