@@ -31,6 +31,14 @@ pub enum JournalError {
         /// The line.
         line: u64,
     },
+    /// A line within is as it was written, and is no event that this program knows.
+    #[error("{}, line {line}: an event that this version of ghl-reconnect does not know; nothing was changed. Use the version that wrote it", path.display())]
+    Unknown {
+        /// The journal.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+    },
     /// It does not begin as a journal does.
     #[error("{} does not begin like a journal, with how the run began and its whole list; restore the file from a copy, or start a new run", .0.display())]
     NotBegun(PathBuf),
@@ -118,7 +126,8 @@ impl Reader {
         {
             return Err(JournalError::Newer { path: self.path.clone(), format });
         }
-        serde_json::from_slice(event).map_err(|_| damaged())
+        let unknown = || JournalError::Unknown { path: self.path.clone(), line: self.line };
+        serde_json::from_slice(event).map_err(|_| unknown())
     }
 }
 

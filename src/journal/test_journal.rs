@@ -60,6 +60,13 @@ impl TestJournal {
         self.lines.push(b'\n');
     }
 
+    /// Adds an event that no version of the program has yet.
+    pub(crate) fn add_unknown(&mut self) {
+        let body = r#"{"unheard_of":{}"#;
+        let line = format!("{body},\"checksum\":\"{}\"}}\n", Checksum::of(body.as_bytes()));
+        self.lines.extend(line.as_bytes());
+    }
+
     /// Lets the events that follow come as much earlier.
     pub(crate) fn set_back(&mut self, seconds: i64) {
         self.seconds -= seconds;

@@ -7,6 +7,7 @@
     reason = "a test that cannot continue has failed"
 )]
 
+mod after_store;
 mod again;
 mod apps;
 mod chain;

@@ -75,7 +75,8 @@ fn a_pair_whose_own_claims_name_somebody_else_is_quarantined_on_every_route() {
 /// Everything that a run wrote and said, but for the files of tokens.
 fn everything(ran: &Ran) -> String {
     let files = entries(&ran.folder).into_iter();
-    let files = files.filter(|name| !matches!(&**name, "tokens.jsonl" | "quarantine.jsonl" | "replaced.jsonl"));
+    let files = files
+        .filter(|name| !matches!(&**name, "tokens.jsonl" | "quarantine.jsonl" | "replaced.jsonl"));
     let texts = files.map(|name| ran.text(&name)).collect::<Vec<_>>().join("\n");
     format!("{texts}\n{}\n{}", ran.stdout, ran.stderr).to_lowercase()
 }

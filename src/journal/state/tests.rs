@@ -2,11 +2,14 @@
 
 use serde_json::json;
 
-use super::rows::RowEntry;
+use super::{rows::RowEntry, run_state::RunState};
 use crate::{
     checksum::Checksum,
     event::{Event, StoreOutcome},
-    journal::test_journal::{TestJournal, id},
+    journal::{
+        reader::JournalError,
+        test_journal::{TestJournal, id},
+    },
 };
 
 /// Adds what the words of a case stand for, all for row 1: `recover a`, `stored already a`, `begin app t`.
@@ -185,4 +188,12 @@ fn the_events_of_a_store_are_read_as_they_are_written() {
         let read: Event = serde_json::from_value(event.clone()).unwrap();
         assert_eq!(serde_json::to_value(&read).unwrap(), event);
     }
+}
+
+#[test]
+fn an_event_of_a_later_version_is_no_damage() {
+    let mut journal = TestJournal::of(1);
+    journal.add_unknown();
+    let read = RunState::read(&journal.write().journal(), |_| {});
+    assert!(matches!(read, Err(JournalError::Unknown { line: 4, .. })), "{read:?}");
 }
