@@ -287,6 +287,11 @@ pub(super) fn role_of_path<'a>(path: impl DoubleEndedIterator<Item = &'a str>) -
     }
 }
 
+/// Whether a text is the name of a column for secrets, which no output has.
+pub fn is_for_secrets(name: &str) -> bool {
+    matches!(role(name).0, Role::Hidden(_))
+}
+
 /// Whether a text is the name of an id column.
 pub(super) fn is_id_name(name: &str) -> bool {
     matches!(role(name).0, Role::Location | Role::Resource | Role::Company | Role::Fallback)

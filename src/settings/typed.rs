@@ -176,7 +176,9 @@ pub fn escalation(
 ) -> anyhow::Result<Escalation> {
     let named = args.escalate_columns.as_ref().map(|names| {
         let names = names.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
-        names.map(|name| column(name, columns)).collect::<anyhow::Result<Vec<_>>>()
+        names
+            .map(|name| column("--escalate-columns", name, columns))
+            .collect::<anyhow::Result<Vec<_>>>()
     });
     Ok(Escalation {
         ticket_limit: args.ticket_limit.unwrap_or(before.ticket_limit),
@@ -184,16 +186,16 @@ pub fn escalation(
     })
 }
 
-/// A column in the list's own spelling.
-fn column(name: &str, columns: Columns<'_>) -> anyhow::Result<String> {
+/// A column in the list's own spelling; `option` is where it was named.
+pub fn column(option: &str, name: &str, columns: Columns<'_>) -> anyhow::Result<String> {
     let is_it = |column: &&String| column.trim().eq_ignore_ascii_case(name);
     if let Some(column) = columns.carried.iter().find(is_it) {
         return Ok(column.clone());
     }
     ensure!(
         !columns.left_out.iter().any(|column| is_it(&column)),
-        "--escalate-columns: {name} may hold secrets, so no output has it"
+        "{option}: {name} may hold secrets, so no output has it"
     );
     let known = columns.carried.join(", ");
-    bail!("--escalate-columns: the list has no column {name}; it has {known}")
+    bail!("{option}: the list has no column {name}; it has {known}")
 }

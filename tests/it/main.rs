@@ -47,4 +47,5 @@ mod support;
 mod suspects;
 mod talk;
 mod terminal;
+mod tokens;
 mod wire;

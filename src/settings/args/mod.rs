@@ -6,6 +6,7 @@ mod app;
 mod discover;
 mod pace;
 mod sandbox;
+mod tokens;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub use self::{
     discover::DiscoverArgs,
     pace::{PaceArgs, ReadPaceArgs},
     sandbox::SandboxArgs,
+    tokens::{TokensArgs, TokensFormat},
 };
 use super::execution::TICKET_LIMIT;
 use crate::{
@@ -70,6 +72,9 @@ pub enum Command {
     Classes,
     /// Say where a run or a chain of runs stands, while it runs too; nothing is changed
     Status(StatusArgs),
+    /// Print the newest token pair of each installation of a run and its chain: secrets, for an import
+    /// by hand
+    Tokens(TokensArgs),
     /// Serve the sandbox API on loopback
     Sandbox(SandboxArgs),
     /// Print completions for a shell

@@ -142,10 +142,19 @@ impl Pairs {
         self.censuses.iter().all(|census| census.missing == 0 && census.damaged == 0)
     }
 
-    /// What a person has to know of lines and rows that are no pairs, a line each.
+    /// Lines that are damaged and pairs that are missing, a text for each file and fault.
+    pub fn damage(&self) -> Vec<String> {
+        self.each_census(damage)
+    }
+
+    /// What else a person has to know of lines and rows that are no pairs.
     pub fn notes(&self) -> Vec<String> {
+        self.each_census(notes)
+    }
+
+    fn each_census(&self, texts: impl Fn(&Path, &Census) -> Vec<String>) -> Vec<String> {
         let named = self.files.iter().zip(&self.censuses);
-        named.flat_map(|(file, census)| notes(&file.path, census)).collect()
+        named.flat_map(|(file, census)| texts(&file.path, census)).collect()
     }
 }
 
@@ -155,25 +164,31 @@ fn spread(n: usize, taken: usize, count: usize) -> usize {
     usize::try_from(place).unwrap_or(n)
 }
 
-fn notes(path: &Path, census: &Census) -> Vec<String> {
+fn damage(path: &Path, census: &Census) -> Vec<String> {
     let file = path.display();
-    let mut notes = Vec::new();
+    let mut texts = Vec::new();
     if census.damaged > 0 {
         let lines: Vec<_> = census.damaged_lines.iter().map(u64::to_string).collect();
         let more = census.damaged - census.damaged_lines.len() as u64;
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        notes.push(format!(
+        texts.push(format!(
             "{file}, line {}{more}: damaged, or of an installation that is not in the list; not used",
             lines.join(", ")
         ));
     }
     if census.missing > 0 {
-        notes.push(format!(
+        texts.push(format!(
             "{file}: {} recovered by the journal, and the file does not have the pair as it was \
-             written; resume asks for it anew",
+             written",
             are(census.missing)
         ));
     }
+    texts
+}
+
+fn notes(path: &Path, census: &Census) -> Vec<String> {
+    let file = path.display();
+    let mut notes = Vec::new();
     if census.event_lost > 0 {
         notes.push(format!(
             "{file}: {} on disk though the journal does not say so; taken as recovered",
@@ -182,8 +197,14 @@ fn notes(path: &Path, census: &Census) -> Vec<String> {
     }
     if census.not_to_use > 0 {
         notes.push(format!(
-            "{file}: the pairs of {} are not used: the new token is refused, or the row was skipped",
-            counted(census.not_to_use, "installation")
+            "{file}: {} not used: the new token is refused, or the row was skipped",
+            are(census.not_to_use)
+        ));
+    }
+    if census.handed_on > 0 {
+        notes.push(format!(
+            "{file}: {} handed on before, and the file does not have the pair any more",
+            are(census.handed_on)
         ));
     }
     notes

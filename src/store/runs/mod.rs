@@ -155,7 +155,7 @@ fn saved_elsewhere(folder: &RunFolder, place: &std::path::Path) -> Fault {
 }
 
 /// A command to copy.
-fn command(name: &str, folder: &RunFolder, options: &str) -> String {
+pub fn command(name: &str, folder: &RunFolder, options: &str) -> String {
     let path = folder.path().to_string_lossy();
     // A path has no NUL, for which alone it cannot be quoted.
     let path = shlex::try_quote(&path).unwrap_or_default();
