@@ -13,6 +13,7 @@ pub mod run;
 mod sandbox;
 mod skips;
 mod status;
+mod store;
 mod tokens;
 
 use std::io::{self, Write};
@@ -40,6 +41,7 @@ pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
         Command::Discover(args) => discover::discover(args, Console::of(cli.verbosity)),
         Command::Explain { subject } => explain::explain(subject.as_deref()),
         Command::Classes => Ok(explain::table()),
+        Command::Store(args) => store::store(args, Console::of(cli.verbosity)),
         Command::Status(args) => status::status(args),
         Command::Tokens(args) => tokens::tokens(args, Console::of(cli.verbosity)),
         Command::Sandbox(args) => sandbox::serve(args),

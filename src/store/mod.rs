@@ -9,8 +9,10 @@
 
 pub mod backup;
 pub mod catalog;
+pub mod choice;
 pub mod column;
 pub mod decide;
+pub mod deliver;
 pub mod document;
 pub mod encode;
 pub mod exec;
@@ -18,9 +20,11 @@ pub mod fault;
 pub mod field;
 pub mod look;
 pub mod mapping;
+pub mod open;
 pub mod pair;
 pub mod pairs;
 pub mod plan;
+mod plan_text;
 mod program;
 pub mod role;
 pub mod runs;

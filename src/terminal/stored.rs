@@ -13,7 +13,14 @@ use crate::{
 
 /// Adds what became of the pairs in the store, where they went to one.
 pub(super) fn add(text: &mut String, summary: &Summary, folder: &RunFolder) {
-    let Some(store) = &summary.store else { return };
+    if let Some(store) = &summary.store {
+        text.push_str(&self::text(store, folder));
+    }
+}
+
+/// What became of the pairs in the store.
+pub fn text(store: &StoreInFigures, folder: &RunFolder) -> String {
+    let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(text, "\nStored      {}", in_words(store));
     for (outcome, count) in &store.outcomes {
@@ -22,13 +29,14 @@ pub(super) fn add(text: &mut String, summary: &Summary, folder: &RunFolder) {
             None => writeln!(text, "{count:>7} {outcome}"),
             Some(advice) => writeln!(text, "{count:>7} {outcome}: {advice}"),
         };
-        add_examples(text, *outcome, *count, store);
+        add_examples(&mut text, *outcome, *count, store);
     }
     if store.open > 0 {
         let _ = writeln!(text, "{:>7} open: not tried, or recovered since", store.open);
     }
     let file = folder.file("stored.csv");
     let _ = writeln!(text, "        each pair: {}", file.display());
+    text
 }
 
 /// How many pairs are where.

@@ -6,6 +6,7 @@ mod app;
 mod discover;
 mod pace;
 mod sandbox;
+mod store;
 mod tokens;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use self::{
     discover::DiscoverArgs,
     pace::{PaceArgs, ReadPaceArgs},
     sandbox::SandboxArgs,
+    store::{StoreArgs, ToArgs},
     tokens::{TokensArgs, TokensFormat},
 };
 use super::execution::TICKET_LIMIT;
@@ -57,6 +59,8 @@ pub enum Command {
     Resume(Box<ResumeArgs>),
     /// Read and judge the list and show the plan; no network, nothing written
     Check(Box<RunArgs>),
+    /// Write the recovered pairs into your app's own token store
+    Store(Box<StoreArgs>),
     /// Write the files of a run again from its journal
     Report(ReportArgs),
     /// List the locations of agencies as a list for run, with an agency's token

@@ -36,6 +36,13 @@ impl Mapping {
         }
         text
     }
+
+    /// The same as JSON, for the journal.
+    pub fn to_json(&self) -> serde_json::Value {
+        let table = self.to_toml().parse::<toml::Table>().ok();
+        let json = table.and_then(|table| serde_json::to_value(table).ok());
+        json.and_then(|mut file| Some(file.get_mut("store")?.take())).unwrap_or_default()
+    }
 }
 
 fn quoted(text: &str) -> String {

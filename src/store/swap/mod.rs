@@ -5,6 +5,7 @@
 //! what it is given shows at the cost of one row, which is put back.
 
 mod batch;
+mod inspect;
 mod link;
 mod prepared;
 mod retry;
@@ -33,7 +34,7 @@ use super::{
 };
 use crate::{event::StoreOutcome, installation::Scope};
 
-pub use self::prepared::Known;
+pub use self::{inspect::Inspected, prepared::Known};
 
 /// Rows that may fail before one was written: after that the table does not take any.
 const FAILURES_BEFORE_PROOF: u32 = 5;
@@ -64,6 +65,11 @@ impl SqlStore {
             .map_err(|error| StoreFault::Usage(format!("--map: {error}")))?;
         let link = Link::new(target, connection, max_outage, stop.clone());
         Ok(Self { plan, link, filters, is_proven: false, failures: 0, stop })
+    }
+
+    /// Whether programs change what is written.
+    pub fn has_programs(&self) -> bool {
+        self.plan.written.iter().any(|written| !written.through.is_empty())
     }
 
     /// How many pairs are written together.

@@ -338,33 +338,52 @@ impl Round<'_> {
 
     /// The rows of each key, in a transaction of their own.
     async fn read_apart(&mut self, keys: &[Key]) -> Result<Vec<Vec<ReadRow>>, SqlError> {
-        self.connection.begin(Access::Read).await?;
-        let rows = self.read(keys).await?;
-        self.connection.commit().await?;
-        Ok(rows)
+        read_apart(self.plan, self.connection, self.scope, keys).await
     }
 
     /// The rows of each key.
     async fn read(&mut self, keys: &[Key]) -> Result<Vec<Vec<ReadRow>>, SqlError> {
-        let columns = self.plan.read_columns(self.scope);
-        let selected: Vec<&Column> = columns.iter().collect();
-        let size = if self.plan.dialect == Dialect::Postgres { keys.len().max(1) } else { AT_ONCE };
-        let mut found = vec![Vec::new(); keys.len()];
-        let mut begin = 0;
-        for some in keys.chunks(size) {
-            let (sql, values) = by_keys(self.plan.at(), some, &selected);
-            let places = places(some, begin);
-            for row in self.connection.rows(&sql, &values).await? {
-                let row = ReadRow::new(&columns, cells(self.plan.dialect, &selected, &row));
-                let texts = texts_of(&row, some);
-                for place in places.get(&texts).into_iter().flatten() {
-                    found[*place].push(row.clone());
-                }
-            }
-            begin += some.len();
-        }
-        Ok(found)
+        read(self.plan, self.connection, self.scope, keys).await
     }
+}
+
+/// The rows of each key, in a transaction of their own.
+pub async fn read_apart(
+    plan: &StorePlan,
+    connection: &mut Connection,
+    scope: Scope,
+    keys: &[Key],
+) -> Result<Vec<Vec<ReadRow>>, SqlError> {
+    connection.begin(Access::Read).await?;
+    let rows = read(plan, connection, scope, keys).await?;
+    connection.commit().await?;
+    Ok(rows)
+}
+
+async fn read(
+    plan: &StorePlan,
+    connection: &mut Connection,
+    scope: Scope,
+    keys: &[Key],
+) -> Result<Vec<Vec<ReadRow>>, SqlError> {
+    let columns = plan.read_columns(scope);
+    let selected: Vec<&Column> = columns.iter().collect();
+    let size = if plan.dialect == Dialect::Postgres { keys.len().max(1) } else { AT_ONCE };
+    let mut found = vec![Vec::new(); keys.len()];
+    let mut begin = 0;
+    for some in keys.chunks(size) {
+        let (sql, values) = by_keys(plan.at(), some, &selected);
+        let places = places(some, begin);
+        for row in connection.rows(&sql, &values).await? {
+            let row = ReadRow::new(&columns, cells(plan.dialect, &selected, &row));
+            let texts = texts_of(&row, some);
+            for place in places.get(&texts).into_iter().flatten() {
+                found[*place].push(row.clone());
+            }
+        }
+        begin += some.len();
+    }
+    Ok(found)
 }
 
 /// The places of keys by their texts.

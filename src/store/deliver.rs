@@ -1,0 +1,152 @@
+//! Brings the pairs of runs into a store, with an event for each.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    backup::Backup,
+    fault::StoreFault,
+    open::Store,
+    pair::Pair,
+    pairs::{Pairs, PairsError},
+    runs::Runs,
+    swap::{Inspected, Known},
+    written::Written,
+};
+use crate::{
+    clock,
+    event::{Event, StoreOutcome, Stored},
+    journal::folder::RunFolder,
+    text::SafeText,
+};
+
+/// Between two lines about how far it is.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// How a delivery talks, and who ends it.
+pub struct Delivery<'a> {
+    /// Takes lines for a person.
+    pub note: &'a (dyn Fn(&str) + Sync),
+    /// Ends it after the batch in hand.
+    pub stop: CancellationToken,
+}
+
+impl From<PairsError> for StoreFault {
+    fn from(error: PairsError) -> Self {
+        Self::Local(error.into())
+    }
+}
+
+impl Delivery<'_> {
+    /// Writes every pair. An interruption is no fault: the rest is open.
+    pub async fn write(
+        &self,
+        store: &mut Store,
+        runs: &mut Runs,
+        pairs: &Pairs,
+    ) -> Result<(), StoreFault> {
+        self.leave_superseded(runs, pairs)?;
+        let mut files: HashMap<usize, (Backup, Known)> = HashMap::new();
+        let (mut done, mut said) = (0, Instant::now());
+        for batch in pairs.batches(store.batch_size()) {
+            for (run, pairs_of_run) in by_run(batch?) {
+                if self.stop.is_cancelled() {
+                    return Ok(());
+                }
+                if let std::collections::hash_map::Entry::Vacant(place) = files.entry(run) {
+                    let folder = &runs.as_slice()[run].folder;
+                    place.insert((Backup::open(folder)?, known(store, folder)?));
+                }
+                let Some((backup, known)) = files.get_mut(&run) else { continue };
+                let (results, fault) = store.write(&pairs_of_run, backup, known, self.note).await;
+                let events = events(&pairs_of_run, results);
+                done += events.len();
+                runs.as_mut_slice()[run].add_durably(events)?;
+                fault?;
+                if said.elapsed() >= LINE_EVERY {
+                    said = Instant::now();
+                    (self.note)(&format!("{done} of {} pairs done", pairs.len()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A pair of which a later run has a newer one goes nowhere.
+    fn leave_superseded(&self, runs: &mut Runs, pairs: &Pairs) -> Result<(), StoreFault> {
+        for batch in pairs.superseded(1000) {
+            for (run, pairs_of_run) in by_run(batch?) {
+                let left = |pair: &Pair| {
+                    let message = "another run has a newer pair";
+                    Some(Written::with(StoreOutcome::Newer, message)).map(|written| event(pair, written))
+                };
+                let events: Vec<Event> = pairs_of_run.iter().filter_map(left).collect();
+                runs.as_mut_slice()[run].add_durably(events)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides about every pair and writes nothing; `None` where only writing would tell.
+    pub async fn inspect(
+        &self,
+        store: &mut Store,
+        folders: &[&RunFolder],
+        pairs: &Pairs,
+    ) -> Result<Option<Inspected>, StoreFault> {
+        let mut all = Inspected::default();
+        let mut files: HashMap<usize, Known> = HashMap::new();
+        for batch in pairs.batches(store.batch_size()) {
+            for (run, pairs_of_run) in by_run(batch?) {
+                if let std::collections::hash_map::Entry::Vacant(place) = files.entry(run) {
+                    place.insert(known(store, folders[run])?);
+                }
+                let Some(known) = files.get(&run) else { continue };
+                match store.inspect(&pairs_of_run, known, self.note).await? {
+                    Some(some) => all.add(&some),
+                    None => return Ok(None),
+                }
+            }
+        }
+        Ok(Some(all))
+    }
+}
+
+fn known(store: &Store, folder: &RunFolder) -> Result<Known, StoreFault> {
+    if !store.needs_known() {
+        return Ok(Known::default());
+    }
+    Ok(Known { written: Backup::written(&Backup::path(folder))? })
+}
+
+/// The pairs of a batch by their runs, in order.
+fn by_run(batch: Vec<(usize, Pair)>) -> Vec<(usize, Vec<Pair>)> {
+    let mut runs: Vec<(usize, Vec<Pair>)> = Vec::new();
+    for (run, pair) in batch {
+        match runs.last_mut().filter(|(last, _)| *last == run) {
+            Some((_, pairs)) => pairs.push(pair),
+            None => runs.push((run, vec![pair])),
+        }
+    }
+    runs
+}
+
+fn events(pairs: &[Pair], results: Vec<Option<Written>>) -> Vec<Event> {
+    let settled = pairs.iter().zip(results);
+    settled.filter_map(|(pair, written)| Some(event(pair, written?))).collect()
+}
+
+fn event(pair: &Pair, written: Written) -> Event {
+    Event::Stored(Stored {
+        row: pair.row,
+        id: pair.installation.id.clone(),
+        at: clock::now(),
+        outcome: written.outcome,
+        token_line: pair.token_line,
+        message: SafeText::new(written.message.as_str()),
+    })
+}

@@ -1,0 +1,216 @@
+//! Opens a store: connects, looks, and says what will be done.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    backup::Backup,
+    exec::Exec,
+    fault::StoreFault,
+    look::{LookError, Wanted, look},
+    mapping::Mapping,
+    pair::Pair,
+    plan::StorePlan,
+    plan_text::InWords,
+    sql::Connection,
+    swap::{Inspected, Known, SqlStore},
+    target::{SqlTarget, Target},
+    written::Written,
+};
+use crate::{
+    clock,
+    event::{Event, StoreBegan},
+    text::SafeText,
+};
+
+/// How long an execution waits for a store that is gone, and whom it hears.
+#[derive(Clone)]
+pub struct Patience {
+    /// How long a server may be away.
+    pub max_outage: Duration,
+    /// Ends the writing after the batch in hand.
+    pub stop: CancellationToken,
+}
+
+/// A store that was looked at.
+pub struct Opened {
+    kind: Kind,
+}
+
+enum Kind {
+    Sql { target: Box<SqlTarget>, connection: Box<Connection>, plan: Box<StorePlan> },
+    Exec { command: String },
+}
+
+/// Connects and looks. Nothing is written.
+pub async fn open(target: Target, wanted: &Wanted) -> Result<Opened, StoreFault> {
+    let kind = match target {
+        Target::Sql(target) => {
+            let mut connection = Connection::open(&target)
+                .await
+                .map_err(|error| StoreFault::Usage(format!("--to: {error}")))?;
+            let plan = look(&mut connection, wanted).await.map_err(|error| match error {
+                LookError::Ask(question) => StoreFault::Usage(question.to_string()),
+                LookError::Gone(error) => StoreFault::Gone(format!("the database: {error}")),
+            })?;
+            Kind::Sql { target, connection: Box::new(connection), plan: Box::new(plan) }
+        }
+        Target::Exec(words) => {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let command = shlex::try_join(words)
+                .map_err(|_| StoreFault::Usage("exec: a word of the command has a NUL".into()))?;
+            Exec::find(&command)?;
+            Kind::Exec { command }
+        }
+        Target::Mongo(_) => {
+            return Err(StoreFault::Usage(
+                "--to: this build has no MongoDB; build with --features store-mongodb".to_owned(),
+            ));
+        }
+    };
+    Ok(Opened { kind })
+}
+
+impl Opened {
+    /// What will be done, for a person.
+    pub fn plan(&self) -> String {
+        match &self.kind {
+            Kind::Sql { target, connection, plan } => {
+                let note = target.tls_note().map(|note| format!(", {note}")).unwrap_or_default();
+                let (host, database) = (target.host_shown(), target.database());
+                let place =
+                    if host == database { host } else { format!("{host}, database {database}") };
+                format!("Store          {}: {place}{note}\n{}", connection.server(), InWords(plan))
+            }
+            Kind::Exec { command } => format!(
+                "Store          exec: {command}\n               \
+                 it gets each pair as a line of JSON, and answers each with a line\n"
+            ),
+        }
+    }
+
+    /// The mapping that was found or given, as a mapping file.
+    pub fn mapping(&self) -> Option<&Mapping> {
+        match &self.kind {
+            Kind::Sql { plan, .. } => Some(&plan.mapping),
+            Kind::Exec { .. } => None,
+        }
+    }
+
+    /// What was seen of the ids.
+    pub fn plan_of_table(&self) -> Option<&StorePlan> {
+        match &self.kind {
+            Kind::Sql { plan, .. } => Some(plan),
+            Kind::Exec { .. } => None,
+        }
+    }
+
+    /// The event that says where pairs go from now on.
+    pub fn began(&self) -> Event {
+        let text = |text: &str| Some(SafeText::new(text));
+        let began = match &self.kind {
+            Kind::Sql { target, plan, .. } => {
+                let (host, database) = (target.host_shown(), target.database());
+                let is_file = host == database;
+                StoreBegan {
+                    at: clock::now(),
+                    kind: SafeText::new(plan.dialect.name()),
+                    host: if is_file { None } else { text(&host) },
+                    database: text(&database),
+                    table: text(&plan.table.to_string()),
+                    mapping: plan.mapping.to_json(),
+                }
+            }
+            Kind::Exec { command } => StoreBegan {
+                at: clock::now(),
+                kind: SafeText::new("exec"),
+                host: None,
+                database: text(command),
+                table: None,
+                mapping: serde_json::Value::Null,
+            },
+        };
+        Event::StoreBegan(Box::new(began))
+    }
+
+    /// Starts writing.
+    pub async fn begin(self, patience: Patience) -> Result<Store, StoreFault> {
+        Ok(match self.kind {
+            Kind::Sql { target, connection, plan } => {
+                let Patience { max_outage, stop } = patience;
+                Store::Sql(Box::new(
+                    SqlStore::new(*plan, *target, *connection, max_outage, stop).await?,
+                ))
+            }
+            Kind::Exec { command } => Store::Exec(Box::new(Exec::start(&command)?)),
+        })
+    }
+}
+
+/// A store that takes pairs.
+pub enum Store {
+    /// A table of a SQL database.
+    Sql(Box<SqlStore>),
+    /// A program.
+    Exec(Box<Exec>),
+}
+
+impl Store {
+    /// How many pairs are written together.
+    pub fn batch_size(&self) -> usize {
+        match self {
+            Self::Sql(store) => store.batch_size(),
+            Self::Exec(_) => 100,
+        }
+    }
+
+    /// Whether what earlier commands have written has to be known.
+    pub fn needs_known(&self) -> bool {
+        match self {
+            Self::Sql(store) => store.has_programs(),
+            Self::Exec(_) => false,
+        }
+    }
+
+    /// Writes some pairs of one run: what became of each, also after a fault.
+    pub async fn write(
+        &mut self,
+        pairs: &[Pair],
+        backup: &mut Backup,
+        known: &Known,
+        note: &(dyn Fn(&str) + Sync),
+    ) -> (Vec<Option<Written>>, Result<(), StoreFault>) {
+        match self {
+            Self::Sql(store) => store.write(pairs, backup, known, note).await,
+            Self::Exec(exec) => match exec.write(pairs).await {
+                Ok(written) => (written.into_iter().map(Some).collect(), Ok(())),
+                Err(fault) => (vec![None; pairs.len()], Err(fault)),
+            },
+        }
+    }
+
+    /// Decides about some pairs and writes nothing; `None` where only writing would tell.
+    pub async fn inspect(
+        &mut self,
+        pairs: &[Pair],
+        known: &Known,
+        note: &(dyn Fn(&str) + Sync),
+    ) -> Result<Option<Inspected>, StoreFault> {
+        match self {
+            Self::Sql(store) => store.inspect(pairs, known, note).await.map(Some),
+            Self::Exec(_) => Ok(None),
+        }
+    }
+
+    /// Ends it in order.
+    pub async fn end(self) -> Result<(), StoreFault> {
+        match self {
+            Self::Sql(store) => {
+                store.close().await;
+                Ok(())
+            }
+            Self::Exec(exec) => exec.end().await,
+        }
+    }
+}
