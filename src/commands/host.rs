@@ -56,6 +56,11 @@ impl Host {
         }
     }
 
+    /// Does something on the runtime.
+    pub fn block_on<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
+    }
+
     /// Does the work of a session, and ends what it has left running, the sandbox last. An error says
     /// how to continue.
     pub fn work(self, session: Session, calls: Calls, console: Console) -> Result<Summary, Fault> {

@@ -14,6 +14,7 @@ mod sandbox;
 mod skips;
 mod status;
 mod store;
+mod store_before;
 mod tokens;
 
 use std::io::{self, Write};

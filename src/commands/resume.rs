@@ -9,6 +9,7 @@ use super::{
     host::Host,
     planning::is_somebody_there,
     skips::Skips,
+    store_before::look_before,
 };
 use crate::{
     app::{AppOfRun, DEFAULT},
@@ -38,6 +39,7 @@ use crate::{
         args::ResumeArgs,
         variables::Variables,
     },
+    store::look::MOST_IDS,
     terminal::{
         console::{Announced, Console},
         next::Next,
@@ -105,7 +107,22 @@ fn go_on(
     let (app, app_contexts) = callers(&settings, &restored.run_state, take)?;
     let skips = Skips::find(&settings, &restored.run_state, take, &folder)?;
 
+    // The store is looked at, before anything is sent.
+    let store = if settings.store.is_some() {
+        let journal = folder.journal();
+        let listed = restored.run_state.pending(&journal, take).or_exit(Exit::Local)?;
+        let installations =
+            listed.take(MOST_IDS).filter_map(|listed| Some(listed.ok()?.0.installation));
+        let client_ids = restored.run_state.client_ids();
+        host.block_on(look_before(&settings, installations, client_ids))?
+    } else {
+        None
+    };
+
     // The plan is shown, and the person agrees.
+    if let Some(store) = &store {
+        console.print(&store.plan);
+    }
     print_plan(&restored.run_state, take, &settings, &app, console);
     skips.in_words().iter().for_each(|line| console.print(line));
     console.print(&format!("Run folder     {}", folder.path().display()));
@@ -123,7 +140,9 @@ fn go_on(
     restored.add_durably(events, log.as_ref()).or_exit(Exit::Local)?;
     let Restored { writer, run_state } = restored;
     let others = skips.earlier.map_or(Others::Ignored, Others::Skipped);
-    let session = Session { folder, lock, writer, log, run_state, settings, take, tokens, others };
+    let store = store.map(|store| store.chosen);
+    let session =
+        Session { folder, lock, writer, log, run_state, settings, take, tokens, others, store };
     let calls = Calls { endpoint: app.endpoint, answers: app.answers, app_contexts };
     host.work(session, calls, console).map(Some)
 }

@@ -11,6 +11,7 @@ use super::{
     folder::make,
     host::Host,
     planning::{Planned, Request, can_ask},
+    store_before::look_before,
 };
 use crate::{
     clock,
@@ -21,6 +22,7 @@ use crate::{
     exit::{Exit, Fault, OrExit},
     journal::{disk::Disk, state::Take},
     settings::args::RunArgs,
+    store::look::MOST_IDS,
     terminal::{
         console::Console,
         summary::{self, As},
@@ -52,8 +54,20 @@ pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> 
     let apps: Vec<_> = planned.plan.summary.apps.iter().map(|rows| rows.app.clone()).collect();
     let app_contexts = planned.app.app_contexts(&apps).or_exit(Exit::Usage)?;
 
+    // The store is looked at, before anything is sent.
+    let store = if planned.settings.store.is_some() {
+        let installations = planned.list.first(MOST_IDS)?;
+        let client_ids = app_contexts.iter().map(|app| app.credentials.client_id.clone()).collect();
+        host.block_on(look_before(&planned.settings, installations, client_ids))?
+    } else {
+        None
+    };
+
     // The plan is shown, and the person agrees.
     show(&planned, console);
+    if let Some(store) = &store {
+        console.print(&store.plan);
+    }
     let is_to_ask = planned.plan.summary.installations() > 0 && !planned.settings.is_rehearsal();
     let is_to_ask = is_to_ask && !args.yes && can_ask(args);
     if is_to_ask && consent() == Consent::Refused {
@@ -78,6 +92,7 @@ pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> 
         // Whether a route presents them or not: what a server repeats of them is cut out.
         tokens: Some(list.tokens()),
         others,
+        store: store.map(|store| store.chosen),
     };
     let calls = Calls { endpoint: app.endpoint, answers: app.answers, app_contexts };
     let summary = host.work(session, calls, console)?;

@@ -18,15 +18,15 @@ use crate::{
     journal::{disk::Disk, folder::RunFolder, state::RunState},
     plan::counted,
     settings::{
-        args::{StoreArgs, ToArgs},
+        args::StoreArgs,
+        store_choice::StoreChoice,
         variables::Variables,
     },
     store::{
-        choice::{Choice, Chosen},
+        choice::Chosen,
         deliver::Delivery,
         fault::StoreFault,
-        look::{Ids, Longest, MOST_IDS},
-        open::{Opened, Patience, open},
+        open::{Opened, Patience, open_for},
         pairs::Pairs,
         runs::{self, Runs},
         swap::Inspected,
@@ -44,7 +44,7 @@ const MAX_OUTAGE: Duration = Duration::from_mins(10);
 /// Writes the pairs.
 pub fn store(args: &StoreArgs, console: Console) -> Result<Exit, Fault> {
     let variables = Variables::read(args.env_file.as_deref()).or_exit(Exit::Usage)?;
-    let chosen = choice(&args.to).read(&variables)?;
+    let chosen = Chosen::read(StoreChoice::of(&args.to, None), &variables)?;
     let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
     let done = if args.dry_run {
         runtime.block_on(inspect(args, &chosen, console))
@@ -53,23 +53,6 @@ pub fn store(args: &StoreArgs, console: Console) -> Result<Exit, Fault> {
     };
     runtime.shutdown_background();
     done
-}
-
-/// What was typed, as it is recorded.
-pub fn choice(args: &ToArgs) -> Choice {
-    Choice {
-        to: args.to.clone(),
-        table: args.table.clone(),
-        map: args.map.clone(),
-        insert: args.insert,
-        keep_status: args.keep_status,
-    }
-}
-
-impl From<StoreFault> for Fault {
-    fn from(fault: StoreFault) -> Self {
-        Self { exit: fault.exit(), error: fault.into() }
-    }
 }
 
 /// Shows what would be done.
@@ -213,33 +196,10 @@ fn check_some(pairs: &Pairs) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Connects and looks, with some of the ids and the longest of some tokens.
+/// Connects and looks.
 async fn look(chosen: &Chosen, pairs: &Pairs, states: &[&RunState]) -> Result<Opened, Fault> {
-    let mut ids = Ids {
-        client_ids: states.iter().flat_map(|state| state.client_ids()).collect(),
-        ..Ids::default()
-    };
-    ids.client_ids.sort_unstable();
-    ids.client_ids.dedup();
-    for id in pairs.sample(MOST_IDS) {
-        let (scope, id) = id.or_exit(Exit::Local)?;
-        ids.add(scope, id.as_str());
-    }
-    let longest = longest(pairs)?;
-    Ok(open(chosen.target.clone(), &chosen.wanted(ids, longest)).await?)
-}
-
-/// The longest tokens, of the first pairs.
-fn longest(pairs: &Pairs) -> Result<Longest, Fault> {
-    let mut longest = Longest { access: 0, refresh: 0 };
-    for batch in pairs.batches(1000) {
-        for (_, pair) in batch.or_exit(Exit::Local)? {
-            let refresh = pair.refresh_token.as_ref().map_or(0, |token| token.expose().len());
-            longest.access = longest.access.max(pair.access_token.expose().len());
-            longest.refresh = longest.refresh.max(refresh);
-        }
-    }
-    Ok(longest)
+    let client_ids = states.iter().flat_map(|state| state.client_ids());
+    Ok(open_for(chosen, pairs, client_ids).await?)
 }
 
 fn print_map(opened: &Opened) -> Result<Exit, Fault> {

@@ -93,6 +93,19 @@ impl InputList {
         Err(Fault { exit: Exit::Usage, error })
     }
 
+    /// So many of the installations that are to be recovered, from the beginning.
+    pub fn first(&self, most: usize) -> Result<Vec<Installation>, Fault> {
+        let (scope, columns) = (self.selected.scope, &self.selected.columns);
+        let selection = self.selection.clone();
+        let rows = Rows::of(&self.source, scope, columns, selection, self.directory.clone());
+        let installations = rows.or_exit(Exit::Usage)?.filter_map(|row| match row {
+            Ok(Row::Take { listed, .. }) => Some(Ok(listed.installation)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        });
+        installations.take(most).collect::<Result<_, _>>().or_exit(Exit::Usage)
+    }
+
     /// Reads the list into the journal. It must be the one that was summarised.
     pub fn record(
         &self,

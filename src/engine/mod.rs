@@ -20,5 +20,6 @@ pub(crate) mod screen;
 pub(crate) mod session;
 pub mod signals;
 pub(crate) mod slots;
+mod storing;
 pub(crate) mod watchdog;
 pub(crate) mod work;

@@ -1,12 +1,13 @@
 //! One execution of a run: from a prepared folder through all calls to the files.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use tokio::{
     runtime::Runtime,
     task::{block_in_place, spawn_blocking},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     cancellation::{Cancellation, Cause},
@@ -16,6 +17,7 @@ use super::{
     recorder::Recorder,
     screen::{Progress, Screen},
     signals::Signals,
+    storing::store_pairs,
     work::{Ahead, Others, Work, known_to},
 };
 use crate::{
@@ -30,6 +32,7 @@ use crate::{
     },
     secret::Secret,
     settings::{Settings, app::AppContext},
+    store::{choice::Chosen, open::Patience, runs::Runs},
     views::summary::Summary,
 };
 
@@ -60,6 +63,8 @@ pub struct Session {
     pub tokens: Option<TokenList>,
     /// Whether it skips what other runs recover.
     pub others: Others,
+    /// The app's own store, where the pairs go in the end.
+    pub store: Option<Chosen>,
 }
 
 /// Who calls whom.
@@ -112,7 +117,8 @@ impl Session {
     ) -> Result<Summary, Fault> {
         let mut signals =
             Signals::listen().context("cannot listen to signals").or_exit(Exit::Local)?;
-        let Self { folder, lock, writer, log, run_state, settings, take, tokens, others } = self;
+        let Self { folder, lock, writer, log, run_state, settings, take, tokens, others, store } = self;
+        let max_outage = settings.max_outage;
         let list = match &tokens {
             Some(tokens) => Some(tokens.for_search()),
             None => tokens_of_run(&run_state.started),
@@ -128,7 +134,15 @@ impl Session {
             }
         };
         let (journal, writing) = handle::spawn(writer, &run_id, on_failure).or_exit(Exit::Local)?;
-        let team = Team { calls, settings, tokens, others, journal, log, stop: stop.clone() };
+        let team = Team {
+            calls,
+            settings,
+            tokens,
+            others,
+            journal,
+            log: log.clone(),
+            stop: stop.clone(),
+        };
         // Ended at once, work still runs, and the journal's thread with it: not waited for.
         team.recover_all(run_state, take, &folder, screen.as_ref(), &mut signals).await?;
         let ended = block_in_place(|| writing.finish()).or_exit(Exit::Local)?;
@@ -138,19 +152,64 @@ impl Session {
         };
         finish_journal(ended, interrupted_by, &folder)?;
         leave_out_refused(&folder).or_exit(Exit::Local)?;
+        let held = Held { folder: folder.clone(), lock, log, max_outage };
+        let (locks, stored) = held.store(store, screen.as_ref(), &mut signals).await?;
         let closing = {
             let screen = screen.clone();
             spawn_blocking(move || {
                 let closed = close(&folder, &secrets, list, None, &|line| screen.print(line));
-                drop(lock);
+                drop(locks);
                 closed
             })
         };
         let on_first = |_| screen.print("Writing the files; once more ends at once.");
-        tokio::select! {
+        let closed = tokio::select! {
             closed = closing => closed.context("the work on the files stopped unexpectedly: a bug").or_exit(Exit::Bug)?,
             exit = signals.second(on_first) => Err(cut_short(exit)),
-        }
+        };
+        closed.map(|summary| summary.ending_with(stored))
+    }
+}
+
+/// A run whose calls are made.
+struct Held {
+    folder: RunFolder,
+    lock: Lock,
+    log: Arc<dyn Observer>,
+    max_outage: Duration,
+}
+
+impl Held {
+    /// Writes the pairs into a store, where one was named. Gives the exit code of what stopped that.
+    async fn store(
+        self,
+        store: Option<Chosen>,
+        screen: &dyn Screen,
+        signals: &mut Signals,
+    ) -> Result<(Vec<Lock>, Option<Exit>), Fault> {
+        let Some(chosen) = store else { return Ok((vec![self.lock], None)) };
+        let mut runs = Runs::of_one(self.folder, self.lock, self.log)?;
+        let stop = CancellationToken::new();
+        let patience = Patience { max_outage: self.max_outage, stop: stop.clone() };
+        let on_first = |_| {
+            stop.cancel();
+            screen.print("Interrupted: the rows in hand are written. Once more ends at once.");
+        };
+        let stored = tokio::select! {
+            stored = store_pairs(&mut runs, &chosen, patience, screen) => stored,
+            exit = signals.second(on_first) => return Err(cut_short(exit)),
+        };
+        let exit = match stored {
+            Ok(()) => None,
+            Err(fault) => {
+                screen.print(&format!(
+                    "The store: {fault}.\nThe pairs are safe in tokens.jsonl; the store command below \
+                     writes them."
+                ));
+                Some(fault.exit()).filter(|exit| *exit != Exit::Usage).or(Some(Exit::Halted))
+            }
+        };
+        Ok((runs.into_locks(), exit))
     }
 }
 

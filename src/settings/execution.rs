@@ -8,7 +8,7 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::known_messages::KnownMessages;
+use super::{known_messages::KnownMessages, store_choice::StoreChoice};
 use crate::{
     highlevel::{
         endpoint::{Endpoint, EndpointError, HIGHLEVEL, RECONNECT_PATH},
@@ -88,6 +88,9 @@ pub struct Settings {
     pub selection: Selected,
     /// How the escalation files are written.
     pub escalation: Escalation,
+    /// Where the recovered pairs go at the end of the execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreChoice>,
 }
 
 /// Where the calls go: a rehearsal is never linked to a real run.
@@ -205,6 +208,7 @@ impl Default for Settings {
             again: false,
             selection: Selected::default(),
             escalation: Escalation::default(),
+            store: None,
         }
     }
 }

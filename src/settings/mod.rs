@@ -13,6 +13,7 @@ pub(crate) mod options;
 pub(crate) mod path;
 pub(crate) mod sandbox;
 mod secret_text;
+pub mod store_choice;
 mod text;
 pub(crate) mod typed;
 pub(crate) mod variables;

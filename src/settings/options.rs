@@ -46,7 +46,7 @@ type Row = (&'static str, fn(&Settings) -> Word);
 /// Every option that another command for the same rows may need. `--only`, `--limit`, `--again`
 /// and `--no-header` are not among them: a run over failures takes all of its list, which has a header,
 /// and nothing twice.
-const TABLE: [Row; 28] = [
+const TABLE: [Row; 33] = [
     ("--sandbox", |s| (s.place == Place::Sandbox).into()),
     ("--base-url", |s| match s.place {
         Place::Sandbox => Word::Nothing,
@@ -81,6 +81,11 @@ const TABLE: [Row; 28] = [
     ("--max-outage", |s| value(&duration::text(s.max_outage))),
     ("--max-failures", |s| value(&s.max_failures)),
     ("--give-up-after", |s| value(&s.give_up_after)),
+    ("--to", |s| s.store.as_ref().and_then(|store| store.to.clone()).into()),
+    ("--table", |s| s.store.as_ref().and_then(|store| store.table.clone()).into()),
+    ("--map", |s| path(s.store.as_ref().and_then(|store| store.map.as_ref()))),
+    ("--insert", |s| s.store.as_ref().is_some_and(|store| store.insert).into()),
+    ("--keep-status", |s| s.store.as_ref().is_some_and(|store| store.keep_status).into()),
 ];
 
 /// How the escalation files are written; only a new run needs to be told.

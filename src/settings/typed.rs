@@ -12,6 +12,7 @@ use super::{
     execution::{Escalation, Place, Selected, Settings},
     known_messages::KnownMessages,
     path::path_in_full,
+    store_choice::StoreChoice,
     variables::{BASE_URL, CLIENT_ID, REDIRECT_URI, Variables},
 };
 use crate::{
@@ -64,6 +65,12 @@ impl Settings {
         self.take_app(&args.app, args.apps.apps.as_deref())?;
         self.take_pace(&args.pace)?;
         self.take_routes(&args.routes);
+        self.store = StoreChoice::of(&args.to, self.store.take());
+        let is_only_detail = args.to.table.is_some() || args.to.insert || args.to.keep_status;
+        ensure!(
+            self.store.is_some() || !is_only_detail,
+            "--table, --insert and --keep-status are about the store: name it with --to"
+        );
         Ok(())
     }
 

@@ -1,8 +1,6 @@
 //! What was typed of a store, checked: where it is, and the mapping.
 
-use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 use super::{
     fault::StoreFault,
@@ -10,56 +8,50 @@ use super::{
     mapping::Mapping,
     target::{self, Target},
 };
-use crate::settings::variables::Variables;
-
-/// Where pairs go and how. It has no password: a URL with one is refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
-    /// What `--to` was given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// The table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub table: Option<String>,
-    /// The mapping file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub map: Option<PathBuf>,
-    /// Whether missing rows are made.
-    #[serde(default)]
-    pub insert: bool,
-    /// Whether status and error columns stay as they are.
-    #[serde(default)]
-    pub keep_status: bool,
-}
+use crate::settings::{store_choice::StoreChoice, variables::Variables};
 
 /// A choice with everything read that it names.
 pub struct Chosen {
     /// The store.
     pub target: Target,
     mapping: Option<Mapping>,
-    choice: Choice,
+    choice: StoreChoice,
 }
 
-impl Choice {
-    /// Reads the mapping file and the URL.
-    pub fn read(self, variables: &Variables) -> Result<Chosen, StoreFault> {
-        let mapping = self.map.as_deref().map(read_mapping).transpose()?;
+impl Chosen {
+    /// Reads the mapping file and the URL of a choice.
+    pub fn read(choice: Option<StoreChoice>, variables: &Variables) -> Result<Self, StoreFault> {
+        let unnamed = || {
+            StoreFault::Usage(
+                "name the store: --to env:DATABASE_URL, a SQLite file, or exec:PROGRAM".to_owned(),
+            )
+        };
+        let choice = choice.ok_or_else(unnamed)?;
+        let mapping = choice.map.as_deref().map(read_mapping).transpose()?;
         let of_mapping = || {
             let mapping = mapping.as_ref()?;
             mapping.to.clone().or_else(|| mapping.url_env.as_ref().map(|name| format!("env:{name}")))
         };
-        let Some(to) = self.to.clone().or_else(of_mapping) else {
-            return Err(StoreFault::Usage(
-                "name the store: --to env:DATABASE_URL, a SQLite file, or exec:PROGRAM".to_owned(),
-            ));
-        };
+        let to = choice.to.clone().or_else(of_mapping).ok_or_else(unnamed)?;
         let target = target::parse(&to, variables)
             .map_err(|error| StoreFault::Usage(error.to_string()))?;
-        Ok(Chosen { target, mapping, choice: self })
+        Ok(Self { target, mapping, choice })
     }
-}
 
-impl Chosen {
+    /// Refuses to write the tokens of a rehearsal, which are made up, on another machine.
+    pub fn check_rehearsal(&self, is_rehearsal: bool) -> Result<(), StoreFault> {
+        match &self.target {
+            Target::Sql(target) if is_rehearsal && target.remote_host().is_some() => {
+                Err(StoreFault::Usage(
+                    "the tokens of a rehearsal are made up: they go into a database on this machine \
+                     only"
+                        .to_owned(),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What is looked for with these ids and lengths.
     pub fn wanted(&self, ids: Ids, longest: Longest) -> Wanted {
         let schema = match &self.target {

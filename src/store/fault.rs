@@ -2,7 +2,9 @@
 
 use thiserror::Error;
 
-use crate::{exit::Exit, journal::line_file::StorageError};
+use crate::{
+    exit::{Exit, Fault},
+    journal::line_file::StorageError};
 
 /// Nothing more can be written. Each message says what happened and what to do, and has no secret.
 #[derive(Debug, Error)]
@@ -30,6 +32,12 @@ impl StoreFault {
             Self::Local(_) => Exit::Local,
             Self::Mismatch(_) => Exit::Bug,
         }
+    }
+}
+
+impl From<StoreFault> for Fault {
+    fn from(fault: StoreFault) -> Self {
+        Self { exit: fault.exit(), error: fault.into() }
     }
 }
 

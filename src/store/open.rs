@@ -6,14 +6,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     backup::Backup,
+    choice::Chosen,
     exec::Exec,
     fault::StoreFault,
-    look::{LookError, Wanted, look},
+    look::{Ids, LookError, Longest, MOST_IDS, Wanted, look},
     mapping::Mapping,
     pair::Pair,
+    pairs::Pairs,
     plan::StorePlan,
     plan_text::InWords,
-    sql::Connection,
+    sql::{Connection, SqlErrorKind},
     swap::{Inspected, Known, SqlStore},
     target::{SqlTarget, Target},
     written::Written,
@@ -49,7 +51,10 @@ pub async fn open(target: Target, wanted: &Wanted) -> Result<Opened, StoreFault>
         Target::Sql(target) => {
             let mut connection = Connection::open(&target)
                 .await
-                .map_err(|error| StoreFault::Usage(format!("--to: {error}")))?;
+                .map_err(|error| match error.kind {
+                    SqlErrorKind::Lost => StoreFault::Gone(format!("--to: {error}")),
+                    _ => StoreFault::Usage(format!("--to: {error}")),
+                })?;
             let plan = look(&mut connection, wanted).await.map_err(|error| match error {
                 LookError::Ask(question) => StoreFault::Usage(question.to_string()),
                 LookError::Gone(error) => StoreFault::Gone(format!("the database: {error}")),
@@ -70,6 +75,35 @@ pub async fn open(target: Target, wanted: &Wanted) -> Result<Opened, StoreFault>
         }
     };
     Ok(Opened { kind })
+}
+
+/// Connects and looks for some of the ids of these pairs.
+pub async fn open_for(
+    chosen: &Chosen,
+    pairs: &Pairs,
+    client_ids: impl IntoIterator<Item = String>,
+) -> Result<Opened, StoreFault> {
+    let mut ids = Ids { client_ids: client_ids.into_iter().collect(), ..Ids::default() };
+    ids.client_ids.sort_unstable();
+    ids.client_ids.dedup();
+    for id in pairs.sample(MOST_IDS) {
+        let (scope, id) = id?;
+        ids.add(scope, id.as_str());
+    }
+    open(chosen.target.clone(), &chosen.wanted(ids, longest(pairs)?)).await
+}
+
+/// The longest tokens.
+fn longest(pairs: &Pairs) -> Result<Longest, StoreFault> {
+    let mut longest = Longest::default();
+    for batch in pairs.batches(1000) {
+        for (_, pair) in batch? {
+            let refresh = pair.refresh_token.as_ref().map_or(0, |token| token.expose().len());
+            longest.access = longest.access.max(pair.access_token.expose().len());
+            longest.refresh = longest.refresh.max(refresh);
+        }
+    }
+    Ok(longest)
 }
 
 impl Opened {

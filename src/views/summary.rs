@@ -229,6 +229,16 @@ impl Summary {
         self
     }
 
+    /// The same run, after something stopped the writing of its pairs into the store. What stopped the
+    /// run itself goes first.
+    #[must_use]
+    pub fn ending_with(mut self, stored: Option<Exit>) -> Self {
+        if let (Exit::Recovered | Exit::NotAllRecovered, Some(stored)) = (self.exit, stored) {
+            self.exit = stored;
+        }
+        self
+    }
+
     /// The rate for a person: asked for and reached.
     pub fn rate_in_words(&self) -> String {
         format!("{} asked for, {}/s reached", self.rate.asked, self.rate.reached_per_second)
@@ -245,7 +255,9 @@ impl Summary {
         let finished_at = run_state.finished.map(|end| end.at);
         let (books, store_counts) = (run_state.books(), run_state.store_counts());
         let exceeded = stats.exceeded();
+        let store = StoreInFigures::of(run_state, &store_counts, examples);
         let exit = if exceeded.is_some() { Exit::Bug } else { exit_of(run_state) };
+        let exit = with_store(exit, run_state, store.as_ref());
         Self {
             format: FORMAT,
             program: env!("CARGO_PKG_NAME"),
@@ -275,7 +287,7 @@ impl Summary {
             left_off: run_state.left_off(),
             books_balance: do_balance(run_state),
             apps: AppInFigures::all(run_state),
-            store: StoreInFigures::of(run_state, &store_counts, examples),
+            store,
             to_store: store_counts.to_store,
             halted: run_state.halted.clone(),
             halts: run_state
@@ -312,6 +324,19 @@ fn state_of(run_state: &RunState) -> RunEnd {
 fn do_balance(run_state: &RunState) -> bool {
     let books = run_state.books();
     books.balance() && run_state.store_counts().balance(books.recovered)
+}
+
+/// The exit code of a run of which not all pairs are in the store that it was to write them into.
+fn with_store(exit: Exit, run_state: &RunState, store: Option<&StoreInFigures>) -> Exit {
+    let is_stored = match store {
+        Some(store) => store.open == 0 && store.not_stored == 0,
+        None => run_state.books().recovered == 0,
+    };
+    if exit == Exit::Recovered && run_state.settings.store.is_some() && !is_stored {
+        Exit::NotAllRecovered
+    } else {
+        exit
+    }
 }
 
 /// The exit code that a run's journal stands for.

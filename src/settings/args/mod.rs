@@ -131,6 +131,9 @@ pub struct ExecutionArgs {
     /// How fast and how often.
     pub pace: PaceArgs,
     #[command(flatten)]
+    /// The app's own store.
+    pub to: ToArgs,
+    #[command(flatten)]
     /// Rehearsal.
     pub rehearsal: RehearsalArgs,
 }

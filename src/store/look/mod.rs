@@ -95,7 +95,7 @@ pub async fn look(connection: &mut Connection, wanted: &Wanted) -> Result<StoreP
     app::add_to_key(&mut mapping, &table, &rows, &wanted.ids)?;
     let written = resolve::written(&table, &mapping, &rows)?;
     resolve::check_ciphertext(&table, &written, &rows)?;
-    resolve::check_lengths(&written, wanted.longest)?;
+    resolve::check_lengths(&table, &written, &rows, wanted.longest)?;
     let seen = count(connection, at, &mapping, &wanted.ids)
         .await
         .map_err(|error| denied(&table.to_string(), error))?;

@@ -17,8 +17,8 @@ use crate::{
     },
 };
 
-/// The longest token of each kind, in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The longest token of each kind, in characters; 0 while there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Longest {
     /// Of the access tokens.
     pub access: usize,
@@ -159,13 +159,27 @@ pub fn check_ciphertext(
     Ok(())
 }
 
-/// Refuses columns that are too short for the tokens.
-pub fn check_lengths(written: &[WrittenColumn], longest: Longest) -> Result<(), Question> {
+/// Refuses columns that are too short for the tokens. While there are none, the old ones tell: one that
+/// fills its column was cut.
+pub fn check_lengths(
+    table: &Table,
+    written: &[WrittenColumn],
+    rows: &[Vec<Cell>],
+    longest: Longest,
+) -> Result<(), Question> {
     for column in written.iter().filter(|w| w.through.is_empty()) {
         let (what, length) = match column.source {
             Source::Field(Field::AccessToken, _) => ("an access token", longest.access),
             Source::Field(Field::RefreshToken, _) => ("a refresh token", longest.refresh),
             _ => continue,
+        };
+        let length = if length > 0 {
+            length
+        } else {
+            let cells = cells_of(table, &column.column, rows);
+            let old = cells.iter().filter_map(Cell::filled).map(|text| text.chars().count()).max();
+            let room = column.column.max_chars.and_then(|room| usize::try_from(room).ok());
+            old.map_or(0, |old| if Some(old) == room { old + 1 } else { old })
         };
         if let Some(room) = column.column.max_chars.filter(|room| *room < length as u64) {
             let column = column.column.name.clone();

@@ -18,6 +18,7 @@ use crate::{
         restore::{Found, Restored, TokensAre},
         spill,
         state::RunState,
+        writer::Writer,
     },
     plan::{counted, fingerprint::Fingerprints},
 };
@@ -29,7 +30,7 @@ pub struct Run {
     /// Its files and its state.
     pub restored: Restored,
     observer: Arc<dyn Observer>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl Run {
@@ -77,9 +78,26 @@ impl Runs {
             } else {
                 found.agree(&folder, TokensAre::InTheirFile, observer.as_ref())?
             };
-            Ok(Run { folder, restored, observer, _lock: lock })
+            Ok(Run { folder, restored, observer, lock })
         };
         hold(dirs, disk, note)?.into_iter().map(open).collect::<Result<_, Fault>>().map(Self)
+    }
+
+    /// A run that is held already, at the end of one of its executions.
+    pub fn of_one(
+        folder: RunFolder,
+        lock: Lock,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, Fault> {
+        let run_state = RunState::read(&folder.journal(), |_| {}).or_exit(Exit::Local)?;
+        let writer = Writer::open(&folder, run_state.end).or_exit(Exit::Local)?;
+        let restored = Restored { writer, run_state };
+        Ok(Self(vec![Run { folder, restored, observer, lock }]))
+    }
+
+    /// Closes the files of the runs, which stay held by these locks.
+    pub fn into_locks(self) -> Vec<Lock> {
+        self.0.into_iter().map(|run| run.lock).collect()
     }
 
     /// The newest pair of each installation.
