@@ -36,7 +36,7 @@ fn add(journal: &mut TestJournal, step: &str) {
         ["failed"] => journal.add(
             "failed",
             json!({
-                "row": 1, "id": id(1), "attempts": 1, "started_at": "2026-01-01T00:00:00Z",
+                "row": 1, "id": id(1), "attempts": 1, "started_at": "2026-01-01T00:00:00Z", "trace_ids": [],
                 "failure": { "stage": "exchange", "class": "server_error", "message": "x" },
             }),
         ),
