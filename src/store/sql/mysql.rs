@@ -5,7 +5,10 @@ use sqlx::{
     mysql::{MySqlConnectOptions, MySqlSslMode},
 };
 
-use super::failed::{failed, unreadable};
+use super::{
+    error::SqlErrorKind,
+    failed::{failed, unreadable},
+};
 use crate::{
     store::target::{Place, SqlTarget, Tls},
     text::SafeText,
@@ -14,32 +17,33 @@ use crate::{
 /// Begins a transaction.
 pub const BEGIN: &str = "START TRANSACTION";
 
-/// The session's settings. Without `STRICT_ALL_TABLES` a token that is too long is cut silently.
-const SETTINGS: &str = "SET SESSION autocommit = 1, \
-    SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES'), \
-    SESSION innodb_lock_wait_timeout = 5, \
-    SESSION lock_wait_timeout = 5";
+/// What must hold. Without `STRICT_ALL_TABLES` a token that is too long is cut silently; with `READ
+/// COMMITTED` a transaction sees what others have committed, and locks alone the rows it finds.
+const NEEDED: [&str; 2] = [
+    "SET SESSION autocommit = 1, \
+        SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES')",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+];
 
-/// Each transaction sees what others have committed, and locks the rows it finds alone.
-const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
-
-/// The time limit of a statement, by the name that MySQL has for it and by the one of MariaDB.
-const TIME_LIMITS: [&str; 2] =
-    ["SET SESSION max_execution_time = 30000", "SET SESSION max_statement_time = 30"];
-
-/// "Unknown system variable".
-const UNKNOWN_SETTING: &str = "1193";
+/// Time limits, as far as the server has them: the third is MySQL's, the fourth MariaDB's.
+const TIME_LIMITS: [&str; 4] = [
+    "SET SESSION innodb_lock_wait_timeout = 5",
+    "SET SESSION lock_wait_timeout = 5",
+    "SET SESSION max_execution_time = 30000",
+    "SET SESSION max_statement_time = 30",
+];
 
 /// Connects and sets the session up. Also gives name and version of the server.
 ///
 /// sqlx sets `utf8mb4` and the time zone, and counts rows that are found, not rows that are changed.
 pub async fn connect(target: &SqlTarget) -> Result<(MySqlConnection, SafeText), sqlx::Error> {
     let mut connection = options(target)?.connect().await?;
-    connection.execute(SETTINGS).await?;
-    connection.execute(ISOLATION).await?;
+    for setting in NEEDED {
+        connection.execute(setting).await?;
+    }
     for limit in TIME_LIMITS {
         match connection.execute(limit).await {
-            Err(error) if failed(&error).code.as_str() != UNKNOWN_SETTING => return Err(error),
+            Err(error) if failed(&error).kind == SqlErrorKind::Lost => return Err(error),
             _ => {}
         }
     }

@@ -143,6 +143,12 @@ pub enum Fault {
     /// No such file.
     #[error("no such file: {}", .0.display())]
     NoFile(PathBuf),
+    /// The value of a variable is no URL, and no file has that name.
+    #[error(
+        "its value is no URL of a store, and no file of that name is there (a path counts from \
+         the current folder)"
+    )]
+    NoFileOfVariable,
     /// Two files could be meant.
     #[error("both {} and {} are there: give the path alone", .0.display(), .1.display())]
     TwoFiles(PathBuf, PathBuf),

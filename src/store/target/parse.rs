@@ -42,6 +42,14 @@ fn parse_with(text: &str, variable: Lookup<'_>) -> Result<Target, TargetError> {
     value.and_then(|value| any(value.trim(), variable)).map_err(failed(format!("--to env:{name}")))
 }
 
+/// A value that is neither a URL nor the path of a file may be a secret, and is not shown.
+fn untold(fault: Fault) -> Fault {
+    match fault {
+        Fault::NoFile(_) | Fault::VariableWithoutEnv(_) => Fault::NoFileOfVariable,
+        fault => fault,
+    }
+}
+
 /// What stands on the command line, for all to see.
 fn shown(text: &str, variable: Lookup<'_>) -> Result<Target, Fault> {
     if Url::has_password(text) {
@@ -154,6 +162,7 @@ mod tests {
         ("REDIS", "redis://u:SECRET@h"),
         ("EXEC", "exec:node store.mjs"),
         ("LOOP", "env:LOOP"),
+        ("WORD", "SECRET"),
     ];
 
     fn read(text: &str) -> Result<Target, TargetError> {
@@ -194,7 +203,8 @@ mod tests {
         for (text, fault) in [
             ("env:UNSET", Fault::NotSet),
             ("env:", Fault::NoVariable),
-            ("env:LOOP", Fault::Unknown),
+            ("env:LOOP", Fault::NoFileOfVariable),
+            ("env:WORD", Fault::NoFileOfVariable),
             ("DATABASE_URL", Fault::VariableWithoutEnv("DATABASE_URL".into())),
             ("$DATABASE_URL", Fault::VariableWithoutEnv("DATABASE_URL".into())),
             ("postgres://u:SECRET@h/d", Fault::PasswordShown),

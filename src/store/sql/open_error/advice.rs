@@ -97,13 +97,13 @@ fn unreached(target: &SqlTarget, cause: &Cause, addresses: Addresses) -> String 
              names"
                 .to_owned()
         }
+        (Place::Host { .. }, Cause::Io(ErrorKind::ConnectionRefused), _) => {
+            "nothing listens there: is the server up, and the port right?".to_owned()
+        }
         (Place::Host { .. }, _, Addresses::OnlyV6) => format!(
             "the host has IPv6 alone, and this machine does not reach it: {SESSION_POOLER} \
              (other providers have such an address too)"
         ),
-        (Place::Host { .. }, Cause::Io(ErrorKind::ConnectionRefused), _) => {
-            "nothing listens there: is the server up, and the port right?".to_owned()
-        }
         (Place::Host { .. }, Cause::Silent | Cause::Io(ErrorKind::TimedOut), _) => {
             "no answer within 10 seconds: does a firewall, or the provider's list of allowed \
              addresses, keep this machine out?"

@@ -90,8 +90,8 @@ impl Server {
         assert!(init.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
         fs::write(
             folder.path().join("init.sql"),
-            "CREATE DATABASE app; CREATE USER app@'127.0.0.1' IDENTIFIED BY 'hunter2';\
-             GRANT ALL ON app.* TO app@'127.0.0.1';",
+            "CREATE DATABASE app;\nCREATE USER app@'127.0.0.1' IDENTIFIED BY 'hunter2';\n\
+             GRANT ALL ON app.* TO app@'127.0.0.1';\n",
         )
         .unwrap();
         let mut server = command_as("mysql", program);
@@ -112,7 +112,7 @@ impl Server {
     fn awaited(self) -> Self {
         let start = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(30), "the server does not start");
+            assert!(start.elapsed() < Duration::from_mins(2), "the server does not start");
             thread::sleep(Duration::from_millis(50));
         }
         self

@@ -93,8 +93,9 @@ async fn what_is_no_database_and_what_is_read_only_is_refused() {
     let error = Connection::open(&SqlTarget::sqlite(&damaged)).await.err().unwrap();
     assert_eq!(error.kind, SqlErrorKind::Refused, "{error}");
     let mut connection = Connection::open(&target).await.unwrap();
-    connection.begin(Access::Read).await.unwrap();
-    let pragma = "PRAGMA query_only";
-    assert_eq!(connection.execute(pragma, &[]).await.unwrap(), 0);
+    connection.execute("PRAGMA query_only = 1", &[]).await.unwrap();
+    connection.begin(Access::Write).await.unwrap();
+    let error = connection.execute("UPDATE t SET n = 1", &[]).await.unwrap_err();
+    assert_eq!((error.kind, error.code.as_str()), (SqlErrorKind::Denied, "SQLITE_READONLY"));
     connection.rollback().await.unwrap();
 }
