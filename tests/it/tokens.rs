@@ -5,10 +5,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use ghl_reconnect::sandbox::Options;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -196,11 +194,10 @@ fn the_newest_pair_wins_whichever_run_began_later() {
 #[test]
 fn a_killed_run_gives_what_is_on_disk() {
     let work = Work::new();
-    let latency = Duration::from_millis(3);
-    let server = MockServer::with(Options { latency, ..Options::default() });
-    let list = work.file("list.csv", locations(40));
-    let mut child = start_silent(work.run(&list, &server.url()).command());
-    wait_until("some tokens", || server.audit().grants.len() >= 20);
+    let server = MockServer::good();
+    let list = work.file("list.csv", locations(400));
+    let mut child = start_silent(work.run(&list, &server.url()).rate("40/s").command());
+    wait_until("some tokens", || server.audit().grants.len() >= 10);
     let folder = work.path("run");
     let held = tokens(&work, &[&folder], &[]).expect(4);
     assert!(held.stderr.contains(&format!("process {}", child.id())), "{}", held.stderr);

@@ -1,6 +1,8 @@
 //! The runs whose pairs are stored: held, read, and in agreement with their token files.
 
 mod find;
+#[cfg(test)]
+mod tests;
 
 use std::{path::PathBuf, sync::Arc};
 
