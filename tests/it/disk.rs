@@ -22,6 +22,8 @@ use ghl_reconnect::{
 };
 use serde_json::json;
 
+#[cfg(target_os = "linux")]
+use crate::support::SmallDisk;
 use crate::support::{
     Launch, MockServer, Ran, Work,
     in_process::{broken, converge, run, whole_lines},
@@ -220,28 +222,6 @@ fn an_unwritable_place_is_refused_before_the_first_call() {
     assert_eq!(server.requests(), 0);
 }
 
-/// A small file system of its own, gone with the value. Making one takes root.
-#[cfg(target_os = "linux")]
-struct SmallDisk(PathBuf);
-
-#[cfg(target_os = "linux")]
-impl SmallDisk {
-    fn mount(at: PathBuf, options: &str) -> Option<Self> {
-        fs::create_dir(&at).unwrap();
-        let mut command = std::process::Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", options, "small"]).arg(&at);
-        let mounted = command.capture().is_ok_and(|mounted| mounted.status.success());
-        mounted.then_some(Self(at))
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).capture();
-    }
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_fills_up_stops_the_run_and_loses_nothing() {
@@ -250,11 +230,11 @@ fn a_disk_that_fills_up_stops_the_run_and_loses_nothing() {
     let work = Work::new();
     // Where nobody may mount, failing operations are rehearsed by the test above all the same.
     let Some(small) = SmallDisk::mount(work.path("small"), "size=600k") else { return };
-    let out = small.0.join("run");
+    let out = small.path().join("run");
     let list = work.file("list.csv", locations(100));
     let child = start(work.run_into("small/run", &list, &server.url()).command());
     wait_until("some tokens", || server.audit().grants.len() >= 20);
-    let filler = small.0.join("filler");
+    let filler = small.path().join("filler");
     let _ = fs::write(&filler, vec![0; 600 << 10]);
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -283,9 +263,9 @@ fn a_disk_too_small_for_the_list_is_refused_before_the_first_call() {
     assert!(ran.stderr.contains("has room for"), "{}", ran.stderr);
     assert_eq!(server.requests(), 0);
     let mut command = std::process::Command::new("mount");
-    command.args(["-o", "remount,size=60m"]).arg(&small.0);
+    command.args(["-o", "remount,size=60m"]).arg(small.path());
     assert!(command.capture().unwrap().status.success());
-    let resume = work.program(["resume".as_ref(), small.0.join("run").as_os_str()]).credentials();
+    let resume = work.program(["resume".as_ref(), small.path().join("run").as_os_str()]).credentials();
     assert_eq!(resume.args(["--rate", "unlimited"]).go().code, 0);
     assert_eq!(server.audit().grants.len(), 600);
 }

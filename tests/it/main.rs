@@ -42,6 +42,7 @@ mod schemas;
 mod secrets;
 mod settings;
 mod status;
+mod store;
 mod stored;
 mod support;
 mod suspects;

@@ -24,6 +24,8 @@ pub(crate) use self::{
 
 #[cfg(unix)]
 pub(crate) use self::process::signal;
+#[cfg(target_os = "linux")]
+pub(crate) use self::small_disk::SmallDisk;
 
 pub(crate) mod in_process;
 mod mock_server;
@@ -31,6 +33,9 @@ mod observer;
 mod process;
 mod ran;
 mod scripted_server;
+pub(crate) mod servers;
+#[cfg(target_os = "linux")]
+mod small_disk;
 mod turns;
 mod work;
 
