@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -265,7 +265,8 @@ fn a_disk_too_small_for_the_list_is_refused_before_the_first_call() {
     let mut command = std::process::Command::new("mount");
     command.args(["-o", "remount,size=60m"]).arg(small.path());
     assert!(command.capture().unwrap().status.success());
-    let resume = work.program(["resume".as_ref(), small.path().join("run").as_os_str()]).credentials();
+    let resume =
+        work.program(["resume".as_ref(), small.path().join("run").as_os_str()]).credentials();
     assert_eq!(resume.args(["--rate", "unlimited"]).go().code, 0);
     assert_eq!(server.audit().grants.len(), 600);
 }

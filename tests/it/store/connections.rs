@@ -23,7 +23,15 @@ fn a_pooler_in_transaction_mode_is_as_good_and_nothing_of_the_session_stays() {
     let url = pooler.url(&app.database);
     let settings = || {
         let mut psql = std::process::Command::new("psql");
-        let names = ["lock_timeout", "statement_timeout", "timezone", "row_security", "search_path", "application_name", "extra_float_digits"];
+        let names = [
+            "lock_timeout",
+            "statement_timeout",
+            "timezone",
+            "row_security",
+            "search_path",
+            "application_name",
+            "extra_float_digits",
+        ];
         psql.args(["-X", "-A", "-t", &url]);
         for name in names {
             psql.args(["-c", &format!("show {name}")]);
@@ -42,7 +50,8 @@ fn a_pooler_in_transaction_mode_is_as_good_and_nothing_of_the_session_stays() {
     }
     let prepared = "select count(*) from pg_prepared_statements";
     let mut psql = std::process::Command::new("psql");
-    let asked = crate::support::Launch::capture(psql.args(["-X", "-A", "-t", &url, "-c", prepared]));
+    let asked =
+        crate::support::Launch::capture(psql.args(["-X", "-A", "-t", &url, "-c", prepared]));
     assert_eq!(asked.unwrap().stdout, b"0\n");
     drop_connections(&app);
 }
@@ -143,7 +152,8 @@ fn tls_is_checked_against_the_ca_that_is_named() {
         let unknown = with("localhost", checked);
         assert!(matches!(unknown.code, 2 | 3), "{}: {}", unknown.code, unknown.stderr);
         assert!(unknown.stderr.contains(root), "{}", unknown.stderr);
-        let wrong = with("localhost", &format!("{checked}&{root}={}", certificates.wrong_ca.display()));
+        let wrong =
+            with("localhost", &format!("{checked}&{root}={}", certificates.wrong_ca.display()));
         assert!(matches!(wrong.code, 2 | 3), "{}: {}", wrong.code, wrong.stderr);
         let other_name = with("127.0.0.1", &format!("{checked}&{root}={ca}"));
         assert!(matches!(other_name.code, 2 | 3), "{}: {}", other_name.code, other_name.stderr);

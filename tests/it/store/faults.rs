@@ -1,13 +1,7 @@
 //! What may go wrong while `store` writes: nothing is lost, nothing newer is overwritten, and a second
 //! `store` gets to where a lucky one ends.
 
-use std::{
-    fs,
-    io::Write,
-    process::Child,
-    thread,
-    time::Duration,
-};
+use std::{fs, io::Write, process::Child, thread, time::Duration};
 
 use super::{
     recovered::{Pair, Recovered},
@@ -15,8 +9,9 @@ use super::{
     template::filled,
 };
 use crate::support::{
-    Ran, lines, start, wait_until,
+    Ran, lines,
     servers::{MariaDb, Postgres},
+    start, wait_until,
 };
 
 /// Two thousand rows, each of which takes a millisecond to be written.
@@ -58,7 +53,9 @@ fn new_rows(app: &App) -> usize {
 fn assert_none_is_lost(app: &App) {
     let file = app.run.join("replaced.jsonl");
     let kept = if file.exists() { fs::read_to_string(file).unwrap() } else { String::new() };
-    let rows = app.database.sql("select concat(location_id, ' ', access_token, ' ', refresh_token) from ghl_tokens");
+    let rows = app
+        .database
+        .sql("select concat(location_id, ' ', access_token, ' ', refresh_token) from ghl_tokens");
     for pair in app.pairs() {
         let old = pair.old();
         let row = |pair: &Pair| format!("{} {} {}", pair.id, pair.access, pair.refresh);
@@ -72,11 +69,9 @@ fn assert_none_is_lost(app: &App) {
 #[track_caller]
 fn assert_converges(app: &App) {
     let ran = app.store().go();
-    app.assert_outcomes(&ran, |pair| {
-        match &*outcomes(&ran)[&pair.id] {
-            "already" => "already",
-            _ => "replaced",
-        }
+    app.assert_outcomes(&ran, |pair| match &*outcomes(&ran)[&pair.id] {
+        "already" => "already",
+        _ => "replaced",
     });
     assert_same(&app.database.contents(), &app.saved_by_the_app().contents(), &[]);
     assert_none_is_lost(app);
@@ -180,7 +175,8 @@ fn a_lock_that_another_session_holds_for_a_while_is_waited_for() {
     for schema in [SLOW, MANY_IN_MARIADB] {
         let schema = Schema { run: Recovered::Locations, ..schema };
         let Some(app) = schema.open() else { continue };
-        let (id, sleep) = (&app.pairs()[7].id, if schema.then.is_empty() { "sleep" } else { "pg_sleep" });
+        let (id, sleep) =
+            (&app.pairs()[7].id, if schema.then.is_empty() { "sleep" } else { "pg_sleep" });
         let mut held = app.database.session();
         held.say(&format!(
             "begin; select 1 from ghl_tokens where location_id = '{id}' for update;
@@ -221,20 +217,31 @@ fn a_refresher_that_races_keeps_all_that_it_wrote() {
             app.pairs().iter().filter(|pair| pair.n % 2 == 0).map(Pair::newer).collect();
         let mut order = refreshed.clone();
         fastrand::Rng::with_seed(13).shuffle(&mut order);
-        let script = order.iter().fold(String::new(), |sql, pair| sql + &filled(app.schema.save, pair) + ";\n");
+        let script = order
+            .iter()
+            .fold(String::new(), |sql, pair| sql + &filled(app.schema.save, pair) + ";\n");
         let child = start(app.store().command());
         app.database.sql(&script);
         let ran = end(&app, child);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
-        let rows = app.database.sql("select concat(location_id, ' ', access_token, ' ', refresh_token) from ghl_tokens");
+        let rows = app.database.sql(
+            "select concat(location_id, ' ', access_token, ' ', refresh_token) from ghl_tokens",
+        );
         let count = |pairs: &mut dyn Iterator<Item = &Pair>| {
-            pairs.filter(|pair| rows.contains(&format!("{} {} {}", pair.id, pair.access, pair.refresh))).count()
+            pairs
+                .filter(|pair| {
+                    rows.contains(&format!("{} {} {}", pair.id, pair.access, pair.refresh))
+                })
+                .count()
         };
         assert_eq!(count(&mut refreshed.iter()), 1000, "pairs of the refresher");
         let others = &mut app.pairs().iter().filter(|pair| pair.n % 2 == 1);
         assert_eq!(count(others), 1000, "pairs of the run");
         let told = outcomes(&ran);
-        assert!(told.values().any(|outcome| outcome == "newer") || told.values().all(|o| o == "replaced"));
+        assert!(
+            told.values().any(|outcome| outcome == "newer")
+                || told.values().all(|o| o == "replaced")
+        );
         app.assert_safe(&ran);
     }
 }
@@ -245,10 +252,12 @@ fn a_deadlock_is_tried_again() {
         let Some(app) = (Schema { run: Recovered::Locations, ..schema }).open() else { continue };
         let sleep = if schema.then.is_empty() { "sleep" } else { "pg_sleep" };
         // From the last row to the first, with a pause in which the batch gets all but the last.
-        let backwards = app.pairs().iter().rev().step_by(13).fold("begin;\n".to_owned(), |sql, pair| {
-            let touch = format!("update ghl_tokens set note = 'x' where location_id = '{}'", pair.id);
-            sql + &touch + &format!(";\nselect {sleep}(0.3);\n")
-        });
+        let backwards =
+            app.pairs().iter().rev().step_by(13).fold("begin;\n".to_owned(), |sql, pair| {
+                let touch =
+                    format!("update ghl_tokens set note = 'x' where location_id = '{}'", pair.id);
+                sql + &touch + &format!(";\nselect {sleep}(0.3);\n")
+            });
         let mut held = app.database.session();
         held.say(&(backwards + "commit;\n"));
         wait_until("its first row", || held.has_answered());

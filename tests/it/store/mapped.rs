@@ -182,8 +182,14 @@ fn a_mapping_with_a_mistake_is_refused_by_name() {
         ("[store]\ntable = 'no_such_table'\nwhere = { location_id = 'id' }", "no_such_table"),
         ("[store]\ntabel = 'ghl_connections'", "tabel"),
         ("[store", "store.toml"),
-        ("[store]\ntable='ghl_connections'\nwhere={location_id='id'}\n[store.set]\naccess_token='acess_token'", "acess_token"),
-        ("[store]\nstatement = 'update ghl_connections set access_token = :acces_token'", "acces_token"),
+        (
+            "[store]\ntable='ghl_connections'\nwhere={location_id='id'}\n[store.set]\naccess_token='acess_token'",
+            "acess_token",
+        ),
+        (
+            "[store]\nstatement = 'update ghl_connections set access_token = :acces_token'",
+            "acces_token",
+        ),
     ] {
         Schema { map, ..SUPABASE }.is_refused(&[words]);
     }

@@ -167,11 +167,8 @@ fn an_agency_is_the_row_without_a_location() {
 
 #[test]
 fn an_agency_without_a_row_of_its_own_takes_none_of_its_locations() {
-    Schema {
-        outcome: |pair| if pair.is_agency { "missing" } else { "replaced" },
-        ..INSTALLS
-    }
-    .is_written();
+    Schema { outcome: |pair| if pair.is_agency { "missing" } else { "replaced" }, ..INSTALLS }
+        .is_written();
 }
 
 #[test]

@@ -92,13 +92,14 @@ impl Finished {
         let work = Work::new();
         let ran = work.run(work.file("list.csv", csv), &server.url()).go().expect(0);
         let folder = fs::read_dir(&ran.folder).unwrap().map(|entry| entry.unwrap());
-        let files = folder.map(|file| {
-            (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap())
-        });
+        let files = folder
+            .map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap()));
         let files = files.collect();
-        let places: BTreeMap<&str, usize> = list.iter().enumerate().map(|(n, (location, company))| {
-            (location.as_deref().unwrap_or(company), n)
-        }).collect();
+        let places: BTreeMap<&str, usize> = list
+            .iter()
+            .enumerate()
+            .map(|(n, (location, company))| (location.as_deref().unwrap_or(company), n))
+            .collect();
         let tokens = lines(&ran.file("tokens.jsonl"));
         let mut pairs: Vec<_> = tokens
             .into_iter()

@@ -22,12 +22,24 @@ fn a_plain_table_is_written() {
 #[test]
 fn ciphertext_under_a_plain_name() {
     for (what, encrypt) in [
-        ("hex of iv, tag and text", "left(md5(t), 24) || ':' || md5(t) || ':' || repeat(md5(t), 12)"),
+        (
+            "hex of iv, tag and text",
+            "left(md5(t), 24) || ':' || md5(t) || ':' || repeat(md5(t), 12)",
+        ),
         ("hex of iv and text", "md5(t) || ':' || repeat(md5(t), 12)"),
-        ("base64 of all in one", "translate(encode(sha512(t::bytea) || sha512(t::bytea) || sha512(t::bytea), 'base64'), E'\\n', '')"),
-        ("Fernet", "'gAAAAABm' || translate(encode(sha512(t::bytea) || sha512(t::bytea), 'base64'), E'\\n+/=', '-_')"),
+        (
+            "base64 of all in one",
+            "translate(encode(sha512(t::bytea) || sha512(t::bytea) || sha512(t::bytea), 'base64'), E'\\n', '')",
+        ),
+        (
+            "Fernet",
+            "'gAAAAABm' || translate(encode(sha512(t::bytea) || sha512(t::bytea), 'base64'), E'\\n+/=', '-_')",
+        ),
         ("with a version", "'enc:v1:' || repeat(md5(t), 12)"),
-        ("Laravel's", "translate(encode(convert_to('{\"iv\":\"' || md5(t) || '\",\"value\":\"' || repeat(md5(t), 8) || '\",\"mac\":\"' || repeat(md5(t), 2) || '\",\"tag\":\"\"}', 'utf8'), 'base64'), E'\\n', '')"),
+        (
+            "Laravel's",
+            "translate(encode(convert_to('{\"iv\":\"' || md5(t) || '\",\"value\":\"' || repeat(md5(t), 8) || '\",\"mac\":\"' || repeat(md5(t), 2) || '\",\"tag\":\"\"}', 'utf8'), 'base64'), E'\\n', '')",
+        ),
         ("pgcrypto's armour", "'\\xc30d0407' || repeat(md5(t), 12)"),
     ] {
         let then: &'static str = Box::leak(

@@ -162,10 +162,8 @@ impl App {
         let app = Self { schema, finished: finished, run, database, work };
         app.database.sql(schema.setup);
         let stored = app.pairs().iter().filter(|pair| (schema.outcome)(pair) != "missing");
-        let rows = stored.map(Pair::old).chain(app.bystanders());
-        app.database.sql(&rows.fold("begin;\n".to_owned(), |sql, pair| {
-            sql + &filled(schema.row, &pair) + ";\n"
-        }) + "commit;\n");
+        let rows: Vec<Pair> = stored.map(Pair::old).chain(app.bystanders()).collect();
+        app.database.sql(&transaction(schema.row, rows.iter()));
         app.database.sql_as_admin(schema.then);
         app
     }
@@ -203,19 +201,15 @@ impl App {
     /// A copy of the database in which the app itself has saved the new pairs.
     pub(super) fn saved_by_the_app(&self) -> Database {
         let copy = self.database.copy();
-        let saved = self.pairs().iter().filter(|pair| {
-            matches!((self.schema.outcome)(pair), "replaced" | "inserted")
-        });
-        copy.sql(&saved.fold("begin;\n".to_owned(), |sql, pair| {
-            sql + &filled(self.schema.save, pair) + ";\n"
-        }) + "commit;\n");
+        let is_written =
+            |pair: &&Pair| matches!((self.schema.outcome)(pair), "replaced" | "inserted");
+        copy.sql(&transaction(self.schema.save, self.pairs().iter().filter(is_written)));
         copy
     }
 
     /// Runs a template for each pair that passes.
     pub(super) fn sql_for<'a>(&self, template: &str, pairs: impl Iterator<Item = &'a Pair>) {
-        let all = pairs.fold(String::new(), |sql, pair| sql + &filled(template, pair) + ";\n");
-        self.database.sql(&format!("begin;\n{all}commit;\n"));
+        self.database.sql(&transaction(template, pairs));
     }
 
     /// Checks what became of each pair, and the exit code that follows from it.
@@ -227,9 +221,8 @@ impl App {
         let expected: BTreeMap<String, String> =
             self.pairs().iter().map(|pair| (pair.id.clone(), expected(pair).to_owned())).collect();
         assert_eq!(told, expected, "{}", said());
-        let is_stored = |outcome: &String| {
-            matches!(&**outcome, "replaced" | "inserted" | "already" | "newer")
-        };
+        let is_stored =
+            |outcome: &String| matches!(&**outcome, "replaced" | "inserted" | "already" | "newer");
         let code = i32::from(!expected.values().all(is_stored));
         assert_eq!(ran.code, code, "{}", said());
     }
@@ -241,6 +234,12 @@ impl App {
         let all: Vec<Pair> = old.chain(self.pairs().iter().cloned()).collect();
         leaks::assert_none(ran, &all, &self.database.url_of(self.schema.user));
     }
+}
+
+/// A template for each of these pairs, in one transaction.
+fn transaction<'a>(template: &str, pairs: impl Iterator<Item = &'a Pair>) -> String {
+    let begin = "begin;\n".to_owned();
+    pairs.fold(begin, |sql, pair| sql + &filled(template, pair) + ";\n") + "commit;\n"
 }
 
 /// The outcome of each installation by `stored.csv`.

@@ -20,7 +20,10 @@ fn a_database_and_its_copy_hold_the_same_until_one_changes() {
         assert_eq!(app.database.contents()[0].1.len(), app.pairs().len() + 3);
         copy.sql("update t set at = 'x' where location_id like '%7'");
         assert_ne!(app.database.contents(), copy.contents());
-        assert_eq!(copy.contents()[0].1.column("at").iter().filter(|at| at.contains('x')).count(), 4);
+        assert_eq!(
+            copy.contents()[0].1.column("at").iter().filter(|at| at.contains('x')).count(),
+            4
+        );
     }
 }
 
@@ -32,7 +35,9 @@ fn a_run_of_both_kinds_has_four_agencies_and_their_locations() {
     assert!(pairs.iter().all(|pair| agencies.iter().any(|agency| agency.id == pair.company)));
     let old = pairs[0].old();
     assert!(old.access != pairs[0].access && old.access.len() > 400);
-    assert!(old.expires_at < pairs[0].expires_at && pairs[0].expires_at < pairs[0].newer().expires_at);
+    assert!(
+        old.expires_at < pairs[0].expires_at && pairs[0].expires_at < pairs[0].newer().expires_at
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{
     recovered::{Pair, Recovered},
     schema::{Schema, assert_same, outcomes},
 };
-use crate::support::{MockServer, Work, entries, location, lines};
+use crate::support::{MockServer, Work, entries, lines, location};
 
 /// A table into which a row can be inserted: everything else has a default.
 const OPEN: Schema = Schema {
@@ -84,9 +84,10 @@ fn what_is_missing_is_inserted_where_that_is_possible() {
     let expected = app.database.copy();
     let without = app.store().args(["--dry-run"]).go();
     assert!(without.code < 2, "{}", without.stderr);
-    let all = app.pairs().iter().fold(String::new(), |sql, pair| {
-        sql + &super::template::filled(OPEN.save, pair) + ";\n"
-    });
+    let all = app
+        .pairs()
+        .iter()
+        .fold(String::new(), |sql, pair| sql + &super::template::filled(OPEN.save, pair) + ";\n");
     expected.sql(&all);
     let ran = app.store().args(["--insert"]).go();
     app.assert_outcomes(&ran, |pair| if pair.n % 4 == 2 { "inserted" } else { "replaced" });
@@ -182,5 +183,9 @@ fn a_run_without_a_store_says_how_to_go_on() {
 fn what_a_store_cannot_store_is_told_in_one_line_each() {
     let Some(app) = (Schema { then: "update ghl_connections set access_token = 'pit-00000000-0000-4000-8000-000000000001', refresh_token = '' where location_id like '%1'", ..SUPABASE }).open() else { return };
     let ran = app.store().go().expect(1);
-    assert!(ran.stderr.contains("not_ours") || ran.stderr.contains("Private Integration"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("not_ours") || ran.stderr.contains("Private Integration"),
+        "{}",
+        ran.stderr
+    );
 }

@@ -7,9 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    MariaDb, OWNER, PASSWORD_IN_URL, Postgres, Table, find::programs, session::Session,
-};
+use super::{MariaDb, OWNER, PASSWORD_IN_URL, Postgres, Table, find::programs, session::Session};
 use crate::support::finish;
 
 /// A database, dropped afterwards.

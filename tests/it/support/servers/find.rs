@@ -34,8 +34,12 @@ fn postgres_folders() -> Vec<PathBuf> {
 /// All of these programs; if one is not there, the tests that need it are skipped or fail.
 pub(super) fn programs<const N: usize>(names: [&str; N]) -> Option<[PathBuf; N]> {
     let found = names.map(program);
-    let missing: Vec<_> =
-        names.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(name, _)| *name).collect();
+    let missing: Vec<_> = names
+        .iter()
+        .zip(&found)
+        .filter(|(_, path)| path.is_none())
+        .map(|(name, _)| *name)
+        .collect();
     if missing.is_empty() {
         return Some(found.map(Option::unwrap));
     }
