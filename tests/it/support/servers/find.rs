@@ -53,7 +53,8 @@ pub(super) fn programs<const N: usize>(names: [&str; N]) -> Option<[PathBuf; N]>
     None
 }
 
-/// The words that start a program as somebody who is not root: servers refuse root.
+/// The words that start a program as somebody who is not root, where this process, which made the
+/// folder, is: servers refuse root.
 pub(super) fn unprivileged(folder: &Path) -> Vec<OsString> {
     if !is_of_root(folder) {
         return Vec::new();

@@ -40,6 +40,8 @@ rm -rf "$folder"
 /// A server's process and folder.
 pub(super) struct Supervised {
     folder: PathBuf,
+    /// The words that start a program as the server's user.
+    as_user: Vec<OsString>,
     supervisor: Mutex<Supervisor>,
 }
 
@@ -58,9 +60,10 @@ impl Supervised {
         let folder = folder.prefix("ghl-reconnect-test-server-");
         let folder =
             if memory.is_dir() { folder.tempdir_in(memory) } else { folder.tempdir() }.unwrap();
+        let as_user = unprivileged(folder.path());
         let mut shell = Command::new("sh");
         shell.args(["-c", SUPERVISOR, "sh"]).arg(folder.path()).arg(ending);
-        shell.args(unprivileged(folder.path())).args(command(folder.path()));
+        shell.args(&as_user).args(command(folder.path()));
         shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         // A Ctrl-C in the terminal is for the test process.
         #[cfg(unix)]
@@ -69,7 +72,7 @@ impl Supervised {
         let words = shell.stdin.take();
         let answers = BufReader::new(shell.stdout.take().unwrap());
         let supervisor = Mutex::new(Supervisor { shell, words, answers });
-        Self { folder: folder.keep(), supervisor }
+        Self { folder: folder.keep(), as_user, supervisor }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -79,8 +82,8 @@ impl Supervised {
     /// Runs a program that prepares the folder, as the user of the server.
     #[track_caller]
     pub(super) fn prepare(&self, command: Vec<OsString>) {
-        hand_over(&self.folder);
-        let mut words = unprivileged(&self.folder).into_iter().chain(command);
+        self.hand_over();
+        let mut words = self.as_user.iter().cloned().chain(command);
         let mut command = Command::new(words.next().unwrap());
         command.args(words).current_dir(&self.folder);
         run(&mut command);
@@ -89,13 +92,21 @@ impl Supervised {
     /// Starts the server and waits until it is ready.
     #[track_caller]
     pub(super) fn start(&self, is_ready: impl Fn() -> bool) {
-        hand_over(&self.folder);
+        self.hand_over();
         let begun = Instant::now();
         self.say("start");
         while !is_ready() {
             let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             assert!(begun.elapsed() < Duration::from_secs(30), "no server:\n{}", log());
             thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Makes everything in the folder the server's, where root made it.
+    fn hand_over(&self) {
+        if !self.as_user.is_empty() {
+            run(Command::new("chmod").arg("755").arg(&self.folder));
+            run(Command::new("chown").args(["-R", "65534:65534"]).arg(&self.folder));
         }
     }
 
@@ -118,13 +129,5 @@ impl Drop for Supervised {
         let mut supervisor = self.supervisor.lock().unwrap();
         drop(supervisor.words.take());
         let _ = supervisor.shell.wait();
-    }
-}
-
-/// Makes a folder of root's the server's.
-fn hand_over(folder: &Path) {
-    if !unprivileged(folder).is_empty() {
-        run(Command::new("chmod").arg("755").arg(folder));
-        run(Command::new("chown").args(["-R", "65534:65534"]).arg(folder));
     }
 }
