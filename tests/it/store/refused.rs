@@ -157,7 +157,7 @@ fn row_level_security_that_hides_rows() {
     let guarded = Schema {
         then: "alter table ghl_tokens enable row level security;
             grant select, update on ghl_tokens to guest;
-            create policy some on ghl_tokens using (location_id like '%3')",
+            create policy threes on ghl_tokens using (location_id like '%3')",
         user: GUEST,
         ..PLAIN
     };

@@ -44,7 +44,7 @@ impl MariaDb {
                 "--no-defaults --datadir={folder}/data --socket={folder}/socket --port={port} \
                  --pid-file={folder}/pid --bind-address=127.0.0.1 --skip-name-resolve \
                  --sql-mode= --default-time-zone=+00:00 --performance-schema=0 \
-                 --innodb-buffer-pool-size=32M --innodb-flush-log-at-trx-commit=0 \
+                 --innodb-buffer-pool-size=32M --innodb-flush-log-at-trx-commit=2 \
                  --innodb-doublewrite=0 --ssl-ca={} --ssl-cert={} --ssl-key={}",
                 tls.ca.display(),
                 tls.certificate.display(),

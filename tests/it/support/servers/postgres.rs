@@ -42,7 +42,7 @@ impl Postgres {
             let tls = Certificates::paths(folder);
             let settings = format!(
                 "port={port} listen_addresses=localhost shared_buffers=32MB max_connections=60 \
-                 fsync=off full_page_writes=off synchronous_commit=off autovacuum=off \
+                 fsync=off full_page_writes=off autovacuum=off dynamic_shared_memory_type=mmap \
                  timezone=UTC deadlock_timeout=200ms ssl=on ssl_cert_file={} ssl_key_file={}",
                 tls.certificate.display(),
                 tls.key.display(),

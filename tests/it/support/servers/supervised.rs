@@ -34,6 +34,9 @@ while read -r word; do
     echo "$word"
 done
 end "$ending"
+# What a killed PostgreSQL leaves in the memory of the system.
+shared=$(sed -n '7s/.* //p' "$folder/data/postmaster.pid" 2>/dev/null)
+[ -z "$shared" ] || ipcrm -m "$shared" 2>/dev/null
 rm -rf "$folder"
 "#;
 
