@@ -20,6 +20,8 @@ pub mod fault;
 pub mod field;
 pub mod look;
 pub mod mapping;
+#[cfg(feature = "store-mongodb")]
+pub mod mongodb;
 pub mod open;
 pub mod pair;
 pub mod pairs;

@@ -7,6 +7,9 @@ mod answer;
 mod line;
 #[cfg(test)]
 #[cfg(unix)]
+mod redis_tests;
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use std::{

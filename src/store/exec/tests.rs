@@ -15,7 +15,7 @@ fn pair(row: u32) -> Pair {
     Pair::read(line.to_string().as_bytes(), row, "5a0dbc0de5a0dbc0de5a0dbc-m1sandbx").unwrap()
 }
 
-fn pairs(count: u32) -> Vec<Pair> {
+pub(super) fn pairs(count: u32) -> Vec<Pair> {
     (1..=count).map(pair).collect()
 }
 

@@ -9,6 +9,8 @@ use std::{
 
 use thiserror::Error;
 
+use crate::highlevel::token_shape::holds_token;
+
 /// A program with its arguments. No secret belongs there: every user of the machine can see them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CommandLine {
@@ -25,6 +27,11 @@ pub enum CommandLineError {
     /// It cannot be split into words.
     #[error("a quote is not closed")]
     Unclosed,
+    /// A secret is among its words.
+    #[error(
+        "an argument of {0} has a password or a token in it, which every user of this machine could see: put it into the environment"
+    )]
+    Secret(String),
     /// No such file.
     #[error("{0}: no such program, neither as a file nor in PATH")]
     Missing(String),
@@ -40,6 +47,9 @@ impl CommandLine {
     /// Takes the words of a mapping file: `["node", "encrypt.mjs"]`.
     pub fn of(words: &[String]) -> Result<Self, CommandLineError> {
         match words {
+            [program, arguments @ ..] if arguments.iter().any(|word| holds_token(word)) => {
+                Err(CommandLineError::Secret(program.clone()))
+            }
             [program, arguments @ ..] if !program.is_empty() => {
                 Ok(Self { program: program.clone(), arguments: arguments.to_vec() })
             }
@@ -98,11 +108,12 @@ fn has_folder(program: &Path) -> bool {
     program.components().count() > 1 || program.has_root()
 }
 
-/// For messages: the file name of the program and its first argument, no more.
+/// For messages: the program and the script that it runs. Other arguments may be anybody's business.
 impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.program)?;
-        self.arguments.first().map_or(Ok(()), |argument| write!(f, " {argument}"))
+        let script = self.arguments.iter().find(|argument| Path::new(argument).is_file());
+        script.map_or(Ok(()), |script| write!(f, " {script}"))
     }
 }
 
@@ -150,6 +161,15 @@ mod tests {
         fs::write(&path, "").unwrap();
         let path = path.to_str().unwrap();
         assert_eq!(CommandLine::parse(path), Ok(words(&[path])));
+    }
+
+    #[test]
+    fn a_password_among_the_arguments_is_refused_and_none_is_shown() {
+        let refused = CommandLine::parse("env REDIS_URL=redis://:hunter2@localhost helper");
+        assert_eq!(refused, Err(CommandLineError::Secret("env".into())));
+        assert_eq!(words(&["sh", "-c", "echo"]).to_string(), "sh");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        assert_eq!(words(&["sh", "-x", script]).to_string(), format!("sh {script}"));
     }
 
     #[cfg(unix)]
