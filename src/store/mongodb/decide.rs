@@ -132,7 +132,10 @@ mod tests {
             (vec![stored("", "")], Decision::Replace),
             (vec![stored("a", "r")], Decision::Already),
             (vec![stored("a", "old")], Decision::Replace),
-            (vec![stored("pit-0f9", "")], Decision::NotOurs("the row holds a Private Integration Token")),
+            (
+                vec![stored("pit-0f9", "")],
+                Decision::NotOurs("the row holds a Private Integration Token"),
+            ),
             (vec![scope(Scope::Company)], Decision::NotOurs(agency)),
             (vec![scope(Scope::Location)], Decision::Replace),
             (vec![stored("enc:AAAA", "enc:BBBB")], Decision::Encrypted),

@@ -117,7 +117,8 @@ impl Sessions {
         // A collection that is not there has no indexes, and some servers answer with an error.
         let Ok(indexes) = self.collection.list_indexes().await else { return Ok(None) };
         let indexes: Vec<_> = indexes.try_collect().await.unwrap_or_default();
-        let is_of = |shape: &Shape| indexes.iter().any(|i| i.keys.contains_key(shape.names().resource));
+        let is_of =
+            |shape: &Shape| indexes.iter().any(|i| i.keys.contains_key(shape.names().resource));
         Ok([Shape::Node, Shape::Python].into_iter().find(is_of))
     }
 
@@ -178,9 +179,9 @@ impl Seen {
         let (Some(shape), true) = (Shape::of(document), wanted.contains(&key)) else { return };
         *self.documents.entry((key.0.to_owned(), key.1.to_owned())).or_default() += 1;
         *self.shapes.entry(shape).or_default() += 1;
-        let is_encrypted =
-            |name: &str| token_shape::shape(text(name)) == TokenShape::Ciphertext;
-        self.encrypted += usize::from(is_encrypted("access_token") || is_encrypted("refresh_token"));
+        let is_encrypted = |name: &str| token_shape::shape(text(name)) == TokenShape::Ciphertext;
+        self.encrypted +=
+            usize::from(is_encrypted("access_token") || is_encrypted("refresh_token"));
     }
 }
 

@@ -19,8 +19,13 @@ use std::time::Duration;
 
 use ::mongodb::{Client, Collection, bson::Document};
 
-pub use self::{look::Found, shape::Shape, target::Place, writer::{Absent, Mongo}};
 use self::trouble::Trouble;
+pub use self::{
+    look::Found,
+    shape::Shape,
+    target::Place,
+    writer::{Absent, Mongo},
+};
 use super::fault::StoreFault;
 use crate::secret::Secret;
 

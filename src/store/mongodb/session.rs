@@ -44,7 +44,9 @@ pub(super) fn update(
     let names = shape.names();
     let mut set = Document::new();
     for (ours, theirs) in session_fields(names) {
-        let Some(value) = pair.document.get(ours).filter(|value| !value.is_null()) else { continue };
+        let Some(value) = pair.document.get(ours).filter(|value| !value.is_null()) else {
+            continue;
+        };
         let before = old.get(theirs).filter(|before| **before != Bson::Null);
         if theirs == names.user_type && before.is_some_and(|before| is_of(before, pair)) {
             continue;

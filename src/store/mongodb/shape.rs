@@ -108,10 +108,19 @@ mod tests {
     #[test]
     fn a_document_tells_which_sdk_has_written_it() {
         for (document, expected) in [
-            (doc! {"applicationId": "a", "resourceId": "r", "userType": "Location"}, Some(Shape::Node)),
+            (
+                doc! {"applicationId": "a", "resourceId": "r", "userType": "Location"},
+                Some(Shape::Node),
+            ),
             (doc! {"applicationId": "a", "resourceId": "r"}, Some(Shape::Node)),
-            (doc! {"applicationId": "a", "resourceId": "r", "user_type": "Location"}, Some(Shape::Php)),
-            (doc! {"application_id": "a", "resource_id": "r", "userType": "x"}, Some(Shape::Python)),
+            (
+                doc! {"applicationId": "a", "resourceId": "r", "user_type": "Location"},
+                Some(Shape::Php),
+            ),
+            (
+                doc! {"application_id": "a", "resource_id": "r", "userType": "x"},
+                Some(Shape::Python),
+            ),
             (doc! {"resourceId": "r", "access_token": "x"}, None),
             (doc! {}, None),
         ] {

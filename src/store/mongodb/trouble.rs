@@ -15,9 +15,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Codes of the server for what another attempt may cure: write conflict, lock timeout, time limit,
 /// interruptions, a primary that steps down, a write concern that is not reached in time.
-const PASSING: [i32; 16] = [
-    6, 7, 24, 50, 64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436,
-];
+const PASSING: [i32; 16] =
+    [6, 7, 24, 50, 64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436];
 
 /// Codes for what the user of the URL may not do.
 const DENIED: [i32; 3] = [13, 18, 8000];
@@ -49,13 +48,15 @@ impl Trouble {
             ErrorKind::InvalidTlsConfig { .. } => {
                 Self::Denied(SafeText::new("the certificate files named in the URL cannot be used"))
             }
-            ErrorKind::ServerSelection { message } if message.contains("UnknownIssuer") => {
+            ErrorKind::ServerSelection { message, .. } if message.contains("UnknownIssuer") => {
                 Self::Denied(SafeText::new(
                     "the issuer of the server's certificate is not known: name its CA with \
                      tlsCAFile= in the URL",
                 ))
             }
-            ErrorKind::ServerSelection { message } if message.contains("Authentication failed") => {
+            ErrorKind::ServerSelection { message, .. }
+                if message.contains("Authentication failed") =>
+            {
                 Self::Denied(SafeText::new("the user or the password is refused"))
             }
             ErrorKind::Io(error) => Self::Passing(SafeText::new(&error.kind().to_string())),

@@ -125,10 +125,9 @@ impl Mongo {
             Decision::Already => done(StoreOutcome::Already, ""),
             Decision::Newer => done(StoreOutcome::Newer, ""),
             Decision::Missing if self.absent == Absent::Insert => self.insert(pair).await,
-            Decision::Missing => done(
-                StoreOutcome::Missing,
-                "no document has this installation; --insert makes one",
-            ),
+            Decision::Missing => {
+                done(StoreOutcome::Missing, "no document has this installation; --insert makes one")
+            }
             Decision::Ambiguous => done(
                 StoreOutcome::Ambiguous,
                 "several documents have this installation: remove those that the app does not read",
@@ -220,9 +219,10 @@ impl Mongo {
                 id.insert(name.to_owned(), typed(value));
             }
         }
-        let old = swap.set.keys().map(|name| {
-            (name.clone(), swap.old.get(name).map_or_else(absent, typed))
-        });
+        let old = swap
+            .set
+            .keys()
+            .map(|name| (name.clone(), swap.old.get(name).map_or_else(absent, typed)));
         let replaced = Replaced {
             row: pair.row,
             id: &pair.installation.id,
@@ -312,7 +312,10 @@ impl Mongo {
         answers: &mut [Option<Written>],
     ) -> Result<(), StoreFault> {
         let documents = if swaps.is_empty() { HashMap::new() } else { self.read(pairs).await? };
-        for swap in swaps.iter().filter(|swap| answers[swap.place].as_ref().is_some_and(is_replaced)) {
+        for swap in swaps {
+            if !answers[swap.place].as_ref().is_some_and(is_replaced) {
+                continue;
+            }
             let pair = &pairs[swap.place];
             let rows = documents.get(&key(pair)).map(Vec::as_slice).unwrap_or_default();
             match verdict(pair, swap, rows) {

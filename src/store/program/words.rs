@@ -37,8 +37,7 @@ impl Words {
 
     /// The end of what it wrote to standard error.
     pub fn end_of(&self, text: &str) -> SafeText {
-        let clean = SafeText::new(&last(&self.clean(text), 2 * SHOWN));
-        SafeText::new(&last(clean.as_str(), SHOWN))
+        SafeText::new(&last(&self.clean(text), SHOWN))
     }
 
     fn clean(&self, text: &str) -> String {
