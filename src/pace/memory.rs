@@ -205,7 +205,7 @@ mod tests {
     fn what_a_killed_run_may_have_started_counts_until_its_promise_ended() {
         let folder = tempfile::tempdir().unwrap();
         let memory = memory(folder.path());
-        assert_eq!(memory.recall(MS(60_000), 10), []);
+        assert!(memory.recall(MS(60_000), 10).is_empty());
         let now = Instant::now();
         let ago = |ms| now.checked_sub(MS(ms)).unwrap();
         for (promise, most, expected) in [

@@ -109,7 +109,7 @@ mod tests {
         }
         for first in &starts {
             let end = *first + Duration::from_secs(1);
-            let within = starts.iter().filter(|start| (*first..=end).contains(start)).count();
+            let within = starts.iter().filter(|start| (*first..=end).contains(*start)).count();
             assert!(within <= 3, "{within} from {first:?} on: {starts:?}");
         }
     }

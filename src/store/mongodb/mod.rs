@@ -1,4 +1,4 @@
-//! MongoDB: the collection in which HighLevel's SDKs for Node, Python and PHP keep their sessions.
+//! `MongoDB`: the collection in which HighLevel's SDKs for Node, Python and PHP keep their sessions.
 //!
 //! There is no transaction, and none is needed: a document is swapped as a whole, and only while it
 //! still has the tokens that were read.
@@ -7,6 +7,7 @@ mod decide;
 mod look;
 mod session;
 mod shape;
+mod swap;
 mod target;
 #[cfg(test)]
 #[cfg(unix)]

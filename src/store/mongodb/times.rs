@@ -36,13 +36,13 @@ pub(super) fn like(old: Option<&Bson>, at: Timestamp, otherwise: Bson) -> Option
     match old {
         None | Some(Bson::Null) => Some(otherwise),
         Some(Bson::DateTime(_)) => Some(DateTime::from_millis(ms).into()),
-        Some(Bson::String(text)) => match text.trim().parse::<i64>() {
-            Ok(number) => Some(in_unit_of(number).to_string().into()),
-            Err(_) => {
-                text.trim().parse::<Timestamp>().ok()?;
-                Some(clock::stamp(at).into())
+        Some(Bson::String(text)) => {
+            if let Ok(number) = text.trim().parse::<i64>() {
+                return Some(in_unit_of(number).to_string().into());
             }
-        },
+            text.trim().parse::<Timestamp>().ok()?;
+            Some(clock::stamp(at).into())
+        }
         Some(number) => number_like(number, in_unit_of(whole(number)?)),
     }
 }

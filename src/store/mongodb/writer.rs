@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use ::mongodb::bson::{Bson, Document, doc};
 use futures::{StreamExt, TryStreamExt, stream};
-use serde_json::{Map, Value};
 
 use super::{
     Sessions,
@@ -12,18 +11,13 @@ use super::{
     look::{Found, keys},
     session,
     shape::Shape,
+    swap::{Swap, Verdict},
     trouble::{Trouble, insist},
 };
 use crate::{
     clock,
     event::StoreOutcome,
-    secret::Secret,
-    store::{
-        backup::{Backup, ContentDigest, Replaced},
-        fault::StoreFault,
-        pair::Pair,
-        written::Written,
-    },
+    store::{backup::Backup, fault::StoreFault, pair::Pair, written::Written},
 };
 
 /// Pairs that are read at a time.
@@ -52,14 +46,6 @@ pub struct Mongo {
     backup: Backup,
     /// Whether a document has been swapped and read back: until then one goes alone.
     is_proven: bool,
-}
-
-/// A document that is to be swapped.
-struct Swap {
-    place: usize,
-    old: Document,
-    set: Document,
-    shape: Shape,
 }
 
 impl Mongo {
@@ -97,7 +83,9 @@ impl Mongo {
                     Step::Swap(swap) => swaps.push(*swap),
                 }
             }
-            swaps.iter().for_each(|swap| tried[swap.place] = true);
+            for swap in &swaps {
+                tried[swap.place] = true;
+            }
             self.swap_all(pairs, swaps, &mut answers).await?;
         }
         let restless = || {
@@ -187,7 +175,11 @@ impl Mongo {
             return Ok(());
         }
         for swap in &swaps {
-            self.keep(&pairs[swap.place], swap)?;
+            swap.keep(
+                &pairs[swap.place],
+                &mut self.backup,
+                self.sessions.place.collection.as_str(),
+            )?;
         }
         self.backup.sync()?;
         let mut rest = swaps.as_slice();
@@ -211,39 +203,9 @@ impl Mongo {
         self.read_back(pairs, rest, answers).await
     }
 
-    fn keep(&mut self, pair: &Pair, swap: &Swap) -> Result<(), StoreFault> {
-        let names = swap.shape.names();
-        let mut id = Map::new();
-        for name in ["_id", names.application, names.resource] {
-            if let Some(value) = swap.old.get(name) {
-                id.insert(name.to_owned(), typed(value));
-            }
-        }
-        let old = swap
-            .set
-            .keys()
-            .map(|name| (name.clone(), swap.old.get(name).map_or_else(absent, typed)));
-        let replaced = Replaced {
-            row: pair.row,
-            id: &pair.installation.id,
-            table: self.sessions.place.collection.as_str(),
-            key: &id,
-            old: &old.collect(),
-            new: ContentDigest::of(
-                pair.access_token.expose(),
-                pair.refresh_token.as_ref().map(Secret::expose),
-            ),
-        };
-        self.backup.keep(&replaced, clock::now())
-    }
-
     /// Swaps a document while it has the tokens that were read; `None` if it no longer has.
     async fn swap(&self, swap: &Swap) -> Result<Option<Written>, StoreFault> {
-        let mut filter = Document::new();
-        for name in ["_id", "access_token", "refresh_token"] {
-            // NULL is equal to a field that is not there.
-            filter.insert(name, swap.old.get(name).cloned().unwrap_or(Bson::Null));
-        }
+        let filter = swap.filter();
         let swapped = insist(self.sessions.patience, || async {
             let update = doc! {"$set": swap.set.clone()};
             self.sessions.collection.update_one(filter.clone(), update).await
@@ -265,7 +227,7 @@ impl Mongo {
         answer: &mut Option<Written>,
     ) -> Result<(), StoreFault> {
         let rows = self.read(std::slice::from_ref(pair)).await?.remove(&key(pair));
-        match verdict(pair, swap, rows.as_deref().unwrap_or_default()) {
+        match swap.verdict(pair, rows.as_deref().unwrap_or_default()) {
             Verdict::AsWritten => self.is_proven = true,
             Verdict::Newer => *answer = Some(Written::plain(StoreOutcome::Newer)),
             Verdict::Different(field) => {
@@ -281,17 +243,7 @@ impl Mongo {
     }
 
     async fn put_back(&self, swap: &Swap) -> Result<(), StoreFault> {
-        let (mut set, mut unset) = (Document::new(), Document::new());
-        for name in swap.set.keys() {
-            match swap.old.get(name) {
-                Some(old) => set.insert(name, old.clone()),
-                None => unset.insert(name, ""),
-            };
-        }
-        let mut update = doc! {"$set": set};
-        if !unset.is_empty() {
-            update.insert("$unset", unset);
-        }
+        let update = swap.undo();
         let id = doc! {"_id": swap.old.get("_id").cloned().unwrap_or(Bson::Null)};
         let put = insist(self.sessions.patience, || async {
             self.sessions.collection.update_one(id.clone(), update.clone()).await
@@ -318,7 +270,7 @@ impl Mongo {
             }
             let pair = &pairs[swap.place];
             let rows = documents.get(&key(pair)).map(Vec::as_slice).unwrap_or_default();
-            match verdict(pair, swap, rows) {
+            match swap.verdict(pair, rows) {
                 Verdict::AsWritten => {}
                 Verdict::Newer => answers[swap.place] = Some(Written::plain(StoreOutcome::Newer)),
                 Verdict::Different(field) => {
@@ -359,32 +311,6 @@ enum Step {
     Swap(Box<Swap>),
 }
 
-/// How a document read back.
-enum Verdict {
-    AsWritten,
-    /// Somebody has written a newer pair since.
-    Newer,
-    Different(String),
-}
-
-fn verdict(pair: &Pair, swap: &Swap, rows: &[Document]) -> Verdict {
-    let different = |field: &str| Verdict::Different(field.to_owned());
-    let stored: Vec<Stored> = rows.iter().map(|row| session::stored(row, swap.shape)).collect();
-    match decide(pair, &stored) {
-        Decision::Already => {
-            let row = &rows[0];
-            // Only who wrote the tokens as well may have changed the rest; a status, say, is not ours.
-            let changed = swap.set.iter().find(|(name, value)| {
-                *name != swap.shape.names().updated && row.get(name) != Some(*value)
-            });
-            changed.map_or(Verdict::AsWritten, |(name, _)| different(name))
-        }
-        Decision::Newer => Verdict::Newer,
-        Decision::Missing => different("_id"),
-        _ => different("access_token"),
-    }
-}
-
 /// The client id before the dash, and the location or company.
 type Key = (String, String);
 
@@ -405,24 +331,4 @@ fn refused(trouble: Trouble) -> Result<Written, StoreFault> {
         )),
         trouble => Err(trouble.fault()),
     }
-}
-
-/// A value with its type, as MongoDB's own tools read it.
-fn typed(value: &Bson) -> Value {
-    let named = |name: &str, text: String| {
-        let mut object = Map::new();
-        object.insert(name.to_owned(), text.into());
-        Value::Object(object)
-    };
-    match value {
-        Bson::Int32(number) => named("$numberInt", number.to_string()),
-        Bson::Int64(number) => named("$numberLong", number.to_string()),
-        Bson::Double(number) => named("$numberDouble", number.to_string()),
-        other => serde_json::to_value(other).unwrap_or_default(),
-    }
-}
-
-/// A field that the document did not have.
-fn absent() -> Value {
-    serde_json::json!({"$undefined": true})
 }
