@@ -12,7 +12,10 @@ use super::{
     planning::is_somebody_there,
 };
 use crate::{
-    engine::{closing::rewrite_views, signals::Signals},
+    engine::{
+        closing::{rewrite_views, tokens_of_run},
+        signals::Signals,
+    },
     event::{Interrupt, StoreOutcome},
     exit::{Exit, Fault, OrExit},
     journal::{disk::Disk, folder::RunFolder, state::RunState},
@@ -26,6 +29,7 @@ use crate::{
         choice::Chosen,
         deliver::Delivery,
         fault::StoreFault,
+        list_tokens::ListTokens,
         open::{Opened, Patience, open_for},
         pairs::Pairs,
         runs::{self, Runs},
@@ -69,7 +73,11 @@ async fn inspect(args: &StoreArgs, chosen: &Chosen, console: Console) -> Result<
     let (mapping, plan) = (opened.mapping().map(|m| m.to_json()), seen(&opened));
     let patience = patience(args, CancellationToken::new());
     let mut store = opened.begin(patience.clone()).await?;
-    let delivery = Delivery { note: &|line| console.print(line), stop: patience.stop };
+    let delivery = Delivery {
+        note: &|line| console.print(line),
+        stop: patience.stop,
+        list: list_tokens(&states),
+    };
     let folders: Vec<&RunFolder> = runs.iter().map(|run| &run.folder).collect();
     let inspected = delivery.inspect(&mut store, &folders, &pairs).await?;
     store.end().await?;
@@ -110,13 +118,13 @@ async fn write(args: &StoreArgs, chosen: &Chosen, console: Console) -> Result<Ex
     let (mapping, plan) = (opened.mapping().map(|m| m.to_json()), seen(&opened));
     let patience = patience(args, CancellationToken::new());
     let stop = patience.stop.clone();
-    let began = opened.began();
+    let (began, list) = (opened.began(), list_tokens(&states));
     let mut store = opened.begin(patience).await?;
     for run in runs.as_mut_slice().iter_mut().filter(|run| run.run_state().books().recovered > 0) {
         run.add_durably([began.clone()]).or_exit(Exit::Local)?;
     }
     let note = |line: &str| console.print(line);
-    let delivery = Delivery { note: &note, stop: stop.clone() };
+    let delivery = Delivery { note: &note, stop: stop.clone(), list };
     let interrupted = std::cell::Cell::new(None);
     let first = |signal: Interrupt| {
         interrupted.set(Some(signal));
@@ -200,6 +208,11 @@ fn check_some(pairs: &Pairs) -> Result<(), Fault> {
 async fn look(chosen: &Chosen, pairs: &Pairs, states: &[&RunState]) -> Result<Opened, Fault> {
     let client_ids = states.iter().flat_map(|state| state.client_ids());
     Ok(open_for(chosen, pairs, client_ids).await?)
+}
+
+/// The tokens of the lists, where these are still what they were.
+fn list_tokens(states: &[&RunState]) -> Arc<ListTokens> {
+    Arc::new(ListTokens::of(states.iter().filter_map(|state| tokens_of_run(&state.started))))
 }
 
 fn print_map(opened: &Opened) -> Result<Exit, Fault> {

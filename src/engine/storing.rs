@@ -1,11 +1,14 @@
 //! The end of an execution that was told of a store: the recovered pairs go there.
 
-use super::screen::Screen;
+use std::sync::Arc;
+
+use super::{closing::tokens_of_run, screen::Screen};
 use crate::{
     store::{
         choice::Chosen,
         deliver::Delivery,
         fault::StoreFault,
+        list_tokens::ListTokens,
         open::{Patience, open_for},
         runs::Runs,
     },
@@ -32,7 +35,9 @@ pub async fn store_pairs(
     for run in runs.as_mut_slice() {
         run.add_durably([began.clone()])?;
     }
-    let delivery = Delivery { note: &|line| screen.print(line), stop };
+    let lists = runs.as_slice().iter().filter_map(|run| tokens_of_run(&run.run_state().started));
+    let list = Arc::new(ListTokens::of(lists));
+    let delivery = Delivery { note: &|line| screen.print(line), stop, list };
     let delivered = delivery.write(&mut store, runs, &pairs).await;
     let ended = store.end().await;
     delivered.and(ended)

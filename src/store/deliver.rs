@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::{
     backup::Backup,
     fault::StoreFault,
+    list_tokens::ListTokens,
     open::Store,
     pair::Pair,
     pairs::{Pairs, PairsError},
-    runs::Runs,
+    runs::{Run, Runs},
     swap::{Inspected, Known},
     written::Written,
 };
@@ -33,6 +35,8 @@ pub struct Delivery<'a> {
     pub note: &'a (dyn Fn(&str) + Sync),
     /// Ends it after the batch in hand.
     pub stop: CancellationToken,
+    /// The tokens that the lists of the runs have.
+    pub list: Arc<ListTokens>,
 }
 
 impl From<PairsError> for StoreFault {
@@ -59,9 +63,16 @@ impl Delivery<'_> {
                 }
                 if let std::collections::hash_map::Entry::Vacant(place) = files.entry(run) {
                     let folder = &runs.as_slice()[run].folder;
-                    place.insert((Backup::open(folder)?, known(store, folder)?));
+                    place.insert((Backup::open(folder)?, self.known(store, folder)?));
                 }
                 let Some((backup, known)) = files.get_mut(&run) else { continue };
+                let pairs_of_run = if store.goes_by_journal() {
+                    let (left, events) = already(&runs.as_slice()[run], pairs_of_run);
+                    runs.as_mut_slice()[run].add_durably(events)?;
+                    left
+                } else {
+                    pairs_of_run
+                };
                 let (results, fault) = store.write(&pairs_of_run, backup, known, self.note).await;
                 let events = events(&pairs_of_run, results);
                 done += events.len();
@@ -74,6 +85,15 @@ impl Delivery<'_> {
             }
         }
         Ok(())
+    }
+
+    fn known(&self, store: &Store, folder: &RunFolder) -> Result<Known, StoreFault> {
+        let written = if store.needs_known() {
+            Backup::written(&Backup::path(folder))?
+        } else {
+            Default::default()
+        };
+        Ok(Known { written, list: self.list.clone() })
     }
 
     /// A pair of which a later run has a newer one goes nowhere.
@@ -103,7 +123,7 @@ impl Delivery<'_> {
         for batch in pairs.batches(store.batch_size()) {
             for (run, pairs_of_run) in by_run(batch?) {
                 if let std::collections::hash_map::Entry::Vacant(place) = files.entry(run) {
-                    place.insert(known(store, folders[run])?);
+                    place.insert(self.known(store, folders[run])?);
                 }
                 let Some(known) = files.get(&run) else { continue };
                 match store.inspect(&pairs_of_run, known, self.note).await? {
@@ -116,11 +136,15 @@ impl Delivery<'_> {
     }
 }
 
-fn known(store: &Store, folder: &RunFolder) -> Result<Known, StoreFault> {
-    if !store.needs_known() {
-        return Ok(Known::default());
-    }
-    Ok(Known { written: Backup::written(&Backup::path(folder))? })
+/// The pairs that the journal does not say are stored, and the events of the others.
+fn already(run: &Run, pairs: Vec<Pair>) -> (Vec<Pair>, Vec<Event>) {
+    let is_stored = |pair: &Pair| {
+        run.run_state().store_outcome(pair.row).is_some_and(StoreOutcome::is_stored)
+    };
+    let (stored, left): (Vec<_>, Vec<_>) = pairs.into_iter().partition(is_stored);
+    let message = "by the journal of the run";
+    let event = |pair| event(pair, Written::with(StoreOutcome::Already, message));
+    (left, stored.iter().map(event).collect())
 }
 
 /// The pairs of a batch by their runs, in order.

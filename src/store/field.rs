@@ -97,6 +97,14 @@ impl Field {
         matches!(self, Self::AccessToken | Self::RefreshToken)
     }
 
+    /// Whether it is made of letters, digits and signs that need no quoting, and no secret.
+    pub fn is_plain(self) -> bool {
+        matches!(
+            self,
+            Self::Id | Self::Kind | Self::UserType | Self::CompanyId | Self::LocationId
+        ) || self.is_time()
+    }
+
     /// Whether it is the id of an installation of this kind.
     pub fn is_id_of(self, scope: Scope) -> bool {
         match self {

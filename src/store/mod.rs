@@ -18,6 +18,7 @@ pub mod encode;
 pub mod exec;
 pub mod fault;
 pub mod field;
+pub mod list_tokens;
 pub mod look;
 pub mod mapping;
 #[cfg(feature = "store-mongodb")]

@@ -16,7 +16,7 @@ use super::{
     plan::StorePlan,
     plan_text::InWords,
     sql::{Connection, SqlErrorKind},
-    swap::{Inspected, Known, SqlStore},
+    swap::{Inspected, Known, SqlStore, StatementStore, Template},
     target::{SqlTarget, Target},
     written::Written,
 };
@@ -42,6 +42,7 @@ pub struct Opened {
 
 enum Kind {
     Sql { target: Box<SqlTarget>, connection: Box<Connection>, plan: Box<StorePlan> },
+    Statement { target: Box<SqlTarget>, connection: Box<Connection>, mapping: Mapping },
     Exec { command: String },
 }
 
@@ -55,6 +56,11 @@ pub async fn open(target: Target, wanted: &Wanted) -> Result<Opened, StoreFault>
                     SqlErrorKind::Lost => StoreFault::Gone(format!("--to: {error}")),
                     _ => StoreFault::Usage(format!("--to: {error}")),
                 })?;
+            let own = wanted.mapping.clone().filter(|mapping| mapping.statement.is_some());
+            if let Some(mapping) = own {
+                let connection = Box::new(connection);
+                return Ok(Opened { kind: Kind::Statement { target, connection, mapping } });
+            }
             let plan = look(&mut connection, wanted).await.map_err(|error| match error {
                 LookError::Ask(question) => StoreFault::Usage(question.to_string()),
                 LookError::Gone(error) => StoreFault::Gone(format!("the database: {error}")),
@@ -111,12 +117,13 @@ impl Opened {
     pub fn plan(&self) -> String {
         match &self.kind {
             Kind::Sql { target, connection, plan } => {
-                let note = target.tls_note().map(|note| format!(", {note}")).unwrap_or_default();
-                let (host, database) = (target.host_shown(), target.database());
-                let place =
-                    if host == database { host } else { format!("{host}, database {database}") };
-                format!("Store          {}: {place}{note}\n{}", connection.server(), InWords(plan))
+                format!("{}{}", store_line(target, connection), InWords(plan))
             }
+            Kind::Statement { target, connection, .. } => format!(
+                "{}Writes         by the statement of the mapping, one row for each pair.\n               \
+                 Nothing is compared, kept or read back.\n",
+                store_line(target, connection)
+            ),
             Kind::Exec { command } => format!(
                 "Store          exec: {command}\n               \
                  it gets each pair as a line of JSON, and answers each with a line\n"
@@ -128,6 +135,7 @@ impl Opened {
     pub fn mapping(&self) -> Option<&Mapping> {
         match &self.kind {
             Kind::Sql { plan, .. } => Some(&plan.mapping),
+            Kind::Statement { mapping, .. } => Some(mapping),
             Kind::Exec { .. } => None,
         }
     }
@@ -136,7 +144,7 @@ impl Opened {
     pub fn plan_of_table(&self) -> Option<&StorePlan> {
         match &self.kind {
             Kind::Sql { plan, .. } => Some(plan),
-            Kind::Exec { .. } => None,
+            Kind::Statement { .. } | Kind::Exec { .. } => None,
         }
     }
 
@@ -144,18 +152,11 @@ impl Opened {
     pub fn began(&self) -> Event {
         let text = |text: &str| Some(SafeText::new(text));
         let began = match &self.kind {
-            Kind::Sql { target, plan, .. } => {
-                let (host, database) = (target.host_shown(), target.database());
-                let is_file = host == database;
-                StoreBegan {
-                    at: clock::now(),
-                    kind: SafeText::new(plan.dialect.name()),
-                    host: if is_file { None } else { text(&host) },
-                    database: text(&database),
-                    table: text(&plan.table.to_string()),
-                    mapping: plan.mapping.to_json(),
-                }
-            }
+            Kind::Sql { target, plan, .. } => StoreBegan {
+                table: text(&plan.table.to_string()),
+                ..began_at(target, &plan.mapping)
+            },
+            Kind::Statement { target, mapping, .. } => began_at(target, mapping),
             Kind::Exec { command } => StoreBegan {
                 at: clock::now(),
                 kind: SafeText::new("exec"),
@@ -177,8 +178,35 @@ impl Opened {
                     SqlStore::new(*plan, *target, *connection, max_outage, stop).await?,
                 ))
             }
+            Kind::Statement { target, connection, mapping } => {
+                let Patience { max_outage, stop } = patience;
+                let template = Template::read(&mapping.statement.unwrap_or_default())
+                    .map_err(|field| StoreFault::Usage(format!("--map: no field {field}")))?;
+                Store::Statement(Box::new(StatementStore::new(
+                    template, *target, *connection, max_outage, stop,
+                )))
+            }
             Kind::Exec { command } => Store::Exec(Box::new(Exec::start(&command)?)),
         })
+    }
+}
+
+fn store_line(target: &SqlTarget, connection: &Connection) -> String {
+    let note = target.tls_note().map(|note| format!(", {note}")).unwrap_or_default();
+    let (host, database) = (target.host_shown(), target.database());
+    let place = if host == database { host } else { format!("{host}, database {database}") };
+    format!("Store          {}: {place}{note}\n", connection.server())
+}
+
+fn began_at(target: &SqlTarget, mapping: &Mapping) -> StoreBegan {
+    let (host, database) = (target.host_shown(), target.database());
+    StoreBegan {
+        at: clock::now(),
+        kind: SafeText::new(target.dialect.name()),
+        host: (host != database).then(|| SafeText::new(&host)),
+        database: Some(SafeText::new(&database)),
+        table: None,
+        mapping: mapping.to_json(),
     }
 }
 
@@ -186,6 +214,8 @@ impl Opened {
 pub enum Store {
     /// A table of a SQL database.
     Sql(Box<SqlStore>),
+    /// A statement of the app's own.
+    Statement(Box<StatementStore>),
     /// A program.
     Exec(Box<Exec>),
 }
@@ -195,7 +225,7 @@ impl Store {
     pub fn batch_size(&self) -> usize {
         match self {
             Self::Sql(store) => store.batch_size(),
-            Self::Exec(_) => 100,
+            Self::Statement(_) | Self::Exec(_) => 100,
         }
     }
 
@@ -203,8 +233,13 @@ impl Store {
     pub fn needs_known(&self) -> bool {
         match self {
             Self::Sql(store) => store.has_programs(),
-            Self::Exec(_) => false,
+            Self::Statement(_) | Self::Exec(_) => false,
         }
+    }
+
+    /// Whether it cannot tell itself what it has already, so that the journal has to.
+    pub fn goes_by_journal(&self) -> bool {
+        matches!(self, Self::Statement(_))
     }
 
     /// Writes some pairs of one run: what became of each, also after a fault.
@@ -217,6 +252,7 @@ impl Store {
     ) -> (Vec<Option<Written>>, Result<(), StoreFault>) {
         match self {
             Self::Sql(store) => store.write(pairs, backup, known, note).await,
+            Self::Statement(store) => store.write(pairs, note).await,
             Self::Exec(exec) => match exec.write(pairs).await {
                 Ok(written) => (written.into_iter().map(Some).collect(), Ok(())),
                 Err(fault) => (vec![None; pairs.len()], Err(fault)),
@@ -233,7 +269,7 @@ impl Store {
     ) -> Result<Option<Inspected>, StoreFault> {
         match self {
             Self::Sql(store) => store.inspect(pairs, known, note).await.map(Some),
-            Self::Exec(_) => Ok(None),
+            Self::Statement(_) | Self::Exec(_) => Ok(None),
         }
     }
 
@@ -241,6 +277,10 @@ impl Store {
     pub async fn end(self) -> Result<(), StoreFault> {
         match self {
             Self::Sql(store) => {
+                store.close().await;
+                Ok(())
+            }
+            Self::Statement(store) => {
                 store.close().await;
                 Ok(())
             }

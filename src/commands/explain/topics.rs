@@ -35,6 +35,7 @@ pub const TOPICS: &[Topic] = topics![
     "routes",
     "apps",
     "discover",
+    "store",
     "halts",
     "resume",
     "chain",

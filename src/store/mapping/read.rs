@@ -4,7 +4,7 @@ use thiserror::Error;
 use toml::{Table, Value};
 
 use super::{As, Assignment, Field, KeySource, KeyTerm, Mapping, Source};
-use crate::store::field::FIELDS;
+use crate::store::{field::FIELDS, swap::Template};
 
 /// Why a mapping file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -92,7 +92,14 @@ impl Mapping {
 
     fn check(&self) -> Result<(), MappingError> {
         let missing = |missing| Err(MappingError::Missing { missing });
-        if self.statement.is_some() {
+        if let Some(statement) = &self.statement {
+            match Template::read(statement) {
+                Err(field) => return Err(unknown_field("store.statement", &field)),
+                Ok(template) if !template.has_token() => {
+                    return missing("store.statement names no token: write :access_token");
+                }
+                Ok(_) => {}
+            }
             return if self.set.is_empty() && self.key.is_empty() && self.table.is_none() {
                 Ok(())
             } else {
@@ -201,11 +208,15 @@ fn format_at(value: &Value, place: &str) -> Result<As, MappingError> {
 }
 
 fn field(name: &str, place: &str) -> Result<Field, MappingError> {
-    Field::named(name).ok_or_else(|| MappingError::UnknownField {
+    Field::named(name).ok_or_else(|| unknown_field(place, name))
+}
+
+fn unknown_field(place: &str, name: &str) -> MappingError {
+    MappingError::UnknownField {
         place: place.to_owned(),
         field: name.to_owned(),
         known: FIELDS.map(|(name, _)| name).join(", "),
-    })
+    }
 }
 
 fn table<'a>(value: &'a Value, place: &str) -> Result<&'a Table, MappingError> {
@@ -286,7 +297,9 @@ refresh_error = { value = "null", with = "connection_status" }
                 "[store]\ntable='t'\nwhere={a='app'}\nset={a='access_token'}",
                 "store.where: no column is the installation's",
             ),
-            ("[store]\nstatement='x'\ntable='t'", "[store] has a statement and a table"),
+            ("[store]\nstatement='select :acces'", "store.statement: a pair has no field acces;"),
+            ("[store]\nstatement='select :id'", "store.statement names no token"),
+            ("[store]\nstatement='select :access_token'\ntable='t'", "[store] has a statement and a table"),
         ] {
             let found = Mapping::read(text).unwrap_err().to_string();
             assert!(found.starts_with(error), "{text}: {found}");

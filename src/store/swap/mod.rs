@@ -7,6 +7,7 @@
 mod batch;
 mod inspect;
 mod link;
+mod own_statement;
 mod prepared;
 mod retry;
 mod round;
@@ -34,7 +35,11 @@ use super::{
 };
 use crate::{event::StoreOutcome, installation::Scope};
 
-pub use self::{inspect::Inspected, prepared::Known};
+pub use self::{
+    inspect::Inspected,
+    own_statement::{StatementStore, Template},
+    prepared::Known,
+};
 
 /// Rows that may fail before one was written: after that the table does not take any.
 const FAILURES_BEFORE_PROOF: u32 = 5;

@@ -1,5 +1,7 @@
 //! A pair ready to be compared and written: its key, and its tokens as the store will have them. Pure.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -13,6 +15,7 @@ use crate::{
         document,
         encode::{Form, encode},
         field::Field,
+        list_tokens::ListTokens,
         mapping::Source,
         pair::Pair,
         plan::{StorePlan, WrittenColumn},
@@ -152,6 +155,8 @@ fn lacking(field: Field, column: &Column) -> NewValue {
 pub struct Known {
     /// What earlier commands have written for a row: of which pair, and the digest of it.
     pub written: backup::Written,
+    /// The tokens of the lists.
+    pub list: Arc<ListTokens>,
 }
 
 /// A row that was read, as the decision sees it.
@@ -178,7 +183,7 @@ pub fn stored_row(plan: &StorePlan, row: &ReadRow, pair: &Pair, known: &Known) -
         kind,
         is_of_a_location,
         is_written_by_us,
-        is_of_the_list: None,
+        is_of_the_list: known.list.have(access.as_deref(), refresh.as_deref()),
         access,
         refresh,
     }
