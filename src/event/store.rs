@@ -179,13 +179,13 @@ mod tests {
 
     #[test]
     fn every_outcome_has_its_name_its_meaning_and_its_advice() {
-        let mut table = String::new();
-        for outcome in StoreOutcome::ALL {
+        let line = |outcome: StoreOutcome| {
             assert_eq!(json!(outcome), json!(outcome.name()));
             let stored = if outcome.is_stored() { "stored" } else { "not stored" };
             let advice = outcome.advice().unwrap_or("-");
-            table += &format!("{outcome} | {stored} | {} | {advice}\n", outcome.in_words());
-        }
+            format!("{outcome} | {stored} | {} | {advice}\n", outcome.in_words())
+        };
+        let table: String = StoreOutcome::ALL.into_iter().map(line).collect();
         assert_eq!(
             table,
             "\
