@@ -81,7 +81,7 @@ mod tests {
         for (id, value, expected) in [
             ("abc-d_1", "plain.Token-1_x", "GHL_X_abc_d_1=plain.Token-1_x\n"),
             ("abcdef", "a b", "GHL_X_abcdef='a b'\n"),
-            ("abcdef", "$(id)`'", "GHL_X_abcdef=\"\\$(id)\\`'\"\n"),
+            ("abcdef", "$(id)`'", "GHL_X_abcdef='$(id)`'\"'\"\n"),
             ("abcdef", "", "GHL_X_abcdef=''\n"),
         ] {
             assert_eq!(line("X", id, value).unwrap(), expected);

@@ -203,7 +203,7 @@ fn notes(path: &Path, census: &Census) -> Vec<String> {
     }
     if census.handed_on > 0 {
         notes.push(format!(
-            "{file}: {} handed on before, and the file does not have the pair any more",
+            "{file}: {} handed on, and the file does not have the pair any more",
             are(census.handed_on)
         ));
     }
