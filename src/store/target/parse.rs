@@ -39,7 +39,10 @@ fn parse_with(text: &str, variable: Lookup<'_>) -> Result<Target, TargetError> {
         return Err(failed("--to".into())(Fault::NoVariable));
     }
     let value = variable(name).ok_or(Fault::NotSet);
-    value.and_then(|value| any(value.trim(), variable)).map_err(failed(format!("--to env:{name}")))
+    value
+        .and_then(|value| any(value.trim(), variable))
+        .map_err(untold)
+        .map_err(failed(format!("--to env:{name}")))
 }
 
 /// A value that is neither a URL nor the path of a file may be a secret, and is not shown.

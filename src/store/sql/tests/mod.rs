@@ -5,8 +5,22 @@ mod postgres;
 mod server;
 mod sqlite;
 
-use super::{Access, Connection, Row, SqlError, Value};
+use std::time::Duration;
+
+use super::{Access, Connection, Row, SqlError, SqlErrorKind, Value};
 use crate::store::target::SqlTarget;
+
+/// Waits for a server that listens already and is still starting up.
+async fn started(target: &SqlTarget) {
+    for _ in 0..600 {
+        match Connection::open(target).await {
+            Err(error) if error.kind == SqlErrorKind::Lost => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            _ => return,
+        }
+    }
+}
 
 /// Executes statements, each in a transaction of its own.
 async fn run(target: &SqlTarget, statements: &[&str]) {

@@ -4,7 +4,7 @@ use super::{
     super::{Access, Connection, SqlErrorKind, Value},
     row, rows, run,
     server::Server,
-    text,
+    started, text,
 };
 use crate::store::target::{Dialect, Place, SqlTarget};
 
@@ -26,6 +26,7 @@ async fn mariadb_is_spoken_to_strictly() {
     };
     let tcp = Place::Host { name: "127.0.0.1".into(), port: server.port };
     let target_tcp = target(tcp.clone(), "app", Some("hunter2"));
+    started(&target_tcp).await;
     let socket = Place::Socket { path: server.folder.path().join("socket"), port: 0 };
     let target_socket = target(socket, "root", None);
     for target in [&target_tcp, &target_socket] {
@@ -57,7 +58,8 @@ async fn settings(target: &SqlTarget) {
     let select = "SELECT @@sql_mode, @@tx_isolation, CAST(@@max_statement_time AS CHAR), \
         @@time_zone, @@character_set_client, CAST(@@innodb_lock_wait_timeout AS CHAR)";
     let found = rows(&mut connection, select, &[]).await.unwrap();
-    let expected = ["STRICT_ALL_TABLES", "READ-COMMITTED", "30.000000", "+00:00", "utf8mb4", "5"];
+    let expected =
+        ["IGNORE_SPACE,STRICT_ALL_TABLES", "READ-COMMITTED", "30.000000", "+00:00", "utf8mb4", "5"];
     assert_eq!(found, row(&expected));
 }
 

@@ -6,7 +6,7 @@ use super::{
     super::{Access, Connection, SqlErrorKind, Value},
     row, rows, run,
     server::Server,
-    text,
+    started, text,
 };
 use crate::{
     secret::Secret,
@@ -30,6 +30,7 @@ async fn postgres_is_spoken_to_directly_and_behind_a_pooler() {
         return;
     };
     let direct = at("127.0.0.1", server.port);
+    started(&direct).await;
     let create = "CREATE TABLE t (id text PRIMARY KEY, token varchar(8), at timestamptz, \
         n int NOT NULL DEFAULT 0)";
     let insert = "INSERT INTO t VALUES ('SECRET', 'old', '2026-01-02 03:04:05+00')";
@@ -42,6 +43,8 @@ async fn postgres_is_spoken_to_directly_and_behind_a_pooler() {
     }
     values(&direct).await;
     errors(&direct).await;
+    hidden_rows(&direct).await;
+    locks(&direct).await;
     refusals(&direct, &server).await;
     if let Some(pooler) = Server::pgbouncer(&server) {
         let pooled = at("127.0.0.1", pooler.port);
@@ -101,6 +104,43 @@ async fn errors(target: &SqlTarget) {
     assert_eq!(rows(&mut connection, "SELECT 'a'", &[]).await.unwrap(), row(&["a"]));
 }
 
+/// Row level security that would hide rows is an error.
+async fn hidden_rows(direct: &SqlTarget) {
+    run(
+        direct,
+        &[
+            "CREATE ROLE app LOGIN PASSWORD 'hunter2'",
+            "CREATE TABLE secured (id text, token text)",
+            "GRANT SELECT ON secured TO app",
+            "ALTER TABLE secured ENABLE ROW LEVEL SECURITY",
+        ],
+    )
+    .await;
+    let app = SqlTarget { user: "app".into(), ..direct.clone() };
+    let mut connection = Connection::open(&app).await.unwrap();
+    for (sql, mark) in [
+        ("SELECT id FROM secured", "row level security"),
+        ("UPDATE t SET token = 'x'", "no right to do this (42501)"),
+    ] {
+        let error = rows(&mut connection, sql, &[]).await.unwrap_err();
+        assert_eq!(error.kind, SqlErrorKind::Denied);
+        assert!(error.to_string().contains(mark), "{error}");
+    }
+}
+
+async fn locks(direct: &SqlTarget) {
+    let mut one = Connection::open(direct).await.unwrap();
+    let mut other = Connection::open(direct).await.unwrap();
+    let update = "UPDATE t SET n = n";
+    one.begin(Access::Write).await.unwrap();
+    one.execute(update, &[]).await.unwrap();
+    other.begin(Access::Write).await.unwrap();
+    let error = other.execute(update, &[]).await.unwrap_err();
+    assert_eq!((error.kind, error.code.as_str()), (SqlErrorKind::Again, "55P03"));
+    other.rollback().await.unwrap();
+    one.rollback().await.unwrap();
+}
+
 async fn refusals(direct: &SqlTarget, server: &Server) {
     let full = |name: &str, roots: Option<&str>| SqlTarget {
         tls: Tls::Full,
@@ -113,11 +153,17 @@ async fn refusals(direct: &SqlTarget, server: &Server) {
     let mut checked = Connection::open(&full("localhost", Some("ca.crt"))).await.unwrap();
     let ssl = "SELECT ssl::text FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     assert_eq!(rows(&mut checked, ssl, &[]).await.unwrap(), row(&["true"]));
+    for tls in [Tls::Unchecked, Tls::Issuer, Tls::Free] {
+        let target = SqlTarget { tls, ..full("127.0.0.1", Some("ca.crt")) };
+        let mut connection = Connection::open(&target).await.unwrap();
+        assert_eq!(rows(&mut connection, ssl, &[]).await.unwrap(), row(&["true"]), "{tls:?}");
+    }
     fs_with_no_certificate(server);
     let wrong = SqlTarget { password: Some(Secret::new("WRONG".into())), ..direct.clone() };
     let none = SqlTarget { database: "none".into(), ..direct.clone() };
     for (target, kind, mark) in [
         (full("localhost", None), SqlErrorKind::Refused, "sslrootcert=FILE"),
+        (full("localhost", Some("other.crt")), SqlErrorKind::Refused, "sslrootcert=FILE"),
         (full("127.0.0.1", Some("ca.crt")), SqlErrorKind::Refused, "another name"),
         (full("localhost", Some("none.crt")), SqlErrorKind::Refused, "cannot be read"),
         (full("localhost", Some("text.crt")), SqlErrorKind::Refused, "sslrootcert=FILE"),
@@ -156,6 +202,9 @@ async fn together(pooled: &SqlTarget) {
     let mut connection = Connection::open(pooled).await.unwrap();
     let found = rows(&mut connection, "SELECT n::text FROM t", &[]).await.unwrap();
     assert_eq!(found, row(&["60"]));
+    let left = "SELECT current_setting('lock_timeout'), current_setting('row_security'), \
+        (SELECT count(*)::text FROM pg_prepared_statements)";
+    assert_eq!(connection.rows(left, &[]).await.unwrap(), row(&["0", "on", "0"]));
 }
 
 /// A server that goes away is a lost connection, and stays one.

@@ -60,8 +60,7 @@ impl Server {
         let settings = format!(
             "[databases]\n* = host=127.0.0.1 port={} user=postgres password=hunter2\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-             auth_type = plain\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 1\n\
-             server_reset_query_always = 1\n",
+             auth_type = plain\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 1\n",
             before.port,
             folder.path().join("users").display()
         );
@@ -163,6 +162,8 @@ fn certificates(folder: &Path) {
         printf 'subjectAltName=DNS:localhost\\nbasicConstraints=CA:FALSE\\n' > ext; \
         openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 \
             -extfile ext -out server.crt; \
+        openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other-ca -days 2 \
+            -keyout other.key -out other.crt; \
         chmod 600 server.key";
     let done = Command::new("sh").args(["-c", script]).current_dir(folder).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

@@ -94,8 +94,8 @@ async fn what_is_no_database_and_what_is_read_only_is_refused() {
     assert_eq!(error.kind, SqlErrorKind::Refused, "{error}");
     let mut connection = Connection::open(&target).await.unwrap();
     connection.execute("PRAGMA query_only = 1", &[]).await.unwrap();
-    connection.begin(Access::Write).await.unwrap();
-    let error = connection.execute("UPDATE t SET n = 1", &[]).await.unwrap_err();
+    let error = connection.begin(Access::Write).await.unwrap_err();
     assert_eq!((error.kind, error.code.as_str()), (SqlErrorKind::Denied, "SQLITE_READONLY"));
+    connection.begin(Access::Read).await.unwrap();
     connection.rollback().await.unwrap();
 }
