@@ -14,6 +14,8 @@ const SUPABASE_CA: &str = "Supabase's is under Project Settings, Database, SSL C
 const SESSION_POOLER: &str = "take the address of the session pooler, which Supabase shows under \
     Connect; it has IPv4";
 
+const PG_PASSWORD: &str = "PGPASSWORD or ~/.pgpass";
+
 /// What is to be done, in kind and in words.
 pub fn advice(target: &SqlTarget, cause: &Cause, addresses: Addresses) -> (SqlErrorKind, String) {
     match cause {
@@ -126,15 +128,13 @@ fn unreached(target: &SqlTarget, cause: &Cause, addresses: Addresses) -> String 
     }
 }
 
-/// PostgreSQL and its poolers. pgbouncer has one code for all, and Supabase's pooler another: there
-/// the words decide.
+/// PostgreSQL.
 fn postgres(target: &SqlTarget, code: &str, words: &str) -> (SqlErrorKind, String) {
     use SqlErrorKind::{Denied, Lost, Refused};
     let has = |mark: &str| words.contains(mark);
-    let is_pooler = matches!(code, "08P01" | "XX000" | "58000");
     let (user, database) = (target.user(), target.database());
     match code {
-        "28P01" => (Denied, signing_in(target, "PGPASSWORD or ~/.pgpass")),
+        "28P01" => (Denied, signing_in(target, PG_PASSWORD)),
         "28000" if has("pg_hba.conf") => (
             Denied,
             format!(
@@ -153,29 +153,37 @@ fn postgres(target: &SqlTarget, code: &str, words: &str) -> (SqlErrorKind, Strin
         "42501" => (Denied, format!("user {user} may not connect to database {database}")),
         "53300" => (Lost, full()),
         "57P03" => (Lost, "the server is starting up or shutting down".to_owned()),
-        _ if is_pooler && has("enant or user not found") => (
-            Denied,
-            "the pooler knows no such project or user: the user is postgres.PROJECT, and the \
-             host has the project's region"
-                .to_owned(),
-        ),
-        _ if is_pooler && has("startup parameter") => {
-            (Refused, "the pooler refuses a start-up parameter: unset PGOPTIONS".to_owned())
-        }
-        _ if is_pooler && has("no such database") => (Refused, no_database(target)),
-        _ if is_pooler && (has("no such user") || has("auth")) => {
-            (Denied, signing_in(target, "PGPASSWORD or ~/.pgpass"))
-        }
-        _ if is_pooler
-            && (has("max client") || has("MaxClients") || has("no more connections")) =>
-        {
-            (Lost, full())
-        }
-        _ => {
+        _ => pooler(target, code, words).unwrap_or_else(|| {
             let error = codes::postgres(code, words, "", "");
             (error.kind, error.to_string())
-        }
+        }),
     }
+}
+
+/// A pooler before PostgreSQL. pgbouncer has one code for all, and Supabase's pooler another: there
+/// the words decide.
+fn pooler(target: &SqlTarget, code: &str, words: &str) -> Option<(SqlErrorKind, String)> {
+    use SqlErrorKind::{Denied, Lost, Refused};
+    let has = |mark: &str| words.contains(mark);
+    if !matches!(code, "08P01" | "XX000" | "58000") {
+        return None;
+    }
+    Some(if has("enant or user not found") {
+        let advice = "the pooler knows no such project or user: the user is postgres.PROJECT, and \
+            the host has the project's region";
+        (Denied, advice.to_owned())
+    } else if has("startup parameter") {
+        let advice = "the pooler refuses a start-up parameter: unset PGOPTIONS";
+        (Refused, advice.to_owned())
+    } else if has("no such database") {
+        (Refused, no_database(target))
+    } else if has("no such user") || has("auth") {
+        (Denied, signing_in(target, PG_PASSWORD))
+    } else if has("max client") || has("MaxClients") || has("no more connections") {
+        (Lost, full())
+    } else {
+        return None;
+    })
 }
 
 fn mysql(target: &SqlTarget, number: u16) -> (SqlErrorKind, String) {

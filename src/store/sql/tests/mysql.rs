@@ -6,7 +6,7 @@ use super::{
     server::Server,
     started, text,
 };
-use crate::store::target::{Dialect, Place, SqlTarget};
+use crate::store::target::{Dialect, Place, SqlTarget, Tls, TlsFiles};
 
 fn target(place: Place, user: &str, password: Option<&str>) -> SqlTarget {
     SqlTarget {
@@ -43,6 +43,7 @@ async fn mariadb_is_spoken_to_strictly() {
     settings(&target_tcp).await;
     values(&target_tcp).await;
     locks(&target_tcp).await;
+    certificates(&server).await;
     for (user, password, mark) in [("app", Some("wrong"), "wrong"), ("app", None, "MYSQL_PWD")] {
         let error = Connection::open(&target(tcp.clone(), user, password)).await.err().unwrap();
         assert_eq!(error.kind, SqlErrorKind::Denied);
@@ -51,6 +52,34 @@ async fn mariadb_is_spoken_to_strictly() {
     let none = SqlTarget { database: "none".into(), ..target_socket.clone() };
     let error = Connection::open(&none).await.err().unwrap();
     assert!(error.to_string().contains("no database none"), "{error}");
+}
+
+/// The certificate is for `localhost`, by a CA of its own.
+async fn certificates(server: &Server) {
+    let at = |name: &str, tls: Tls, roots: Option<&str>| {
+        let place = Place::Host { name: name.into(), port: server.port };
+        let roots = roots.map(|roots| server.folder.path().join(roots));
+        let tls_files = TlsFiles { roots, client: None };
+        SqlTarget { tls, tls_files, ..target(place, "app", Some("hunter2")) }
+    };
+    for target in [
+        at("localhost", Tls::Full, Some("ca.crt")),
+        at("127.0.0.1", Tls::Issuer, Some("ca.crt")),
+        at("127.0.0.1", Tls::Unchecked, None),
+    ] {
+        let mut connection = Connection::open(&target).await.unwrap();
+        let select = "SELECT variable_name FROM information_schema.session_status \
+            WHERE variable_name = 'SSL_CIPHER' AND variable_value <> ''";
+        assert_eq!(rows(&mut connection, select, &[]).await.unwrap(), row(&["SSL_CIPHER"]));
+    }
+    for (target, mark) in [
+        (at("localhost", Tls::Full, Some("other.crt")), "ssl-ca=FILE"),
+        (at("localhost", Tls::Full, None), "ssl-ca=FILE"),
+        (at("127.0.0.1", Tls::Full, Some("ca.crt")), "another name"),
+    ] {
+        let error = Connection::open(&target).await.err().unwrap();
+        assert!(error.to_string().contains(mark), "{error}");
+    }
 }
 
 async fn settings(target: &SqlTarget) {

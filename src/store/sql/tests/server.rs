@@ -82,6 +82,7 @@ impl Server {
         let (folder, port) = (folder(), free_port());
         let data = folder.path().join("data");
         fs::create_dir(&data).unwrap();
+        certificates(folder.path());
         give_to("mysql", folder.path());
         let mut init = command_as("mysql", Path::new("/usr/bin/mariadb-install-db"));
         init.args(["--no-defaults", "--auth-root-authentication-method=normal"]);
@@ -102,6 +103,8 @@ impl Server {
             &format!("--port={port}"),
             &format!("--init-file={}", at("init.sql")),
             &format!("--pid-file={}", at("pid")),
+            &format!("--ssl-cert={}", at("server.crt")),
+            &format!("--ssl-key={}", at("server.key")),
             "--sql-mode=",
         ]);
         let child = server.stderr(Stdio::null()).spawn().unwrap();
