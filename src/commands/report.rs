@@ -32,7 +32,12 @@ pub fn report(args: &ReportArgs, console: Console) -> Result<Exit, Fault> {
     folder.sweep();
     let escalation = escalation(args, &folder)?;
     let summary = rewrite_views(&folder, escalation.as_ref(), &|line| console.print(line))?;
-    let damaged = look_at_tokens(&folder, console).or_exit(Exit::Local)?;
+    // With a secret in it the journal was set aside.
+    let damaged = if folder.journal().exists() {
+        look_at_tokens(&folder, console).or_exit(Exit::Local)?
+    } else {
+        None
+    };
     let settings = &summary.settings;
     summary::show(&summary, &folder, settings, As::asked(args.json), console);
     if let Some(line) = damaged {

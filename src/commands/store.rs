@@ -20,11 +20,7 @@ use crate::{
     exit::{Exit, Fault, OrExit},
     journal::{disk::Disk, folder::RunFolder, state::RunState},
     plan::counted,
-    settings::{
-        args::StoreArgs,
-        store_choice::StoreChoice,
-        variables::Variables,
-    },
+    settings::{args::StoreArgs, store_choice::StoreChoice, variables::Variables},
     store::{
         choice::Chosen,
         deliver::Delivery,
@@ -142,8 +138,7 @@ async fn write(args: &StoreArgs, chosen: &Chosen, console: Console) -> Result<Ex
     let delivered = delivered.and(ended);
     let exit = finish(runs, console, delivered, interrupted.get())?;
     if args.json {
-        let report =
-            Report::new(false, pairs.len(), &exit.outcomes, mapping, plan, exit.exit);
+        let report = Report::new(false, pairs.len(), &exit.outcomes, mapping, plan, exit.exit);
         print_data(&report.to_json().or_exit(Exit::Local)?);
     }
     Ok(exit.exit)
@@ -179,7 +174,9 @@ fn finish(
     drop(runs);
     delivered.map_err(|fault| {
         let Fault { exit, error } = Fault::from(fault);
-        let error = anyhow!("{error:#}\nWhat was written until then is in stored.csv; running store again goes on");
+        let error = anyhow!(
+            "{error:#}\nWhat was written until then is in stored.csv; running store again goes on"
+        );
         Fault { exit, error }
     })?;
     let exit = match interrupted {

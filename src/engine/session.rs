@@ -117,7 +117,8 @@ impl Session {
     ) -> Result<Summary, Fault> {
         let mut signals =
             Signals::listen().context("cannot listen to signals").or_exit(Exit::Local)?;
-        let Self { folder, lock, writer, log, run_state, settings, take, tokens, others, store } = self;
+        let Self { folder, lock, writer, log, run_state, settings, take, tokens, others, store } =
+            self;
         let max_outage = settings.max_outage;
         let list = match &tokens {
             Some(tokens) => Some(tokens.for_search()),
@@ -134,15 +135,8 @@ impl Session {
             }
         };
         let (journal, writing) = handle::spawn(writer, &run_id, on_failure).or_exit(Exit::Local)?;
-        let team = Team {
-            calls,
-            settings,
-            tokens,
-            others,
-            journal,
-            log: log.clone(),
-            stop: stop.clone(),
-        };
+        let team =
+            Team { calls, settings, tokens, others, journal, log: log.clone(), stop: stop.clone() };
         // Ended at once, work still runs, and the journal's thread with it: not waited for.
         team.recover_all(run_state, take, &folder, screen.as_ref(), &mut signals).await?;
         let ended = block_in_place(|| writing.finish()).or_exit(Exit::Local)?;

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use super::{closing::tokens_of_run, screen::Screen};
-use crate::{
-    store::{
-        choice::Chosen,
-        deliver::Delivery,
-        fault::StoreFault,
-        list_tokens::ListTokens,
-        open::{Patience, open_for},
-        runs::Runs,
-    },
+use crate::store::{
+    choice::Chosen,
+    deliver::Delivery,
+    fault::StoreFault,
+    list_tokens::ListTokens,
+    open::{Patience, open_for},
+    runs::Runs,
 };
 
 /// Writes the pairs of a run that is held, and says what stopped it. The pairs are durable in the run

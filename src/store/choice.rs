@@ -30,11 +30,14 @@ impl Chosen {
         let mapping = choice.map.as_deref().map(read_mapping).transpose()?;
         let of_mapping = || {
             let mapping = mapping.as_ref()?;
-            mapping.to.clone().or_else(|| mapping.url_env.as_ref().map(|name| format!("env:{name}")))
+            mapping
+                .to
+                .clone()
+                .or_else(|| mapping.url_env.as_ref().map(|name| format!("env:{name}")))
         };
         let to = choice.to.clone().or_else(of_mapping).ok_or_else(unnamed)?;
-        let target = target::parse(&to, variables)
-            .map_err(|error| StoreFault::Usage(error.to_string()))?;
+        let target =
+            target::parse(&to, variables).map_err(|error| StoreFault::Usage(error.to_string()))?;
         Ok(Self { target, mapping, choice })
     }
 
@@ -63,7 +66,11 @@ impl Chosen {
             table: self.choice.table.clone(),
             schema,
             mapping: self.mapping.clone(),
-            status: if self.choice.keep_status { StatusColumns::Kept } else { StatusColumns::Changed },
+            status: if self.choice.keep_status {
+                StatusColumns::Kept
+            } else {
+                StatusColumns::Changed
+            },
             inserts: self.choice.insert,
             longest,
         }

@@ -102,7 +102,8 @@ impl Delivery<'_> {
             for (run, pairs_of_run) in by_run(batch?) {
                 let left = |pair: &Pair| {
                     let message = "another run has a newer pair";
-                    Some(Written::with(StoreOutcome::Newer, message)).map(|written| event(pair, written))
+                    Some(Written::with(StoreOutcome::Newer, message))
+                        .map(|written| event(pair, written))
                 };
                 let events: Vec<Event> = pairs_of_run.iter().filter_map(left).collect();
                 runs.as_mut_slice()[run].add_durably(events)?;
@@ -138,9 +139,8 @@ impl Delivery<'_> {
 
 /// The pairs that the journal does not say are stored, and the events of the others.
 fn already(run: &Run, pairs: Vec<Pair>) -> (Vec<Pair>, Vec<Event>) {
-    let is_stored = |pair: &Pair| {
-        run.run_state().store_outcome(pair.row).is_some_and(StoreOutcome::is_stored)
-    };
+    let is_stored =
+        |pair: &Pair| run.run_state().store_outcome(pair.row).is_some_and(StoreOutcome::is_stored);
     let (stored, left): (Vec<_>, Vec<_>) = pairs.into_iter().partition(is_stored);
     let message = "by the journal of the run";
     let event = |pair| event(pair, Written::with(StoreOutcome::Already, message));

@@ -101,9 +101,7 @@ fn content(content: Content, form: Form, pair: &Pair, old: &Cell, now: Timestamp
         (Content::Time(time), _) => TimeForm::Iso(IsoForm::JAVASCRIPT).write(time),
         (Content::Number(number), Form::NumberText) => Value::Text(number.to_string()),
         (Content::Number(number), _) => Value::Int(number),
-        (Content::Document(_), _) => {
-            Value::Text(document::renewed(old.filled(), pair, now))
-        }
+        (Content::Document(_), _) => Value::Text(document::renewed(old.filled(), pair, now)),
     }
 }
 

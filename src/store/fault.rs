@@ -4,7 +4,8 @@ use thiserror::Error;
 
 use crate::{
     exit::{Exit, Fault},
-    journal::line_file::StorageError};
+    journal::line_file::StorageError,
+};
 
 /// Nothing more can be written. Each message says what happened and what to do, and has no secret.
 #[derive(Debug, Error)]

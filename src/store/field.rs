@@ -99,10 +99,8 @@ impl Field {
 
     /// Whether it is made of letters, digits and signs that need no quoting, and no secret.
     pub fn is_plain(self) -> bool {
-        matches!(
-            self,
-            Self::Id | Self::Kind | Self::UserType | Self::CompanyId | Self::LocationId
-        ) || self.is_time()
+        matches!(self, Self::Id | Self::Kind | Self::UserType | Self::CompanyId | Self::LocationId)
+            || self.is_time()
     }
 
     /// Whether it is the id of an installation of this kind.

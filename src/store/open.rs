@@ -9,7 +9,7 @@ use super::{
     choice::Chosen,
     exec::Exec,
     fault::StoreFault,
-    look::{Ids, LookError, Longest, MOST_IDS, Wanted, look},
+    look::{Ids, Longest, LookError, MOST_IDS, Wanted, look},
     mapping::Mapping,
     pair::Pair,
     pairs::Pairs,
@@ -17,7 +17,7 @@ use super::{
     plan_text::InWords,
     sql::{Connection, SqlErrorKind},
     swap::{Inspected, Known, SqlStore, StatementStore, Template},
-    target::{SqlTarget, Target},
+    target::{Place, SqlTarget, Target},
     written::Written,
 };
 use crate::{
@@ -50,9 +50,8 @@ enum Kind {
 pub async fn open(target: Target, wanted: &Wanted) -> Result<Opened, StoreFault> {
     let kind = match target {
         Target::Sql(target) => {
-            let mut connection = Connection::open(&target)
-                .await
-                .map_err(|error| match error.kind {
+            let mut connection =
+                Connection::open(&target).await.map_err(|error| match error.kind {
                     SqlErrorKind::Lost => StoreFault::Gone(format!("--to: {error}")),
                     _ => StoreFault::Usage(format!("--to: {error}")),
                 })?;
@@ -183,7 +182,11 @@ impl Opened {
                 let template = Template::read(&mapping.statement.unwrap_or_default())
                     .map_err(|field| StoreFault::Usage(format!("--map: no field {field}")))?;
                 Store::Statement(Box::new(StatementStore::new(
-                    template, *target, *connection, max_outage, stop,
+                    template,
+                    *target,
+                    *connection,
+                    max_outage,
+                    stop,
                 )))
             }
             Kind::Exec { command } => Store::Exec(Box::new(Exec::start(&command)?)),
@@ -199,12 +202,16 @@ fn store_line(target: &SqlTarget, connection: &Connection) -> String {
 }
 
 fn began_at(target: &SqlTarget, mapping: &Mapping) -> StoreBegan {
-    let (host, database) = (target.host_shown(), target.database());
+    let host = match &target.place {
+        Place::Host { name, .. } => Some(SafeText::new(name)),
+        Place::Socket { .. } => Some(SafeText::new(&target.host_shown())),
+        Place::File(_) => None,
+    };
     StoreBegan {
         at: clock::now(),
         kind: SafeText::new(target.dialect.name()),
-        host: (host != database).then(|| SafeText::new(&host)),
-        database: Some(SafeText::new(&database)),
+        host,
+        database: Some(SafeText::new(&target.database())),
         table: None,
         mapping: mapping.to_json(),
     }

@@ -121,7 +121,9 @@ impl StorePlan {
             let value = match &term.source {
                 KeySource::Value(value) => KeyValue::Is(value.clone()),
                 KeySource::Empty => KeyValue::Empty,
-                KeySource::Field(field) => field.key_text(pair).map_or(KeyValue::Empty, KeyValue::Is),
+                KeySource::Field(field) => {
+                    field.key_text(pair).map_or(KeyValue::Empty, KeyValue::Is)
+                }
             };
             (column, value)
         };

@@ -63,8 +63,7 @@ fn of_row(row: &Row, checks: &HashMap<String, String>) -> (String, String, Table
     let (table, name, type_name, data_type) =
         (text(row, 1), text(row, 3), text(row, 4), text(row, 8).to_ascii_lowercase());
     let extra = text(row, 7).to_ascii_lowercase();
-    let kind =
-        if text(row, 2) == "BASE TABLE" { TableKind::Table } else { TableKind::View };
+    let kind = if text(row, 2) == "BASE TABLE" { TableKind::Table } else { TableKind::View };
     let family = family(&data_type);
     let words = match family {
         Family::Words => quoted_words(&type_name),
@@ -80,7 +79,9 @@ fn of_row(row: &Row, checks: &HashMap<String, String>) -> (String, String, Table
             || extra.contains("persistent"),
         max_chars: text(row, 9).parse().ok(),
         is_narrow: matches!(data_type.as_str(), "int" | "mediumint" | "smallint" | "tinyint"),
-        precision: number_in(&format!("({})", text(row, 10))).and_then(|n| u8::try_from(n).ok()).unwrap_or(0),
+        precision: number_in(&format!("({})", text(row, 10)))
+            .and_then(|n| u8::try_from(n).ok())
+            .unwrap_or(0),
         words,
         name,
         type_name,

@@ -74,7 +74,9 @@ fn family(type_name: &str, category: &str) -> Family {
         (_, "E") => Family::Words,
         (_, "N") => Family::Real,
         (_, "S") => Family::Text,
-        _ if type_name.ends_with("with time zone") && bare.starts_with("timestamp") => Family::Zoned,
+        _ if type_name.ends_with("with time zone") && bare.starts_with("timestamp") => {
+            Family::Zoned
+        }
         _ if bare.starts_with("timestamp") => Family::Naive,
         _ => Family::Other,
     }

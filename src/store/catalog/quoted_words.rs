@@ -67,7 +67,10 @@ mod tests {
         for (text, expected) in [
             ("enum('connected','error')", &["connected", "error"][..]),
             ("enum('it''s')", &["it's"]),
-            ("CHECK (((status)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[])))", &["a", "b"]),
+            (
+                "CHECK (((status)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[])))",
+                &["a", "b"],
+            ),
             ("no words", &[]),
             ("'open", &[]),
         ] {

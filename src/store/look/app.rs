@@ -80,7 +80,8 @@ mod tests {
                 kind: TableKind::Table,
                 columns: vec![Column { family: Family::Text, ..Column::unknown(name) }],
             };
-            let row = |value: &&str| vec![Cell { text: Some((*value).into()), family: Family::Text }];
+            let row =
+                |value: &&str| vec![Cell { text: Some((*value).into()), family: Family::Text }];
             let rows: Vec<_> = values.iter().map(row).collect();
             let ids = Ids { client_ids: vec![OURS.into()], ..Ids::default() };
             let mut mapping = Mapping::default();

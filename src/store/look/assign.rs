@@ -241,8 +241,8 @@ pub fn encrypted<'a>(
         None => false,
     };
     columns.into_iter().find_map(|(column, cells)| {
-        let is_named = crate::input::token_name(&column.name)
-            == Some(crate::input::TokenName::Ciphertext);
+        let is_named =
+            crate::input::token_name(&column.name) == Some(crate::input::TokenName::Ciphertext);
         let has_none = cells.iter().all(|cell| cell.filled().is_none());
         let is_bytes = column.family == Family::Bytes;
         let is = cells.iter().any(is_cipher) || (has_none && (is_named || is_bytes));
@@ -257,14 +257,15 @@ mod tests {
 
     /// A table of one row: name, family, value.
     fn table(columns: &[(&str, Family, Option<&str>)]) -> (Table, Vec<Vec<Cell>>) {
-        let row = columns.iter().map(|(_, family, text)| Cell {
-            text: text.map(str::to_owned),
-            family: *family,
-        });
-        let row: Vec<Cell> = row.collect();
-        let columns = columns
+        let row = columns
             .iter()
-            .map(|(name, family, _)| Column { family: *family, precision: 3, ..Column::unknown(name) });
+            .map(|(_, family, text)| Cell { text: text.map(str::to_owned), family: *family });
+        let row: Vec<Cell> = row.collect();
+        let columns = columns.iter().map(|(name, family, _)| Column {
+            family: *family,
+            precision: 3,
+            ..Column::unknown(name)
+        });
         let table = Table {
             schema: String::new(),
             name: "t".into(),
@@ -319,15 +320,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_is_asked_for() {
-        let base = [
-            ("access_token", Family::Text, Some("a")),
-            ("refresh_token", Family::Text, Some("r")),
-        ];
+        let base =
+            [("access_token", Family::Text, Some("a")), ("refresh_token", Family::Text, Some("r"))];
         for (more, expected) in [
             (&[("expires_at", Family::Int, None)][..], "Time"),
             (&[("expires_at", Family::Text, Some("soon"))], "Time"),
             (&[("expires_in", Family::Int, Some("86399"))], "NoClock"),
-            (&[("expires_in", Family::Int, Some("86399")), ("updated_at", Family::Zoned, None)], "ok"),
+            (
+                &[("expires_in", Family::Int, Some("86399")), ("updated_at", Family::Zoned, None)],
+                "ok",
+            ),
         ] {
             let columns: Vec<_> = base.iter().chain(more).copied().collect();
             let (table, rows) = table(&columns);

@@ -30,8 +30,7 @@ pub fn candidate(table: &Table) -> Option<Candidate> {
         own.extend(others);
         own
     };
-    let (access, refresh) =
-        (both(access, other_access), both(refresh, other_refresh));
+    let (access, refresh) = (both(access, other_access), both(refresh, other_refresh));
     if access.is_empty() || refresh.is_empty() {
         return None;
     }
@@ -66,10 +65,9 @@ mod tests {
     use crate::store::column::TableKind;
 
     fn table(names: &str) -> Table {
-        let columns = names.split_ascii_whitespace().map(|name| Column {
-            family: Family::Text,
-            ..Column::unknown(name)
-        });
+        let columns = names
+            .split_ascii_whitespace()
+            .map(|name| Column { family: Family::Text, ..Column::unknown(name) });
         Table {
             schema: String::new(),
             name: "t".into(),
@@ -83,7 +81,11 @@ mod tests {
         for (names, access, refresh) in [
             ("id access_token refresh_token", 1, 1),
             ("id ghl_access_token ghl_refresh_token slack_access_token", 1, 1),
-            ("id location_access_token location_refresh_token agency_access_token agency_refresh_token", 2, 2),
+            (
+                "id location_access_token location_refresh_token agency_access_token agency_refresh_token",
+                2,
+                2,
+            ),
             ("id access_token refresh_token old_access_token old_refresh_token", 2, 2),
             ("id token refresh_token", 1, 1),
         ] {
@@ -97,7 +99,8 @@ mod tests {
 
     #[test]
     fn the_likeliest_id_comes_first() {
-        let found = candidate(&table("name company_id access_token refresh_token location_id scope"));
+        let found =
+            candidate(&table("name company_id access_token refresh_token location_id scope"));
         assert_eq!(found.unwrap().ids, ["location_id", "company_id", "name"]);
     }
 }

@@ -118,9 +118,9 @@ pub async fn find(
 fn candidates(tables: &[Table], wanted: Option<&str>) -> Result<Vec<Candidate>, Question> {
     if let Some(name) = wanted {
         let table = table_named(tables, name)?;
-        return candidate(table).map(|found| vec![found]).ok_or(Question::NoTable {
-            tables: name.to_owned(),
-        });
+        return candidate(table)
+            .map(|found| vec![found])
+            .ok_or(Question::NoTable { tables: name.to_owned() });
     }
     let found: Vec<_> = tables.iter().filter_map(candidate).collect();
     if found.is_empty() {
@@ -181,7 +181,9 @@ async fn standing(
     let own = by_location.iter().map(|(name, _)| name.clone());
     let all: Vec<String> = own.chain(candidate.ids.iter().cloned()).collect();
     let by_company = best(connection, at, &all, &companies).await?;
-    let id = |column: &str| vec![KeyTerm { column: column.to_owned(), source: KeySource::Field(Field::Id) }];
+    let id = |column: &str| {
+        vec![KeyTerm { column: column.to_owned(), source: KeySource::Field(Field::Id) }]
+    };
     let mut standing = Standing::default();
     if let Some((column, count)) = &by_location {
         (standing.key, standing.ids) = (id(column), *count);
@@ -204,9 +206,8 @@ async fn standing(
         }
         // Nothing of the agencies is there; their own column says how they would be found.
         None => {
-            let own = |wanted| {
-                candidate.ids.iter().find(|name| role(name) == wanted).map(String::as_str)
-            };
+            let own =
+                |wanted| candidate.ids.iter().find(|name| role(name) == wanted).map(String::as_str);
             if let (Some(company), Some(location)) = (own(Role::CompanyId), own(Role::LocationId)) {
                 standing.company_key = Some(with_empty(company, location));
             }
@@ -262,7 +263,8 @@ async fn company_key(
     column: &str,
     companies: &[&str],
 ) -> Result<Vec<KeyTerm>, SqlError> {
-    let own = |wanted| at.table.columns.iter().find(|c| c.name != column && role(&c.name) == wanted);
+    let own =
+        |wanted| at.table.columns.iter().find(|c| c.name != column && role(&c.name) == wanted);
     let id = KeyTerm { column: column.to_owned(), source: KeySource::Field(Field::Id) };
     if role(column) != Role::CompanyId {
         return Ok(vec![id]);
@@ -299,10 +301,8 @@ async fn company_key(
 fn by_names(candidate: &Candidate) -> Standing {
     let own = |wanted| candidate.ids.iter().find(|name| role(name) == wanted);
     let column = own(Role::LocationId).or_else(|| own(Role::ResourceId)).or(candidate.ids.first());
-    let term = |column: &String| KeyTerm {
-        column: column.clone(),
-        source: KeySource::Field(Field::Id),
-    };
+    let term =
+        |column: &String| KeyTerm { column: column.clone(), source: KeySource::Field(Field::Id) };
     let company_key = match (own(Role::LocationId), own(Role::CompanyId)) {
         (Some(location), Some(company)) => Some(with_empty(company, location)),
         _ => None,
@@ -354,7 +354,8 @@ fn tokens(candidate: &Candidate, rows: &[Vec<Cell>]) -> Result<TokenColumns, Que
     let table = &candidate.table;
     let holds_something = |name: &&String| {
         let index = table.columns.iter().position(|column| column.name == **name);
-        let cells = index.into_iter().flat_map(|index| rows.iter().filter_map(move |r| r.get(index)));
+        let cells =
+            index.into_iter().flat_map(|index| rows.iter().filter_map(move |r| r.get(index)));
         cells.into_iter().any(|cell| cell.filled().is_some())
     };
     let choose = |names: &[String], exact: Role| -> Option<String> {
@@ -402,9 +403,11 @@ mod tests {
 
     #[test]
     fn of_two_places_for_a_token_the_filled_one_is_meant() {
-        let candidate = candidate_of("access_token refresh_token old_access_token old_refresh_token");
+        let candidate =
+            candidate_of("access_token refresh_token old_access_token old_refresh_token");
         let row = |filled: [bool; 4]| {
-            let cell = |is| Cell { text: Some(if is { "x" } else { "" }.into()), family: Family::Text };
+            let cell =
+                |is| Cell { text: Some(if is { "x" } else { "" }.into()), family: Family::Text };
             vec![filled.map(cell).to_vec()]
         };
         for (filled, expected) in [

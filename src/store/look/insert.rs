@@ -24,14 +24,15 @@ pub fn columns(
         let terms = mapping.key.iter().chain(mapping.company_key.iter().flatten());
         terms.into_iter().any(|term| term.column == column.name)
     };
-    let is_set = |column: &Column| {
-        mapping.set.iter().any(|a| a.column == column.name && a.with.is_none())
-    };
+    let is_set =
+        |column: &Column| mapping.set.iter().any(|a| a.column == column.name && a.with.is_none());
     let (mut more, mut missing) = (Vec::new(), Vec::new());
     for column in table.columns.iter().filter(|c| !c.is_generated && !in_key(c) && !is_set(c)) {
         match filled(table, column, rows) {
             Some(written) => more.push(written),
-            None if column.not_null && column.default.is_none() => missing.push(column.name.clone()),
+            None if column.not_null && column.default.is_none() => {
+                missing.push(column.name.clone())
+            }
             None => {}
         }
     }
@@ -49,7 +50,8 @@ fn filled(table: &Table, column: &Column, rows: &[Vec<Cell>]) -> Option<WrittenC
         Role::CompanyId => (Field::CompanyId, Form::Plain),
         Role::ResourceId => (Field::Id, Form::Plain),
         Role::UserType => (Field::UserType, Form::Plain),
-        Role::CreatedAt | Role::UpdatedAt if column.default.is_none() => match told(column, &cells) {
+        Role::CreatedAt | Role::UpdatedAt if column.default.is_none() => match told(column, &cells)
+        {
             Told::Form(form) | Told::Mostly(form) => (Field::Now, Form::Time(form)),
             Told::Nothing | Told::Unclear => return None,
         },
@@ -75,11 +77,8 @@ mod tests {
 
     #[test]
     fn every_column_without_null_has_a_default_or_a_value() {
-        let column = |name: &str, family| Column {
-            family,
-            not_null: true,
-            ..Column::unknown(name)
-        };
+        let column =
+            |name: &str, family| Column { family, not_null: true, ..Column::unknown(name) };
         let table = |more: Column| Table {
             schema: String::new(),
             name: "t".into(),
@@ -91,7 +90,10 @@ mod tests {
             ],
         };
         let mapping = Mapping {
-            key: vec![KeyTerm { column: "location_id".into(), source: KeySource::Field(Field::Id) }],
+            key: vec![KeyTerm {
+                column: "location_id".into(),
+                source: KeySource::Field(Field::Id),
+            }],
             set: vec![Assignment::plain("access_token", Source::Field(Field::AccessToken, None))],
             ..Mapping::default()
         };

@@ -13,10 +13,11 @@ mod resolve;
 use self::{
     assign::assign,
     find::{Found, NotFound, find, rows_by, table_named},
+    question::named,
 };
 use super::{
     catalog,
-    column::{Cell, Table},
+    column::{Cell, Column, Table},
     mapping::{KeySource, KeyTerm, Mapping},
     plan::{Seen, StorePlan},
     sql::{Access, Connection, SqlError, SqlErrorKind},
@@ -167,7 +168,8 @@ async fn mapped_rows(
     let mut rows = Vec::new();
     for scope in [Scope::Location, Scope::Company] {
         let id = |term: &&KeyTerm| matches!(term.source, KeySource::Field(field) if field.is_id_of(scope));
-        let column = mapping.key_of(scope).iter().find(id).and_then(|term| table.column(&term.column));
+        let column =
+            mapping.key_of(scope).iter().find(id).and_then(|term| table.column(&term.column));
         if let Some(column) = column {
             let found = rows_by(connection, at, column, &ids.some(scope, 200)).await;
             rows.extend(found.map_err(|error| denied(&table.to_string(), error))?);
@@ -212,16 +214,35 @@ fn check_doubled(table: &Table, mapping: &Mapping, seen: &Seen) -> Result<(), Qu
     })
 }
 
-/// Tries an update that touches no row.
+/// Tries an update that touches no row. Where that is refused, each column is tried alone.
 async fn check_rights(
     connection: &mut Connection,
     at: At<'_>,
-    columns: &[&super::column::Column],
+    columns: &[&Column],
 ) -> Result<(), LookError> {
+    let Err(error) = try_update(connection, at, columns).await else { return Ok(()) };
+    let mut refused = Vec::new();
+    for column in columns {
+        if try_update(connection, at, &[*column]).await.is_err() {
+            refused.push(column.name.clone());
+        }
+    }
+    let place = match refused.len() {
+        0 => at.table.to_string(),
+        n if n == columns.len() => at.table.to_string(),
+        _ => format!("{} ({})", at.table, named(&refused, 10)),
+    };
+    Err(denied(&place, error))
+}
+
+async fn try_update(
+    connection: &mut Connection,
+    at: At<'_>,
+    columns: &[&Column],
+) -> Result<(), SqlError> {
     let (sql, values) = probe(at, columns);
-    let named = |error| denied(&at.table.to_string(), error);
-    connection.begin(Access::Write).await.map_err(named)?;
+    connection.begin(Access::Write).await?;
     let done = connection.execute(&sql, &values).await;
-    connection.rollback().await.map_err(named)?;
-    done.map(|_| ()).map_err(named)
+    connection.rollback().await?;
+    done.map(|_| ())
 }

@@ -30,7 +30,8 @@ pub enum Question {
     /// The ids of the run are in none of the tables.
     #[error(
         "none of this run's ids stand in {tables}, so it is not clear that this is the store: is it \
-         the right database? If the rows are to be made, pass --table and --insert"
+         the right database? If the ids stand there in another way, say how in a mapping (--map, \
+         explain store); if the rows are to be made, pass --table and --insert"
     )]
     NoIds {
         /// The tables that were looked at.
@@ -45,7 +46,7 @@ pub enum Question {
     /// A table has more than one pair.
     #[error(
         "{table} has more than one place for a token: {columns}. Say in a mapping which one is meant \
-         (--print-map with --table begins one, explain store)"
+         (--map FILE, explain store)"
     )]
     TwoPairs {
         /// The table.
@@ -56,7 +57,7 @@ pub enum Question {
     /// Most ids have several rows.
     #[error(
         "in {table}, {several} of {found} ids found by {column} have several rows, such as {example}: \
-         which one is meant cannot be told. Name it in a mapping: where = {{ {column} = \"id\", … }} \
+         which one is meant cannot be told. Name it in a mapping (--map FILE): where = {{ {column} = \"id\", … }} \
          with a value that only one row has (explain store)"
     )]
     Doubled {
@@ -88,8 +89,8 @@ pub enum Question {
     },
     /// The format of a time cannot be told.
     #[error(
-        "how {column} writes a time cannot be told from its values{}. Say it in a mapping: \
-         {column} = {{ field = \"expires_at\", as = \"epoch_s\" }} (or \"epoch_ms\", \"iso\"); \
+        "how {column} writes a time cannot be told from its values{}. Say it in a mapping \
+         (--map FILE): {column} = {{ field = \"expires_at\", as = \"epoch_s\" }} (or \"epoch_ms\", \"iso\"); \
          explain store has the rest",
         if *.is_empty { ", since it has none" } else { "" }
     )]
@@ -101,7 +102,7 @@ pub enum Question {
     },
     /// A life without its beginning.
     #[error(
-        "{column} counts seconds, and no column tells from when. Say it in a mapping: \
+        "{column} counts seconds, and no column tells from when. Say it in a mapping (--map FILE): \
          issued_at = \"granted_at\" (explain store)"
     )]
     NoClock {
@@ -111,7 +112,7 @@ pub enum Question {
     /// The tokens that are there are encrypted.
     #[error(
         "{column} holds encrypted tokens, and only your app knows how. Give the program that encrypts \
-         one line in a mapping: {column} = {{ field = \"{field}\", through = [\"node\", \
+         one line in a mapping (--map FILE): {column} = {{ field = \"{field}\", through = [\"node\", \
          \"encrypt.mjs\"] }} (explain store)"
     )]
     Encrypted {

@@ -73,7 +73,9 @@ fn one(
 /// The cells of a column.
 pub fn cells_of(table: &Table, column: &Column, rows: &[Vec<Cell>]) -> Vec<Cell> {
     let index = table.columns.iter().position(|other| other.name == column.name);
-    index.map_or_else(Vec::new, |index| rows.iter().filter_map(|row| row.get(index).cloned()).collect())
+    index.map_or_else(Vec::new, |index| {
+        rows.iter().filter_map(|row| row.get(index).cloned()).collect()
+    })
 }
 
 fn form(column: &Column, source: &Source, cells: &[Cell]) -> Result<Form, Question> {
@@ -106,10 +108,9 @@ fn time(column: &Column, field: Field, cells: &[Cell]) -> Result<Form, Question>
     match told(column, cells) {
         Told::Form(form) => Ok(Form::Time(form)),
         Told::Mostly(form) if field != Field::ExpiresAt => Ok(Form::Time(form)),
-        told => Err(Question::Time {
-            column: column.name.clone(),
-            is_empty: told == Told::Nothing,
-        }),
+        told => {
+            Err(Question::Time { column: column.name.clone(), is_empty: told == Told::Nothing })
+        }
     }
 }
 
@@ -120,10 +121,11 @@ pub fn guards(table: &Table, mapping: &Mapping, rows: &[Vec<Cell>]) -> Guards {
         terms.into_iter().any(|term| term.column == name)
     };
     let of = |wanted: Role| table.columns.iter().filter(move |column| role(&column.name) == wanted);
-    let updated_at = of(Role::UpdatedAt).find_map(|column| match told(column, &cells_of(table, column, rows)) {
-        Told::Form(form) | Told::Mostly(form) => Some((column.name.clone(), form)),
-        Told::Nothing | Told::Unclear => None,
-    });
+    let updated_at =
+        of(Role::UpdatedAt).find_map(|column| match told(column, &cells_of(table, column, rows)) {
+            Told::Form(form) | Told::Mostly(form) => Some((column.name.clone(), form)),
+            Told::Nothing | Told::Unclear => None,
+        });
     let by_company = mapping.key_of(Scope::Company).first();
     let is_by_company = by_company.is_some_and(|term| role(&term.column) == Role::CompanyId);
     let location = of(Role::LocationId).next().filter(|_| is_by_company);

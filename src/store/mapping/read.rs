@@ -204,7 +204,8 @@ fn detailed(column: &str, table: &Table, place: &str) -> Result<Assignment, Mapp
 
 fn format_at(value: &Value, place: &str) -> Result<As, MappingError> {
     let name = text_at(value, place)?;
-    As::named(&name).ok_or_else(|| shape(place, "as = \"epoch_s\", \"epoch_ms\", \"iso\" or \"json\""))
+    As::named(&name)
+        .ok_or_else(|| shape(place, "as = \"epoch_s\", \"epoch_ms\", \"iso\" or \"json\""))
 }
 
 fn field(name: &str, place: &str) -> Result<Field, MappingError> {
@@ -299,7 +300,10 @@ refresh_error = { value = "null", with = "connection_status" }
             ),
             ("[store]\nstatement='select :acces'", "store.statement: a pair has no field acces;"),
             ("[store]\nstatement='select :id'", "store.statement names no token"),
-            ("[store]\nstatement='select :access_token'\ntable='t'", "[store] has a statement and a table"),
+            (
+                "[store]\nstatement='select :access_token'\ntable='t'",
+                "[store] has a statement and a table",
+            ),
         ] {
             let found = Mapping::read(text).unwrap_err().to_string();
             assert!(found.starts_with(error), "{text}: {found}");

@@ -127,7 +127,12 @@ fn as_json(value: &Value, column: &Column) -> Json {
 }
 
 /// Swaps one row.
-pub fn update_one(at: At<'_>, written: &[&Column], compared: &[&Column], change: &Change) -> Selected {
+pub fn update_one(
+    at: At<'_>,
+    written: &[&Column],
+    compared: &[&Column],
+    change: &Change,
+) -> Selected {
     let mut values = Vec::new();
     let mut set = Vec::new();
     for (new, column) in change.new.iter().zip(written) {
@@ -318,7 +323,9 @@ mod tests {
         let at = At { dialect: Dialect::Sqlite, table: &table };
         let keys = [Key { parts: vec![(id.clone(), KeyValue::Empty)] }];
         let (sql, values) = by_keys(at, &keys, &[id]);
-        assert!(sql.ends_with("WHERE ((t.\"locationId\" IS NULL OR CAST(t.\"locationId\" AS TEXT) = ''))"));
+        assert!(sql.ends_with(
+            "WHERE ((t.\"locationId\" IS NULL OR CAST(t.\"locationId\" AS TEXT) = ''))"
+        ));
         assert!(values.is_empty());
     }
 }

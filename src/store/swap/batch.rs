@@ -30,8 +30,7 @@ impl<'a> Batch<'a> {
     /// The open pairs of a kind.
     pub fn open(&self, scope: Scope) -> Vec<usize> {
         let is_open = |index: &usize| {
-            self.results[*index].is_none()
-                && self.prepared[*index].pair.installation.scope == scope
+            self.results[*index].is_none() && self.prepared[*index].pair.installation.scope == scope
         };
         (0..self.prepared.len()).filter(is_open).collect()
     }

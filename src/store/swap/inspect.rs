@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    SqlStore, batch::Batch,
+    SqlStore,
+    batch::Batch,
     prepared::{Known, stored_row},
     round::read_apart,
 };
@@ -60,7 +61,8 @@ impl SqlStore {
         let batch = Batch::new(self.prepare_plain(pairs));
         for scope in [Scope::Location, Scope::Company] {
             let open = batch.open(scope);
-            let keys: Vec<_> = open.iter().map(|index| batch.prepared[*index].key.clone()).collect();
+            let keys: Vec<_> =
+                open.iter().map(|index| batch.prepared[*index].key.clone()).collect();
             if keys.is_empty() {
                 continue;
             }

@@ -50,7 +50,10 @@ impl Link {
     }
 
     /// The connection, a new one where it was lost.
-    pub async fn get(&mut self, note: &(dyn Fn(&str) + Sync)) -> Result<&mut Connection, StoreFault> {
+    pub async fn get(
+        &mut self,
+        note: &(dyn Fn(&str) + Sync),
+    ) -> Result<&mut Connection, StoreFault> {
         let mut wait = FIRST;
         let mut is_said = false;
         while self.connection.is_none() {

@@ -109,7 +109,10 @@ impl SqlStore {
         (batch.results, done)
     }
 
-    async fn prepare<'a>(&mut self, pairs: &'a [Pair]) -> Result<Vec<prepared::Prepared<'a>>, StoreFault> {
+    async fn prepare<'a>(
+        &mut self,
+        pairs: &'a [Pair],
+    ) -> Result<Vec<prepared::Prepared<'a>>, StoreFault> {
         let mut prepared = Vec::with_capacity(pairs.len());
         for pair in pairs {
             let mut through = Vec::with_capacity(self.plan.written.len());
@@ -154,21 +157,19 @@ impl SqlStore {
                     self.link.is_well();
                 }
                 Err(RoundError::Fault(fault)) => return Err(fault),
-                Err(RoundError::Sql(error)) => {
-                    match retry::after(error.kind, tries, open.len()) {
-                        Next::Again(wait) => {
-                            tries += 1;
-                            self.wait(wait).await?;
-                        }
-                        Next::OneByOne => (tries, is_one_by_one) = (0, true),
-                        Next::GiveUp => {
-                            tries = 0;
-                            self.give_up(batch, open[0], &error)?;
-                        }
-                        Next::Reconnect => self.link.lost(&error),
-                        Next::Stop => return Err(self.refuses(&error)),
+                Err(RoundError::Sql(error)) => match retry::after(error.kind, tries, open.len()) {
+                    Next::Again(wait) => {
+                        tries += 1;
+                        self.wait(wait).await?;
                     }
-                }
+                    Next::OneByOne => (tries, is_one_by_one) = (0, true),
+                    Next::GiveUp => {
+                        tries = 0;
+                        self.give_up(batch, open[0], &error)?;
+                    }
+                    Next::Reconnect => self.link.lost(&error),
+                    Next::Stop => return Err(self.refuses(&error)),
+                },
             }
         }
     }

@@ -74,9 +74,7 @@ impl Template {
 
     /// Whether it names a token.
     pub fn has_token(&self) -> bool {
-        let is_token = |piece: &Piece| {
-            matches!(piece, Piece::Field(field, _) if field.is_token() || *field == Field::Document)
-        };
+        let is_token = |piece: &Piece| matches!(piece, Piece::Field(field, _) if field.is_token() || *field == Field::Document);
         self.0.iter().any(is_token)
     }
 
@@ -286,7 +284,8 @@ mod tests {
 
     #[test]
     fn fields_become_literals_or_parameters() {
-        let statement = "select f(:id, :access_token, ':id', :expires_at::timestamptz, :expires_at_ms);";
+        let statement =
+            "select f(:id, :access_token, ':id', :expires_at::timestamptz, :expires_at_ms);";
         let template = Template::read(statement).unwrap();
         assert!(template.has_token());
         let (sql, values) = template.render(Dialect::Postgres, &pair());

@@ -87,7 +87,8 @@ impl Prepared<'_> {
         let access = self.pair.access_token.expose();
         let own_expiry = jwt::look_into(access).and_then(|claims| claims.expires_at);
         NewPair {
-            access: (is_plain(Field::AccessToken) && is_plain(Field::RefreshToken)).then_some(access),
+            access: (is_plain(Field::AccessToken) && is_plain(Field::RefreshToken))
+                .then_some(access),
             refresh: self.pair.refresh_token.as_ref().map(Secret::expose),
             expires_at: self.pair.expires_at,
             own_expiry,
@@ -163,20 +164,19 @@ pub struct Known {
 pub fn stored_row(plan: &StorePlan, row: &ReadRow, pair: &Pair, known: &Known) -> StoredRow {
     let (access, refresh) = stored_tokens(plan, row);
     let moment = |name: &str, form: TimeForm| form.moment(&row.cell(name).text?);
-    let expires_at = plan.place_of(Field::ExpiresAt).and_then(|place| match plan.written[place].form {
-        Form::Time(form) => moment(&plan.written[place].column.name, form),
-        _ => None,
-    });
-    let kind = plan.guards.kind.as_ref().and_then(|name| {
-        Scope::from_user_type(&row.cell(name).text?)
-    });
+    let expires_at =
+        plan.place_of(Field::ExpiresAt).and_then(|place| match plan.written[place].form {
+            Form::Time(form) => moment(&plan.written[place].column.name, form),
+            _ => None,
+        });
+    let kind =
+        plan.guards.kind.as_ref().and_then(|name| Scope::from_user_type(&row.cell(name).text?));
     let location = plan.guards.location.as_ref();
     let digest = ContentDigest::of(access.as_deref().unwrap_or_default(), refresh.as_deref());
     let ours = known.written.get(&pair.row);
-    let is_written_by_us =
-        ours.is_some_and(|ours| ours.contains(&(pair.token_line, digest)));
-    let is_of_a_location =
-        location.is_some_and(|name| row.cell(name).filled().is_some()) && kind != Some(Scope::Company);
+    let is_written_by_us = ours.is_some_and(|ours| ours.contains(&(pair.token_line, digest)));
+    let is_of_a_location = location.is_some_and(|name| row.cell(name).filled().is_some())
+        && kind != Some(Scope::Company);
     StoredRow {
         expires_at,
         updated_at: plan.guards.updated_at.as_ref().and_then(|(name, form)| moment(name, *form)),
@@ -203,7 +203,11 @@ pub fn stored_tokens(plan: &StorePlan, row: &ReadRow) -> (Option<String>, Option
 }
 
 /// The cells of a row as `replaced.jsonl` keeps them: those of the key, and those that are written.
-pub fn kept(plan: &StorePlan, prepared: &Prepared<'_>, row: &ReadRow) -> (Map<String, Json>, Map<String, Json>) {
+pub fn kept(
+    plan: &StorePlan,
+    prepared: &Prepared<'_>,
+    row: &ReadRow,
+) -> (Map<String, Json>, Map<String, Json>) {
     let json = |name: &str| row.cell(name).text.map_or(Json::Null, Json::from);
     let key = prepared.key.parts.iter().map(|(c, _)| (c.name.clone(), json(&c.name)));
     let old = plan.written.iter().map(|w| (w.column.name.clone(), json(&w.column.name)));

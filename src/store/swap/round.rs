@@ -16,7 +16,9 @@ use crate::{
         fault::StoreFault,
         plan::{StorePlan, WrittenColumn},
         sql::{Access, Connection, SqlError, Value},
-        statement::{Change, Key, KeyValue, NewValue, by_keys, cells, insert, update_many, update_one},
+        statement::{
+            Change, Key, KeyValue, NewValue, by_keys, cells, insert, update_many, update_one,
+        },
         target::Dialect,
     },
 };
@@ -124,7 +126,9 @@ impl Round<'_> {
                 Decision::Already => (StoreOutcome::Already, String::new()),
                 Decision::Newer(why) => (StoreOutcome::Newer, why),
                 Decision::Missing => (StoreOutcome::Missing, "no row has its id".to_owned()),
-                Decision::Ambiguous(rows) => (StoreOutcome::Ambiguous, format!("{rows} rows have its id")),
+                Decision::Ambiguous(rows) => {
+                    (StoreOutcome::Ambiguous, format!("{rows} rows have its id"))
+                }
                 Decision::NotOurs(why) => (StoreOutcome::NotOurs, why.to_owned()),
             };
             batch.settle(index, outcome, &message);
@@ -241,7 +245,11 @@ impl Round<'_> {
     }
 
     /// The first row, while it can still be taken back.
-    async fn check_uncommitted(&mut self, batch: &mut Batch<'_>, due: &Due) -> Result<(), RoundError> {
+    async fn check_uncommitted(
+        &mut self,
+        batch: &mut Batch<'_>,
+        due: &Due,
+    ) -> Result<(), RoundError> {
         let key = batch.prepared[due.index].key.clone();
         let rows = self.read(std::slice::from_ref(&key)).await?;
         let expires_at = batch.prepared[due.index].pair.expires_at;
@@ -273,15 +281,15 @@ impl Round<'_> {
             [row] => difference(self.plan, &due.new, row, prepared.pair.expires_at),
             rows => Some(format!("{} rows are found by its key", rows.len())),
         };
-        let stored: Vec<_> = rows
-            .iter()
-            .map(|row| stored_row(self.plan, row, prepared.pair, self.known))
-            .collect();
+        let stored: Vec<_> =
+            rows.iter().map(|row| stored_row(self.plan, row, prepared.pair, self.known)).collect();
         let is_newer = matches!(decide(&prepared.new_pair(self.plan), &stored), Decision::Newer(_));
         match differs {
             None => batch.settle(due.index, outcome, ""),
             // Somebody has refreshed it since.
-            Some(_) if is_newer => batch.settle(due.index, outcome, "and refreshed by the app since"),
+            Some(_) if is_newer => {
+                batch.settle(due.index, outcome, "and refreshed by the app since")
+            }
             Some(differs) if !is_proven => {
                 let put_back = match rows {
                     [row] => self.put_back(&prepared.key, due, row).await?,
@@ -293,7 +301,9 @@ impl Round<'_> {
                 } else {
                     "The first row could not be put back: its old content is in replaced.jsonl"
                 };
-                return Err(StoreFault::Gone(format!("{}: {differs}. {after}", self.plan.table)).into());
+                return Err(
+                    StoreFault::Gone(format!("{}: {differs}. {after}", self.plan.table)).into()
+                );
             }
             Some(differs) => {
                 batch.settle(due.index, StoreOutcome::Refused, &differs);

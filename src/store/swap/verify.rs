@@ -4,12 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::prepared::ReadRow;
 use crate::store::{
-    encode::Form,
-    field::Field,
-    mapping::Source,
-    plan::StorePlan,
-    sql::Value,
-    statement::NewValue,
+    encode::Form, field::Field, mapping::Source, plan::StorePlan, sql::Value, statement::NewValue,
 };
 
 /// How far an expiry may be from what was written: databases round to whole seconds.
@@ -55,11 +50,9 @@ fn token_difference(name: &str, new: &Value, read: Option<&str>) -> Option<Strin
         (new, read) if new == read => None,
         (Some(""), None) | (None, Some("")) => None,
         (Some(_), None | Some("")) => Some(format!("{name} reads back empty")),
-        (Some(new), Some(read)) if new.starts_with(read) => Some(format!(
-            "{name} reads back cut to {} of {} characters",
-            read.len(),
-            new.len()
-        )),
+        (Some(new), Some(read)) if new.starts_with(read) => {
+            Some(format!("{name} reads back cut to {} of {} characters", read.len(), new.len()))
+        }
         _ => Some(format!(
             "{name} reads back as something else, as a trigger of the table makes it (does it encrypt?)"
         )),
@@ -85,7 +78,9 @@ mod tests {
             let found = token_difference("access_token", &new, read);
             match expected {
                 None => assert_eq!(found, None),
-                Some(part) => assert!(found.as_ref().is_some_and(|f| f.contains(part)), "{found:?}"),
+                Some(part) => {
+                    assert!(found.as_ref().is_some_and(|f| f.contains(part)), "{found:?}")
+                }
             }
         }
     }

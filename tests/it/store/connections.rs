@@ -120,7 +120,8 @@ fn a_password_comes_from_the_environment_or_a_file_too() {
 
 #[test]
 fn a_wrong_password_is_told_without_it() {
-    for app in [SUPABASE.open(), MARIADB.open()].into_iter().flatten() {
+    for schema in [SUPABASE, MARIADB] {
+        let Some(app) = schema.open() else { continue };
         let url = app.database.url().replace("p%234s", "wrong-one");
         let ran = app.store_to(&url).go();
         assert!(matches!(ran.code, 2 | 3), "{}: {}", ran.code, ran.stderr);
@@ -131,7 +132,8 @@ fn a_wrong_password_is_told_without_it() {
 
 #[test]
 fn tls_is_checked_against_the_ca_that_is_named() {
-    for app in [SUPABASE.open(), MARIADB.open()].into_iter().flatten() {
+    for schema in [SUPABASE, MARIADB] {
+        let Some(app) = schema.open() else { continue };
         let (certificates, names) = match app.schema.on {
             super::schema::On::Postgres => {
                 (Postgres::shared().unwrap().certificates(), ["sslmode=verify-full", "sslrootcert"])

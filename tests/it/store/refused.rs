@@ -269,7 +269,7 @@ fn a_url_is_refused_without_being_printed() {
         ("postgresql://app:secret#word@127.0.0.1/x", "%23"),
         ("postgresql://app:secretword@db.example.invalid/x?sslmode=disable", "plain|tls|ssl"),
         ("postgresql://app:secretword@127.0.0.1:port/x", "port"),
-        ("mssql://app:secretword@127.0.0.1/x", "mssql"),
+        ("mssql://app:secretword@127.0.0.1/x", "postgres://"),
         ("", "DATABASE_URL"),
     ] {
         let ran = app.store_to(url).go().expect(2);
