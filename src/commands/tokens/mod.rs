@@ -42,7 +42,7 @@ pub fn tokens(args: &TokensArgs, console: Console) -> Result<Exit, Fault> {
     }
     let out = Output::new(io::stdout().lock());
     match args.format {
-        TokensFormat::Csv => print_table(&runs, &pairs, own, out, console),
+        TokensFormat::Csv => print_table(&runs, &pairs, &own, out, console),
         TokensFormat::Jsonl => print_lines(&pairs, out),
         TokensFormat::Env => variables::print(&pairs, out),
     }
@@ -64,7 +64,7 @@ fn check(args: &TokensArgs) -> anyhow::Result<()> {
 fn print_table(
     runs: &[LookedAt],
     pairs: &Pairs,
-    own: OwnColumns,
+    own: &OwnColumns,
     out: Output<impl Write>,
     console: Console,
 ) -> anyhow::Result<()> {

@@ -63,7 +63,7 @@ mod tests {
     fn who_stops_reading_is_no_error_and_a_full_disk_is() {
         for (kind, is_ok) in [(ErrorKind::BrokenPipe, true), (ErrorKind::StorageFull, false)] {
             let mut out = Output::new(Failing(kind));
-            let written = out.write_all(&[0; 1 << 16]).and_then(|()| out.flush());
+            let written = out.write_all(&vec![0; 1 << 16]).and_then(|()| out.flush());
             assert_eq!(written.is_ok(), is_ok, "{kind}");
         }
     }

@@ -18,6 +18,7 @@ use crate::{
         StoreOutcome, Stored, TokenFile,
     },
     exit::Exit,
+    highlevel::token_clients::StoredTokens,
     installation::{Id, Installation, Scope},
     journal::{disk::Disk, draft::Draft, reader::Reader, writer::Writer},
     settings::Settings,
@@ -106,7 +107,7 @@ fn make(work: &TempDir, run: &RunMade<'_>) -> PathBuf {
         writer.append(&Event::Listed(listed)).unwrap();
     }
     let input = u32::try_from(run.rows.len()).unwrap();
-    let stored_tokens = Default::default();
+    let stored_tokens = StoredTokens::default();
     let ready = Ready { at, input, digest: String::new(), stored_tokens };
     writer.append(&Event::Ready(ready)).unwrap();
     for (row, made) in run.rows.iter().filter(|(_, made)| *made != Made::Open) {
@@ -206,13 +207,13 @@ fn a_killed_run_is_brought_into_agreement_and_its_journal_takes_events() {
     let rows = [(1, Recovered), (2, EventLost), (3, Open)];
     let run = RunMade { name: "run", second: 10, parent: None, rows: &rows, end: End::Killed };
     let path = make(&work, &run);
-    let looked_at = look(&[path.clone()], &Disk::default(), &|_| {}).ok().unwrap();
+    let looked_at = look(std::slice::from_ref(&path), &Disk::default(), &|_| {}).ok().unwrap();
     let pairs = pairs_of(&looked_at).unwrap();
     assert_eq!((pairs.len(), pairs.censuses()[0].event_lost), (2, 1));
     assert!(balances(&pairs));
     drop(looked_at);
 
-    let (mut runs, notes) = open(&[path.clone()]);
+    let (mut runs, notes) = open(std::slice::from_ref(&path));
     assert!(notes[0].contains("tokens are on disk though"), "{notes:?}");
     let pairs = runs.pairs().unwrap();
     assert_eq!((pairs.len(), pairs.censuses()[0].event_lost), (2, 0));
@@ -237,7 +238,7 @@ fn a_killed_run_is_brought_into_agreement_and_its_journal_takes_events() {
     assert_eq!(events.iter().filter(is_stored).count(), 2);
     // To open it again changes nothing.
     let before = fs::read(path.join("journal.jsonl")).unwrap();
-    assert_eq!(open(&[path.clone()]).1, [""; 0]);
+    assert_eq!(open(std::slice::from_ref(&path)).1, [""; 0]);
     assert_eq!(fs::read(path.join("journal.jsonl")).unwrap(), before);
 }
 
@@ -266,7 +267,7 @@ fn a_file_that_changes_after_it_was_indexed_is_not_believed() {
     let rows = [(1, Made::Recovered), (2, Made::Recovered), (3, Made::Recovered)];
     let run = RunMade { name: "run", second: 10, parent: None, rows: &rows, end: End::InOrder };
     let path = make(&work, &run);
-    let (runs, tokens) = (open(&[path.clone()]).0, path.join("tokens.jsonl"));
+    let (runs, tokens) = (open(std::slice::from_ref(&path)).0, path.join("tokens.jsonl"));
     let (pairs, good) = (runs.pairs().unwrap(), fs::read_to_string(&tokens).unwrap());
     let second = good.lines().nth(1).unwrap();
     for (what, changed, line) in [
