@@ -1,6 +1,6 @@
 //! `store`: writes the pairs of a run, or of a chain of runs, into the app's own token store.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use serde::Serialize;
@@ -23,9 +23,10 @@ use crate::{
     settings::{args::StoreArgs, store_choice::StoreChoice, variables::Variables},
     store::{
         choice::Chosen,
-        deliver::Delivery,
+        deliver::{Delivery, OtherTable},
         fault::StoreFault,
         list_tokens::ListTokens,
+        mapping::Mapping,
         open::{Opened, Patience, open_for},
         pairs::Pairs,
         runs::{self, Runs},
@@ -66,13 +67,14 @@ async fn inspect(args: &StoreArgs, chosen: &Chosen, console: Console) -> Result<
         return print_map(&opened);
     }
     print_plan(&opened, &pairs, console);
-    let (mapping, plan) = (opened.mapping().map(|m| m.to_json()), seen(&opened));
+    let (mapping, plan) = (opened.mapping().map(Mapping::to_json), seen(&opened));
     let patience = patience(args, CancellationToken::new());
     let mut store = opened.begin(patience.clone()).await?;
     let delivery = Delivery {
         note: &|line| console.print(line),
         stop: patience.stop,
         list: list_tokens(&states),
+        others: OtherTable::None,
     };
     let folders: Vec<&RunFolder> = runs.iter().map(|run| &run.folder).collect();
     let inspected = delivery.inspect(&mut store, &folders, &pairs).await?;
@@ -111,16 +113,18 @@ async fn write(args: &StoreArgs, chosen: &Chosen, console: Console) -> Result<Ex
     }
 
     // The pairs are written, each with its event.
-    let (mapping, plan) = (opened.mapping().map(|m| m.to_json()), seen(&opened));
+    let (mapping, plan) = (opened.mapping().map(Mapping::to_json), seen(&opened));
     let patience = patience(args, CancellationToken::new());
     let stop = patience.stop.clone();
     let (began, list) = (opened.began(), list_tokens(&states));
+    let before = states.iter().rev().find_map(|state| state.store_began());
+    let others = OtherTable::of(before, &began);
     let mut store = opened.begin(patience).await?;
     for run in runs.as_mut_slice().iter_mut().filter(|run| run.run_state().books().recovered > 0) {
         run.add_durably([began.clone()]).or_exit(Exit::Local)?;
     }
     let note = |line: &str| console.print(line);
-    let delivery = Delivery { note: &note, stop: stop.clone(), list };
+    let delivery = Delivery { note: &note, stop: stop.clone(), list, others };
     let interrupted = std::cell::Cell::new(None);
     let first = |signal: Interrupt| {
         interrupted.set(Some(signal));
@@ -136,12 +140,31 @@ async fn write(args: &StoreArgs, chosen: &Chosen, console: Console) -> Result<Ex
     };
     let ended = store.end().await;
     let delivered = delivered.and(ended);
-    let exit = finish(runs, console, delivered, interrupted.get())?;
+    let exit = finish(runs, console, delivered, interrupted.get(), &again(args))?;
     if args.json {
         let report = Report::new(false, pairs.len(), &exit.outcomes, mapping, plan, exit.exit);
         print_data(&report.to_json().or_exit(Exit::Local)?);
     }
     Ok(exit.exit)
+}
+
+/// The same command, to be given again.
+fn again(args: &StoreArgs) -> String {
+    let mut words = vec![env!("CARGO_PKG_NAME").to_owned(), "store".to_owned()];
+    words.extend(args.run_dirs.iter().map(|dir| dir.display().to_string()));
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    for (option, value) in [
+        ("--to", args.to.to.clone()),
+        ("--table", args.to.table.clone()),
+        ("--map", path(&args.to.map)),
+        ("--env-file", path(&args.env_file)),
+    ] {
+        words.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
+    }
+    let switches = [("--insert", args.to.insert), ("--keep-status", args.to.keep_status)];
+    words.extend(switches.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| (*name).to_owned()));
+    // No word has a NUL, for which alone it cannot be quoted.
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default()
 }
 
 /// How it ended.
@@ -156,6 +179,7 @@ fn finish(
     console: Console,
     delivered: Result<(), StoreFault>,
     interrupted: Option<Interrupt>,
+    again: &str,
 ) -> Result<Ended, Fault> {
     let folders: Vec<RunFolder> = runs.as_slice().iter().map(|run| run.folder.clone()).collect();
     let (mut outcomes, mut is_all, mut exit) = (BTreeMap::new(), true, Exit::Recovered);
@@ -179,6 +203,9 @@ fn finish(
         );
         Fault { exit, error }
     })?;
+    if interrupted.is_some() {
+        console.print(&format!("Next        {again}"));
+    }
     let exit = match interrupted {
         Some(Interrupt::Interrupt) => Exit::Interrupted,
         Some(Interrupt::Terminate) => Exit::Terminated,

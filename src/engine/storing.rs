@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{closing::tokens_of_run, screen::Screen};
 use crate::store::{
     choice::Chosen,
-    deliver::Delivery,
+    deliver::{Delivery, OtherTable},
     fault::StoreFault,
     list_tokens::ListTokens,
     open::{Patience, open_for},
@@ -35,7 +35,8 @@ pub async fn store_pairs(
     }
     let lists = runs.as_slice().iter().filter_map(|run| tokens_of_run(&run.run_state().started));
     let list = Arc::new(ListTokens::of(lists));
-    let delivery = Delivery { note: &|line| screen.print(line), stop, list };
+    let delivery =
+        Delivery { note: &|line| screen.print(line), stop, list, others: OtherTable::None };
     let delivered = delivery.write(&mut store, runs, &pairs).await;
     let ended = store.end().await;
     delivered.and(ended)

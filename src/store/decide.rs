@@ -125,9 +125,9 @@ mod tests {
         Timestamp::from_second(second).ok()
     }
 
-    fn jwt(exp: i64) -> Option<String> {
+    fn jwt(exp: i64) -> String {
         let claims = URL_SAFE_NO_PAD.encode(format!(r#"{{"exp":{exp}}}"#));
-        Some(format!("eyJhbGciOiJSUzI1NiJ9.{claims}.c2ln"))
+        format!("eyJhbGciOiJSUzI1NiJ9.{claims}.c2ln")
     }
 
     fn row() -> StoredRow {
@@ -158,7 +158,7 @@ mod tests {
             StoredRow { access: Some("new-a".into()), refresh: Some("new-r".into()), ..row() };
         let half = StoredRow { access: Some("new-a".into()), ..row() };
         let empty = StoredRow { updated_at: at(1500), ..StoredRow::default() };
-        let by_token = |exp| StoredRow { access: jwt(exp), expires_at: at(9999), ..row() };
+        let by_token = |exp| StoredRow { access: Some(jwt(exp)), expires_at: at(9999), ..row() };
         let by_row = |expiry| StoredRow { expires_at: at(expiry), ..row() };
         let changed = |second| StoredRow { updated_at: at(second), ..row() };
         let known = |is| StoredRow { is_of_the_list: Some(is), ..changed(1500) };

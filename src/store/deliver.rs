@@ -9,7 +9,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    backup::Backup,
+    backup::{self, Backup},
     fault::StoreFault,
     list_tokens::ListTokens,
     open::Store,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     clock,
-    event::{Event, StoreOutcome, Stored},
+    event::{Event, StoreBegan, StoreOutcome, Stored},
     journal::folder::RunFolder,
     text::SafeText,
 };
@@ -37,6 +37,31 @@ pub struct Delivery<'a> {
     pub stop: CancellationToken,
     /// The tokens that the lists of the runs have.
     pub list: Arc<ListTokens>,
+    /// Whether pairs may be in another table, where a command before this one has put them.
+    pub others: OtherTable,
+}
+
+/// Whether a command before this one wrote into another table of the same store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherTable {
+    /// None has.
+    None,
+    /// One has: agencies, say, have a table of their own.
+    Written,
+}
+
+impl OtherTable {
+    /// Compares where the pairs of a run went last with where they go now.
+    pub fn of(before: Option<&StoreBegan>, now: &Event) -> Self {
+        match (before, now) {
+            (Some(before), Event::StoreBegan(now))
+                if before.is_in_same_store(now) && before.table != now.table =>
+            {
+                Self::Written
+            }
+            _ => Self::None,
+        }
+    }
 }
 
 impl From<PairsError> for StoreFault {
@@ -53,7 +78,7 @@ impl Delivery<'_> {
         runs: &mut Runs,
         pairs: &Pairs,
     ) -> Result<(), StoreFault> {
-        self.leave_superseded(runs, pairs)?;
+        Self::leave_superseded(runs, pairs)?;
         let mut files: HashMap<usize, (Backup, Known)> = HashMap::new();
         let (mut done, mut said) = (0, Instant::now());
         for batch in pairs.batches(store.batch_size()) {
@@ -74,6 +99,7 @@ impl Delivery<'_> {
                     pairs_of_run
                 };
                 let (results, fault) = store.write(&pairs_of_run, backup, known, self.note).await;
+                let results = self.to_record(&runs.as_slice()[run], &pairs_of_run, results);
                 let events = events(&pairs_of_run, results);
                 done += events.len();
                 runs.as_mut_slice()[run].add_durably(events)?;
@@ -87,25 +113,40 @@ impl Delivery<'_> {
         Ok(())
     }
 
+    /// What is to be recorded: a pair that is in another table is not missing.
+    fn to_record(
+        &self,
+        run: &Run,
+        pairs: &[Pair],
+        mut results: Vec<Option<Written>>,
+    ) -> Vec<Option<Written>> {
+        if self.others == OtherTable::Written {
+            for (pair, result) in pairs.iter().zip(&mut results) {
+                let is_elsewhere =
+                    || run.run_state().store_outcome(pair.row).is_some_and(StoreOutcome::is_stored);
+                result
+                    .take_if(|written| written.outcome == StoreOutcome::Missing && is_elsewhere());
+            }
+        }
+        results
+    }
+
     fn known(&self, store: &Store, folder: &RunFolder) -> Result<Known, StoreFault> {
         let written = if store.needs_known() {
             Backup::written(&Backup::path(folder))?
         } else {
-            Default::default()
+            backup::Written::default()
         };
         Ok(Known { written, list: self.list.clone() })
     }
 
     /// A pair of which a later run has a newer one goes nowhere.
-    fn leave_superseded(&self, runs: &mut Runs, pairs: &Pairs) -> Result<(), StoreFault> {
+    fn leave_superseded(runs: &mut Runs, pairs: &Pairs) -> Result<(), StoreFault> {
         for batch in pairs.superseded(1000) {
             for (run, pairs_of_run) in by_run(batch?) {
-                let left = |pair: &Pair| {
-                    let message = "another run has a newer pair";
-                    Some(Written::with(StoreOutcome::Newer, message))
-                        .map(|written| event(pair, written))
-                };
-                let events: Vec<Event> = pairs_of_run.iter().filter_map(left).collect();
+                let message = "another run has a newer pair";
+                let newer = |pair| event(pair, &Written::with(StoreOutcome::Newer, message));
+                let events: Vec<Event> = pairs_of_run.iter().map(newer).collect();
                 runs.as_mut_slice()[run].add_durably(events)?;
             }
         }
@@ -143,7 +184,7 @@ fn already(run: &Run, pairs: Vec<Pair>) -> (Vec<Pair>, Vec<Event>) {
         |pair: &Pair| run.run_state().store_outcome(pair.row).is_some_and(StoreOutcome::is_stored);
     let (stored, left): (Vec<_>, Vec<_>) = pairs.into_iter().partition(is_stored);
     let message = "by the journal of the run";
-    let event = |pair| event(pair, Written::with(StoreOutcome::Already, message));
+    let event = |pair| event(pair, &Written::with(StoreOutcome::Already, message));
     (left, stored.iter().map(event).collect())
 }
 
@@ -161,10 +202,10 @@ fn by_run(batch: Vec<(usize, Pair)>) -> Vec<(usize, Vec<Pair>)> {
 
 fn events(pairs: &[Pair], results: Vec<Option<Written>>) -> Vec<Event> {
     let settled = pairs.iter().zip(results);
-    settled.filter_map(|(pair, written)| Some(event(pair, written?))).collect()
+    settled.filter_map(|(pair, written)| Some(event(pair, &written?))).collect()
 }
 
-fn event(pair: &Pair, written: Written) -> Event {
+fn event(pair: &Pair, written: &Written) -> Event {
     Event::Stored(Stored {
         row: pair.row,
         id: pair.installation.id.clone(),

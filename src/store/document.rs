@@ -108,7 +108,7 @@ fn as_json(form: TimeForm, time: Timestamp) -> Option<Value> {
         sql::Value::Text(text) => Some(text.into()),
         sql::Value::Int(count) => Some(count.into()),
         sql::Value::Real(count) => Some(count.into()),
-        sql::Value::Null | sql::Value::Bytes(_) => None,
+        sql::Value::Null => None,
     }
 }
 

@@ -5,8 +5,6 @@
 //! pair is then read, decided about, swapped and read back. The database is the truth: to do it all
 //! again changes nothing.
 
-#![allow(dead_code, unused_imports)]
-
 pub mod backup;
 pub mod catalog;
 pub mod choice;
@@ -23,6 +21,8 @@ pub mod look;
 pub mod mapping;
 #[cfg(feature = "store-mongodb")]
 pub mod mongodb;
+#[cfg(not(feature = "store-mongodb"))]
+mod no_mongodb;
 pub mod open;
 pub mod pair;
 pub mod pairs;

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "store-mongodb")]
+use super::mongodb as mongo;
+#[cfg(not(feature = "store-mongodb"))]
+use super::no_mongodb as mongo;
 use super::{
     backup::Backup,
     choice::Chosen,
@@ -44,6 +48,7 @@ enum Kind {
     Sql { target: Box<SqlTarget>, connection: Box<Connection>, plan: Box<StorePlan> },
     Statement { target: Box<SqlTarget>, connection: Box<Connection>, mapping: Mapping },
     Exec { command: String },
+    Mongo(Box<mongo::Looked>),
 }
 
 /// Connects and looks. Nothing is written.
@@ -73,11 +78,7 @@ pub async fn open(target: Target, wanted: &Wanted) -> Result<Opened, StoreFault>
             Exec::find(&command)?;
             Kind::Exec { command }
         }
-        Target::Mongo(_) => {
-            return Err(StoreFault::Usage(
-                "--to: this build has no MongoDB; build with --features store-mongodb".to_owned(),
-            ));
-        }
+        Target::Mongo(target) => Kind::Mongo(Box::new(mongo::open(&target, wanted).await?)),
     };
     Ok(Opened { kind })
 }
@@ -95,7 +96,13 @@ pub async fn open_for(
         let (scope, id) = id?;
         ids.add(scope, id.as_str());
     }
-    open(chosen.target.clone(), &chosen.wanted(ids, longest(pairs)?)).await
+    let mut opened = open(chosen.target.clone(), &chosen.wanted(ids, longest(pairs)?)).await?;
+    if let (Kind::Mongo(sessions), Some(some)) = (&mut opened.kind, pairs.batches(MOST_IDS).next())
+    {
+        let some: Vec<Pair> = some?.into_iter().map(|(_, pair)| pair).collect();
+        sessions.look(&some).await?;
+    }
+    Ok(opened)
 }
 
 /// The longest tokens.
@@ -127,6 +134,7 @@ impl Opened {
                 "Store          exec: {command}\n               \
                  it gets each pair as a line of JSON, and answers each with a line\n"
             ),
+            Kind::Mongo(sessions) => sessions.plan(),
         }
     }
 
@@ -135,7 +143,7 @@ impl Opened {
         match &self.kind {
             Kind::Sql { plan, .. } => Some(&plan.mapping),
             Kind::Statement { mapping, .. } => Some(mapping),
-            Kind::Exec { .. } => None,
+            Kind::Exec { .. } | Kind::Mongo(_) => None,
         }
     }
 
@@ -143,7 +151,7 @@ impl Opened {
     pub fn plan_of_table(&self) -> Option<&StorePlan> {
         match &self.kind {
             Kind::Sql { plan, .. } => Some(plan),
-            Kind::Statement { .. } | Kind::Exec { .. } => None,
+            Kind::Statement { .. } | Kind::Exec { .. } | Kind::Mongo(_) => None,
         }
     }
 
@@ -164,6 +172,7 @@ impl Opened {
                 table: None,
                 mapping: serde_json::Value::Null,
             },
+            Kind::Mongo(sessions) => sessions.began(),
         };
         Event::StoreBegan(Box::new(began))
     }
@@ -190,6 +199,7 @@ impl Opened {
                 )))
             }
             Kind::Exec { command } => Store::Exec(Box::new(Exec::start(&command)?)),
+            Kind::Mongo(sessions) => Store::Mongo(Box::new(sessions.begin()?)),
         })
     }
 }
@@ -225,6 +235,8 @@ pub enum Store {
     Statement(Box<StatementStore>),
     /// A program.
     Exec(Box<Exec>),
+    /// A collection of MongoDB.
+    Mongo(Box<mongo::Writing>),
 }
 
 impl Store {
@@ -232,7 +244,7 @@ impl Store {
     pub fn batch_size(&self) -> usize {
         match self {
             Self::Sql(store) => store.batch_size(),
-            Self::Statement(_) | Self::Exec(_) => 100,
+            Self::Statement(_) | Self::Exec(_) | Self::Mongo(_) => 100,
         }
     }
 
@@ -240,7 +252,7 @@ impl Store {
     pub fn needs_known(&self) -> bool {
         match self {
             Self::Sql(store) => store.has_programs(),
-            Self::Statement(_) | Self::Exec(_) => false,
+            Self::Statement(_) | Self::Exec(_) | Self::Mongo(_) => false,
         }
     }
 
@@ -264,6 +276,10 @@ impl Store {
                 Ok(written) => (written.into_iter().map(Some).collect(), Ok(())),
                 Err(fault) => (vec![None; pairs.len()], Err(fault)),
             },
+            Self::Mongo(store) => match store.write(pairs, backup).await {
+                Ok(written) => (written.into_iter().map(Some).collect(), Ok(())),
+                Err(fault) => (vec![None; pairs.len()], Err(fault)),
+            },
         }
     }
 
@@ -276,7 +292,7 @@ impl Store {
     ) -> Result<Option<Inspected>, StoreFault> {
         match self {
             Self::Sql(store) => store.inspect(pairs, known, note).await.map(Some),
-            Self::Statement(_) | Self::Exec(_) => Ok(None),
+            Self::Statement(_) | Self::Exec(_) | Self::Mongo(_) => Ok(None),
         }
     }
 
@@ -292,6 +308,7 @@ impl Store {
                 Ok(())
             }
             Self::Exec(exec) => exec.end().await,
+            Self::Mongo(_) => Ok(()),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::program::{BadLine, CommandLine, CommandLineError, END, Program, Words};
+use super::program::{BadLine, CommandLine, END, Program, Words};
 use crate::{secret::Secret, text::SafeText};
 
 /// How long a filter may take for a line.
@@ -109,11 +109,6 @@ impl Filter {
             Program::start(&command, &[]).map_err(|error| unstarted(&name, error.to_string()))?;
         let name = SafeText::new(&name);
         Ok(Self { name, program, words: Words::default(), patience: PATIENCE, last: None })
-    }
-
-    /// Looks for the program without starting it.
-    pub fn find(argv: &[String]) -> Result<(), CommandLineError> {
-        CommandLine::of(argv)?.find().map(drop)
     }
 
     /// Takes a text through it.

@@ -348,7 +348,7 @@ mod tests {
             Value::Text(text) => text,
             Value::Int(count) => count.to_string(),
             Value::Real(count) => format!("{count:?}"),
-            Value::Null | Value::Bytes(_) => "?".to_owned(),
+            Value::Null => "?".to_owned(),
         }
     }
 

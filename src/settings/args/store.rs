@@ -44,6 +44,7 @@ Stop your app's own token refresher first, or it may mark a row broken afterward
 Exit codes: 0 every pair is in the store, 1 some are not, 2 nothing was written (a question, a mapping,
 a URL), 3 the store refuses or is gone, 4 local fault (disk, lock, journal), 5 a pair reads back
 differently. ghl-reconnect explain store has the mapping file and the rest.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct StoreArgs {
     /// The run folders; the earlier runs of their chains are taken in by themselves
     #[arg(required = true, value_name = "RUN_DIR")]

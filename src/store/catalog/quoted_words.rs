@@ -10,16 +10,10 @@ pub fn quoted_words(text: &str) -> Vec<String> {
         loop {
             let Some((piece, next)) = inner.split_once('\'') else { return words };
             word.push_str(piece);
-            match next.strip_prefix('\'') {
-                Some(next) => {
-                    word.push('\'');
-                    inner = next;
-                }
-                None => {
-                    inner = next;
-                    break;
-                }
-            }
+            inner = next;
+            let Some(next) = next.strip_prefix('\'') else { break };
+            word.push('\'');
+            inner = next;
         }
         words.push(word);
         rest = inner;

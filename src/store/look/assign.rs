@@ -11,7 +11,7 @@ use crate::{
         mapping::{As, Assignment, Source},
         role::{Role, role},
         status::{self, StatusChange},
-        time_form::{Told, told},
+        time_form::{TimeForm, Told, told},
     },
 };
 
@@ -103,9 +103,9 @@ fn clock<'a>(columns: &[Seen<'a>]) -> Result<Option<&'a str>, Question> {
 }
 
 impl Seen<'_> {
-    fn time(&self) -> Option<Option<As>> {
+    fn time(&self) -> Option<TimeForm> {
         match told(self.column, &self.cells) {
-            Told::Form(form) | Told::Mostly(form) => Some(form.name().and_then(As::named)),
+            Told::Form(form) | Told::Mostly(form) => Some(form),
             Told::Nothing | Told::Unclear => None,
         }
     }
@@ -167,7 +167,7 @@ impl Seen<'_> {
 
     fn add_time(&self, assigned: &mut Assigned, field: Field) {
         match self.time() {
-            Some(format) => self.add_field(assigned, field, format),
+            Some(form) => self.add_field(assigned, field, form.name().and_then(As::named)),
             None => assigned.notes.push(format!(
                 "{} is left as it is: its values do not tell how it writes a time",
                 self.column.name
@@ -177,13 +177,12 @@ impl Seen<'_> {
 
     fn add_status(&self, assigned: &mut Assigned, change: Option<&(String, StatusChange)>) {
         let name = &self.column.name;
-        match change {
-            Some((column, StatusChange { bad, good })) if column == name => {
-                let mut assignment = Assignment::plain(name, Source::Value(good.clone()));
-                assignment.instead_of.clone_from(bad);
-                assigned.set.push(assignment);
-            }
-            _ => {}
+        if let Some((column, StatusChange { bad, good })) = change
+            && column == name
+        {
+            let mut assignment = Assignment::plain(name, Source::Value(good.clone()));
+            assignment.instead_of.clone_from(bad);
+            assigned.set.push(assignment);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     assign::TokenColumns,
-    candidate::{Candidate, candidate, id_columns},
+    candidate::{Candidate, candidate},
     ids::Ids,
     proof::rows_of,
     question::{Question, named},
@@ -17,7 +17,6 @@ use crate::{
         role::{Role, role},
         sql::{Access, Connection, SqlError},
         statement::{At, Key, KeyValue, by_ids, by_keys, cells},
-        target::Dialect,
     },
 };
 
@@ -362,25 +361,17 @@ fn tokens(candidate: &Candidate, rows: &[Vec<Cell>]) -> Result<TokenColumns, Que
         let filled: Vec<_> = names.iter().filter(holds_something).collect();
         let named: Vec<_> = names.iter().filter(|name| role(name) == exact).collect();
         match (&filled[..], &named[..]) {
-            ([one], _) => Some((*one).clone()),
-            ([], [one]) => Some((*one).clone()),
+            ([one], _) | ([], [one]) => Some((*one).clone()),
             _ => None,
         }
     };
     let access = choose(&candidate.access, Role::Access);
     let refresh = choose(&candidate.refresh, Role::Refresh);
-    match (access, refresh) {
-        (Some(access), Some(refresh)) => Ok(TokenColumns { access, refresh }),
-        _ => {
-            let all: Vec<_> = candidate.access.iter().chain(&candidate.refresh).cloned().collect();
-            Err(Question::TwoPairs { table: table.to_string(), columns: named(&all, 8) })
-        }
+    if let (Some(access), Some(refresh)) = (access, refresh) {
+        return Ok(TokenColumns { access, refresh });
     }
-}
-
-/// The columns in which an id may stand, for a mapping that leaves them open.
-pub fn likely_ids(table: &Table) -> Vec<String> {
-    id_columns(table)
+    let all: Vec<_> = candidate.access.iter().chain(&candidate.refresh).cloned().collect();
+    Err(Question::TwoPairs { table: table.to_string(), columns: named(&all, 8) })
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub fn columns(
         match filled(table, column, rows) {
             Some(written) => more.push(written),
             None if column.not_null && column.default.is_none() => {
-                missing.push(column.name.clone())
+                missing.push(column.name.clone());
             }
             None => {}
         }

@@ -5,6 +5,7 @@
 
 mod decide;
 mod look;
+mod opened;
 mod session;
 mod shape;
 mod swap;
@@ -23,6 +24,7 @@ use ::mongodb::{Client, Collection, bson::Document};
 use self::trouble::Trouble;
 pub use self::{
     look::Found,
+    opened::{Looked, Writing, open},
     shape::Shape,
     target::Place,
     writer::{Absent, Mongo},

@@ -59,6 +59,7 @@ impl Swap {
             table: collection,
             key: &id,
             old: &old.collect(),
+            token_line: pair.token_line,
             new: ContentDigest::of(
                 pair.access_token.expose(),
                 pair.refresh_token.as_ref().map(Secret::expose),

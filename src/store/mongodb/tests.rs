@@ -17,11 +17,23 @@ use crate::{
     event::StoreOutcome::{Already, Ambiguous, Inserted, Missing, Newer, NotOurs, Replaced},
     exit::Exit,
     journal::{disk::Disk, folder::RunFolder},
-    store::{backup::Backup, pair::Pair, written::Written},
+    store::{backup::Backup, fault::StoreFault, pair::Pair, written::Written},
 };
 
 const APP: &str = "5a0dbc0de5a0dbc0de5a0dbc";
 const EXPIRES: i64 = 1_800_000_000_000;
+
+/// The sessions, with the file for old documents.
+struct Writer {
+    mongo: Mongo,
+    backup: Backup,
+}
+
+impl Writer {
+    async fn write(&mut self, pairs: &[Pair]) -> Result<Vec<Written>, StoreFault> {
+        self.mongo.write(pairs, &mut self.backup).await
+    }
+}
 
 /// A server in a folder of its own, and a run folder.
 struct Server {
@@ -82,12 +94,13 @@ impl Server {
         Sessions::open(&url, None, Duration::from_secs(5)).await.unwrap()
     }
 
-    async fn writer(&self, pairs: &[Pair], absent: Absent) -> Mongo {
+    async fn writer(&self, pairs: &[Pair], absent: Absent) -> Writer {
         std::fs::write(self.place.path().join("journal.jsonl"), "").unwrap();
         let folder = RunFolder::open(self.place.path(), Disk::default()).unwrap();
         let sessions = self.sessions().await;
         let found = sessions.look(pairs).await.unwrap();
-        Mongo::begin(sessions, &found, absent, Backup::open(&folder).unwrap())
+        let backup = Backup::open(&folder).unwrap();
+        Writer { mongo: Mongo::begin(sessions, &found, absent), backup }
     }
 
     async fn documents(&self) -> Vec<Document> {

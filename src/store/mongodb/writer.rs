@@ -43,27 +43,34 @@ pub struct Mongo {
     sessions: Sessions,
     shape: Shape,
     absent: Absent,
-    backup: Backup,
     /// Whether a document has been swapped and read back: until then one goes alone.
     is_proven: bool,
 }
 
 impl Mongo {
     /// Begins to write, after the look.
-    pub fn begin(sessions: Sessions, found: &Found, absent: Absent, backup: Backup) -> Self {
-        Self { sessions, shape: found.shape, absent, backup, is_proven: false }
+    pub fn begin(sessions: Sessions, found: &Found, absent: Absent) -> Self {
+        Self { sessions, shape: found.shape, absent, is_proven: false }
     }
 
     /// Writes pairs, each for itself.
-    pub async fn write(&mut self, pairs: &[Pair]) -> Result<Vec<Written>, StoreFault> {
+    pub async fn write(
+        &mut self,
+        pairs: &[Pair],
+        backup: &mut Backup,
+    ) -> Result<Vec<Written>, StoreFault> {
         let mut written = Vec::with_capacity(pairs.len());
         for batch in pairs.chunks(BATCH) {
-            written.append(&mut self.write_batch(batch).await?);
+            written.append(&mut self.write_batch(batch, backup).await?);
         }
         Ok(written)
     }
 
-    async fn write_batch(&mut self, pairs: &[Pair]) -> Result<Vec<Written>, StoreFault> {
+    async fn write_batch(
+        &mut self,
+        pairs: &[Pair],
+        backup: &mut Backup,
+    ) -> Result<Vec<Written>, StoreFault> {
         let mut answers: Vec<Option<Written>> = vec![None; pairs.len()];
         // Places of the pairs that we have tried to write: if they are there, it was us.
         let mut tried = vec![false; pairs.len()];
@@ -86,7 +93,7 @@ impl Mongo {
             for swap in &swaps {
                 tried[swap.place] = true;
             }
-            self.swap_all(pairs, swaps, &mut answers).await?;
+            self.swap_all(pairs, swaps, &mut answers, backup).await?;
         }
         let restless = || {
             let message = "its document changes each time that it is read: stop the app's own \
@@ -170,18 +177,15 @@ impl Mongo {
         pairs: &[Pair],
         swaps: Vec<Swap>,
         answers: &mut [Option<Written>],
+        backup: &mut Backup,
     ) -> Result<(), StoreFault> {
         if swaps.is_empty() {
             return Ok(());
         }
         for swap in &swaps {
-            swap.keep(
-                &pairs[swap.place],
-                &mut self.backup,
-                self.sessions.place.collection.as_str(),
-            )?;
+            swap.keep(&pairs[swap.place], backup, self.sessions.place.collection.as_str())?;
         }
-        self.backup.sync()?;
+        backup.sync()?;
         let mut rest = swaps.as_slice();
         while !self.is_proven
             && let [first, others @ ..] = rest

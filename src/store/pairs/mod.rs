@@ -81,6 +81,7 @@ impl Pairs {
     }
 
     /// How many pairs are superseded by a newer one of another run.
+    #[cfg(test)]
     pub fn superseded_len(&self) -> usize {
         self.older.len()
     }
@@ -133,6 +134,7 @@ impl Pairs {
     }
 
     /// Rows whose pair was handed on and whose line is gone, over all runs.
+    #[cfg(test)]
     pub fn handed_on(&self) -> u32 {
         self.censuses.iter().map(|census| census.handed_on).sum()
     }

@@ -69,11 +69,6 @@ impl CommandLine {
         Self::of(&shlex::split(text).ok_or(CommandLineError::Unclosed)?)
     }
 
-    /// The program.
-    pub fn program(&self) -> &str {
-        &self.program
-    }
-
     /// Its arguments.
     pub fn arguments(&self) -> &[String] {
         &self.arguments

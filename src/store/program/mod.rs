@@ -22,11 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::{
-    command_line::{CommandLine, CommandLineError},
-    lines::BadLine,
-    words::Words,
-};
+pub use self::{command_line::CommandLine, lines::BadLine, words::Words};
 
 /// How long a program may take to end after its standard input is closed.
 pub const END: Duration = Duration::from_secs(5);

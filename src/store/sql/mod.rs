@@ -19,6 +19,5 @@ pub use self::{
     access::Access,
     connection::Connection,
     error::{SqlError, SqlErrorKind},
-    open_error::OpenError,
     value::{Row, Value},
 };

@@ -1,6 +1,6 @@
 //! A statement with its parameters, and its rows as text: the same for all databases.
 
-use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Row as _, Type, query::Query};
+use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Type, query::Query};
 
 use super::value::{Row, Value};
 
@@ -10,7 +10,6 @@ pub fn query<'q, DB>(sql: &str, values: &'q [Value]) -> Query<'q, DB, <DB as Dat
 where
     DB: Database,
     &'q str: Encode<'q, DB> + Type<DB>,
-    &'q [u8]: Encode<'q, DB> + Type<DB>,
     Option<&'q str>: Encode<'q, DB> + Type<DB>,
     i64: Encode<'q, DB> + Type<DB>,
     f64: Encode<'q, DB> + Type<DB>,
@@ -21,7 +20,6 @@ where
         Value::Text(text) => query.bind(text.as_str()),
         Value::Int(number) => query.bind(*number),
         Value::Real(number) => query.bind(*number),
-        Value::Bytes(bytes) => query.bind(bytes.as_slice()),
     })
 }
 

@@ -11,8 +11,6 @@ pub enum Value {
     Int(i64),
     /// A number with a fraction.
     Real(f64),
-    /// Bytes.
-    Bytes(Vec<u8>),
 }
 
 /// A row of an answer, each column as text: statements cast what they select.

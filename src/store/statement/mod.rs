@@ -11,8 +11,8 @@ use super::{
 
 pub use self::{
     key::{Key, KeyValue},
-    select::{Selected, by_ids, by_keys, cells, count_rows},
-    update::{Change, NewValue, insert, is_json, probe, update_many, update_one},
+    select::{Selected, by_ids, by_keys, cells},
+    update::{Change, NewValue, insert, probe, update_many, update_one},
 };
 
 /// A table of a database of some kind.

@@ -93,9 +93,3 @@ pub fn by_keys(at: At<'_>, keys: &[Key], columns: &[&Column]) -> Selected {
     }
     (format!("SELECT {list} FROM {table} AS t WHERE {}", conditions.join(" OR ")), values)
 }
-
-/// Counts the rows of a table.
-pub fn count_rows(at: At<'_>) -> Selected {
-    let count = super::as_text(at.dialect, "count(*)");
-    (format!("SELECT {count} FROM {} AS t", at.name()), Vec::new())
-}

@@ -64,7 +64,7 @@ impl Link {
                     let away = since.elapsed();
                     if away >= self.patience || self.stop.is_cancelled() {
                         return Err(StoreFault::Gone(format!(
-                            "the database is gone since {}: {error}. Run store again when it is back",
+                            "the database is gone since {}: {error}",
                             in_words(away)
                         )));
                     }
@@ -81,7 +81,7 @@ impl Link {
                 }
             }
         }
-        let gone = || StoreFault::Gone("the database is gone. Run store again".to_owned());
+        let gone = || StoreFault::Gone("the database is gone".to_owned());
         self.connection.as_mut().ok_or_else(gone)
     }
 

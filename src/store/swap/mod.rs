@@ -223,6 +223,6 @@ fn encoded(written: &super::plan::WrittenColumn, pair: &Pair) -> Option<String> 
         Value::Text(text) => Some(text).filter(|text| !text.is_empty()),
         Value::Int(number) => Some(number.to_string()),
         Value::Real(number) => Some(number.to_string()),
-        Value::Null | Value::Bytes(_) => None,
+        Value::Null => None,
     }
 }

@@ -20,7 +20,7 @@ use crate::{
         pair::Pair,
         plan::{StorePlan, WrittenColumn},
         sql::Value,
-        statement::{Key, KeyValue, NewValue},
+        statement::{Key, NewValue},
         time_form::TimeForm,
     },
 };
@@ -54,14 +54,6 @@ impl ReadRow {
     pub fn cell(&self, name: &str) -> Cell {
         let index = self.columns.iter().position(|column| column.name == name);
         index.and_then(|index| self.cells.get(index).cloned()).unwrap_or(NULL)
-    }
-
-    /// Whether it is the row of a key, exactly.
-    pub fn is_of(&self, key: &Key) -> bool {
-        key.parts.iter().all(|(column, value)| match value {
-            KeyValue::Empty => true,
-            KeyValue::Is(text) => self.cell(&column.name).text.as_deref() == Some(text),
-        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     batch::Batch,
-    prepared::{Known, Prepared, ReadRow, as_it_was, kept, stored_row, stored_tokens},
+    prepared::{Known, Prepared, ReadRow, as_it_was, kept, stored_row},
     verify::difference,
 };
 use crate::{
@@ -288,7 +288,7 @@ impl Round<'_> {
             None => batch.settle(due.index, outcome, ""),
             // Somebody has refreshed it since.
             Some(_) if is_newer => {
-                batch.settle(due.index, outcome, "and refreshed by the app since")
+                batch.settle(due.index, outcome, "and refreshed by the app since");
             }
             Some(differs) if !is_proven => {
                 let put_back = match rows {
@@ -398,7 +398,8 @@ async fn read(
 
 /// The places of keys by their texts.
 fn places(keys: &[Key], begin: usize) -> std::collections::HashMap<Vec<String>, Vec<usize>> {
-    let mut places: std::collections::HashMap<Vec<String>, Vec<usize>> = Default::default();
+    let mut places: std::collections::HashMap<Vec<String>, Vec<usize>> =
+        std::collections::HashMap::default();
     for (index, key) in keys.iter().enumerate() {
         let texts = key.texts().map(str::to_owned).collect();
         places.entry(texts).or_default().push(begin + index);

@@ -7,12 +7,11 @@ mod parameters;
 mod parse;
 mod pass_file;
 mod server;
-mod sql_target;
+pub(in crate::store) mod sql_target;
 mod url;
 
 pub use self::{
-    fault::{Fault, TargetError},
     mongo::MongoTarget,
     parse::{Target, parse},
-    sql_target::{Dialect, Place, SqlTarget, Tls, TlsFiles},
+    sql_target::{Dialect, Place, SqlTarget, Tls},
 };

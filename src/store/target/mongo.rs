@@ -5,6 +5,10 @@ use crate::secret::Secret;
 
 /// A MongoDB.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "store-mongodb"),
+    expect(dead_code, reason = "a build without MongoDB only names the hosts")
+)]
 pub struct MongoTarget {
     /// The URL, for the driver alone.
     pub url: Secret,

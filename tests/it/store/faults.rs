@@ -285,6 +285,7 @@ fn a_disk_that_is_full_stops_it_before_a_row_is_lost() {
     assert!(ran.stderr.contains("No space left"), "{}", ran.stderr);
     assert!(new_rows(&app) < 2000);
     assert_none_is_lost(&app);
+    drop(file);
     fs::remove_file(filler).unwrap();
     let ran = Ran { folder: app.run.clone(), ..app.store().go() };
     assert_eq!(ran.code, 0, "{}", ran.stderr);

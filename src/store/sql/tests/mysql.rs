@@ -1,12 +1,12 @@
 //! MariaDB, where it is installed.
 
 use super::{
-    super::{Access, Connection, SqlErrorKind, Value},
+    super::{Access, Connection, SqlErrorKind},
     row, rows, run,
     server::Server,
     started, text,
 };
-use crate::store::target::{Dialect, Place, SqlTarget, Tls, TlsFiles};
+use crate::store::target::{Dialect, Place, SqlTarget, Tls, sql_target::TlsFiles};
 
 fn target(place: Place, user: &str, password: Option<&str>) -> SqlTarget {
     SqlTarget {
@@ -95,14 +95,8 @@ async fn settings(target: &SqlTarget) {
 async fn values(target: &SqlTarget) {
     let mut connection = Connection::open(target).await.unwrap();
     connection.begin(Access::Write).await.unwrap();
-    let update = "UPDATE t SET token = ?, j = ?, b = ? WHERE id = ? AND token = ?";
-    let values = [
-        text("new"),
-        text("{\"a\":1}"),
-        Value::Bytes(vec![b'x', 0xff]),
-        text("SECRET"),
-        text("old"),
-    ];
+    let update = "UPDATE t SET token = ?, j = ?, b = X'78FF' WHERE id = ? AND token = ?";
+    let values = [text("new"), text("{\"a\":1}"), text("SECRET"), text("old")];
     assert_eq!(connection.execute(update, &values).await.unwrap(), 1);
     let unchanged = "UPDATE t SET token = ? WHERE id = ?";
     let touched = connection.execute(unchanged, &[text("new"), text("SECRET")]).await.unwrap();

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     secret::Secret,
-    store::target::{Dialect, Place, SqlTarget, Tls, TlsFiles},
+    store::target::{Dialect, Place, SqlTarget, Tls, sql_target::TlsFiles},
 };
 
 fn at(name: &str, port: u16) -> SqlTarget {
