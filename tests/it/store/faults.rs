@@ -201,7 +201,7 @@ fn a_file_that_another_process_has_locked_is_waited_for() {
     held.say("begin immediate; select 1;\n");
     wait_until("the lock", || held.has_answered());
     let child = start(app.store().command());
-    thread::sleep(Duration::from_millis(1000));
+    thread::sleep(Duration::from_secs(1));
     held.say("commit;\n");
     let ran = end(&app, child);
     app.assert_outcomes(&ran, |_| "replaced");

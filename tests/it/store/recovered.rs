@@ -87,7 +87,8 @@ impl Finished {
             if let Some(location) = location {
                 server.list_location(location, company);
             }
-            csv += &format!("{},{company}\n", location.as_deref().unwrap_or_default());
+            csv.push_str(location.as_deref().unwrap_or_default());
+            csv.extend([",", company, "\n"]);
         }
         let work = Work::new();
         let ran = work.run(work.file("list.csv", csv), &server.url()).go().expect(0);

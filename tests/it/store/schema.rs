@@ -159,7 +159,7 @@ impl App {
         finished: &'static Finished,
     ) -> Self {
         let run = finished.write_to(&work.path("run"));
-        let app = Self { schema, finished: finished, run, database, work };
+        let app = Self { schema, finished, run, database, work };
         app.database.sql(schema.setup);
         let stored = app.pairs().iter().filter(|pair| (schema.outcome)(pair) != "missing");
         let rows: Vec<Pair> = stored.map(Pair::old).chain(app.bystanders()).collect();
