@@ -60,9 +60,8 @@ fn expires_in_with_the_second_it_was_obtained_in() {
             obtained_at) values (:id, :access_token, :refresh_token, :expires_in,
             :expires_s - :expires_in)",
         save: "update gohighlevel_auth set access_token = :access_token,
-            refresh_token = :refresh_token, expires_in = :expires_in, obtained_at = :now_s
-            where location_id = :id",
-        now: &["obtained_at"],
+            refresh_token = :refresh_token, expires_in = :expires_in, 
+            obtained_at = :expires_s - :expires_in where location_id = :id",
         ..Schema::mariadb()
     }
     .is_written();

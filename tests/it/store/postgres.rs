@@ -110,8 +110,9 @@ fn django_with_expires_in_and_the_clock_that_it_counts_from() {
             timestamptz :expires_iso - :expires_in * interval '1 second')",
         save: "update integrations_ghltoken set access_token = :access_token,
             refresh_token = :refresh_token, expires_in = :expires_in, scope = :scope,
-            token_type = :token_type, obtained_at = now() where location_id = :id",
-        now: &["obtained_at"],
+            token_type = :token_type,
+            obtained_at = timestamptz :expires_iso - :expires_in * interval '1 second'
+            where location_id = :id",
         ..Schema::postgres()
     }
     .is_written();

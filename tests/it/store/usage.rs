@@ -38,7 +38,9 @@ fn a_dry_run_writes_nothing_at_all() {
     let before = (app.database.contents(), files());
     let ran = app.store().args(["--dry-run"]).go().expect(0);
     assert_same(&app.database.contents(), &before.0, &[]);
-    assert!(files() == before.1, "the run folder changed: {:?}", entries(&app.run));
+    let changed = files().into_iter().filter(|file| !before.1.contains(file));
+    let changed: Vec<_> = changed.map(|(name, _)| name).collect();
+    assert_eq!((changed.as_slice(), files().len()), (&[][..], before.1.len()), "of the run folder");
     for told in ["ghl_connections", "access_token", "connection_status", "updated_at"] {
         assert!(ran.stderr.contains(told) || ran.stdout.contains(told), "{told}: {}", ran.stderr);
     }
@@ -65,7 +67,8 @@ fn the_journal_and_the_files_say_what_was_done() {
     assert_eq!(ran.events("store_began").len(), 1);
     assert_eq!(ran.events("stored").len(), app.pairs().len());
     let began = &ran.events("store_began")[0];
-    assert_eq!((&began["kind"], &began["host"]), (&"postgres".into(), &"127.0.0.1".into()));
+    assert_eq!(began["kind"], "postgres");
+    assert!(began["host"].as_str().unwrap().starts_with("127.0.0.1"), "{began}");
     let header = "row,scope,id,outcome,table,message,stored_at";
     assert_eq!(ran.header("stored.csv"), header);
     assert!(ran.summary()["store"].is_object());
