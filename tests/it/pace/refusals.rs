@@ -37,7 +37,7 @@ fn too_many_requests_for_different_installations_hold_every_request() {
     let limit = arrived[10];
     let within = |from: u64, to: u64| {
         let times = limit + Duration::from_millis(from)..limit + Duration::from_millis(to);
-        arrived.iter().filter(|at| times.contains(at)).count()
+        arrived.iter().filter(|at| times.contains(*at)).count()
     };
     assert!(within(0, 1000) <= 10, "{} requests were refused", within(0, 1000));
     assert_eq!(within(450, 950), 0, "requests during the hold");
