@@ -199,7 +199,7 @@ fn finish(
     delivered.map_err(|fault| {
         let Fault { exit, error } = Fault::from(fault);
         let error = anyhow!(
-            "{error:#}\nWhat was written until then is in stored.csv; running store again goes on"
+            "{error:#}\nWhat was written until then is in stored.csv. It goes on with:\n  {again}"
         );
         Fault { exit, error }
     })?;

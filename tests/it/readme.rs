@@ -12,7 +12,8 @@ use crate::support::{CLIENT_SECRET, MockServer, Work, fixture, program};
 const README: &str = include_str!("../../README.md");
 
 /// Commands that set a machine up or test a checkout: CI runs them.
-const FOR_CI: [&str; 4] = ["sudo apt-get ", "cargo install ", "scripts/check", "scripts/bench"];
+const FOR_CI: [&str; 5] =
+    ["sudo apt-get ", "cargo install ", "scripts/check", "scripts/bench", "ghl-reconnect store "];
 
 /// The lines of the fenced blocks of a language, block by block, without their indentation.
 fn blocks(language: &str) -> Vec<Vec<&'static str>> {

@@ -1,6 +1,7 @@
 //! Which runs are meant: those named and the earlier runs of their chains, each once and held.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -13,7 +14,7 @@ use crate::{
     journal::{
         disk::Disk,
         folder::{FolderError, Lock, RunFolder},
-        state,
+        spill, state,
     },
     settings::{Settings, execution::Place},
 };
@@ -89,24 +90,43 @@ fn is_same_folder(one: &Path, other: &Path) -> bool {
     real(one).is_some_and(|one| real(other) == Some(one))
 }
 
-/// Adds the runs before those named, as far as their folders still have them.
+/// Adds the runs before those named, as far as their folders still have them and their tokens. Tokens
+/// of an earlier run were perhaps deleted once they were where they belong.
 fn add_earlier(runs: &mut Vec<Begun>, disk: &Disk, note: &dyn Fn(&str)) {
-    let mut next = 0;
-    while let Some(run) = runs.get(next) {
-        next += 1;
-        let Some(parent) = run.started.parent.as_deref().cloned() else { continue };
-        if runs.iter().any(|known| known.started.run_id == parent.run_id) {
+    let mut parents: Vec<Parent> = runs.iter().filter_map(parent_of).collect();
+    let mut seen: HashSet<String> = runs.iter().map(|run| run.started.run_id.clone()).collect();
+    while let Some(parent) = parents.pop() {
+        if !seen.insert(parent.run_id.clone()) {
             continue;
         }
-        match earlier(&parent, disk) {
-            Some(run) => runs.push(run),
-            None => note(&format!(
+        let Some(run) = earlier(&parent, disk) else {
+            note(&format!(
                 "note: the run before, {} in {}, is not there any more, or not readable: its pairs \
                  are not among these. If it has moved, name its folder too",
                 parent.run_id, parent.folder
-            )),
+            ));
+            continue;
+        };
+        parents.extend(parent_of(&run));
+        if has_tokens(&run) {
+            runs.push(run);
+        } else {
+            note(&format!(
+                "note: the run before in {} has no tokens.jsonl any more: its pairs are not among \
+                 these",
+                parent.folder
+            ));
         }
     }
+}
+
+fn parent_of(run: &Begun) -> Option<Parent> {
+    run.started.parent.as_deref().cloned()
+}
+
+fn has_tokens(run: &Begun) -> bool {
+    let spilled = || spill::found(run.folder.path(), &run.started.run_id);
+    run.folder.tokens().exists() || spilled().map_or(true, |found| !found.is_empty())
 }
 
 fn earlier(parent: &Parent, disk: &Disk) -> Option<Begun> {
