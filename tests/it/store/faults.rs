@@ -143,7 +143,7 @@ fn a_server_that_stays_away_ends_the_store_and_the_next_one_goes_on() {
     server.kill();
     let ran = end(&app, child);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("store again"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("ghl-reconnect store"), "{}", ran.stderr);
     let refused = app.store().args(["--max-outage", "1s"]).go();
     assert!(matches!(refused.code, 2 | 3), "{}: {}", refused.code, refused.stderr);
     app.assert_safe(&refused);
