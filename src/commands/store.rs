@@ -254,8 +254,7 @@ fn print_plan(opened: &Opened, pairs: &Pairs, console: Console) {
     console.print(opened.plan().trim_end());
     pairs.notes().iter().for_each(|line| console.print(&format!("note: {line}")));
     console.print(
-        "Before you go on, stop your app's own token refresher: it may mark a row broken after it \
-         was written.",
+        "Stop your app's own token refresher first: it may mark a row broken after it was\nwritten.",
     );
 }
 

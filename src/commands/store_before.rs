@@ -37,8 +37,8 @@ pub async fn look_before(
     }
     let opened = open(chosen.target.clone(), &chosen.wanted(ids, Longest::default())).await?;
     let plan = format!(
-        "{}The pairs are written at the end. Stop your app's own token refresher first: it may mark a \
-         row\nbroken after it was written.",
+        "{}The pairs are written at the end. Stop your app's own token refresher first: it\nmay mark a \
+         row broken after it was written.",
         opened.plan()
     );
     Ok(Some(StoreBefore { chosen, plan }))

@@ -176,43 +176,59 @@ async fn standing(
     let (locations, companies) =
         (ids.some(Scope::Location, SAMPLE), ids.some(Scope::Company, SAMPLE));
     let by_location = best(connection, at, &candidate.ids, &locations).await?;
-    // The column of the locations first: where it has agencies too, it is the resource's.
-    let own = by_location.iter().map(|(name, _)| name.clone());
-    let all: Vec<String> = own.chain(candidate.ids.iter().cloned()).collect();
-    let by_company = best(connection, at, &all, &companies).await?;
-    let id = |column: &str| {
-        vec![KeyTerm { column: column.to_owned(), source: KeySource::Field(Field::Id) }]
-    };
     let mut standing = Standing::default();
     if let Some((column, count)) = &by_location {
-        (standing.key, standing.ids) = (id(column), *count);
+        (standing.key, standing.ids) = (by_id(column), *count);
     }
-    let company_column = match &by_company {
-        Some((column, _)) => Some(column.clone()),
-        None if !companies.is_empty() => None,
-        None => return Ok(by_location.map(|_| standing)),
-    };
-    match company_column {
-        Some(column) if by_location.as_ref().is_some_and(|(own, _)| *own == column) => {}
-        Some(column) => {
-            let key = company_key(connection, at, &column, &companies).await?;
-            standing.ids += by_company.map_or(0, |(_, count)| count);
-            if by_location.is_some() {
-                standing.company_key = Some(key);
-            } else {
-                standing.key = key;
-            }
+    if companies.is_empty() {
+        return Ok(by_location.map(|_| standing));
+    }
+    match by_location {
+        Some((own, _)) if role(&own) == Role::LocationId => {
+            standing.company_key =
+                beside_locations(connection, at, candidate, &own, &companies).await?;
+            Ok(Some(standing))
         }
-        // Nothing of the agencies is there; their own column says how they would be found.
+        // A column for both kinds: an agency's row is found as a sub-account's is.
+        Some(_) => Ok(Some(standing)),
         None => {
-            let own =
-                |wanted| candidate.ids.iter().find(|name| role(name) == wanted).map(String::as_str);
-            if let (Some(company), Some(location)) = (own(Role::CompanyId), own(Role::LocationId)) {
-                standing.company_key = Some(with_empty(company, location));
-            }
+            let found = best(connection, at, &candidate.ids, &companies).await?;
+            let Some((column, count)) = found else { return Ok(None) };
+            let key = company_key(connection, at, &column, &companies).await?.0;
+            let resource = candidate.ids.iter().find(|name| role(name) == Role::ResourceId);
+            standing.key = match (&key[..], resource) {
+                // A company id stands in the rows of sub-accounts too.
+                ([_], Some(resource)) if role(&column) == Role::CompanyId => by_id(resource),
+                _ => key,
+            };
+            standing.ids = count;
+            Ok(Some(standing))
         }
     }
-    Ok((by_location.is_some() || !standing.key.is_empty()).then_some(standing))
+}
+
+fn by_id(column: &str) -> Vec<KeyTerm> {
+    vec![KeyTerm { column: column.to_owned(), source: KeySource::Field(Field::Id) }]
+}
+
+/// The key of an agency in a table whose key is a location id: the column of the company ids, in rows
+/// that are no location's; `None` where agencies stand in the column of the locations itself.
+async fn beside_locations(
+    connection: &mut Connection,
+    at: At<'_>,
+    candidate: &Candidate,
+    own: &str,
+    companies: &[&str],
+) -> Result<Option<Vec<KeyTerm>>, SqlError> {
+    let company = candidate.ids.iter().find(|name| role(name) == Role::CompanyId);
+    let Some(company) = company else { return Ok(None) };
+    let (key, is_found) = company_key(connection, at, company, companies).await?;
+    let in_own = best(connection, at, &[own.to_owned()], companies).await?;
+    Ok(match in_own {
+        Some(_) if !is_found => None,
+        _ if key.len() > 1 => Some(key),
+        _ => Some(with_empty(company, own)),
+    })
 }
 
 fn with_empty(company: &str, location: &str) -> Vec<KeyTerm> {
@@ -255,21 +271,22 @@ async fn best(
     Ok(None)
 }
 
-/// The key of an agency's row in a table where a company id stands in the rows of its locations too.
+/// The key of an agency's row in a table where a company id stands in the rows of its locations too, and
+/// whether it finds any.
 async fn company_key(
     connection: &mut Connection,
     at: At<'_>,
     column: &str,
     companies: &[&str],
-) -> Result<Vec<KeyTerm>, SqlError> {
+) -> Result<(Vec<KeyTerm>, bool), SqlError> {
     let own =
         |wanted| at.table.columns.iter().find(|c| c.name != column && role(&c.name) == wanted);
     let id = KeyTerm { column: column.to_owned(), source: KeySource::Field(Field::Id) };
     if role(column) != Role::CompanyId {
-        return Ok(vec![id]);
+        return Ok((vec![id], true));
     }
     let (location, kind) = (own(Role::LocationId), own(Role::UserType));
-    let Some(company) = at.table.column(column) else { return Ok(vec![id]) };
+    let Some(company) = at.table.column(column) else { return Ok((vec![id], false)) };
     let mut choices: Vec<(&Column, KeySource, KeyValue)> = Vec::new();
     choices.extend(location.map(|column| (column, KeySource::Empty, KeyValue::Empty)));
     choices.extend(kind.into_iter().flat_map(|column| {
@@ -288,12 +305,13 @@ async fn company_key(
         let rows = connection.rows(&sql, &values).await;
         connection.rollback().await?;
         if !rows?.is_empty() {
-            return Ok(vec![id, KeyTerm { column: beside.name.clone(), source: source.clone() }]);
+            let beside = KeyTerm { column: beside.name.clone(), source: source.clone() };
+            return Ok((vec![id, beside], true));
         }
     }
     let first = choices.into_iter().next();
     let beside = first.map(|(column, source, _)| KeyTerm { column: column.name.clone(), source });
-    Ok(std::iter::once(id).chain(beside).collect())
+    Ok((std::iter::once(id).chain(beside).collect(), false))
 }
 
 /// A key by the names alone, for a table that has lost its rows.

@@ -104,10 +104,14 @@ impl Prepared<'_> {
             }
         };
         let value = |(place, written): (usize, &WrittenColumn)| {
-            if !is_changed(written) || !with_is_changed(written) {
+            let old = row.cell(&written.column.name);
+            // What is no answer of HighLevel's is something of the app's.
+            let is_foreign = plan.place_of(Field::AccessToken).is_some()
+                && matches!(written.source, Source::Field(Field::Document, _))
+                && old.filled().is_some_and(|old| document::tokens_in(old).is_none());
+            if is_foreign || !is_changed(written) || !with_is_changed(written) {
                 return NewValue::Kept;
             }
-            let old = row.cell(&written.column.name);
             self.value(place, written, &old, now)
         };
         plan.written.iter().enumerate().map(value).collect()
