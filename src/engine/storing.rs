@@ -28,6 +28,8 @@ pub async fn store_pairs(
     let client_ids = runs.as_slice().iter().flat_map(|run| run.run_state().client_ids());
     let opened = open_for(chosen, &pairs, client_ids).await?;
     let began = opened.began();
+    let before = runs.as_slice().iter().rev().find_map(|run| run.run_state().store_began());
+    let others = OtherTable::of(before, &began);
     let stop = patience.stop.clone();
     let mut store = opened.begin(patience).await?;
     for run in runs.as_mut_slice() {
@@ -35,8 +37,7 @@ pub async fn store_pairs(
     }
     let lists = runs.as_slice().iter().filter_map(|run| tokens_of_run(&run.run_state().started));
     let list = Arc::new(ListTokens::of(lists));
-    let delivery =
-        Delivery { note: &|line| screen.print(line), stop, list, others: OtherTable::None };
+    let delivery = Delivery { note: &|line| screen.print(line), stop, list, others };
     let delivered = delivery.write(&mut store, runs, &pairs).await;
     let ended = store.end().await;
     delivered.and(ended)

@@ -91,7 +91,7 @@ impl Delivery<'_> {
                     place.insert((Backup::open(folder)?, self.known(store, folder)?));
                 }
                 let Some((backup, known)) = files.get_mut(&run) else { continue };
-                let pairs_of_run = if store.goes_by_journal() {
+                let pairs_of_run = if store.goes_by_journal() && self.others == OtherTable::None {
                     let (left, events) = already(&runs.as_slice()[run], pairs_of_run);
                     runs.as_mut_slice()[run].add_durably(events)?;
                     left
