@@ -18,7 +18,7 @@ use crate::{
 /// Damaged lines that are named.
 const NAMED: usize = 10;
 
-/// What became of the rows and lines of a run. [`Census::balances`] says how they add up.
+/// What became of the rows and lines of a run. Each recovered row is in one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     /// Rows that are recovered by the journal, handed on or not.
