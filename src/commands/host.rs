@@ -1,6 +1,6 @@
 //! What an execution runs on: Tokio's runtime and, for a rehearsal, the embedded sandbox.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use anyhow::{Context, anyhow};
 use tokio::runtime::Runtime;
@@ -65,7 +65,9 @@ impl Host {
     /// how to continue.
     pub fn work(self, session: Session, calls: Calls, console: Console) -> Result<Summary, Fault> {
         let (folder, settings) = (session.folder.clone(), session.settings.clone());
+        let begun = Instant::now();
         let done = session.work(&self.runtime, calls, Arc::new(console));
+        console.ring_after(begun.elapsed());
         if let Some(sandbox) = self.sandbox {
             self.runtime.block_on(sandbox.stop());
         }

@@ -300,7 +300,7 @@ fn skipped_event(row: &Row) -> Option<Event> {
 }
 
 fn nothing_usable(summary: &ListSummary) -> anyhow::Error {
-    let rejected = summary.rejected.first.join("\n  ");
+    let rejected = summary.rejected.lines().join("\n  ");
     let rejected = if rejected.is_empty() { String::new() } else { format!("\n  {rejected}") };
     let left_out = match summary.left_out {
         0 => String::new(),

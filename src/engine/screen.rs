@@ -19,6 +19,9 @@ pub trait Screen: Send + Sync {
 
 /// Progress on the screen.
 pub trait Progress: Observer {
+    /// The run was interrupted: codes in hand are exchanged, and no new one is asked for.
+    fn ending(&self);
+
     /// Ends it; lines that were noted are printed before.
     fn end(&self);
 }

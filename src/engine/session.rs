@@ -249,6 +249,7 @@ impl Team {
         };
         let drain = |signal| {
             stop.cancel(Cause::Interrupted(signal));
+            progress.ending();
             progress.note(
                 "Interrupted: no new code is asked for, codes in hand are exchanged. Once more ends at once.",
             );

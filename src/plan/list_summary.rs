@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::{
     list_stats::ListStats,
+    named::Named,
     rows::{Known, Row, Rows, Selection},
 };
 use crate::{
@@ -22,9 +23,6 @@ use crate::{
     installation::Scope,
     secret::ClientSecret,
 };
-
-/// Rows of a kind that the plan names; the rest is counted.
-const NAMED: usize = 5;
 
 /// What a list amounts to, before anything is sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,33 +103,6 @@ pub struct OwnApp<'a> {
     pub client_secrets: Vec<&'a ClientSecret>,
 }
 
-/// A number of rows, the first of them by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Named {
-    /// How many.
-    pub count: u32,
-    /// The first few of them in words.
-    pub first: Vec<String>,
-}
-
-impl Named {
-    /// The first of them in a row, and how many more there are.
-    pub fn in_a_row(&self) -> String {
-        let named = self.first.join(", ");
-        match self.count as usize - self.first.len() {
-            0 => named,
-            more => format!("{named} and {more} more"),
-        }
-    }
-
-    fn add(&mut self, name: impl FnOnce() -> String) {
-        self.count += 1;
-        if self.first.len() < NAMED {
-            self.first.push(name());
-        }
-    }
-}
-
 /// Why a list is not taken.
 #[derive(Debug, Error)]
 pub enum ListError {
@@ -198,7 +169,7 @@ pub fn summary(
     let mut not_met: Vec<_> = rows.not_met.iter().collect();
     not_met.sort_unstable();
     for id in not_met {
-        summary.not_met.add(|| id.to_string());
+        summary.not_met.add(id.as_str());
     }
     let shape = rows.list().shape();
     summary.list.shape = shape.to_string();
@@ -270,17 +241,21 @@ impl ListSummary {
             }
             Row::Duplicate(duplicate) => {
                 self.input += 1;
-                self.duplicates.add(|| {
-                    let Duplicate { row, line, first_row, id } = duplicate;
-                    format!("row {row} (line {line}) repeats row {first_row}: {id}")
-                });
+                let Duplicate { row, line, first_row, id } = duplicate;
+                self.duplicates.add_alike(
+                    "",
+                    || format!("row {row} (line {line}) repeats row {first_row}: {id}"),
+                    || format!("row {row} repeats row {first_row}"),
+                );
             }
             Row::Rejected(rejected) => {
                 self.input += 1;
-                self.rejected.add(|| {
-                    let Rejected { row, line, column, reason, raw } = rejected;
-                    format!("row {row} (line {line}), {column}: {reason} ({raw})")
-                });
+                let Rejected { row, line, column, reason, raw } = rejected;
+                self.rejected.add_alike(
+                    &format!("{column}: {reason}"),
+                    || format!("row {row} (line {line}), {column}: {reason} ({raw})"),
+                    || format!("row {row} ({raw})"),
+                );
             }
             Row::LeftOut => self.left_out += 1,
             Row::Uninstalled => self.uninstalled += 1,
@@ -294,7 +269,12 @@ impl ListSummary {
         }
         let id = &listed.installation.id;
         if !id.is_usual() {
-            self.unusual.add(|| format!("row {} (line {}): {id}", listed.row, listed.line));
+            let Listed { row, line, .. } = listed;
+            self.unusual.add_alike(
+                "",
+                || format!("row {row} (line {line}): {id}"),
+                || format!("row {row}: {id}"),
+            );
         }
     }
 
@@ -326,18 +306,27 @@ impl TokenSummary {
         let id = &installation.id;
         let other = |client: &&ClientId| client_id.is_some_and(|own| own != client.as_str());
         if let (Some(client), Some(own)) = (stored.client().filter(other), client_id) {
-            self.of_other_clients.add(|| {
-                let kinship = OfClient { client_id: client.clone(), installations: 1 }.kinship(own);
-                format!("row {row} (line {line}), {id}: of {client} ({})", kinship.in_words())
-            });
+            let kinship = OfClient { client_id: client.clone(), installations: 1 }.kinship(own);
+            self.of_other_clients.add_alike(
+                client.as_str(),
+                || format!("row {row} (line {line}), {id}: of {client} ({})", kinship.in_words()),
+                || format!("row {row}"),
+            );
         }
         if let Some(named) = stored.contradiction(installation) {
-            self.contradicting
-                .add(|| format!("row {row} (line {line}), {id}: the token is of {named}"));
+            self.contradicting.add_alike(
+                "",
+                || format!("row {row} (line {line}), {id}: the token is of {named}"),
+                || format!("row {row}, {id}: of {named}"),
+            );
         }
         if id_source == IdSource::Token {
             let scope = installation.scope;
-            self.known_by_token.add(|| format!("row {row} (line {line}): {scope} {id}"));
+            self.known_by_token.add_alike(
+                "",
+                || format!("row {row} (line {line}): {scope} {id}"),
+                || format!("row {row}: {scope} {id}"),
+            );
         }
         match stored.unused {
             Unused::Nothing => {}

@@ -4,6 +4,7 @@ pub mod fingerprint;
 pub mod list_stats;
 pub mod list_summary;
 pub mod max_failures;
+mod named;
 mod only;
 pub mod recoveries;
 pub mod routes;
@@ -19,11 +20,12 @@ use std::{
 
 use serde_json::json;
 
-pub use self::list_summary::{AppRows, ListSummary, Named, OwnApp, summary};
+pub use self::list_summary::{AppRows, ListSummary, OwnApp, summary};
+pub use self::named::Named;
 pub use self::only::{Only, OnlyError};
 pub use self::routes::Forecast;
 pub use self::rows::{Known, Row, Rows, Selection, ids_in};
-pub use self::words::{calls_line, checks_line, counted, in_words};
+pub use self::words::{calls_line, checks_line, countdown, counted, grouped, in_words};
 
 use self::routes::forecast;
 
@@ -334,10 +336,10 @@ fn named(f: &mut fmt::Formatter<'_>, title: &str, rows: &Named) -> fmt::Result {
         return Ok(());
     }
     writeln!(f, "{title:<14} {}", counted(rows.count, "row"))?;
-    for name in &rows.first {
-        writeln!(f, "                 {name}")?;
+    for line in rows.lines() {
+        writeln!(f, "                 {line}")?;
     }
-    let more = rows.count as usize - rows.first.len();
+    let more = rows.beyond();
     if more > 0 {
         writeln!(f, "                 and {more} more")?;
     }

@@ -32,3 +32,41 @@ pub fn in_words(time: Duration) -> String {
         _ => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
     }
 }
+
+/// A time that is left or has passed: `8 s`, `2m 10s`, `1h 5m`.
+pub fn countdown(time: Duration) -> String {
+    match time.as_millis().div_ceil(1000) {
+        seconds @ 0..60 => format!("{seconds} s"),
+        _ => in_words(time),
+    }
+}
+
+/// A number with its thousands set apart: `1,204`.
+pub fn grouped(number: u32) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_are_easy_to_read() {
+        for (number, text) in
+            [(0, "0"), (999, "999"), (1204, "1,204"), (54_321, "54,321"), (1_000_000, "1,000,000")]
+        {
+            assert_eq!(grouped(number), text);
+        }
+        for (ms, text) in [(0, "0 s"), (7_001, "8 s"), (130_000, "2m 10s"), (3_900_000, "1h 5m")] {
+            assert_eq!(countdown(Duration::from_millis(ms)), text);
+        }
+    }
+}

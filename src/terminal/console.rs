@@ -3,11 +3,13 @@
 use std::{
     io::{self, IsTerminal, Write},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{
     progress::{Colors, Progress, Verbosity},
     run_log::RunLog,
+    wrap::{fitted, stderr_width, stdout_width},
 };
 use crate::{
     engine::{
@@ -47,9 +49,24 @@ impl Console {
     /// Prints a line for the person; a closed standard error stops nothing.
     pub fn print(self, line: &str) {
         if self.verbosity != Verbosity::Quiet {
-            let _ = writeln!(io::stderr(), "{line}");
+            let _ = writeln!(io::stderr(), "{}", fitted(line, stderr_width()));
         }
     }
+
+    /// Rings the bell of a terminal, once, after work that took long enough for somebody to look away.
+    pub fn ring_after(self, worked: Duration) {
+        if worked > LOOKS_AWAY_AFTER && io::stderr().is_terminal() {
+            let _ = write!(io::stderr(), "\x07");
+        }
+    }
+}
+
+/// After this time a person looks at something else.
+const LOOKS_AWAY_AFTER: Duration = Duration::from_mins(1);
+
+/// Writes text for a person to standard output, broken at words where that is a terminal.
+pub fn print_text(text: &str) {
+    print_data(&fitted(text, stdout_width()));
 }
 
 /// Writes data to standard output; a closed one stops nothing.
@@ -75,6 +92,10 @@ impl Observer for Progress {
 }
 
 impl screen::Progress for Progress {
+    fn ending(&self) {
+        Self::ending(self);
+    }
+
     fn end(&self) {
         Self::end(self);
     }

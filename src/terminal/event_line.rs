@@ -141,8 +141,9 @@ fn recovered(e: &Recovered) -> String {
 }
 
 fn failed(e: &Failed) -> String {
+    let end = if e.failure.class.is_left_off() { "not finished" } else { "failed" };
     format!(
-        "row {} {}: failed after {} attempts: {}{}",
+        "row {} {}: {end} after {} attempts: {}{}",
         e.row,
         e.id,
         e.attempts,

@@ -7,3 +7,4 @@ pub mod progress;
 pub(crate) mod run_log;
 pub(crate) mod stored;
 pub(crate) mod summary;
+mod wrap;

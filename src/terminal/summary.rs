@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    console::{Console, print_data},
+    console::{Console, print_data, print_text},
     next::Next,
     progress::Verbosity,
     stored,
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     failure::Class,
     journal::{folder::RunFolder, state::Chain},
-    plan::counted,
+    plan::grouped,
     route::{Route, RouteList},
     settings::Settings,
     views::{
@@ -53,8 +53,8 @@ pub fn show(
     let quiet = console.verbosity == Verbosity::Quiet;
     match form {
         As::Json => print_data(&summary.clean(as_json(summary))),
-        As::Words if quiet => {}
-        As::Words => print_data(&summary.clean(in_words(summary, folder, settings))),
+        As::Words if quiet => print_data(&summary.clean(in_a_line(summary, folder))),
+        As::Words => print_text(&summary.clean(in_words(summary, folder, settings))),
     }
     for halted in summary.halts.iter().filter(|_| quiet || form == As::Json) {
         let (title, path) = (halted.title(), folder.path().display());
@@ -125,31 +125,54 @@ fn in_words(summary: &Summary, folder: &RunFolder, settings: &Settings) -> Strin
     text
 }
 
+/// The result and where the files are, in one line.
+fn in_a_line(summary: &Summary, folder: &RunFolder) -> String {
+    let rehearsal = if summary.settings.is_rehearsal() { "SANDBOX: " } else { "" };
+    let mut line = format!("{rehearsal}{}", verdict(summary));
+    for (count, what) in not_recovered(summary) {
+        if count > 0 {
+            let _ = write!(line, ", {} {what}", grouped(count));
+        }
+    }
+    format!("{line}; run folder {}\n", folder.path().display())
+}
+
+/// How many installations are recovered.
+fn verdict(summary: &Summary) -> String {
+    let books = &summary.books;
+    let installations = books.recovered + books.failed + books.not_attempted + books.skipped;
+    let noun = if installations == 1 { "installation" } else { "installations" };
+    format!("{} of {} {noun} recovered", grouped(books.recovered), grouped(installations))
+}
+
+/// How many have not been, and why.
+fn not_recovered(summary: &Summary) -> [(u32, &'static str); 3] {
+    let books = &summary.books;
+    [
+        (books.failed, "failed"),
+        (summary.left_off, "not finished"),
+        (books.not_attempted.saturating_sub(summary.left_off), "not attempted"),
+    ]
+}
+
 /// Adds how many rows stand where.
 fn add_books(text: &mut String, summary: &Summary) {
     let books = &summary.books;
-    let installations = books.recovered + books.failed + books.not_attempted + books.skipped;
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        text,
-        "{} of {} recovered",
-        books.recovered,
-        counted(installations, "installation")
-    );
-    let not_attempted =
-        if summary.left_off > 0 { "not attempted or not finished" } else { "not attempted" };
+    let _ = writeln!(text, "{}", verdict(summary));
+    let [failed, not_finished, not_attempted] = not_recovered(summary);
     for (count, what) in [
         (
             books.skipped,
             "skipped (their tokens are good, or they were recovered before: see results.csv)",
         ),
-        (books.failed, "failed"),
-        (books.not_attempted, not_attempted),
+        failed,
+        not_finished,
+        not_attempted,
         (books.duplicate, "duplicate rows"),
         (books.rejected, "rejected rows (see rejected.csv)"),
     ] {
         if count > 0 {
-            let _ = writeln!(text, "{count:>7} {what}");
+            let _ = writeln!(text, "{:>7} {what}", grouped(count));
         }
     }
 }

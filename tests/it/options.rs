@@ -256,7 +256,9 @@ fn a_halt_that_is_told_quietly_names_the_reason_and_the_folder_in_a_line() {
     let work = Work::new();
     let list = work.file("list.csv", locations(3));
     let ran = work.run(&list, &server.url()).arg("-q").go().expect(3);
-    assert_eq!(ran.stdout, "");
+    let (counts, folder) = ("1 failed, 2 not attempted", ran.folder.display());
+    let result = format!("0 of 3 installations recovered, {counts}; run folder {folder}\n");
+    assert_eq!(ran.stdout, result);
     let line = ran.stderr.lines().next().unwrap();
     assert!(line.contains("error: halted: endpoint_removed"), "{line}");
     assert!(line.contains(&ran.folder.display().to_string()), "{line}");

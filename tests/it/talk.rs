@@ -17,13 +17,14 @@ fn the_plan_is_shown_before_the_first_call() {
     let run = work.run(fixture("mixed.csv"), &server.url()).rate("50/s");
     let ran = run.args(["--concurrency", "7"]).go().expect(1);
     ran.assert_sound(&server);
-    let plan = &ran.stderr[..ran.stderr.find("done,").unwrap()];
+    let plan = &ran.stderr[..ran.stderr.find(" recovered · ").unwrap()];
     for part in [
         "8 installations: 7 sub-accounts and 1 agency".to_owned(),
         "Duplicates     2 rows".to_owned(),
         "Rejected       15 rows".to_owned(),
         "row 5 (line 6), location_id: a relationship number".to_owned(),
-        "and 10 more".to_owned(),
+        "; also row 8 ([token, 40 characters])".to_owned(),
+        "and 9 more".to_owned(),
         "Unusual ids    1 row".to_owned(),
         "acme-staging-01".to_owned(),
         "16 at 50/s, 7 in flight: 1s at least".to_owned(),
@@ -86,12 +87,13 @@ fn a_halt_is_told_on_standard_error_where_standard_output_has_json() {
 }
 
 #[test]
-fn a_quiet_run_says_nothing_of_success() {
+fn a_quiet_run_says_the_result_and_the_folder_in_one_line() {
     let (work, server) = (Work::new(), MockServer::good());
     let list = work.file("list.csv", locations(3));
     let ran = work.run(&list, &server.url()).arg("-q").go().expect(0);
     ran.assert_sound(&server);
-    assert_eq!((&*ran.stdout, &*ran.stderr), ("", ""));
+    let line = format!("3 of 3 installations recovered; run folder {}\n", ran.folder.display());
+    assert_eq!((&*ran.stdout, &*ran.stderr), (&*line, ""));
 }
 
 #[test]
@@ -100,7 +102,7 @@ fn without_a_terminal_progress_is_a_line() {
     let list = work.file("list.csv", locations(3));
     let ran = work.run(&list, &server.url()).go().expect(0);
     ran.assert_sound(&server);
-    assert!(ran.stderr.contains("3 of 3 done, 0 failed, 0 in flight"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(" 3/3 recovered · 0 failed · 0 in flight"), "{}", ran.stderr);
 }
 
 #[test]

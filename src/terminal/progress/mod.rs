@@ -1,9 +1,14 @@
 //! What a person sees while a run works: a bar in a terminal, a line every few seconds elsewhere,
 //! nothing with `--quiet`.
 
+mod bar;
+mod cadence;
+mod holds;
 mod pause;
 mod printer;
+mod status_line;
 mod tally;
+mod taskbar;
 mod verbosity;
 
 use std::{
@@ -78,8 +83,17 @@ impl Progress {
 
     /// Prints a line without breaking the bar. The caller does not wait for it.
     pub fn print(&self, line: &str) {
+        self.send(Output::Print(line.to_owned()));
+    }
+
+    /// From now on it shows that the run is ending.
+    pub fn ending(&self) {
+        self.tally.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    fn send(&self, output: Output) {
         let quiet = self.tally.verbosity == Verbosity::Quiet;
-        if !quiet && self.lines.try_send(Output::Print(line.to_owned())).is_err() {
+        if !quiet && self.lines.try_send(output).is_err() {
             self.tally.left_out.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -88,21 +102,21 @@ impl Progress {
 impl Listener for Progress {
     fn on_event(&self, event: &Event) {
         self.tally.count(event);
-        let line = match self.tally.verbosity {
-            Verbosity::Quiet => None,
-            Verbosity::Normal => self.tally.change(event),
-            Verbosity::Verbose => event_line::of(event),
-        };
-        if let Some(line) = line {
-            self.print(&line);
+        match self.tally.verbosity {
+            Verbosity::Quiet => return,
+            Verbosity::Normal => {
+                self.tally.change(event).iter().for_each(|line| self.print(line));
+            }
+            Verbosity::Verbose => event_line::of(event).iter().for_each(|line| self.print(line)),
         }
         if let Event::Failed(failed) = event
             && let Some(row) = self.tally.new_row(&failed.failure)
         {
-            self.print(&format!(
+            self.print(
                 "UNRECOGNISED: no row of the table knows this answer, so it is not retried. To \
-                 define its meaning, put this into a file and pass it as --known-messages:\n\n{row}"
-            ));
+                 define its meaning, put this into a file and pass it as --known-messages:",
+            );
+            self.send(Output::Copy(format!("\n{row}")));
         }
     }
 }

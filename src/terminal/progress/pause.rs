@@ -1,8 +1,8 @@
-//! An outage in the words of the progress line.
+//! An outage that is on.
 
 use std::time::{Duration, Instant};
 
-use crate::{event::Paused, failure::Failure, plan::in_words};
+use crate::{event::Paused, failure::Failure};
 
 /// An outage that is on.
 #[derive(Clone, Debug)]
@@ -11,6 +11,19 @@ pub(super) struct Pause {
     since: Instant,
     pub(super) next: Instant,
     gives_up: Instant,
+}
+
+/// The same, seen from one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PauseNow {
+    /// What began it: `HTTP 503 at reconnect`.
+    pub(super) what: String,
+    /// How long it lasts by now.
+    pub(super) since: Duration,
+    /// Time until the next probe; zero while one is on.
+    pub(super) next: Duration,
+    /// Time until the run halts.
+    pub(super) gives_up: Duration,
 }
 
 impl Pause {
@@ -25,15 +38,13 @@ impl Pause {
         Self { what, since: now, next: now, gives_up: now + left.unwrap_or_default() }
     }
 
-    pub(super) fn in_words(&self, now: Instant) -> String {
-        let until = |then: Instant| in_words(then.saturating_duration_since(now));
-        let next = if self.next <= now {
-            "probing now".to_owned()
-        } else {
-            format!("next probe in {}", until(self.next))
-        };
-        let since = in_words(now.saturating_duration_since(self.since));
-        format!("PAUSED {since}: {} · {next} · gives up in {}", self.what, until(self.gives_up))
+    pub(super) fn seen_at(&self, now: Instant) -> PauseNow {
+        PauseNow {
+            what: self.what.clone(),
+            since: now.saturating_duration_since(self.since),
+            next: self.next.saturating_duration_since(now),
+            gives_up: self.gives_up.saturating_duration_since(now),
+        }
     }
 }
 
@@ -46,7 +57,7 @@ mod tests {
     };
 
     #[test]
-    fn a_pause_says_since_when_what_is_next_and_when_it_is_given_up() {
+    fn a_pause_knows_since_when_it_is_what_is_next_and_when_it_is_given_up() {
         let failure = Failure {
             http_status: Some(503),
             ..Failure::without_answer(Stage::Reconnect, Class::ServerError, "")
@@ -54,12 +65,15 @@ mod tests {
         let at = clock::now();
         let gives_up_at = at.checked_add(Duration::from_mins(10)).unwrap();
         let mut pause = Pause::of(&Paused { at, failure, gives_up_at });
-        let text = |pause: &Pause, after| pause.in_words(pause.since + Duration::from_secs(after));
-        assert_eq!(
-            text(&pause, 10),
-            "PAUSED 10s: HTTP 503 at reconnect · probing now · gives up in 9m 50s"
-        );
-        pause.next = pause.since + Duration::from_secs(31);
-        assert!(text(&pause, 23).contains("next probe in 8s"), "{}", text(&pause, 23));
+        let seconds = Duration::from_secs;
+        let begun = PauseNow {
+            what: "HTTP 503 at reconnect".to_owned(),
+            since: seconds(10),
+            next: Duration::ZERO,
+            gives_up: seconds(590),
+        };
+        assert_eq!(pause.seen_at(pause.since + seconds(10)), begun);
+        pause.next = pause.since + seconds(31);
+        assert_eq!(pause.seen_at(pause.since + seconds(23)).next, seconds(8));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     sync::{
         Arc,
         atomic::Ordering,
@@ -11,18 +11,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use super::{
+    bar::Bar,
+    cadence::line_every,
+    status_line::{Figures, State},
     tally::RunTally,
+    taskbar::Taskbar,
     verbosity::{Colors, Verbosity},
 };
-use crate::{pace::Outlook, plan::in_words};
+use crate::{
+    clock,
+    pace::Outlook,
+    terminal::wrap::{fitted, stderr_width},
+};
 
-/// Between two lines where there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(5);
-
-/// Between two drawings of the bar.
+/// Between two drawings of the bar, and between two looks at what has changed.
 pub(super) const DRAW_EVERY: Duration = Duration::from_millis(100);
 
 /// How far back the present pace is measured.
@@ -34,15 +37,22 @@ const CALLS_EACH: u32 = 2;
 /// What the printer is told to print.
 #[derive(Debug)]
 pub(super) enum Output {
+    /// A line, or several: broken at words where they are too wide.
     Print(String),
+    /// Lines to copy: as they are.
+    Copy(String),
     End,
 }
 
 /// The thread that talks.
 pub(super) struct Printer<O> {
     tally: Arc<RunTally>,
-    bar: Option<ProgressBar>,
+    bar: Option<Bar>,
+    taskbar: Option<Taskbar>,
     outlook: O,
+    begun: Instant,
+    /// When the next line is due, where there is no bar.
+    next_line: Instant,
     /// Calls so far, at moments of the last seconds.
     samples: VecDeque<(Instant, u64)>,
 }
@@ -50,28 +60,42 @@ pub(super) struct Printer<O> {
 impl<O: Fn() -> Outlook> Printer<O> {
     /// A printer with a bar where standard error is a terminal.
     pub(super) fn new(tally: Arc<RunTally>, colors: Colors, outlook: O) -> Self {
-        let has_bar = tally.verbosity != Verbosity::Quiet && io::stderr().is_terminal();
-        let bar = has_bar.then(|| bar(tally.total, colors));
-        Self { tally, bar, outlook, samples: VecDeque::new() }
+        let is_quiet = tally.verbosity == Verbosity::Quiet;
+        let bar = if is_quiet { None } else { Bar::begin(tally.total, colors) };
+        let taskbar = if is_quiet { None } else { Taskbar::begin() };
+        let begun = Instant::now();
+        let next_line = begun + line_every(Duration::ZERO);
+        Self { tally, bar, taskbar, outlook, begun, next_line, samples: VecDeque::new() }
     }
 
     /// Prints lines until the last one.
     pub(super) fn run(&mut self, lines: &Receiver<Output>) {
-        let every = if self.bar.is_some() { DRAW_EVERY } else { LINE_EVERY };
-        let mut next = Instant::now() + every;
+        let mut next = Instant::now() + DRAW_EVERY;
         loop {
             match lines.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(Output::Print(line)) => self.print(&line),
+                Ok(Output::Copy(text)) => self.put(&text),
                 Err(RecvTimeoutError::Timeout) => {
-                    self.draw();
-                    next = Instant::now() + every;
+                    let ended = self.tally.holds_ended(clock::now());
+                    self.print_unless_quiet(ended);
+                    self.tick();
+                    next = Instant::now() + DRAW_EVERY;
                 }
                 Ok(Output::End) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.draw();
+        let holds = self.tally.last_holds();
+        self.print_unless_quiet(holds);
+        self.show();
         if let Some(bar) = &self.bar {
-            bar.abandon();
+            bar.end();
+        }
+        self.taskbar = None;
+    }
+
+    fn print_unless_quiet(&self, line: Option<String>) {
+        if let Some(line) = line.filter(|_| self.tally.verbosity != Verbosity::Quiet) {
+            self.print(&line);
         }
     }
 
@@ -82,54 +106,78 @@ impl<O: Fn() -> Outlook> Printer<O> {
                 "({left_out} lines were left out: nobody read them; run.log has them)"
             ));
         }
-        self.put(line);
+        self.put(&fitted(line, stderr_width()));
     }
 
     fn put(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.println(line),
+            Some(bar) => bar.print_above(line),
             // A closed standard error does not stop a recovery.
             None => drop(writeln!(io::stderr(), "{line}")),
         }
     }
 
-    fn draw(&mut self) {
-        if self.tally.verbosity == Verbosity::Quiet {
-            return;
-        }
-        let state = self.state();
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(u64::from(state.done()));
-                bar.set_message(state.to_string());
-            }
-            None => self.print(&format!("{} of {} done, {state}", state.done(), self.tally.total)),
+    /// Draws the bar, or prints the line that is due.
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if self.bar.is_some() {
+            self.show();
+        } else if now >= self.next_line {
+            self.show();
+            self.next_line = now + line_every(now.duration_since(self.begun));
         }
     }
 
-    fn state(&mut self) -> Figures {
+    fn show(&mut self) {
+        if self.tally.verbosity == Verbosity::Quiet {
+            return;
+        }
+        let figures = self.figures();
+        match &mut self.bar {
+            Some(bar) => bar.draw(&figures, stderr_width().unwrap_or(USUAL_WIDTH)),
+            None => {
+                self.print(&format!("{} {}", clock::stamp(clock::now()), figures.line(usize::MAX)))
+            }
+        }
+        if let Some(taskbar) = &mut self.taskbar {
+            taskbar.show(&figures);
+        }
+    }
+
+    fn figures(&mut self) -> Figures {
         let tally = &self.tally;
         let outlook = (self.outlook)();
         let pause = tally.pause().clone();
         let now = (Instant::now(), tally.calls.load(Ordering::Relaxed));
-        let calls_per_second = pace_lately(&mut self.samples, now);
+        let starts_per_second = pace_lately(&mut self.samples, now);
         if pause.is_some() || !outlook.held.is_zero() {
             // A pace that is measured while nothing may start does not predict the time after.
             self.samples.clear();
         }
         let calls_left = tally.gauge.open().saturating_mul(CALLS_EACH);
+        let state = match pause {
+            _ if tally.is_ending.load(Ordering::Relaxed) => State::Ending,
+            Some(pause) => State::Paused(pause.seen_at(now.0)),
+            None if outlook.held >= SHORTEST_HOLD => State::Held(outlook.held),
+            None => State::Working(time_left(calls_left, outlook, starts_per_second)),
+        };
         Figures {
+            total: tally.total,
             recovered: tally.recovered.load(Ordering::Relaxed),
+            skipped: tally.skipped.load(Ordering::Relaxed),
             failed: tally.failed.load(Ordering::Relaxed),
             in_flight: tally.gauge.in_flight(),
-            calls_per_second,
-            ahead: match pause {
-                Some(pause) => Remaining::Paused(pause.in_words(Instant::now())),
-                None => Remaining::Left(time_left(calls_left, outlook, calls_per_second)),
-            },
+            starts_per_second,
+            state,
         }
     }
 }
+
+/// A shorter hold is not shown: nobody could read it.
+const SHORTEST_HOLD: Duration = Duration::from_millis(500);
+
+/// Columns of a terminal that does not say how wide it is.
+const USUAL_WIDTH: usize = 80;
 
 /// Calls a second over the last seconds; `None` before there is anything to measure.
 fn pace_lately(samples: &mut VecDeque<(Instant, u64)>, now: (Instant, u64)) -> Option<f64> {
@@ -140,53 +188,6 @@ fn pace_lately(samples: &mut VecDeque<(Instant, u64)>, now: (Instant, u64)) -> O
     let (at, calls) = *samples.front()?;
     let time = now.0.duration_since(at).as_secs_f64();
     (time >= 1.0 && now.1 > calls).then(|| (now.1 - calls) as f64 / time)
-}
-
-fn bar(total: u32, colors: Colors) -> ProgressBar {
-    let template = match colors {
-        Colors::On => "{bar:30.green/dim} {pos}/{len} {wide_msg}",
-        Colors::Off => "{bar:30} {pos}/{len} {wide_msg}",
-    };
-    let style = ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("━╸─");
-    let target = ProgressDrawTarget::stderr();
-    ProgressBar::with_draw_target(Some(u64::from(total)), target).with_style(style)
-}
-
-/// The figures at one moment.
-struct Figures {
-    recovered: u32,
-    failed: u32,
-    in_flight: u32,
-    calls_per_second: Option<f64>,
-    ahead: Remaining,
-}
-
-/// What lies ahead.
-enum Remaining {
-    Paused(String),
-    Left(Option<Duration>),
-}
-
-impl Figures {
-    fn done(&self) -> u32 {
-        self.recovered + self.failed
-    }
-}
-
-impl std::fmt::Display for Figures {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} failed, {} in flight", self.failed, self.in_flight)?;
-        if let Some(pace) = self.calls_per_second {
-            write!(f, ", {pace:.1} calls/s")?;
-        }
-        match &self.ahead {
-            Remaining::Paused(pause) => write!(f, ", {pause}"),
-            Remaining::Left(Some(left)) => write!(f, ", about {} left", in_words(*left)),
-            Remaining::Left(None) => Ok(()),
-        }
-    }
 }
 
 /// What so many calls take: the hold, then each its time at the present pace, or at the pace that

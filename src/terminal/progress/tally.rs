@@ -1,22 +1,24 @@
 //! What has happened so far, and what of it a person has to know at once.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use super::{pause::Pause, verbosity::Verbosity};
+use jiff::Timestamp;
+
+use super::{holds::Holds, pause::Pause, verbosity::Verbosity};
 use crate::{
     clock,
     engine::gauge::Gauge,
-    event::{Event, Held},
+    event::{Event, Failed},
     failure::{Class, Failure, Stage},
     highlevel::{normalised_message::normalised, table},
-    plan::in_words,
+    plan::{countdown, grouped},
 };
 
 /// Rows to paste that are shown; a server that never sends the same text twice would fill the screen.
@@ -25,21 +27,24 @@ const ROWS_SHOWN: usize = 20;
 /// Failures that are distinguished by their text, for the same reason.
 const KINDS_SHOWN: usize = 50;
 
-/// Failures of which the first is shown: stage, class, status, and the error text where no row of the
-/// table knows it.
-type ShownKind = (Stage, Class, Option<u16>, String);
+/// What distinguishes failures: stage, class, status, and the error text where no row of the table knows
+/// it.
+type FailureKind = (Stage, Class, Option<u16>, String);
 
 #[derive(Debug)]
 pub(super) struct RunTally {
     pub(super) verbosity: Verbosity,
     pub(super) total: u32,
     pub(super) recovered: AtomicU32,
+    pub(super) skipped: AtomicU32,
     pub(super) failed: AtomicU32,
     pub(super) calls: AtomicU64,
     pub(super) left_out: AtomicU64,
-    pub(super) pause: Mutex<Option<Pause>>,
+    pub(super) is_ending: AtomicBool,
     pub(super) gauge: Gauge,
-    kinds_shown: Mutex<HashSet<ShownKind>>,
+    pause: Mutex<Option<Pause>>,
+    holds: Mutex<Holds>,
+    kinds: Mutex<HashMap<FailureKind, u32>>,
     rows_shown: Mutex<HashSet<String>>,
 }
 
@@ -50,24 +55,31 @@ impl RunTally {
             verbosity,
             total: gauge.open(),
             recovered: AtomicU32::new(0),
+            skipped: AtomicU32::new(0),
             failed: AtomicU32::new(0),
             calls: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
-            pause: Mutex::default(),
+            is_ending: AtomicBool::new(false),
             gauge,
-            kinds_shown: Mutex::default(),
+            pause: Mutex::default(),
+            holds: Mutex::default(),
+            kinds: Mutex::default(),
             rows_shown: Mutex::default(),
         }
     }
 
     pub(super) fn pause(&self) -> MutexGuard<'_, Option<Pause>> {
-        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+        held(&self.pause)
     }
 
     pub(super) fn count(&self, event: &Event) {
         let calls = match event {
             Event::Exchanging(_) => 1,
             Event::Retrying(e) => u64::from(e.call.is_some()),
+            Event::Skipped(e) => {
+                self.skipped.fetch_add(1, Ordering::Relaxed);
+                u64::from(e.call.is_some())
+            }
             Event::Failed(e) => {
                 let has_failed = !e.failure.class.is_left_off();
                 self.failed.fetch_add(u32::from(has_failed), Ordering::Relaxed);
@@ -97,57 +109,92 @@ impl RunTally {
         self.calls.fetch_add(calls, Ordering::Relaxed);
     }
 
-    fn is_new_kind(&self, failure: &Failure) -> bool {
-        let Failure { stage, class, http_status, message, .. } = failure;
-        let mut shown = self.kinds_shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let by_message = *class == Class::Unrecognised && shown.len() < KINDS_SHOWN;
-        let text = if by_message { normalised(message.as_str()) } else { String::new() };
-        shown.insert((*stage, *class, *http_status, text))
-    }
-
     /// The row to paste for an answer that no row knows, where it was not shown before.
     pub(super) fn new_row(&self, failure: &Failure) -> Option<String> {
         let row = table::row_for(failure)?;
-        let mut shown = self.rows_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = held(&self.rows_shown);
         (shown.len() < ROWS_SHOWN && shown.insert(row.clone())).then_some(row)
     }
 
-    /// What a person has to know at once.
-    pub(super) fn change(&self, event: &Event) -> Option<String> {
-        match event {
-            Event::Held(held) => Some(hold_in_words(held)),
-            Event::DayTooShort(day) => Some(format!("{} {}", clock::stamp(day.at), day.in_words())),
-            Event::Paused(paused) => Some(format!(
+    /// What a person has to know at once, a line each.
+    pub(super) fn change(&self, event: &Event) -> Vec<String> {
+        let line = match event {
+            Event::Held(hold) => return held(&self.holds).add(hold),
+            Event::DayTooShort(day) => format!("{} {}", clock::stamp(day.at), day.in_words()),
+            Event::Paused(paused) => format!(
                 "{} PAUSED: installation after installation fails ({}); probing with one at a time, \
                  the run continues by itself, or halts at {}",
                 clock::stamp(paused.at),
                 paused.failure,
                 clock::stamp(paused.gives_up_at)
-            )),
+            ),
             Event::Continued(continued) => {
                 let paused = Duration::from_millis(continued.paused_ms.into());
                 let at = clock::stamp(continued.at);
-                Some(format!("{at} The pause is over; continuing after {}", in_words(paused)))
+                format!("{at} The pause is over; continuing after {}", countdown(paused))
             }
-            Event::Failed(failed) if self.is_new_kind(&failed.failure) => Some(format!(
-                "row {} {}: {} (further ones like this are only counted)",
-                failed.row, failed.id, failed.failure
-            )),
+            Event::Failed(failed) if !failed.failure.class.is_left_off() => {
+                return self.failure(failed).into_iter().collect();
+            }
+            _ => return Vec::new(),
+        };
+        vec![line]
+    }
+
+    /// The end of a stretch of holds, where one is over by now.
+    pub(super) fn holds_ended(&self, now: Timestamp) -> Option<String> {
+        held(&self.holds).end_by(now)
+    }
+
+    /// The end of the stretch of holds that is on, if one is.
+    pub(super) fn last_holds(&self) -> Option<String> {
+        held(&self.holds).end()
+    }
+
+    /// The first failure of a kind, and then how many there are, at 10, 100, 1,000.
+    fn failure(&self, failed: &Failed) -> Option<String> {
+        let Failed { row, id, failure, .. } = failed;
+        match self.count_kind(failure) {
+            1 => {
+                Some(format!("row {row} {id}: {failure} (further ones like this are only counted)"))
+            }
+            count if is_round(count) => {
+                let Failure { stage, class, http_status, .. } = failure;
+                let status = http_status.map(|status| format!(", HTTP {status}"));
+                let status = status.unwrap_or_default();
+                Some(format!("{} failures so far: {class} at {stage}{status}", grouped(count)))
+            }
             _ => None,
         }
     }
+
+    fn count_kind(&self, failure: &Failure) -> u32 {
+        let Failure { stage, class, http_status, message, .. } = failure;
+        let mut kinds = held(&self.kinds);
+        let by_message = *class == Class::Unrecognised && kinds.len() < KINDS_SHOWN;
+        let text = if by_message { normalised(message.as_str()) } else { String::new() };
+        let count = kinds.entry((*stage, *class, *http_status, text)).or_default();
+        *count += 1;
+        *count
+    }
 }
 
-fn hold_in_words(held: &Held) -> String {
-    let wait = Duration::from_millis(held.hold_ms.into());
-    let until = held.at.checked_add(wait).unwrap_or(held.at);
-    let pace = match held.interval_ms {
-        0 => String::new(),
-        ms => format!(", then {:.1} requests a second", 1000.0 / f64::from(ms)),
-    };
-    format!(
-        "{} HighLevel answers \"too many requests\": nothing starts until {}{pace}",
-        clock::stamp(held.at),
-        clock::stamp(until)
-    )
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a count is 10, 100, 1,000 and so on.
+fn is_round(count: u32) -> bool {
+    count >= 10 && count == 10_u32.saturating_pow(count.ilog10())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_counts_are_powers_of_ten() {
+        let round: Vec<u32> = (0..=20_000).filter(|count| is_round(*count)).collect();
+        assert_eq!(round, [10, 100, 1000, 10_000]);
+    }
 }
