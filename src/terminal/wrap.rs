@@ -43,7 +43,10 @@ fn wrapped_line(line: &str, width: usize) -> String {
     if textwrap::core::display_width(line) <= width || is_command(line) {
         return line.to_owned();
     }
-    let indent = " ".repeat(indent_of(line).min(width / 2));
+    // A word that fits into a line of its own is not broken for the sake of alignment.
+    let widest = line.split(' ').map(textwrap::core::display_width).max().unwrap_or_default();
+    let aligned = indent_of(line);
+    let indent = " ".repeat(if widest + aligned <= width { aligned } else { leading(line) });
     let options = Options::new(width)
         .break_words(false)
         .word_separator(WordSeparator::AsciiSpace)
@@ -62,12 +65,16 @@ fn is_command(line: &str) -> bool {
 /// Where the lines that follow begin: below the text behind a title (`Calls          16 at 10/s`), or
 /// below the first word.
 fn indent_of(line: &str) -> usize {
-    let leading = line.len() - line.trim_start().len();
+    let leading = leading(line);
     let title = line.trim_start().find("  ").map(|end| {
         let rest = &line.trim_start()[end..];
         leading + end + rest.len() - rest.trim_start().len()
     });
     title.filter(|column| *column <= WIDEST_TITLE).unwrap_or(leading)
+}
+
+fn leading(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 #[cfg(test)]
@@ -93,6 +100,11 @@ mod tests {
                 "Next        ghl-reconnect resume runs/2026 --retry-failed",
                 20,
                 "Next        ghl-reconnect resume runs/2026 --retry-failed",
+            ),
+            (
+                "Endpoint       http://127.0.0.1:7400/oauth/reconnect",
+                40,
+                "Endpoint\nhttp://127.0.0.1:7400/oauth/reconnect",
             ),
             ("a\n\nb", 20, "a\n\nb"),
             (

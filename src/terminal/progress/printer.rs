@@ -133,11 +133,11 @@ impl<O: Fn() -> Outlook> Printer<O> {
             return;
         }
         let figures = self.figures();
-        match &mut self.bar {
-            Some(bar) => bar.draw(&figures, stderr_width().unwrap_or(USUAL_WIDTH)),
-            None => {
-                self.print(&format!("{} {}", clock::stamp(clock::now()), figures.line(usize::MAX)))
-            }
+        if let Some(bar) = &mut self.bar {
+            bar.draw(&figures, stderr_width().unwrap_or(USUAL_WIDTH));
+        } else {
+            let now = clock::stamp(clock::now());
+            self.print(&format!("{now} {}", figures.line(usize::MAX)));
         }
         if let Some(taskbar) = &mut self.taskbar {
             taskbar.show(&figures);
