@@ -1,20 +1,28 @@
 //! `ghl-reconnect`: arguments in, exit code out.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::Parser;
-use ghl_reconnect::{commands, engine::signals, exit::Fault, settings::args::Cli};
+use ghl_reconnect::{
+    commands::{self, Console},
+    engine::signals,
+    exit::Fault,
+    settings::args::Cli,
+};
 
 fn main() -> ExitCode {
     signals::ignore_file_size_limits();
-    match commands::dispatch(&Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refused) => {
+            let words: Vec<_> = std::env::args_os().skip(1).collect();
+            return commands::refuse(&refused, &words).into();
+        }
+    };
+    match commands::dispatch(&cli) {
         Ok(exit) => exit.into(),
         Err(Fault { exit, error }) => {
-            // Standard error may be closed; the exit code reports it anyway.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            Console::of(cli.verbosity).error(&format!("{error:#}"));
             exit.into()
         }
     }

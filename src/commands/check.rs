@@ -1,29 +1,34 @@
 //! `check`: reads and judges the list and shows the plan. Nothing is sent or written.
 
-use std::io::{self, Write};
+use anyhow::anyhow;
 
 use super::planning::Request;
 use crate::{
     exit::{Exit, Fault},
-    settings::args::RunArgs,
-    terminal::console::print_data,
+    settings::args::{JsonOutput, RunArgs},
+    terminal::{
+        console::{Console, print_data},
+        output::Output,
+    },
 };
 
 /// Reads and judges the list and shows the plan.
-pub fn check(args: &RunArgs) -> Result<Exit, Fault> {
+pub fn check(args: &RunArgs, console: Console) -> Result<Exit, Fault> {
+    if args.json == Some(JsonOutput::Events) {
+        let error = anyhow!("--json=events: a plan has no events; use --json");
+        return Output::begin(args.json, console)?.end(Err(Fault { exit: Exit::Usage, error }));
+    }
     let planned = Request::of(args, None)?.plan(args, None)?;
     let plan = &planned.plan;
-    if args.json {
+    if args.json.is_some() {
         print_data(&format!("{:#}\n", plan.as_json()));
     } else {
         print_data(&format!("{plan}\n"));
     }
     let warnings = planned.warnings().into_iter().map(|warning| format!("warning: {warning}"));
-    for line in warnings.chain(planned.before_in_words()) {
-        let _ = writeln!(io::stderr(), "{line}");
-    }
+    warnings.chain(planned.before_in_words()).for_each(|line| console.print(&line));
     if let Some(nothing_left) = planned.nothing_left() {
-        let _ = writeln!(io::stderr(), "{nothing_left}");
+        console.print(&nothing_left);
         return Ok(Exit::Recovered);
     }
     planned.check_routes()?;

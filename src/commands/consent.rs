@@ -1,6 +1,8 @@
 //! Asks the person in the terminal before the first call.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
+
+use super::Console;
 
 /// What the person says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +14,8 @@ pub enum Consent {
 }
 
 /// Asks whether to start.
-pub fn consent() -> Consent {
-    let _ = write!(io::stderr(), "Start? [y/N] ");
+pub fn consent(console: Console) -> Consent {
+    console.ask("Start? [y/N]");
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);
     match answer.trim().to_ascii_lowercase().as_str() {

@@ -14,6 +14,7 @@ use crate::{
         state::RunState,
         writer::Writer,
     },
+    settings::args::LogFormat,
     terminal::run_log::RunLog,
 };
 
@@ -31,22 +32,22 @@ pub struct Made {
     pub run_state: RunState,
 }
 
-/// Makes the folder of a planned run.
-pub fn make(planned: &Planned, out: &Path, disk: &Disk) -> Result<Made, Fault> {
+/// Makes the folder of a planned run, with a log in this format.
+pub fn make(planned: &Planned, out: &Path, disk: &Disk, format: LogFormat) -> Result<Made, Fault> {
     let unusable = |error: FolderError| Fault { exit: error.exit(), error: error.into() };
     let draft = Draft::begin(out, disk).map_err(unusable)?;
-    write(planned, draft.folder())?;
+    write(planned, draft.folder(), format)?;
     let run_state = RunState::read(&draft.folder().journal(), |_| {}).or_exit(Exit::Local)?;
     let (folder, lock) = draft.finish().map_err(unusable)?;
     let writer = Writer::open(&folder, run_state.end).or_exit(Exit::Local)?;
-    let log = RunLog::open(&folder).or_exit(Exit::Local)?;
+    let log = RunLog::open(&folder, format).or_exit(Exit::Local)?;
     Ok(Made { folder, lock, writer, log, run_state })
 }
 
 /// Writes settings and list into the journal, and syncs it.
-fn write(planned: &Planned, folder: &RunFolder) -> Result<(), Fault> {
+fn write(planned: &Planned, folder: &RunFolder, format: LogFormat) -> Result<(), Fault> {
     let mut writer = Writer::create(folder).or_exit(Exit::Local)?;
-    let log = RunLog::open(folder).or_exit(Exit::Local)?;
+    let log = RunLog::open(folder, format).or_exit(Exit::Local)?;
     let started = Event::Started(Box::new(started(planned).or_exit(Exit::Local)?));
     log.on_event(&started);
     writer.append(&started).or_exit(Exit::Local)?;

@@ -7,6 +7,7 @@ mod explain;
 mod folder;
 mod host;
 mod planning;
+mod refusal;
 mod report;
 pub mod resume;
 pub mod run;
@@ -30,6 +31,7 @@ use crate::{
     terminal::console::print_data,
 };
 
+pub use self::refusal::refuse;
 pub use crate::terminal::console::Console;
 
 /// Does what was asked for.
@@ -37,7 +39,7 @@ pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
     match &cli.command {
         Command::Run(args) => run::run(args, Console::of(cli.verbosity), Disk::default()),
         Command::Resume(args) => resume::resume(args, Console::of(cli.verbosity), Disk::default()),
-        Command::Check(args) => check::check(args),
+        Command::Check(args) => check::check(args, Console::of(cli.verbosity)),
         Command::Report(args) => report::report(args, Console::of(cli.verbosity)),
         Command::Discover(args) => discover::discover(args, Console::of(cli.verbosity)),
         Command::Explain { subject } => explain::explain(subject.as_deref()),

@@ -39,7 +39,8 @@ pub fn report(args: &ReportArgs, console: Console) -> Result<Exit, Fault> {
         None
     };
     let settings = &summary.settings;
-    summary::show(&summary, &folder, settings, As::asked(args.json), console);
+    let form = if args.json { As::Json } else { As::Words };
+    summary::show(&summary, &folder, settings, form, console);
     if let Some(line) = damaged {
         let error = anyhow!(
             "{}, line {line}: damaged, or of an installation that is not in the list; do not use it. \

@@ -43,26 +43,34 @@ use crate::{
     terminal::{
         console::{Announced, Console},
         next::Next,
+        output::{Ended, Output},
         run_log::RunLog,
-        summary::{self, As},
     },
     views::summary::Summary,
 };
 
 /// Continues a run.
 pub fn resume(args: &ResumeArgs, console: Console, disk: Disk) -> Result<Exit, Fault> {
+    let output = Output::begin(args.json, console)?;
+    let ended = continue_run(args, &output, disk);
+    output.end(ended)
+}
+
+fn continue_run(args: &ResumeArgs, output: &Output, disk: Disk) -> Result<Ended, Fault> {
+    let console = output.console();
     // The run is read, with its settings: those of its last execution, and what was typed now.
     let folder = RunFolder::open(&args.run_dir, disk).or_exit(Exit::Usage)?;
     let lock = folder.lock().or_exit(Exit::Local)?;
     folder.sweep();
     let found = Found::read(&folder)?;
+    output.follow(&folder, &found.run_state, found.run_state.end);
     let recorded = recorded(&found.run_state);
     let settings = settings_of(args, &recorded, console)?;
     let next = Next { folder: folder.path(), settings: &settings, recorded: &recorded };
     check_tokens_are_there(&found, &folder, args, &next)?;
 
     // Journal and tokens are brought into agreement.
-    let log = Arc::new(RunLog::open(&folder).or_exit(Exit::Local)?);
+    let log = Arc::new(RunLog::open(&folder, console.format).or_exit(Exit::Local)?);
     let announced = Announced { log: log.clone(), console };
     let tokens_are =
         if args.tokens_handed_on { TokensAre::HandedOn } else { TokensAre::InTheirFile };
@@ -74,15 +82,12 @@ pub fn resume(args: &ResumeArgs, console: Console, disk: Disk) -> Result<Exit, F
         rewrite_views(&folder, None, &|line| console.print(line))?
     } else {
         let opened = Opened { folder: folder.clone(), lock, log, restored, take };
-        match go_on(args, opened, settings.clone(), console)? {
+        match go_on(args, opened, settings.clone(), output)? {
             Some(summary) => summary,
-            None => return Ok(Exit::Usage),
+            None => return Ok(Ended::refused()),
         }
     };
-
-    // The summary is shown.
-    summary::show(&summary, &folder, &settings, As::asked(args.json), console);
-    Ok(summary.exit)
+    Ok(Ended::with(summary, folder, settings))
 }
 
 /// A run that is held and in agreement, and what is to be taken of it.
@@ -99,8 +104,9 @@ fn go_on(
     args: &ResumeArgs,
     opened: Opened,
     mut settings: Settings,
-    console: Console,
+    output: &Output,
 ) -> Result<Option<Summary>, Fault> {
+    let console = output.console();
     let Opened { folder, lock, log, mut restored, take } = opened;
     let host = Host::start(&args.execution.rehearsal, settings.is_rehearsal(), console)?;
     settings.base_url = host.sandbox_url().unwrap_or(settings.base_url);
@@ -129,8 +135,7 @@ fn go_on(
     let tokens = tokens_of_list(&restored.run_state, &settings, console);
     take_agencies(&settings, &app_contexts, &folder);
     let is_to_ask = !settings.is_rehearsal() && !args.yes && is_somebody_there();
-    if is_to_ask && consent() == Consent::Refused {
-        console.print("Nothing was sent.");
+    if is_to_ask && consent(console) == Consent::Refused {
         return Ok(None);
     }
 
@@ -144,6 +149,7 @@ fn go_on(
     let session =
         Session { folder, lock, writer, log, run_state, settings, take, tokens, others, store };
     let calls = Calls { endpoint: app.endpoint, answers: app.answers, app_contexts };
+    output.begin_work();
     host.work(session, calls, console).map(Some)
 }
 

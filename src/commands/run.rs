@@ -25,16 +25,23 @@ use crate::{
     store::look::MOST_IDS,
     terminal::{
         console::Console,
-        summary::{self, As},
+        output::{Ended, Output},
     },
 };
 
 /// Recovers every installation in the list, with its evidence on this disk.
-#[expect(clippy::needless_pass_by_value, reason = "the run has the disk for itself")]
 pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> {
     if args.dry_run {
-        return check(args);
+        return check(args, console);
     }
+    let output = Output::begin(args.json, console)?;
+    let ended = recover(args, &output, disk);
+    output.end(ended)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the run has the disk for itself")]
+fn recover(args: &RunArgs, output: &Output, disk: Disk) -> Result<Ended, Fault> {
+    let console = output.console();
     // What was typed is checked: settings, credentials, the list.
     let host = Host::start(&args.execution.rehearsal, args.execution.rehearsal.sandbox, console)?;
     let request = Request::of(args, host.sandbox_url())?;
@@ -46,9 +53,8 @@ pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> 
     // The list is read and judged, and the plan is made.
     let out = run_folder(args.out.as_deref());
     let mut planned = request.plan(args, Some(&out))?;
-    if let Some(nothing_left) = planned.nothing_left() {
-        console.print(&nothing_left);
-        return Ok(Exit::Recovered);
+    if let Some(why) = planned.nothing_left() {
+        return Ok(Ended::NotStarted { exit: Exit::Recovered, why });
     }
     planned.check_routes()?;
     let apps: Vec<_> = planned.plan.summary.apps.iter().map(|rows| rows.app.clone()).collect();
@@ -70,13 +76,13 @@ pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> 
     }
     let is_to_ask = planned.plan.summary.installations() > 0 && !planned.settings.is_rehearsal();
     let is_to_ask = is_to_ask && !args.yes && can_ask(args);
-    if is_to_ask && consent() == Consent::Refused {
-        console.print("Nothing was sent.");
-        return Ok(Exit::Usage);
+    if is_to_ask && consent(console) == Consent::Refused {
+        return Ok(Ended::refused());
     }
 
     // The run folder is made, with the settings and the whole list in its journal.
-    let made = make(&planned, &out, &disk)?;
+    let made = make(&planned, &out, &disk, console.format)?;
+    output.follow(&made.folder, &made.run_state, 0);
 
     // The calls are made, and the files are written.
     let Planned { settings, app, list, known, .. } = planned;
@@ -95,11 +101,9 @@ pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> 
         store: store.map(|store| store.chosen),
     };
     let calls = Calls { endpoint: app.endpoint, answers: app.answers, app_contexts };
+    output.begin_work();
     let summary = host.work(session, calls, console)?;
-
-    // The summary is shown.
-    summary::show(&summary, &made.folder, &settings, As::asked(args.json), console);
-    Ok(summary.exit)
+    Ok(Ended::with(summary, made.folder, settings))
 }
 
 fn show(planned: &Planned, console: Console) {

@@ -95,7 +95,7 @@ async fn inspect(args: &StoreArgs, chosen: &Chosen, console: Console) -> Result<
 async fn write(args: &StoreArgs, chosen: &Chosen, console: Console) -> Result<Exit, Fault> {
     let mut signals = Signals::listen().context("cannot listen to signals").or_exit(Exit::Local)?;
     let observer = |folder: &RunFolder| {
-        let log = Arc::new(RunLog::open(folder)?);
+        let log = Arc::new(RunLog::open(folder, console.format)?);
         Ok(Arc::new(Announced { log, console }) as Arc<dyn crate::event::Observer>)
     };
     let mut runs =
@@ -107,7 +107,7 @@ async fn write(args: &StoreArgs, chosen: &Chosen, console: Console) -> Result<Ex
 
     // The plan is shown, and the person agrees.
     print_plan(&opened, &pairs, console);
-    if !args.yes && is_somebody_there() && consent() == Consent::Refused {
+    if !args.yes && is_somebody_there() && consent(console) == Consent::Refused {
         console.print("Nothing was written.");
         return Ok(Exit::Usage);
     }

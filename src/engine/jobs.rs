@@ -317,7 +317,7 @@ Loc00000000000000006,,,refresh-of-row-6-012345
         let folder = draft.folder();
         let mut writer = Writer::create(folder).unwrap();
         writer.append(&started).unwrap();
-        let log = RunLog::open(folder).unwrap();
+        let log = RunLog::open(folder, crate::settings::args::LogFormat::Text).unwrap();
         input
             .record(&summary, &mut writer, &log)
             .unwrap_or_else(|fault| panic!("{:#}", fault.error));

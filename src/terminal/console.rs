@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    log_line,
     progress::{Colors, Progress, Verbosity},
     run_log::RunLog,
     wrap::{fitted, stderr_width, stdout_width},
@@ -17,7 +18,7 @@ use crate::{
         screen::{self, AskOutlook, Screen},
     },
     event::{Event, Listener, Observer},
-    settings::args::{ColorChoice, TalkArgs},
+    settings::args::{ColorChoice, LogFormat, TalkArgs},
 };
 
 /// How the program talks.
@@ -27,6 +28,8 @@ pub struct Console {
     pub verbosity: Verbosity,
     /// In colors or not.
     pub colors: Colors,
+    /// In which form.
+    pub format: LogFormat,
 }
 
 impl Console {
@@ -43,13 +46,13 @@ impl Console {
             ColorChoice::Auto if !no_color && io::stderr().is_terminal() => Colors::On,
             ColorChoice::Auto | ColorChoice::Never => Colors::Off,
         };
-        Self { verbosity, colors }
+        Self { verbosity, colors, format: args.log_format }
     }
 
     /// Prints a line for the person; a closed standard error stops nothing.
     pub fn print(self, line: &str) {
         if self.verbosity != Verbosity::Quiet {
-            let _ = writeln!(io::stderr(), "{}", fitted(line, stderr_width()));
+            put(&fitted(&log_line::of_text(self.format, line), line_width(self.format)));
         }
     }
 
@@ -59,10 +62,35 @@ impl Console {
             let _ = write!(io::stderr(), "\x07");
         }
     }
+
+    /// Prints an error, in a quiet program too.
+    pub fn error(self, text: &str) {
+        put(&fitted(&log_line::of_error(self.format, text), line_width(self.format)));
+    }
+
+    /// Prints a question, in a quiet program too.
+    pub fn ask(self, question: &str) {
+        match self.format {
+            LogFormat::Text => drop(write!(io::stderr(), "{question} ")),
+            LogFormat::Json => put(&log_line::of_text(self.format, question)),
+        }
+    }
 }
 
 /// After this time a person looks at something else.
 const LOOKS_AWAY_AFTER: Duration = Duration::from_mins(1);
+
+/// Columns for a line on standard error; `None` where lines are for programs.
+pub(super) fn line_width(format: LogFormat) -> Option<usize> {
+    match format {
+        LogFormat::Text => stderr_width(),
+        LogFormat::Json => None,
+    }
+}
+
+fn put(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
 
 /// Writes text for a person to standard output, broken at words where that is a terminal.
 pub fn print_text(text: &str) {
@@ -81,7 +109,7 @@ impl Screen for Console {
     }
 
     fn begin(&self, gauge: Gauge, outlook: AskOutlook) -> io::Result<Arc<dyn screen::Progress>> {
-        Ok(Arc::new(Progress::begin(self.verbosity, self.colors, gauge, outlook)?))
+        Ok(Arc::new(Progress::begin(*self, gauge, outlook)?))
     }
 }
 

@@ -2,7 +2,10 @@
 
 pub(crate) mod console;
 mod event_line;
+mod json_events;
+mod log_line;
 pub(crate) mod next;
+pub(crate) mod output;
 pub mod progress;
 pub(crate) mod run_log;
 pub(crate) mod stored;

@@ -13,11 +13,12 @@ use std::{
 
 use anyhow::Context;
 
-use super::event_line;
+use super::{event_line, log_line};
 use crate::{
     clock,
     event::{Event, Listener},
     journal::{disk::DiskFile, folder::RunFolder},
+    settings::args::LogFormat,
 };
 
 /// How long the lines of a run that goes well may wait to be written together. Everything else is
@@ -37,6 +38,7 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 /// that cannot be written are left out: the journal has the events.
 #[derive(Debug)]
 pub struct RunLog {
+    format: LogFormat,
     queue: Option<SyncSender<(String, Weight)>>,
     hangs: AtomicBool,
     written: Mutex<Receiver<()>>,
@@ -50,15 +52,15 @@ enum Weight {
 }
 
 impl RunLog {
-    /// Opens the log of a run folder, or makes it.
-    pub fn open(folder: &RunFolder) -> anyhow::Result<Self> {
+    /// Opens the log of a run folder, or makes it. Lines of another format stay as they are.
+    pub fn open(folder: &RunFolder, format: LogFormat) -> anyhow::Result<Self> {
         let path = folder.file("run.log");
         let file = folder.disk().open_or_create(&path).map(DiskFile::into_handle);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-        Self::to(file)
+        Self::to(file, format)
     }
 
-    fn to(file: impl Write + Send + 'static) -> anyhow::Result<Self> {
+    fn to(file: impl Write + Send + 'static, format: LogFormat) -> anyhow::Result<Self> {
         let (queue, lines) = sync_channel(QUEUE);
         let (end, written) = sync_channel(1);
         let write = move || {
@@ -68,12 +70,16 @@ impl RunLog {
         };
         thread::Builder::new().name("log".into()).spawn(write).context("cannot start a thread")?;
         let (hangs, written) = (AtomicBool::new(false), Mutex::new(written));
-        Ok(Self { queue: Some(queue), hangs, written })
+        Ok(Self { format, queue: Some(queue), hangs, written })
     }
 
-    fn line(&self, line: &str, weight: Weight) {
+    fn line(&self, line: String, weight: Weight) {
         let Some(queue) = &self.queue else { return };
-        let mut line = (format!("{} {line}", clock::stamp(clock::now())), weight);
+        let line = match self.format {
+            LogFormat::Text => format!("{} {line}", clock::stamp(clock::now())),
+            LogFormat::Json => line,
+        };
+        let mut line = (line, weight);
         let begun = Instant::now();
         loop {
             // A log that cannot be written must not stop a recovery.
@@ -123,7 +129,7 @@ impl Drop for RunLog {
 impl RunLog {
     /// Writes a line that no event stands for.
     pub fn note(&self, line: &str) {
-        self.line(line, Weight::Important);
+        self.line(log_line::of_text(self.format, line), Weight::Important);
     }
 }
 
@@ -140,7 +146,7 @@ impl Listener for RunLog {
             _ => Weight::Important,
         };
         if let Some(line) = event_line::of(event) {
-            self.line(&line, weight);
+            self.line(log_line::of_event(self.format, event, &line), weight);
         }
     }
 }
@@ -170,7 +176,7 @@ mod tests {
     fn a_disk_that_hangs_delays_nothing() {
         let (let_go, hanging) = sync_channel(0);
         let written = Arc::new(Mutex::new(Vec::new()));
-        let log = RunLog::to(Hanging(hanging, written.clone())).unwrap();
+        let log = RunLog::to(Hanging(hanging, written.clone()), LogFormat::Text).unwrap();
         let begun = Instant::now();
         for _ in 0..2 * QUEUE {
             log.note("a line");
@@ -185,9 +191,9 @@ mod tests {
         let (let_go, open) = sync_channel::<()>(0);
         drop(let_go);
         let written = Arc::new(Mutex::new(Vec::new()));
-        let log = RunLog::to(Hanging(open, written.clone())).unwrap();
+        let log = RunLog::to(Hanging(open, written.clone()), LogFormat::Text).unwrap();
         for _ in 0..QUEUE * 2 {
-            log.line("a line", Weight::Routine);
+            log.line("a line".into(), Weight::Routine);
         }
         drop(log);
         let lines = String::from_utf8(written.lock().unwrap().clone()).unwrap().lines().count();

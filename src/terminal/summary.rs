@@ -1,10 +1,6 @@
 //! What is said at the end of a run: the books, the causes, the files, the next command.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{fmt::Write as _, path::Path};
 
 use super::{
     console::{Console, print_data, print_text},
@@ -17,7 +13,7 @@ use crate::{
     journal::{folder::RunFolder, state::Chain},
     plan::grouped,
     route::{Route, RouteList},
-    settings::Settings,
+    settings::{Settings, args::JsonOutput},
     views::{
         bound::Exceeded,
         stats::Proofs,
@@ -30,14 +26,20 @@ use crate::{
 pub enum As {
     /// As JSON, for a program.
     Json,
+    /// As the last of its events, for a program, which somebody else writes; in words on standard error.
+    Events,
     /// In words.
     Words,
 }
 
 impl As {
     /// As `--json` asks for.
-    pub fn asked(json: bool) -> Self {
-        if json { Self::Json } else { Self::Words }
+    pub fn asked(json: Option<JsonOutput>) -> Self {
+        match json {
+            None => Self::Words,
+            Some(JsonOutput::Summary) => Self::Json,
+            Some(JsonOutput::Events) => Self::Events,
+        }
     }
 }
 
@@ -55,23 +57,26 @@ pub fn show(
         As::Json => print_data(&summary.clean(as_json(summary))),
         As::Words if quiet => print_data(&summary.clean(in_a_line(summary, folder))),
         As::Words => print_text(&summary.clean(in_words(summary, folder, settings))),
+        As::Events if quiet => {}
+        As::Events => {
+            console.print(summary.clean(in_words(summary, folder, settings)).trim_end());
+        }
     }
     for halted in summary.halts.iter().filter(|_| quiet || form == As::Json) {
         let (title, path) = (halted.title(), folder.path().display());
         let next_steps = &halted.next_steps;
-        let text = format!("error: halted: {title}; run folder: {path}\n{next_steps}");
-        let _ = writeln!(io::stderr(), "{}", summary.clean(text));
+        let text = format!("halted: {title}; run folder: {path}\n{next_steps}");
+        console.error(&summary.clean(text));
     }
     if let Some(exceeded) = &summary.exceeded {
         let Exceeded { starts, allowed, window } = exceeded;
-        let _ = writeln!(
-            io::stderr(),
-            "error: {starts} requests started within {} ms, where the rate allows {allowed}: a bug, please report it",
+        console.error(&format!(
+            "{starts} requests started within {} ms, where the rate allows {allowed}: a bug, please report it",
             window.as_millis()
-        );
+        ));
     }
     if !summary.leaks.is_empty() {
-        let _ = writeln!(io::stderr(), "error: {}", leaked(summary.leaks.iter().map(Path::new)));
+        console.error(&leaked(summary.leaks.iter().map(Path::new)));
     }
 }
 

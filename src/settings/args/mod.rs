@@ -4,6 +4,7 @@
 
 mod app;
 mod discover;
+mod output;
 mod pace;
 mod sandbox;
 mod store;
@@ -17,6 +18,7 @@ use clap_complete::Shell;
 pub use self::{
     app::{AppArgs, AppsArgs},
     discover::DiscoverArgs,
+    output::{JsonOutput, LogFormat, Recognised},
     pace::{PaceArgs, ReadPaceArgs},
     sandbox::SandboxArgs,
     store::{StoreArgs, ToArgs},
@@ -102,6 +104,9 @@ pub struct TalkArgs {
     /// When to use colors; NO_COLOR is respected
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
     pub color: ColorChoice,
+    /// Form of run.log and of what goes to standard error; json shows no progress bar
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
 }
 
 /// When to use colors.
@@ -161,9 +166,9 @@ pub struct RunArgs {
     /// Do not ask before the first call (without a terminal nothing is asked)
     #[arg(short, long, help_heading = "Output")]
     pub yes: bool,
-    /// Print the summary (or, with check, the plan) as JSON
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
+    /// Print JSON on standard output, all prose on standard error [default: summary]
+    #[arg(long, value_name = "WHAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "summary", help_heading = "Output")]
+    pub json: Option<JsonOutput>,
 }
 
 /// Which rows of the list.
@@ -298,9 +303,9 @@ pub struct ResumeArgs {
     /// Do not ask before the first call (without a terminal nothing is asked)
     #[arg(short, long, help_heading = "Output")]
     pub yes: bool,
-    /// Print the summary as JSON
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
+    /// Print JSON on standard output, all prose on standard error [default: summary]
+    #[arg(long, value_name = "WHAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "summary", help_heading = "Output")]
+    pub json: Option<JsonOutput>,
 }
 
 /// Arguments of `report`.
@@ -321,7 +326,10 @@ pub struct ReportArgs {
 pub struct StatusArgs {
     /// The run folder
     pub run_dir: PathBuf,
-    /// Print the state as JSON
+    /// Print the state as JSON; with --watch, a line each time
     #[arg(long)]
     pub json: bool,
+    /// Look again every second until the run has ended; in a pipe, print what has changed
+    #[arg(long)]
+    pub watch: bool,
 }

@@ -27,11 +27,12 @@ use self::{
     printer::{DRAW_EVERY, Output, Printer},
     tally::RunTally,
 };
-use super::event_line;
+use super::{console::Console, event_line, log_line};
 use crate::{
     engine::gauge::Gauge,
     event::{Event, Listener},
     pace::Outlook,
+    settings::args::LogFormat,
 };
 
 /// Lines that may wait to be printed. A stopped terminal, or a pipe that nobody reads, delays no code:
@@ -47,18 +48,18 @@ pub struct Progress {
     tally: Arc<RunTally>,
     lines: SyncSender<Output>,
     ended: Arc<Mutex<Receiver<()>>>,
+    format: LogFormat,
 }
 
 impl Progress {
     /// Begins to show a run of the installations that are open, in a thread of its own.
     pub fn begin(
-        verbosity: Verbosity,
-        colors: Colors,
+        console: Console,
         gauge: Gauge,
         outlook: impl Fn() -> Outlook + Send + 'static,
     ) -> io::Result<Self> {
-        let tally = Arc::new(RunTally::new(verbosity, gauge));
-        let mut printer = Printer::new(tally.clone(), colors, outlook);
+        let tally = Arc::new(RunTally::new(console.verbosity, gauge));
+        let mut printer = Printer::new(tally.clone(), console, outlook);
         let (lines, to_print) = mpsc::sync_channel(LINES);
         let (end, ended) = mpsc::sync_channel(1);
         let print_lines = move || {
@@ -67,7 +68,7 @@ impl Progress {
             let _ = end.try_send(());
         };
         thread::Builder::new().name("progress".into()).spawn(print_lines)?;
-        Ok(Self { tally, lines, ended: Arc::new(Mutex::new(ended)) })
+        Ok(Self { tally, lines, ended: Arc::new(Mutex::new(ended)), format: console.format })
     }
 
     /// Ends the bar, or prints the last line.
@@ -83,12 +84,16 @@ impl Progress {
 
     /// Prints a line without breaking the bar. The caller does not wait for it.
     pub fn print(&self, line: &str) {
-        self.send(Output::Print(line.to_owned()));
+        self.send(Output::Print(log_line::of_text(self.format, line)));
     }
 
     /// From now on it shows that the run is ending.
     pub fn ending(&self) {
         self.tally.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    fn print_event(&self, event: &Event, line: &str) {
+        self.send(Output::Print(log_line::of_event(self.format, event, line)));
     }
 
     fn send(&self, output: Output) {
@@ -102,21 +107,23 @@ impl Progress {
 impl Listener for Progress {
     fn on_event(&self, event: &Event) {
         self.tally.count(event);
-        match self.tally.verbosity {
+        let lines = match self.tally.verbosity {
             Verbosity::Quiet => return,
-            Verbosity::Normal => {
-                self.tally.change(event).iter().for_each(|line| self.print(line));
-            }
-            Verbosity::Verbose => event_line::of(event).iter().for_each(|line| self.print(line)),
+            Verbosity::Normal => self.tally.change(event),
+            Verbosity::Verbose => event_line::of(event).into_iter().collect(),
+        };
+        for line in lines {
+            self.print_event(event, &line);
         }
         if let Event::Failed(failed) = event
             && let Some(row) = self.tally.new_row(&failed.failure)
         {
-            self.print(
+            self.print_event(
+                event,
                 "UNRECOGNISED: no row of the table knows this answer, so it is not retried. To \
                  define its meaning, put this into a file and pass it as --known-messages:",
             );
-            self.send(Output::Copy(format!("\n{row}")));
+            self.send(Output::Copy(log_line::of_event(self.format, event, &format!("\n{row}"))));
         }
     }
 }

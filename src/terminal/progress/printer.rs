@@ -12,18 +12,19 @@ use std::{
 };
 
 use super::{
+    super::{
+        console::{Console, line_width},
+        log_line,
+        wrap::{fitted, stderr_width},
+    },
     bar::Bar,
     cadence::line_every,
     status_line::{Figures, State},
     tally::RunTally,
     taskbar::Taskbar,
-    verbosity::{Colors, Verbosity},
+    verbosity::Verbosity,
 };
-use crate::{
-    clock,
-    pace::Outlook,
-    terminal::wrap::{fitted, stderr_width},
-};
+use crate::{clock, pace::Outlook, settings::args::LogFormat};
 
 /// Between two drawings of the bar, and between two looks at what has changed.
 pub(super) const DRAW_EVERY: Duration = Duration::from_millis(100);
@@ -49,6 +50,7 @@ pub(super) struct Printer<O> {
     tally: Arc<RunTally>,
     bar: Option<Bar>,
     taskbar: Option<Taskbar>,
+    format: LogFormat,
     outlook: O,
     begun: Instant,
     /// When the next line is due, where there is no bar.
@@ -58,14 +60,16 @@ pub(super) struct Printer<O> {
 }
 
 impl<O: Fn() -> Outlook> Printer<O> {
-    /// A printer with a bar where standard error is a terminal.
-    pub(super) fn new(tally: Arc<RunTally>, colors: Colors, outlook: O) -> Self {
-        let is_quiet = tally.verbosity == Verbosity::Quiet;
-        let bar = if is_quiet { None } else { Bar::begin(tally.total, colors) };
-        let taskbar = if is_quiet { None } else { Taskbar::begin() };
+    /// A printer with a bar where a person reads standard error in a terminal.
+    pub(super) fn new(tally: Arc<RunTally>, console: Console, outlook: O) -> Self {
+        let Console { verbosity, colors, format } = console;
+        let is_read = verbosity != Verbosity::Quiet && format == LogFormat::Text;
+        let bar = if is_read { Bar::begin(tally.total, colors) } else { None };
+        let taskbar = if is_read { Taskbar::begin() } else { None };
         let begun = Instant::now();
         let next_line = begun + line_every(Duration::ZERO);
-        Self { tally, bar, taskbar, outlook, begun, next_line, samples: VecDeque::new() }
+        let samples = VecDeque::new();
+        Self { tally, bar, taskbar, format, outlook, begun, next_line, samples }
     }
 
     /// Prints lines until the last one.
@@ -95,18 +99,18 @@ impl<O: Fn() -> Outlook> Printer<O> {
 
     fn print_unless_quiet(&self, line: Option<String>) {
         if let Some(line) = line.filter(|_| self.tally.verbosity != Verbosity::Quiet) {
-            self.print(&line);
+            self.print(&log_line::of_text(self.format, &line));
         }
     }
 
     fn print(&self, line: &str) {
         let left_out = self.tally.left_out.swap(0, Ordering::Relaxed);
         if left_out > 0 {
-            self.put(&format!(
-                "({left_out} lines were left out: nobody read them; run.log has them)"
-            ));
+            let line =
+                format!("({left_out} lines were left out: nobody read them; run.log has them)");
+            self.put(&log_line::of_text(self.format, &line));
         }
-        self.put(&fitted(line, stderr_width()));
+        self.put(&fitted(line, line_width(self.format)));
     }
 
     fn put(&self, line: &str) {
@@ -137,7 +141,8 @@ impl<O: Fn() -> Outlook> Printer<O> {
             bar.draw(&figures, stderr_width().unwrap_or(USUAL_WIDTH));
         } else {
             let now = clock::stamp(clock::now());
-            self.print(&format!("{now} {}", figures.line(usize::MAX)));
+            let line = format!("{now} {}", figures.line(usize::MAX));
+            self.print(&log_line::of_text(self.format, &line));
         }
         if let Some(taskbar) = &mut self.taskbar {
             taskbar.show(&figures);

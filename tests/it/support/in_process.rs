@@ -7,13 +7,14 @@ use ghl_reconnect::{
     commands::{self, Console},
     exit::Exit,
     journal::disk::Disk,
-    settings::args::{Cli, Command},
+    settings::args::{Cli, Command, LogFormat},
     terminal::progress::{Colors, Verbosity},
 };
 
 use super::{CLIENT_ID, CLIENT_SECRET, MockServer, Ran, Work, process::wait_for_starts};
 
-const QUIET: Console = Console { verbosity: Verbosity::Quiet, colors: Colors::Off };
+const QUIET: Console =
+    Console { verbosity: Verbosity::Quiet, colors: Colors::Off, format: LogFormat::Text };
 
 /// `run` or `resume` inside the test. Runs go to the usual folder.
 pub(crate) fn inside(work: &Work, words: &[&str], server: &MockServer, disk: Disk) -> Exit {

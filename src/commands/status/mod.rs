@@ -1,6 +1,12 @@
 //! `status`: where a run or a chain of runs stands, while it runs too. Nothing is changed.
 
-use std::{fmt::Write as _, path::PathBuf, time::Duration};
+mod watch;
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -31,24 +37,62 @@ const MOST_CAUSES: usize = 5;
 /// Runs before this one that are looked for.
 const MOST_RUNS: usize = 100;
 
-/// Says where a run stands.
+/// Says where a run stands, once or until it has ended.
 pub fn status(args: &StatusArgs) -> Result<Exit, Fault> {
-    let folder = RunFolder::open(&args.run_dir, Disk::default())
-        .and_then(|folder| folder.check_readable().map(|()| folder))
-        .map_err(|error| Fault { exit: error.exit(), error: error.into() })?;
-    // Asked for first: a run that ends meanwhile has its end in the journal.
-    let holder = folder.holder().ok().flatten();
-    let (run_state, mut summary) = views::look_at(&folder.journal()).or_exit(Exit::Local)?;
-    summary.causes.truncate(MOST_CAUSES);
-    let status = Status::of(&folder, &run_state, &summary, holder);
-    if args.json {
-        print_data(
-            &serde_json::to_string_pretty(&status).map(|text| text + "\n").or_exit(Exit::Local)?,
-        );
-    } else {
-        print_data(&status.in_words(&summary));
+    if args.watch {
+        return watch::watch(args);
     }
+    let form = if args.json { Form::Json } else { Form::Words };
+    print_data(&Looked::at(&args.run_dir)?.text(form).or_exit(Exit::Local)?);
     Ok(Exit::Recovered)
+}
+
+/// How it is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Words,
+    Json,
+    JsonLine,
+}
+
+/// A run at one moment.
+struct Looked {
+    folder: RunFolder,
+    holder: Option<String>,
+    run_state: RunState,
+    summary: Summary,
+}
+
+impl Looked {
+    fn at(run_dir: &Path) -> Result<Self, Fault> {
+        let folder = RunFolder::open(run_dir, Disk::default())
+            .and_then(|folder| folder.check_readable().map(|()| folder))
+            .map_err(|error| Fault { exit: error.exit(), error: error.into() })?;
+        // Asked for first: a run that ends meanwhile has its end in the journal.
+        let holder = folder.holder().ok().flatten();
+        let (run_state, mut summary) = views::look_at(&folder.journal()).or_exit(Exit::Local)?;
+        summary.causes.truncate(MOST_CAUSES);
+        Ok(Self { folder, holder, run_state, summary })
+    }
+
+    fn status(&self) -> Status<'_> {
+        Status::of(&self.folder, &self.run_state, &self.summary, self.holder.clone())
+    }
+
+    fn text(&self, form: Form) -> serde_json::Result<String> {
+        let status = self.status();
+        Ok(match form {
+            Form::Words => status.in_words(&self.summary),
+            Form::Json => serde_json::to_string_pretty(&status)? + "\n",
+            Form::JsonLine => serde_json::to_string(&status)? + "\n",
+        })
+    }
+
+    /// What is to be compared with a later moment.
+    fn without_time(&self) -> String {
+        let status = Status { duration_ms: 0, last_request_at: None, ..self.status() };
+        serde_json::to_string(&status).unwrap_or_default()
+    }
 }
 
 /// How a run stands.
