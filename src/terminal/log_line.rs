@@ -146,11 +146,11 @@ mod tests {
         interrupted["class"] = json!("interrupted");
         let failed = |failure: &Value| {
             json!({ "failed": {
-                "row": 7, "id": "Loc7", "attempts": 1, "started_at": at, "at": at,
+                "row": 7, "id": "Loc00007", "attempts": 1, "started_at": at, "at": at,
                 "failure": failure, "trace_ids": [],
             }})
         };
-        let of_row = |level: &str, event: &str| json!({ "level": level, "message": "words", "event": event, "row": 7, "id": "Loc7" });
+        let of_row = |level: &str, event: &str| json!({ "level": level, "message": "words", "event": event, "row": 7, "id": "Loc00007" });
         for (event, expected) in [
             (failed(&failure), of_row("error", "failed")),
             (failed(&interrupted), of_row("info", "failed")),

@@ -24,6 +24,7 @@ mod folder;
 mod formats;
 mod halts;
 mod interrupts;
+mod json_events;
 mod kills;
 mod last_failure;
 mod lists;

@@ -1,11 +1,17 @@
 //! Where a run stands: told from outside, at any time, without touching anything.
 
-use std::{fs, thread, time::Duration};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    process::Child,
+    thread,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    Launch, MockServer, Ran, Reply, ScriptedServer, Work, entries, location, locations,
+    Launch, MockServer, Ran, Reply, ScriptedServer, Work, entries, location, locations, start,
     start_silent, wait_until,
 };
 
@@ -78,6 +84,57 @@ fn a_run_is_looked_at_while_it_works_and_after_its_end_and_nothing_is_touched() 
     assert!(told["next"].as_str().unwrap().contains("failures.csv"), "{told}");
     fs::remove_file(work.path("run/.lock")).unwrap();
     assert_eq!(as_json(&work, "run")["state"], "complete");
+}
+
+#[test]
+fn a_run_is_watched_until_it_has_ended() {
+    // The second installation waits for its tokens until the test has seen enough.
+    let highlevel = ScriptedServer::answering(|issuer, _, seen| {
+        while seen.json_id().is_some_and(|id| id == location(1)) && !issuer.is_marked() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        issuer.answer(seen)
+    });
+    let work = Work::new();
+    let list = work.file("list.csv", locations(3));
+    let run = work.run(list, &highlevel.url()).args(["--concurrency", "1"]);
+    let mut child = start_silent(run.command());
+    wait_until("the second asks for a code", || highlevel.seen().len() == 3);
+    let watch = |args: &[&str]| {
+        let words = ["status".into(), work.path("run").into_os_string(), "--watch".into()];
+        start(work.program(words).args(args).command())
+    };
+    let (mut as_json, mut in_words) = (watch(&["--json"]), watch(&[]));
+    let first_line = |child: &mut Child| {
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        (stdout, line)
+    };
+    let (mut json, first) = first_line(&mut as_json);
+    let (mut words, _) = first_line(&mut in_words);
+    let first: Value = serde_json::from_str(&first).unwrap();
+    assert_eq!((&first["state"], &first["books"]["recovered"]), (&json!("running"), &json!(1)));
+    // Two looks at the same state are told once.
+    thread::sleep(Duration::from_millis(1200));
+    highlevel.mark();
+    child.wait().unwrap();
+    let (mut rest, mut text) = (String::new(), String::new());
+    json.read_to_string(&mut rest).unwrap();
+    words.read_to_string(&mut text).unwrap();
+    assert_eq!(as_json.wait().unwrap().code(), Some(0));
+    assert_eq!(in_words.wait().unwrap().code(), Some(0));
+    let told: Vec<Value> = rest.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = told.last().unwrap();
+    assert_eq!((&last["state"], &last["books"]["recovered"]), (&json!("complete"), &json!(3)));
+    let same = told.iter().filter(|state| state["books"] == first["books"]);
+    assert_eq!(same.count(), 0, "{rest}");
+    assert_eq!(text.matches("State        running").count(), 1, "{text}");
+    assert!(text.contains("State        complete"), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
+    let ended = status(&work, "run", &["--watch"]).expect(0);
+    assert_eq!(ended.stdout, status(&work, "run", &[]).stdout);
+    assert!(status(&work, "nowhere", &["--watch"]).expect(2).stderr.contains("no such folder"));
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub const TOPICS: &[Topic] = topics![
     "halts",
     "resume",
     "chain",
+    "events",
     "known-messages",
     "escalation",
     "sandbox",

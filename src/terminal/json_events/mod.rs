@@ -121,3 +121,152 @@ impl EventStream {
         self.taken.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write, path::PathBuf, sync::mpsc::sync_channel};
+
+    use super::*;
+    use crate::event::{Event, Finished};
+
+    /// An output that somebody else can look at, and that takes nothing before it is let go.
+    #[derive(Clone)]
+    struct Pipe {
+        text: Arc<Mutex<Vec<u8>>>,
+        closed: Arc<Mutex<Receiver<()>>>,
+    }
+
+    impl Pipe {
+        /// The pipe, and what has to be dropped to let it go.
+        fn new() -> (Self, SyncSender<()>) {
+            let (let_go, closed) = sync_channel(0);
+            let closed = Arc::new(Mutex::new(closed));
+            (Self { text: Arc::default(), closed }, let_go)
+        }
+
+        fn lines(&self) -> Vec<String> {
+            let text = String::from_utf8(self.text.lock().unwrap().clone()).unwrap();
+            text.lines().map(str::to_owned).collect()
+        }
+    }
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // An error is the signal to take it.
+            let _ = self.closed.lock().unwrap().recv();
+            self.text.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A reader that has gone.
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const EVENT: &str = r#"{"finished":{"at":"2026-11-22T10:00:00Z"}}"#;
+
+    fn sealed() -> Vec<u8> {
+        let at = "2026-11-22T10:00:00Z".parse().unwrap();
+        let event = Event::Finished(Finished { at, interrupted_by: None });
+        let mut line = crate::journal::seal::sealed(&event).unwrap();
+        line.push(b'\n');
+        line
+    }
+
+    /// A journal of so many events; the folder is gone with the guard.
+    fn journal(events: usize) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        fs::write(&path, sealed().repeat(events)).unwrap();
+        (folder, path)
+    }
+
+    fn ends(patience: Patience, out: impl Write + Send + 'static, events: usize) -> Written {
+        let (_folder, journal) = journal(events);
+        let stream = EventStream::to(out).unwrap();
+        stream.follow("first".into(), &journal, 0);
+        stream.end("last".into(), patience)
+    }
+
+    #[test]
+    fn every_event_is_written_between_the_first_and_the_last_line() {
+        let (pipe, let_go) = Pipe::new();
+        drop(let_go);
+        let (_folder, path) = journal(3);
+        let stream = EventStream::to(pipe.clone()).unwrap();
+        // The first event is an earlier execution's.
+        stream.follow("first".into(), &path, sealed().len() as u64);
+        let mut growing = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        for piece in sealed().chunks(20) {
+            growing.write_all(piece).unwrap();
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(matches!(stream.end("last".into(), Patience::USUAL), Written::Done));
+        assert_eq!(pipe.lines(), ["first", EVENT, EVENT, EVENT, "last"]);
+        assert!(matches!(stream.end("later".into(), Patience::USUAL), Written::Done));
+        assert_eq!(pipe.lines().len(), 5, "there is one last line");
+    }
+
+    #[test]
+    fn what_is_not_whole_or_cut_off_again_is_no_event() {
+        let (_folder, path) = journal(1);
+        let whole = sealed();
+        let mut follower = Follower::open(&path, 0).unwrap();
+        assert_eq!(follower.next(), Some(EVENT.as_bytes()));
+        let torn = [&whole[..], &whole[..30]].concat();
+        fs::write(&path, &torn).unwrap();
+        assert_eq!(follower.next(), None);
+        fs::write(&path, [&torn[..], b"\n"].concat()).unwrap();
+        assert_eq!(follower.next(), None, "not as it was written");
+        fs::write(&path, whole.repeat(2)).unwrap();
+        assert_eq!(follower.next(), Some(EVENT.as_bytes()));
+        assert_eq!(follower.lines_left(), 0);
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_or_takes_nothing_holds_nothing_up() {
+        let begun = Instant::now();
+        assert!(matches!(ends(Patience::USUAL, Gone, 3), Written::Done));
+        let brief =
+            Patience { events: Duration::from_millis(10), silence: Duration::from_millis(100) };
+        let (pipe, let_go) = Pipe::new();
+        assert!(matches!(ends(brief, pipe, 3), Written::Stuck));
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        drop(let_go);
+    }
+
+    #[test]
+    fn what_nobody_takes_in_time_is_counted() {
+        let (pipe, let_go) = Pipe::new();
+        let (_folder, path) = journal(2000);
+        let stream = EventStream::to(pipe.clone()).unwrap();
+        stream.follow("first".into(), &path, 0);
+        let patience = Patience { events: Duration::ZERO, silence: Duration::from_secs(20) };
+        let written = thread::scope(|scope| {
+            let ending = scope.spawn(|| stream.end("last".into(), patience));
+            thread::sleep(Duration::from_millis(100));
+            drop(let_go);
+            ending.join().unwrap()
+        });
+        assert!(matches!(written, Written::Done), "{written:?}");
+        let lines = pipe.lines();
+        let (last, rest) = lines.split_last().unwrap();
+        let (mark, events) = rest.split_last().unwrap();
+        assert_eq!((last.as_str(), events[0].as_str()), ("last", "first"));
+        let left_out = 2000 - (events.len() - 1);
+        assert!(left_out > 0);
+        assert_eq!(*mark, lines::left_out(left_out as u64));
+    }
+}
