@@ -166,7 +166,7 @@ pub struct RunArgs {
     /// Do not ask before the first call (without a terminal nothing is asked)
     #[arg(short, long, help_heading = "Output")]
     pub yes: bool,
-    /// Print JSON on standard output, all prose on standard error [default: summary]
+    /// Print JSON on standard output and all prose on standard error; --json alone prints the summary
     #[arg(long, value_name = "WHAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "summary", help_heading = "Output")]
     pub json: Option<JsonOutput>,
 }
@@ -303,7 +303,7 @@ pub struct ResumeArgs {
     /// Do not ask before the first call (without a terminal nothing is asked)
     #[arg(short, long, help_heading = "Output")]
     pub yes: bool,
-    /// Print JSON on standard output, all prose on standard error [default: summary]
+    /// Print JSON on standard output and all prose on standard error; --json alone prints the summary
     #[arg(long, value_name = "WHAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "summary", help_heading = "Output")]
     pub json: Option<JsonOutput>,
 }
