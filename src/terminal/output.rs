@@ -130,11 +130,12 @@ impl Events {
         let run = SharedRun::default();
         #[cfg(unix)]
         let phase = {
-            let (stream, run) = (stream.clone(), run.clone());
-            CurrentPhase::begin(move |exit| {
+            let (last, ending, run) = (stream.clone(), stream.clone(), run.clone());
+            let write_last = move |exit| {
                 let why = "a signal ended the program before anything was sent";
-                stream.end(not_started(name(&run).as_ref(), exit, why), Patience::BRIEF);
-            })?
+                last.end(not_started(name(&run).as_ref(), exit, why), Patience::BRIEF);
+            };
+            CurrentPhase::begin(write_last, move || ending.hurry())?
         };
         Ok(Self {
             stream,

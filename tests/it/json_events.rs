@@ -196,7 +196,7 @@ fn a_reader_that_goes_away_stops_nothing() {
 fn a_reader_that_comes_late_misses_nothing_and_holds_nothing_up() {
     let (work, server) = (Work::new(), MockServer::good());
     // More lines than a pipe holds, and nobody reads them before all files are written.
-    let list = work.file("list.csv", locations(600));
+    let list = work.file("list.csv", locations(250));
     let child = start(events(work.run(list, &server.url())).arg("-q").command());
     wait_until("the files", || work.path("run/summary.json").exists());
     let ran = work.end(child).expect(0);

@@ -14,7 +14,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     },
     thread,
@@ -46,6 +46,9 @@ impl Patience {
         Self { events: Duration::from_secs(1), silence: Duration::from_secs(2) };
 }
 
+/// How often it is looked at whether somebody reads.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// What became of the last line.
 #[derive(Debug)]
 pub enum Written {
@@ -63,6 +66,7 @@ pub struct EventStream {
     orders: SyncSender<Order>,
     ended: Mutex<Option<Receiver<io::Result<()>>>>,
     taken: Arc<AtomicU64>,
+    is_hurried: Arc<AtomicBool>,
 }
 
 impl EventStream {
@@ -72,11 +76,12 @@ impl EventStream {
     }
 
     fn to(out: impl io::Write + Send + 'static) -> anyhow::Result<Self> {
-        // Two orders are given at most.
+        // Each order is given once at most.
         let (orders, given) = mpsc::sync_channel(2);
         let (end, ended) = mpsc::sync_channel(1);
         let taken = Arc::new(AtomicU64::new(0));
-        let mut writing = Writing::to(Counted::new(out, taken.clone()));
+        let is_hurried = Arc::new(AtomicBool::new(false));
+        let mut writing = Writing::to(Counted::new(out, taken.clone()), is_hurried.clone());
         let write = move || {
             // The receiver may have stopped waiting.
             let _ = end.send(writing.run(&given));
@@ -85,7 +90,7 @@ impl EventStream {
             .name("events".into())
             .spawn(write)
             .context("cannot start a thread")?;
-        Ok(Self { orders, ended: Mutex::new(Some(ended)), taken })
+        Ok(Self { orders, ended: Mutex::new(Some(ended)), taken, is_hurried })
     }
 
     /// Writes a first line, then the events of a journal from a place on.
@@ -103,7 +108,7 @@ impl EventStream {
         let _ = self.orders.send(Order::End { last, until });
         let (mut taken, mut silent_since) = (self.taken(), Instant::now());
         loop {
-            match ended.recv_timeout(patience.silence / 20) {
+            match ended.recv_timeout(LOOK_EVERY.min(patience.silence)) {
                 Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
                     return Written::Failed(error);
                 }
@@ -111,10 +116,21 @@ impl EventStream {
                 Err(RecvTimeoutError::Timeout) if self.taken() != taken => {
                     (taken, silent_since) = (self.taken(), Instant::now());
                 }
-                Err(RecvTimeoutError::Timeout) if silent_since.elapsed() < patience.silence => {}
+                Err(RecvTimeoutError::Timeout)
+                    if silent_since.elapsed() < self.silence(patience) => {}
                 Err(RecvTimeoutError::Timeout) => return Written::Stuck,
             }
         }
+    }
+
+    /// Ends the waiting soon.
+    pub fn hurry(&self) {
+        self.is_hurried.store(true, Ordering::Relaxed);
+    }
+
+    fn silence(&self, patience: Patience) -> Duration {
+        let is_hurried = self.is_hurried.load(Ordering::Relaxed);
+        if is_hurried { Patience::BRIEF.silence } else { patience.silence }
     }
 
     fn taken(&self) -> u64 {
@@ -268,5 +284,18 @@ mod tests {
         let left_out = 2000 - (events.len() - 1);
         assert!(left_out > 0);
         assert_eq!(*mark, lines::left_out(left_out as u64));
+    }
+
+    #[test]
+    fn a_signal_at_the_end_shortens_the_wait() {
+        let (pipe, let_go) = Pipe::new();
+        let (_folder, path) = journal(3);
+        let stream = EventStream::to(pipe).unwrap();
+        stream.follow("first".into(), &path, 0);
+        let begun = Instant::now();
+        stream.hurry();
+        assert!(matches!(stream.end("last".into(), Patience::USUAL), Written::Stuck));
+        assert!(begun.elapsed() < Patience::USUAL.silence / 2, "{:?}", begun.elapsed());
+        drop(let_go);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -21,7 +21,7 @@ pub enum Phase {
     Preparing,
     /// The execution answers them.
     Working,
-    /// The last line is being written: a signal ends the program.
+    /// The last line is being written: a signal shortens the wait for whoever reads it.
     Ending,
 }
 
@@ -30,20 +30,28 @@ pub enum Phase {
 pub struct CurrentPhase(Arc<Mutex<Phase>>);
 
 impl CurrentPhase {
-    /// Listens to signals from here on; `write_last` is told of one that comes before the work.
-    pub fn begin(write_last: impl Fn(Exit) + Send + 'static) -> io::Result<Self> {
+    /// Listens to signals from here on. `write_last` is called for one that comes before the work,
+    /// `hurry` for one that comes after it.
+    pub fn begin(
+        write_last: impl Fn(Exit) + Send + 'static,
+        hurry: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
         let phase = Self(Arc::new(Mutex::new(Phase::Preparing)));
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-        let now = phase.clone();
+        let current = phase.clone();
         let answer = move || {
             for signal in signals.forever() {
-                match now.get() {
-                    Phase::Working => continue,
-                    Phase::Preparing => write_last(exit_of(signal)),
-                    Phase::Ending => {}
+                let phase = current.lock();
+                match *phase {
+                    Phase::Working => {}
+                    Phase::Preparing => {
+                        write_last(exit_of(signal));
+                        // It ends the program as if nobody had listened. The work cannot begin meanwhile:
+                        // the phase is locked.
+                        let _ = emulate_default_handler(signal);
+                    }
+                    Phase::Ending => hurry(),
                 }
-                // It ends the program as if nobody had listened.
-                let _ = emulate_default_handler(signal);
             }
         };
         thread::Builder::new().name("signals".into()).spawn(answer)?;
@@ -52,11 +60,11 @@ impl CurrentPhase {
 
     /// Another phase begins.
     pub fn set(&self, phase: Phase) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+        *self.lock() = phase;
     }
 
-    fn get(&self) -> Phase {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Phase> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

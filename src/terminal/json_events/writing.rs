@@ -4,7 +4,7 @@ use std::{
     io::{self, BufWriter, Write},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, TryRecvError},
     },
     time::{Duration, Instant},
@@ -55,23 +55,25 @@ impl<W: Write> Write for Counted<W> {
 /// The thread's state.
 pub(super) struct Writing<W: Write> {
     out: BufWriter<W>,
+    is_hurried: Arc<AtomicBool>,
     follower: Option<Follower>,
     end: Option<(String, Instant)>,
 }
 
 impl<W: Write> Writing<W> {
-    pub(super) fn to(out: W) -> Self {
-        Self { out: BufWriter::with_capacity(BUFFER, out), follower: None, end: None }
+    /// Writes to an output. Once it is hurried, the end does not wait for the events before it.
+    pub(super) fn to(out: W, is_hurried: Arc<AtomicBool>) -> Self {
+        let out = BufWriter::with_capacity(BUFFER, out);
+        Self { out, is_hurried, follower: None, end: None }
     }
 
     /// Writes until the last line is written, or nobody reads any more.
     pub(super) fn run(&mut self, orders: &Receiver<Order>) -> io::Result<()> {
         loop {
             let wrote = self.write_event()?;
-            if let Some((last, until)) = &self.end
-                && (!wrote || Instant::now() >= *until)
-            {
-                let last = last.clone();
+            if let Some((last, _)) = self.end.take_if(|(_, until)| {
+                !wrote || Instant::now() >= *until || self.is_hurried.load(Ordering::Relaxed)
+            }) {
                 return self.write_end(&last);
             }
             let order = if wrote {
