@@ -140,9 +140,11 @@ impl<O: Fn() -> Outlook> Printer<O> {
         if let Some(bar) = &mut self.bar {
             bar.draw(&figures, stderr_width().unwrap_or(USUAL_WIDTH));
         } else {
-            let now = clock::stamp(clock::now());
-            let line = format!("{now} {}", figures.line(usize::MAX));
-            self.print(&log_line::of_text(self.format, &line));
+            let line = figures.line(usize::MAX);
+            self.print(&match self.format {
+                LogFormat::Text => format!("{} {line}", clock::stamp(clock::now())),
+                LogFormat::Json => log_line::of_text(self.format, &line),
+            });
         }
         if let Some(taskbar) = &mut self.taskbar {
             taskbar.show(&figures);
