@@ -147,7 +147,7 @@ impl fmt::Display for Class {
 }
 
 /// The `retry` column of `failures.csv`: when, or after what, another run may succeed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Advice {
     /// At once.
@@ -162,9 +162,28 @@ pub enum Advice {
     NeedsReinstall,
     /// Once HighLevel's support has looked at it.
     NeedsSupport,
+    /// Not at all.
+    Never,
 }
 
 impl Advice {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Now,
+        Self::Later,
+        Self::FixCredentials,
+        Self::FixInput,
+        Self::NeedsReinstall,
+        Self::NeedsSupport,
+        Self::Never,
+    ];
+
+    /// Reads a cell of the column; `None` for any other text.
+    pub fn read(cell: &str) -> Option<Self> {
+        let cell = cell.trim();
+        Self::ALL.into_iter().find(|advice| advice.name().eq_ignore_ascii_case(cell))
+    }
+
     /// The name in the files.
     pub fn name(self) -> &'static str {
         match self {
@@ -174,7 +193,14 @@ impl Advice {
             Self::FixInput => "fix-input",
             Self::NeedsReinstall => "needs-reinstall",
             Self::NeedsSupport => "needs-support",
+            Self::Never => "never",
         }
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -9,6 +9,7 @@ mod app;
 pub mod checksum;
 mod clock;
 pub mod commands;
+mod due;
 pub mod engine;
 pub mod event;
 pub mod exit;

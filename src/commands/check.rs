@@ -27,9 +27,9 @@ pub fn check(args: &RunArgs, console: Console) -> Result<Exit, Fault> {
     }
     let warnings = planned.warnings().into_iter().map(|warning| format!("warning: {warning}"));
     warnings.chain(planned.before_in_words()).for_each(|line| console.print(&line));
-    if let Some(nothing_left) = planned.nothing_left() {
-        console.print(&nothing_left);
-        return Ok(Exit::Recovered);
+    if let Some((why, exit)) = planned.nothing_to_do() {
+        console.print(&why);
+        return Ok(exit);
     }
     planned.check_routes()?;
     let are_all_read = plan.summary.rejected.count == 0;

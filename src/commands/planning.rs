@@ -111,12 +111,23 @@ impl Planned {
         self.app.warnings.iter().cloned().chain(only).collect()
     }
 
-    /// That the list is the failures of a run without any, where it is.
-    pub fn nothing_left(&self) -> Option<String> {
+    /// That nothing of the list is to be done, and the exit code for that: it is the failures of a run
+    /// without any, or none of them is due.
+    pub fn nothing_to_do(&self) -> Option<(String, Exit)> {
         let summary = &self.plan.summary;
         let name = &summary.list.name;
-        let text = || format!("{name}: nothing left to do, the run that wrote it has no failures");
-        summary.is_nothing_left().then(text)
+        if summary.is_nothing_left() {
+            let text = format!("{name}: nothing left to do, the run that wrote it has no failures");
+            return Some((text, Exit::Recovered));
+        }
+        let text = || {
+            let waiting = summary.not_due.in_words();
+            format!(
+                "{name}: nothing is due now: {waiting}. Nothing was sent. --all takes them all, --only \
+                 those that it names"
+            )
+        };
+        summary.is_nothing_due().then(|| (text(), Exit::NotAllRecovered))
     }
 
     /// A run that could recover nobody does not begin.

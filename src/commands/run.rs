@@ -53,8 +53,8 @@ fn recover(args: &RunArgs, output: &Output, disk: Disk) -> Result<Ended, Fault> 
     // The list is read and judged, and the plan is made.
     let out = run_folder(args.out.as_deref());
     let mut planned = request.plan(args, Some(&out))?;
-    if let Some(why) = planned.nothing_left() {
-        return Ok(Ended::NotStarted { exit: Exit::Recovered, why });
+    if let Some((why, exit)) = planned.nothing_to_do() {
+        return Ok(Ended::NotStarted { exit, why });
     }
     planned.check_routes()?;
     let apps: Vec<_> = planned.plan.summary.apps.iter().map(|rows| rows.app.clone()).collect();

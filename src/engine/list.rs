@@ -16,7 +16,7 @@ use crate::{
     input::{self, ColumnChoice, Record, ScopeChoice, Source},
     installation::{Id, Installation},
     journal::{leaks::MoreTokens, writer::Writer},
-    plan::{self, Known, ListSummary, OwnApp, Row, Rows, Selection},
+    plan::{self, Known, ListSummary, OwnApp, Row, Rows, Selection, Timing},
     sandbox::{AccessLife, RefreshLife, StoredPair},
     secret::TokensAtHand,
     settings::execution::Selected,
@@ -34,7 +34,11 @@ pub struct InputList {
 impl InputList {
     /// Opens a list, and the lists of `--only` if there are any.
     pub fn open(path: &Path, mut selected: Selected) -> anyhow::Result<Self> {
-        let selection = Selection { only: ids_of_only(&mut selected)?, limit: selected.limit };
+        let only = ids_of_only(&mut selected)?;
+        // Rows that are named are meant, whenever they are due.
+        let is_all = selected.all || only.is_some();
+        let due = if is_all { Timing::All } else { Timing::DueAt(clock::now()) };
+        let selection = Selection { only, limit: selected.limit, due };
         Ok(Self {
             source: Source::open(path)?,
             selected,
@@ -67,7 +71,7 @@ impl InputList {
     }
 
     /// Reads the list once; one with nothing to recover is an error that helps, unless it is the
-    /// failures of a run in which nothing failed.
+    /// failures of a run of which nothing is left, or nothing is due.
     pub fn summary(&self, app: &OwnApp<'_>) -> Result<ListSummary, Fault> {
         let (scope, selection) = (self.selected.scope, self.selection.clone());
         let summary = plan::summary(
@@ -81,7 +85,7 @@ impl InputList {
         );
         let summary = summary.or_exit(Exit::Usage)?;
         let found = summary.installations() + summary.recovered_before();
-        if found > 0 || summary.is_nothing_left() {
+        if found > 0 || summary.is_nothing_left() || summary.is_nothing_due() {
             return Ok(summary);
         }
         let named = self.selection.only.as_ref().map_or(0, HashSet::len);
@@ -127,7 +131,7 @@ impl InputList {
             let row = row.or_exit(Exit::Usage)?;
             let skipped = skipped_event(&row);
             let Some(event) = event_of(row) else { continue };
-            input += 1;
+            input += u32::from(!matches!(event, Event::NotDue(_)));
             for event in std::iter::once(event).chain(skipped) {
                 listener.on_event(&event);
                 writer.append(&event).or_exit(Exit::Local)?;
@@ -256,6 +260,7 @@ fn event_of(row: Row) -> Option<Event> {
         Row::Take { listed, .. } => Some(Event::Listed(listed)),
         Row::Duplicate(duplicate) => Some(Event::Duplicate(duplicate)),
         Row::Rejected(rejected) => Some(Event::Rejected(rejected)),
+        Row::NotDue(not_due) => Some(Event::NotDue(not_due)),
         Row::LeftOut | Row::Uninstalled => None,
     }
 }
@@ -302,7 +307,7 @@ fn skipped_event(row: &Row) -> Option<Event> {
 fn nothing_usable(summary: &ListSummary) -> anyhow::Error {
     let rejected = summary.rejected.lines().join("\n  ");
     let rejected = if rejected.is_empty() { String::new() } else { format!("\n  {rejected}") };
-    let left_out = match summary.left_out {
+    let left_out = match summary.left_out_by_choice() {
         0 => String::new(),
         n => format!("; --only or --limit leaves {n} rows out"),
     };

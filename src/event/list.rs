@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::AppName,
+    failure::Advice,
     highlevel::token_clients::StoredTokens,
     installation::{Id, Installation},
     text::SafeText,
@@ -64,6 +65,46 @@ pub struct History {
     pub first_failed_at: Option<String>,
     /// Trace ids of all runs, oldest first.
     pub trace_ids: Vec<SafeText>,
+}
+
+/// What [`Event::NotDue`](super::Event::NotDue) records.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NotDue {
+    /// Number of the record.
+    pub row: u32,
+    /// Line at which it begins.
+    pub line: u64,
+    /// What is left for another run.
+    pub installation: Installation,
+    /// The carried cells, aligned with [`List::columns`].
+    pub values: Vec<String>,
+    /// What earlier runs tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
+    /// What has to happen before it is due.
+    pub retry: Advice,
+    /// From when on it is due, where time is all that it needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_from: Option<Timestamp>,
+    /// Its failure in the earlier run.
+    pub failure: EarlierFailure,
+}
+
+/// The cells of `failures.csv` that an earlier run wrote of a failure.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierFailure {
+    /// The column `status`.
+    pub status: SafeText,
+    /// The column `error_class`.
+    pub error_class: SafeText,
+    /// The column `stage`.
+    pub stage: SafeText,
+    /// The column `http_status`.
+    pub http_status: SafeText,
+    /// The column `message`.
+    pub message: SafeText,
+    /// The column `failed_at`.
+    pub failed_at: SafeText,
 }
 
 /// What [`Event::Duplicate`](super::Event::Duplicate) records.

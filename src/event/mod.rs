@@ -13,7 +13,7 @@ mod store;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    list::{Duplicate, History, List, Listed, Ready, Rejected},
+    list::{Duplicate, EarlierFailure, History, List, Listed, NotDue, Ready, Rejected},
     outcome::{Failed, Recovered, RecoveredBefore, Skipped, Verdict, Verified},
     pause::{Continued, DayTooShort, Held, Paused, Probed, ServerClock},
     row::{
@@ -35,6 +35,9 @@ pub enum Event {
     Started(Box<Started>),
     /// An installation of the list that is to be recovered.
     Listed(Listed),
+    /// A row of an earlier run's failures that is not due yet: it is left for another run, in no count,
+    /// and carried into `failures.csv` as it stands.
+    NotDue(Box<NotDue>),
     /// A row that repeats an earlier one.
     Duplicate(Duplicate),
     /// A row that could not be read.

@@ -3,15 +3,21 @@
 use jiff::{Timestamp, civil, tz::TimeZone};
 
 use super::cells::Cells;
+use super::formula;
 use super::id::clean;
-use super::layout::HistoryColumns;
-use super::record::History;
+use super::layout::{FailureColumns, HistoryColumns};
+use super::record::{EarlierFailure, History};
 use super::secrets::holds_secret;
 use crate::clock;
-use crate::highlevel::token_shape::{Suspicion, holds_token};
+use crate::due::{self, RetryCells};
+use crate::failure::Advice;
+use crate::highlevel::token_shape::{Suspicion, cut_out_tokens, holds_token};
 
 /// The most characters of a time that is kept as it stands.
 const TIME_CHARS: usize = 40;
+
+/// The most characters of a word such as a class.
+const WORD_CHARS: usize = 30;
 
 /// The most characters of a trace id: 128, and the ellipsis of one that was cut.
 const TRACE_ID_CHARS: usize = 129;
@@ -27,6 +33,34 @@ pub(super) fn history(columns: HistoryColumns, row: &Cells<'_>) -> Option<Histor
         first_failed_at,
         trace_ids,
     })
+}
+
+/// Its failure as the earlier run wrote it.
+pub(super) fn earlier_failure(columns: FailureColumns, row: &Cells<'_>) -> EarlierFailure {
+    let cell = |column: Option<usize>| column.map_or("", |column| row.cell(column));
+    let failed_at = time(cell(columns.failed_at)).unwrap_or_default();
+    let message = clean(formula::unguarded(cell(columns.message)));
+    EarlierFailure {
+        retry: RetryCells {
+            advice: Advice::read(clean(cell(columns.retry))),
+            failed_at: failed_at.parse().ok(),
+            not_before: due::time_of(message),
+        },
+        status: word(cell(columns.status)),
+        error_class: word(cell(columns.error_class)),
+        stage: word(cell(columns.stage)),
+        http_status: word(cell(columns.http_status)),
+        message: cut_out_tokens(message),
+        failed_at,
+    }
+}
+
+/// A word as a run writes it; empty for anything else.
+fn word(cell: &str) -> String {
+    let word = clean(cell);
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let fits = word.len() <= WORD_CHARS && word.chars().all(is_plain);
+    if fits { word.to_owned() } else { String::new() }
 }
 
 /// A time as a run wrote it, or as a spreadsheet shows it. Where the year stands first it is read,

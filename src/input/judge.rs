@@ -6,7 +6,7 @@ use super::cells::{Cells, Form};
 use super::choice::ScopeChoice;
 use super::events::{Event, Moment};
 use super::formula;
-use super::history::history;
+use super::history::{earlier_failure, history};
 use super::id::{Reason, clean, is_object_id, judge as judge_id, judge_as, names_an_id};
 use super::layout::{Layout, is_same};
 use super::names::{Role, role_of_path};
@@ -115,6 +115,7 @@ fn listed(layout: &Layout, row: &Cells<'_>, found: Found) -> Listed {
         installation,
         values: values(layout, row, &stored),
         history: layout.history().and_then(|columns| history(columns, row)),
+        earlier_failure: layout.history().map(|columns| earlier_failure(columns.failure, row)),
         stored,
         id_source,
     }

@@ -47,7 +47,7 @@ pub use self::id::{NotAnId, typed_id};
 pub use self::list::List;
 pub use self::names::is_for_secrets;
 pub use self::names::{TokenName, name_words, token_name};
-pub use self::record::{IdSource, Listed, Record, Rejected};
+pub use self::record::{History, IdSource, Listed, Record, Rejected};
 pub use self::row_secrets::RowSecrets;
 pub use self::shape::Continues;
 pub use self::show::look;

@@ -2,7 +2,7 @@
 
 use super::id::Reason;
 use super::tokens::Stored;
-use crate::{installation::Installation, secret::Secret};
+use crate::{due::RetryCells, installation::Installation, secret::Secret};
 
 /// One record of a list.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct Listed {
     pub values: Vec<String>,
     /// What an earlier run knew of it, where the list is its failures.csv.
     pub history: Option<History>,
+    /// Its failure in an earlier run, where the list is its failures.csv.
+    pub earlier_failure: Option<EarlierFailure>,
     /// What it still has of its tokens.
     pub stored: Stored,
     /// Where its id and its kind come from.
@@ -77,6 +79,26 @@ pub struct Rejected {
 pub struct Uninstalled {
     /// Everything in the record that no output may show.
     pub secrets: Vec<Secret>,
+}
+
+/// The failure that an earlier run's failures.csv has of an installation. Cells that no run wrote so are
+/// empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EarlierFailure {
+    /// When it is due again.
+    pub retry: RetryCells,
+    /// The column `status`.
+    pub status: String,
+    /// The column `error_class`.
+    pub error_class: String,
+    /// The column `stage`.
+    pub stage: String,
+    /// The column `http_status`.
+    pub http_status: String,
+    /// The column `message`, without tokens.
+    pub message: String,
+    /// The column `failed_at`: RFC 3339 where it can be told, else as it stands.
+    pub failed_at: String,
 }
 
 /// What an earlier run's failures.csv says of an installation.

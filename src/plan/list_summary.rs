@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::{
     list_stats::ListStats,
     named::Named,
+    not_due::NotDueRows,
     rows::{Known, Row, Rows, Selection},
 };
 use crate::{
@@ -50,8 +51,10 @@ pub struct ListSummary {
     pub rejected: Named,
     /// Ids that are not 20 letters and digits.
     pub unusual: Named,
-    /// Rows that `--only` or `--limit` leaves out.
+    /// Rows that are left out: by `--only` or `--limit`, or since they are not due.
     pub left_out: u32,
+    /// Rows of an earlier run's failures that are left out, since they are not due.
+    pub not_due: NotDueRows,
     /// Rows that are meant to be left out, since the app was removed there.
     pub uninstalled: u32,
     /// How the events of a webhook log stand at its end.
@@ -192,6 +195,9 @@ fn line_that_holds(row: &Row, secret: &ClientSecret) -> Option<u64> {
             listed.values.iter().any(|cell| holds(cell)).then_some(listed.line)
         }
         Row::Rejected(rejected) => holds(rejected.raw.as_str()).then_some(rejected.line),
+        Row::NotDue(not_due) => {
+            not_due.values.iter().any(|cell| holds(cell)).then_some(not_due.line)
+        }
         Row::Duplicate(_) | Row::LeftOut | Row::Uninstalled => None,
     }
 }
@@ -218,6 +224,7 @@ impl ListSummary {
             rejected: Named::default(),
             unusual: Named::default(),
             left_out: 0,
+            not_due: NotDueRows::default(),
             uninstalled: 0,
             events: EventCounts::default(),
             not_met: Named::default(),
@@ -258,6 +265,10 @@ impl ListSummary {
                 );
             }
             Row::LeftOut => self.left_out += 1,
+            Row::NotDue(row) => {
+                self.left_out += 1;
+                self.not_due.add(row.retry, row.due_from);
+            }
             Row::Uninstalled => self.uninstalled += 1,
         }
     }
@@ -281,6 +292,16 @@ impl ListSummary {
     /// Whether it is the failures of a run in which nothing failed.
     pub fn is_nothing_left(&self) -> bool {
         self.continues == Continues::EarlierRun && self.input == 0 && self.left_out == 0
+    }
+
+    /// How many rows `--only` or `--limit` leaves out.
+    pub fn left_out_by_choice(&self) -> u32 {
+        self.left_out - self.not_due.rows()
+    }
+
+    /// Whether it is the failures of a run of which none is due.
+    pub fn is_nothing_due(&self) -> bool {
+        self.not_due.rows() > 0 && self.installations() + self.recovered_before() == 0
     }
 
     /// How many installations are skipped, since other runs have recovered them.

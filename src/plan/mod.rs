@@ -5,6 +5,7 @@ pub mod list_stats;
 pub mod list_summary;
 pub mod max_failures;
 mod named;
+mod not_due;
 mod only;
 pub mod recoveries;
 pub mod routes;
@@ -24,7 +25,7 @@ pub use self::list_summary::{AppRows, ListSummary, OwnApp, summary};
 pub use self::named::Named;
 pub use self::only::{Only, OnlyError};
 pub use self::routes::Forecast;
-pub use self::rows::{Known, Row, Rows, Selection, ids_in};
+pub use self::rows::{Known, Row, Rows, Selection, Timing, ids_in};
 pub use self::words::{calls_line, checks_line, countdown, counted, grouped, in_words};
 
 use self::routes::forecast;
@@ -229,6 +230,8 @@ impl Plan {
             "rejected": summary.rejected.count,
             "unusual_ids": summary.unusual.count,
             "left_out": summary.left_out,
+            "not_due": summary.not_due.by_advice,
+            "all_due_from": summary.not_due.all_due_from,
             "uninstalled": summary.uninstalled,
             "uninstalled_installations": summary.events.uninstalled,
             "installed_again": summary.events.reinstalled,
@@ -299,12 +302,14 @@ impl Plan {
         named(f, "Duplicates", &summary.duplicates)?;
         named(f, "Rejected", &summary.rejected)?;
         named(f, "Unusual ids", &summary.unusual)?;
-        if summary.left_out > 0 {
-            writeln!(
-                f,
-                "Left out       {} by --only or --limit",
-                counted(summary.left_out, "row")
-            )?;
+        let (not_due, by_choice) = (summary.not_due.rows(), summary.left_out_by_choice());
+        if by_choice > 0 {
+            writeln!(f, "Left out       {} by --only or --limit", counted(by_choice, "row"))?;
+        }
+        if not_due > 0 {
+            let rows = counted(not_due, "row");
+            let why = summary.not_due.in_words();
+            writeln!(f, "Not due        {rows}, left for another run: {why} (--all takes them)")?;
         }
         self.write_events(f)?;
         if !summary.token_columns.is_empty() {

@@ -5,13 +5,17 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
+
 use super::{
     fingerprint::{Fingerprint, Fingerprints},
     recoveries::Earlier,
 };
 use crate::{
     app::{AppName, AppOfRun, COLUMN, Directory},
-    event::{Duplicate, History, Listed, RecoveredBefore, Rejected},
+    due::Due,
+    event::{Duplicate, EarlierFailure, History, Listed, NotDue, RecoveredBefore, Rejected},
+    failure::Advice,
     highlevel::client_id::application,
     input::{self, ColumnChoice, IdSource, InputError, Record, ScopeChoice, Source, Stored},
     installation::{Id, Installation},
@@ -25,6 +29,18 @@ pub struct Selection {
     pub only: Option<HashSet<Id>>,
     /// The first so many installations; `None` takes all.
     pub limit: Option<u32>,
+    /// Which rows of an earlier run's failures.
+    pub due: Timing,
+}
+
+/// Which rows of an earlier run's failures are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timing {
+    /// All.
+    #[default]
+    All,
+    /// Those that are due at this time.
+    DueAt(Timestamp),
 }
 
 /// What a row of the list is taken for.
@@ -47,6 +63,8 @@ pub enum Row {
     Rejected(Rejected),
     /// `--only` or `--limit` leaves it out.
     LeftOut,
+    /// It failed in an earlier run and is not due yet.
+    NotDue(Box<NotDue>),
     /// It is meant to be left out: the app was removed there.
     Uninstalled,
 }
@@ -128,6 +146,9 @@ impl Rows {
         if only.is_some_and(|only| !only.contains(&listed.installation.id)) {
             return Row::LeftOut;
         }
+        if let Some((retry, due_from)) = self.waits_for(&listed) {
+            return Row::NotDue(Box::new(not_due_event(listed, retry, due_from)));
+        }
         let app = match self.app_of(&listed) {
             Ok(app) => app.cloned(),
             Err(rejected) => return Row::Rejected(rejected),
@@ -148,6 +169,16 @@ impl Rows {
         let id_source = listed.id_source;
         let (listed, stored) = listed_event(listed, app.map(|app| app.name));
         Row::Take { listed, stored, id_source, before }
+    }
+
+    /// What a row of an earlier run's failures waits for, and until when; `None` where it is due.
+    fn waits_for(&self, listed: &input::Listed) -> Option<(Advice, Option<Timestamp>)> {
+        let Timing::DueAt(now) = self.selection.due else { return None };
+        match listed.earlier_failure.as_ref()?.retry.due(now) {
+            Due::Now => None,
+            Due::From(time) => Some((Advice::Later, Some(time))),
+            Due::After(advice) => Some((advice, None)),
+        }
     }
 
     /// The app that a row names in its column, or that rows without one are of.
@@ -183,13 +214,38 @@ fn listed_event(listed: input::Listed, app: Option<AppName>) -> (Listed, Stored)
         installation: listed.installation,
         app,
         values: listed.values,
-        history: listed.history.map(|history| History {
-            attempts_total: history.attempts_total,
-            first_failed_at: history.first_failed_at,
-            trace_ids: history.trace_ids.iter().map(|id| SafeText::identifier(id)).collect(),
-        }),
+        history: listed.history.map(history_event),
     };
     (event, listed.stored)
+}
+
+fn history_event(history: input::History) -> History {
+    History {
+        attempts_total: history.attempts_total,
+        first_failed_at: history.first_failed_at,
+        trace_ids: history.trace_ids.iter().map(|id| SafeText::identifier(id)).collect(),
+    }
+}
+
+fn not_due_event(listed: input::Listed, retry: Advice, due_from: Option<Timestamp>) -> NotDue {
+    let cells = listed.earlier_failure.unwrap_or_default();
+    NotDue {
+        row: listed.row,
+        line: listed.line,
+        installation: listed.installation,
+        values: listed.values,
+        history: listed.history.map(history_event),
+        retry,
+        due_from,
+        failure: EarlierFailure {
+            status: SafeText::new(&cells.status),
+            error_class: SafeText::new(&cells.error_class),
+            stage: SafeText::new(&cells.stage),
+            http_status: SafeText::new(&cells.http_status),
+            message: SafeText::new(&cells.message),
+            failed_at: SafeText::new(&cells.failed_at),
+        },
+    }
 }
 
 fn rejected_event(rejected: &input::Rejected) -> Rejected {

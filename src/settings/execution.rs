@@ -163,6 +163,9 @@ pub struct Selected {
     /// `--limit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+    /// `--all`: rows of an earlier run's failures too that are not due.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
 }
 
 /// How `escalation.md` and `escalation.csv` are written.

@@ -43,9 +43,9 @@ fn path(file: Option<&PathBuf>) -> Word {
 /// An option and what the settings say with it.
 type Row = (&'static str, fn(&Settings) -> Word);
 
-/// Every option that another command for the same rows may need. `--only`, `--limit`, `--again`
-/// and `--no-header` are not among them: a run over failures takes all of its list, which has a header,
-/// and nothing twice.
+/// Every option that another command for the same rows may need. `--only`, `--limit`, `--all`,
+/// `--again` and `--no-header` are not among them: a run over failures takes what is due of its list, which
+/// has a header, and nothing twice.
 const TABLE: [Row; 33] = [
     ("--sandbox", |s| (s.place == Place::Sandbox).into()),
     ("--base-url", |s| match s.place {

@@ -163,7 +163,7 @@ fn check_rehearsal(args: &RehearsalArgs, is_rehearsal: bool) -> anyhow::Result<(
 fn selected(args: &ListArgs) -> Result<Selected, OnlyError> {
     let Only { files, ids } = Only::of(&args.only)?;
     let (scope, columns, limit) = (args.scope, args.columns(), args.limit);
-    Ok(Selected { scope, columns, only: files, only_ids: ids, limit })
+    Ok(Selected { scope, columns, only: files, only_ids: ids, limit, all: args.all })
 }
 
 /// The columns of a list by what may be done with them.

@@ -20,6 +20,9 @@ pub(super) fn of(event: &Event) -> Option<String> {
             format!("row {} (line {}) repeats row {}: {}", e.row, e.line, e.first_row, e.id)
         }
         Event::Rejected(e) => rejected(e),
+        Event::NotDue(e) => {
+            format!("row {} {}: left out, not due: {}", e.row, e.installation.id, e.retry)
+        }
         Event::Ready(e) => format!("{} rows read; calls begin", e.input),
         Event::Exchanging(e) => exchanging(e),
         Event::Refreshing(e) => {

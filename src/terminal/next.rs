@@ -3,10 +3,13 @@
 use std::{ffi::OsString, path::Path};
 
 use crate::{
+    clock::{self, stamp},
+    failure::Advice,
     settings::{Settings, options},
     views::{
+        next::{GoOn, NextSteps, TokensOfList, next_steps},
         store::{ANY_STORE, StoreInFigures},
-        summary::{RunEnd, Summary},
+        summary::Summary,
     },
 };
 
@@ -32,27 +35,69 @@ impl Next<'_> {
     }
 
     /// The command that runs over the failures of the run.
-    fn run_failures(&self) -> String {
-        let options = options::that_differ(self.settings, &Settings::default());
+    fn run_failures(&self, more: &[&str]) -> String {
+        let mut options = options::that_differ(self.settings, &Settings::default());
+        options.extend(more.iter().map(Into::into));
         command("run", &self.folder.join("failures.csv"), &options)
     }
 
-    /// The command that takes the rest up: the run itself when it was stopped, its failures when it
-    /// went through.
-    pub fn of(&self, summary: &Summary) -> Option<String> {
-        let books = &summary.books;
-        match summary.state {
-            _ if books.failed + books.not_attempted == 0 => None,
-            // failures.csv has no tokens; the list has.
-            RunEnd::Complete if summary.halts.is_empty() && self.settings.use_tokens_of_list() => {
-                Some(self.resume(&["--retry-failed"]))
-            }
-            RunEnd::Complete if summary.halts.is_empty() => Some(self.run_failures()),
-            // What was halted continues where it was; the others are failures of their own.
-            RunEnd::Complete | RunEnd::Halted | RunEnd::Interrupted | RunEnd::Unfinished => {
-                Some(self.resume(&[]))
-            }
+    fn steps(&self, summary: &Summary) -> Option<NextSteps> {
+        let is_used = self.settings.use_tokens_of_list();
+        let tokens = if is_used { TokensOfList::Used } else { TokensOfList::NotUsed };
+        next_steps(&summary.open, tokens, clock::now())
+    }
+
+    fn command_of(&self, by: GoOn) -> String {
+        match by {
+            GoOn::Resume => self.resume(&[]),
+            GoOn::RetryFailed => self.resume(&["--retry-failed"]),
+            GoOn::RunFailures => self.run_failures(&[]),
         }
+    }
+
+    /// The command that goes on: with the run itself when it was stopped, with its failures when it went
+    /// through and some are due by themselves.
+    pub fn of(&self, summary: &Summary) -> Option<String> {
+        let steps = self.steps(summary)?;
+        let is_due = steps.now > 0 || steps.later.is_some() || steps.by == GoOn::Resume;
+        is_due.then(|| self.command_of(steps.by))
+    }
+
+    /// What is left to do in words, each command on a line of its own.
+    pub fn lines(&self, summary: &Summary) -> Vec<String> {
+        let Some(NextSteps { by, now, later, first }) = self.steps(summary) else {
+            return Vec::new();
+        };
+        let mut lines = Vec::new();
+        if now > 0 {
+            lines.push(self.command_of(by));
+        }
+        match later {
+            Some((rows, time)) if now > 0 && by == GoOn::RunFailures => lines.push(format!(
+                "{rows} {}: due from {} on; a run before that leaves them out",
+                Advice::Later,
+                stamp(time)
+            )),
+            Some((rows, time)) if now == 0 => {
+                lines.push(format!("{rows} {}: wait until {}, then:", Advice::Later, stamp(time)));
+                lines.push(self.command_of(by));
+            }
+            _ => {}
+        }
+        lines.extend(
+            first.iter().map(|(advice, rows)| format!("{rows} {advice}: {}", todo(*advice))),
+        );
+        let is_there = lines.iter().any(|line| *line == self.command_of(by));
+        if first.keys().any(|advice| *advice != Advice::Never)
+            && !(is_there && by != GoOn::RunFailures)
+        {
+            lines.push("When that is done:".to_owned());
+            lines.push(match by {
+                GoOn::RunFailures => self.run_failures(&["--all"]),
+                GoOn::Resume | GoOn::RetryFailed => self.command_of(by),
+            });
+        }
+        lines
     }
 
     /// The command that writes the pairs into the app's own store, where some are to go there; those of
@@ -77,6 +122,19 @@ impl Next<'_> {
              the place of tokens.jsonl, and start a new run for the rest of the list.",
             self.folder.display()
         )
+    }
+}
+
+/// What has to be done first.
+fn todo(advice: Advice) -> &'static str {
+    match advice {
+        Advice::Now => "nothing",
+        Advice::Later => "wait",
+        Advice::FixCredentials => "give the client id and secret with which the app was installed",
+        Advice::FixInput => "correct what message names: the row, or an option",
+        Advice::NeedsReinstall => "have the app installed again by somebody of that account",
+        Advice::NeedsSupport => "file escalation.md with HighLevel's support",
+        Advice::Never => "no run recovers them",
     }
 }
 

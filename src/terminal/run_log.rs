@@ -138,6 +138,7 @@ impl Listener for RunLog {
         let weight = match event {
             Event::Duplicate(_)
             | Event::Rejected(_)
+            | Event::NotDue(_)
             | Event::Exchanging(_)
             | Event::Refreshing(_)
             | Event::Requesting(_)

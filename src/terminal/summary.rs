@@ -116,8 +116,9 @@ fn in_words(summary: &Summary, folder: &RunFolder, settings: &Settings) -> Strin
     stored::add(&mut text, summary, folder);
     add_files(&mut text, summary, folder);
     let next = Next { folder: folder.path(), settings, recorded: &summary.settings };
-    if let Some(next) = next.of(summary) {
-        let _ = writeln!(text, "Next        {next}");
+    let lines = next.lines(summary);
+    if !lines.is_empty() {
+        let _ = writeln!(text, "Next        {}", lines.join("\n            "));
     }
     if let Some(store) = next.store(summary) {
         let what = if summary.store.is_some() { "the pairs that are left" } else { "the pairs" };

@@ -1,21 +1,22 @@
 //! `failures.csv`: what is not recovered, as a list for the next run.
 
-use std::{io::Write, time::Duration};
+use std::io::Write;
 
 use jiff::Timestamp;
 
 use super::{
     csv_writer::{CsvWriter, names, or_empty},
     history,
+    next::{NotAttempted, not_before},
     summary::Summary,
     view::{Run, View},
 };
 use crate::{
-    app::AppName,
     clock::stamp,
-    event::{Failed, Halted, Listed},
+    due,
+    event::{EarlierFailure, Failed, Listed, NotDue},
     failure::{Advice, Class, Failure},
-    journal::state::{Outcome, RunState, Tried},
+    journal::state::{Outcome, Tried},
     text::SafeText,
 };
 
@@ -39,9 +40,7 @@ const COLUMNS: [FailureColumn; 10] = [
 struct Failures<'a> {
     out: CsvWriter<&'a mut dyn Write>,
     own_columns: usize,
-    not_attempted: NotAttempted,
-    /// By the app that was halted, where it was not all of them.
-    halted: Vec<(Option<AppName>, NotAttempted)>,
+    run: &'a Run<'a>,
 }
 
 /// Writes the header: the list's own columns, then ours.
@@ -51,12 +50,7 @@ pub(super) fn begin<'a>(
 ) -> anyhow::Result<Box<dyn View + 'a>> {
     let own = &run.state.started.list.columns;
     let header = own.iter().map(String::as_str).chain(names(&COLUMNS));
-    Ok(Box::new(Failures {
-        out: CsvWriter::begin(out, header)?,
-        own_columns: own.len(),
-        not_attempted: NotAttempted::of(run.state),
-        halted: halted(run.state),
-    }))
+    Ok(Box::new(Failures { out: CsvWriter::begin(out, header)?, own_columns: own.len(), run }))
 }
 
 impl View for Failures<'_> {
@@ -64,13 +58,34 @@ impl View for Failures<'_> {
         let end = match outcome {
             Outcome::Recovered(_) | Outcome::Reclaimed(_) | Outcome::Skipped(_) => return Ok(()),
             Outcome::Failed(failed) => End::Failed(failed),
-            Outcome::NotAttempted(tried) => End::NotAttempted(self.not_attempted(listed), tried),
+            Outcome::NotAttempted(tried) => {
+                End::NotAttempted(NotAttempted::of(self.run.state, listed), tried)
+            }
         };
-        let missing = self.own_columns.saturating_sub(listed.values.len());
-        let empty = std::iter::repeat_n(String::new(), missing);
         let line = FailureLine { listed, end };
-        let ours = COLUMNS.map(|(_, cell)| cell(&line));
-        self.out.line(listed.values.iter().cloned().chain(empty).chain(ours))
+        self.line(&listed.values, COLUMNS.map(|(_, cell)| cell(&line)))
+    }
+
+    /// Carries a row on that is left for another run.
+    fn not_due(&mut self, not_due: &NotDue) -> csv::Result<()> {
+        let EarlierFailure { status, error_class, stage, http_status, message, failed_at } =
+            &not_due.failure;
+        let [attempts_total, first_failed_at, trace_ids] =
+            history::unchanged(not_due.history.as_ref());
+        let text = SafeText::to_string;
+        let ours = [
+            text(status),
+            text(error_class),
+            text(stage),
+            text(http_status),
+            text(message),
+            not_due.retry.to_string(),
+            attempts_total,
+            first_failed_at,
+            text(failed_at),
+            trace_ids,
+        ];
+        self.line(&not_due.values, ours)
     }
 
     fn end(self: Box<Self>, _summary: &Summary) -> anyhow::Result<()> {
@@ -79,44 +94,10 @@ impl View for Failures<'_> {
 }
 
 impl Failures<'_> {
-    fn not_attempted(&self, listed: &Listed) -> &NotAttempted {
-        let own = self.halted.iter().find(|(app, _)| *app == listed.app);
-        own.map_or(&self.not_attempted, |(_, halted)| halted)
-    }
-}
-
-fn halted(run_state: &RunState) -> Vec<(Option<AppName>, NotAttempted)> {
-    let of = |halted: &Halted| (halted.app.clone(), NotAttempted::of_halt(halted));
-    run_state.halts.iter().map(of).collect()
-}
-
-/// What is written of installations that were never asked for.
-struct NotAttempted {
-    class: Class,
-    message: String,
-    advice: Advice,
-}
-
-impl NotAttempted {
-    fn of(run_state: &RunState) -> Self {
-        let interrupted = run_state.finished.and_then(|end| end.interrupted_by);
-        let message = match interrupted {
-            Some(_) => "the run was interrupted",
-            None => "the run ended before its turn",
-        };
-        Self { class: Class::Interrupted, message: message.into(), advice: Advice::Now }
-    }
-
-    fn of_halt(halted: &Halted) -> Self {
-        let whole = match &halted.app {
-            Some(app) => format!("the run was halted for app {app}"),
-            None => "the run was halted".to_owned(),
-        };
-        Self {
-            class: Class::Halted,
-            message: format!("{whole}: {}", halted.message),
-            advice: halted.class.advice(),
-        }
+    fn line(&mut self, own: &[String], ours: [String; COLUMNS.len()]) -> csv::Result<()> {
+        let missing = self.own_columns.saturating_sub(own.len());
+        let empty = std::iter::repeat_n(String::new(), missing);
+        self.out.line(own.iter().cloned().chain(empty).chain(ours))
     }
 }
 
@@ -128,7 +109,7 @@ struct FailureLine<'a> {
 
 enum End<'a> {
     Failed(&'a Failed),
-    NotAttempted(&'a NotAttempted, &'a Tried),
+    NotAttempted(NotAttempted, &'a Tried),
 }
 
 impl<'a> FailureLine<'a> {
@@ -144,21 +125,21 @@ impl<'a> FailureLine<'a> {
     }
 
     fn class(&self) -> Class {
-        match self.end {
+        match &self.end {
             End::Failed(failed) => failed.failure.class,
             End::NotAttempted(about, _) => about.class,
         }
     }
 
     fn message(&self) -> String {
-        match self.end {
+        match &self.end {
             End::Failed(failed) => with_time(&failed.failure, failed.at),
             End::NotAttempted(about, _) => about.message.clone(),
         }
     }
 
     fn advice(&self) -> Advice {
-        match self.end {
+        match &self.end {
             End::Failed(failed) => failed.failure.advice(),
             End::NotAttempted(about, _) => about.advice,
         }
@@ -181,10 +162,6 @@ impl<'a> FailureLine<'a> {
 
 /// The error text, and of what is to be tried later, when, if the server gave a time.
 fn with_time(failure: &Failure, at: Timestamp) -> String {
-    let wait = failure.retry_after_ms.filter(|_| failure.advice() == Advice::Later);
-    let wait = wait.map(|ms| Duration::from_millis(ms.into()));
-    match wait.and_then(|wait| at.checked_add(wait).ok()) {
-        Some(time) => format!("{} (not before {time:.0})", failure.message),
-        None => failure.message.as_str().to_owned(),
-    }
+    let message = failure.message.as_str();
+    not_before(failure, at).map_or_else(|| message.to_owned(), |time| due::with_time(message, time))
 }

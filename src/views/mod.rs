@@ -8,6 +8,7 @@ mod failures;
 pub mod gap;
 pub mod halt;
 mod history;
+pub mod next;
 pub mod rate;
 mod rejected;
 mod results;
@@ -28,6 +29,8 @@ use anyhow::Context;
 
 use self::{
     causes::FailureCauses,
+    escalation::answers::AnswerLog,
+    next::OpenRows,
     stats::Stats,
     store::StoreExamples,
     summary::Summary,
@@ -66,13 +69,14 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// or the new one. The escalation is written as the run has it, or otherwise for once.
 pub fn write_all(folder: &RunFolder, otherwise: Option<&Escalation>) -> anyhow::Result<Summary> {
     let journal = folder.journal();
-    let (run_state, stats) = read(&journal)?;
+    let mut answers = AnswerLog::default();
+    let (run_state, stats) = read(&journal, |event| answers.observe(event))?;
     let escalation = otherwise.unwrap_or(&run_state.settings.escalation);
-    let run = Run { state: &run_state, escalation };
+    let run = Run { state: &run_state, escalation, answers: &answers };
     let mut files = begin_files(folder)?;
     let mut views = begin_views(&mut files, &run)?;
-    let (causes, examples) = give_rows(&mut views, &run_state, &journal)?;
-    let summary = Summary::of(&run_state, stats, causes, examples);
+    let given = give_rows(&mut views, &run_state, &journal)?;
+    let summary = Summary::of(&run_state, stats, given);
     for ((name, _), view) in VIEWS.iter().zip(views) {
         view.end(&summary).with_context(|| format!("cannot write {name}"))?;
     }
@@ -80,9 +84,15 @@ pub fn write_all(folder: &RunFolder, otherwise: Option<&Escalation>) -> anyhow::
     Ok(summary)
 }
 
-fn read(journal: &Path) -> Result<(RunState, Stats), JournalError> {
+fn read(
+    journal: &Path,
+    mut on_event: impl FnMut(&Event),
+) -> Result<(RunState, Stats), JournalError> {
     let mut stats = Stats::default();
-    let run_state = RunState::read(journal, |event| stats.observe(event))?;
+    let run_state = RunState::read(journal, |event| {
+        stats.observe(event);
+        on_event(event);
+    })?;
     Ok((run_state, stats))
 }
 
@@ -97,37 +107,52 @@ fn begin_views<'a>(
     VIEWS.iter().zip(files).map(|((_, begin), file)| begin(file, run)).collect()
 }
 
-/// Gives every row of the list to every view; the causes of the failures, and examples of what the
-/// store does not have.
+/// What is gathered from the rows for the summary.
+#[derive(Default)]
+struct Gathered {
+    causes: FailureCauses,
+    open: OpenRows,
+    /// Of what the store does not have.
+    examples: StoreExamples,
+}
+
+/// Gives every row of the list to every view, and gathers what the summary needs of them.
 fn give_rows(
     views: &mut [Box<dyn View + '_>],
     run_state: &RunState,
     journal: &Path,
-) -> anyhow::Result<(FailureCauses, StoreExamples)> {
-    let mut causes = FailureCauses::default();
-    let mut examples = StoreExamples::default();
+) -> anyhow::Result<Gathered> {
+    let mut gathered = Gathered::default();
     let mut stored_events = run_state.stored_events(journal)?;
     for installation in run_state.outcomes(journal)? {
         let (listed, outcome) = installation?;
         for view in &mut *views {
             view.installation(&listed, &outcome)?;
         }
-        causes.installation(&outcome);
+        gathered.causes.installation(&outcome);
+        gathered.open.installation(run_state, &listed, &outcome);
         if let Some((stored, table)) = stored_events.of(listed.row)? {
             for view in &mut *views {
                 view.stored(&listed, &stored, table)?;
             }
-            examples.stored(&stored, table);
+            gathered.examples.stored(&stored, table);
         }
     }
-    if run_state.rejected > 0 {
+    if run_state.rejected + run_state.not_due > 0 {
         for event in list_events(journal)? {
-            if let Event::Rejected(rejected) = event? {
-                views.iter_mut().try_for_each(|view| view.rejected(&rejected))?;
+            match event? {
+                Event::Rejected(rejected) => {
+                    views.iter_mut().try_for_each(|view| view.rejected(&rejected))?;
+                }
+                Event::NotDue(row) => {
+                    views.iter_mut().try_for_each(|view| view.not_due(&row))?;
+                    gathered.open.not_due(&row);
+                }
+                _ => {}
             }
         }
     }
-    Ok((causes, examples))
+    Ok(gathered)
 }
 
 /// The events of the list alone, which come before all others.
@@ -140,9 +165,9 @@ fn list_events(
 
 /// Looks at a run as its journal has it by now, and writes nothing.
 pub fn look_at(journal: &Path) -> anyhow::Result<(RunState, Summary)> {
-    let (run_state, stats) = read(journal)?;
-    let (causes, examples) = give_rows(&mut [], &run_state, journal)?;
-    let summary = Summary::of(&run_state, stats, causes, examples);
+    let (run_state, stats) = read(journal, |_| {})?;
+    let given = give_rows(&mut [], &run_state, journal)?;
+    let summary = Summary::of(&run_state, stats, given);
     Ok((run_state, summary))
 }
 

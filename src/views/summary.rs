@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    Gathered,
     bound::Exceeded,
-    causes::{FailureCause, FailureCauses},
+    causes::FailureCause,
     halt,
+    next::OpenRows,
     rate::RateReached,
     stats::{CallCounts, Proofs, Stats},
-    store::{StoreExamples, StoreInFigures},
+    store::StoreInFigures,
     times::Timings,
 };
 use crate::{
@@ -62,6 +64,9 @@ pub struct Summary {
     #[serde(skip)]
     pub left_off: u32,
     books_balance: bool,
+    /// The installations that are not recovered, by what has to happen first.
+    #[serde(skip)]
+    pub open: OpenRows,
     /// The installations by app, where there are several.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub apps: BTreeMap<AppName, AppInFigures>,
@@ -196,6 +201,7 @@ struct ListInWords {
     name: String,
     shape: String,
     uninstalled: u32,
+    not_due: u32,
 }
 
 impl Summary {
@@ -245,12 +251,8 @@ impl Summary {
     }
 
     /// Puts a run's figures together.
-    pub(super) fn of(
-        run_state: &RunState,
-        mut stats: Stats,
-        causes: FailureCauses,
-        examples: StoreExamples,
-    ) -> Self {
+    pub(super) fn of(run_state: &RunState, mut stats: Stats, gathered: Gathered) -> Self {
+        let Gathered { causes, open, examples } = gathered;
         let (started, settings) = (&run_state.started, &run_state.settings);
         let finished_at = run_state.finished.map(|end| end.at);
         let (books, store_counts) = (run_state.books(), run_state.store_counts());
@@ -280,12 +282,14 @@ impl Summary {
                 name: started.list.name.clone(),
                 shape: started.list.shape.clone(),
                 uninstalled: started.list.uninstalled,
+                not_due: run_state.not_due,
             },
             parent_run: started.parent.as_ref().map(|parent| parent.run_id.clone()),
             chain: run_state.chain(),
             books,
             left_off: run_state.left_off(),
             books_balance: do_balance(run_state),
+            open,
             apps: AppInFigures::all(run_state),
             store,
             to_store: store_counts.to_store,
@@ -349,7 +353,7 @@ fn exit_of(run_state: &RunState) -> Exit {
         (RunEnd::Halted, _) => Exit::Halted,
         (RunEnd::Interrupted, Some(Interrupt::Terminate)) => Exit::Terminated,
         (RunEnd::Interrupted, _) => Exit::Interrupted,
-        (RunEnd::Complete, _) if books.are_clear() => Exit::Recovered,
+        (RunEnd::Complete, _) if books.are_clear() && run_state.not_due == 0 => Exit::Recovered,
         (RunEnd::Complete | RunEnd::Unfinished, _) => Exit::NotAllRecovered,
     }
 }

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use super::summary::Summary;
+use super::{escalation::answers::AnswerLog, summary::Summary};
 use crate::{
-    event::{Listed, Rejected, Stored},
+    event::{Listed, NotDue, Rejected, Stored},
     journal::state::{Outcome, RunState},
     settings::execution::Escalation,
     text::SafeText,
@@ -16,6 +16,8 @@ pub(super) struct Run<'a> {
     pub(super) state: &'a RunState,
     /// How the escalation is written this time.
     pub(super) escalation: &'a Escalation,
+    /// How the calls of the rows were answered that have failed.
+    pub(super) answers: &'a AnswerLog,
 }
 
 /// Turns events into the bytes of one file. Who writes the file is not its concern.
@@ -32,6 +34,11 @@ pub(super) trait View {
         _stored: &Stored,
         _table: Option<&SafeText>,
     ) -> csv::Result<()> {
+        Ok(())
+    }
+
+    /// Takes one row of an earlier run's failures that was left for another run, in the order of the list.
+    fn not_due(&mut self, _not_due: &NotDue) -> csv::Result<()> {
         Ok(())
     }
 

@@ -153,6 +153,9 @@ struct Status<'a> {
     /// The runs before this one, the last first.
     earlier_runs: Vec<Link>,
     next: Option<String>,
+    /// What is left to do, in words.
+    #[serde(skip)]
+    next_lines: Vec<String>,
     /// The command that writes the pairs that are not in the store yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_store: Option<String>,
@@ -186,6 +189,7 @@ impl<'a> Status<'a> {
         let is_free = |_: &String| holder.is_none();
         // A run without a store may be meant to have none.
         let next_store = summary.store.as_ref().and_then(|_| next.store(summary)).filter(is_free);
+        let next_lines = next.lines(summary);
         let next = next.of(summary).filter(is_free);
         Self {
             run_id: &started.run_id,
@@ -203,6 +207,7 @@ impl<'a> Status<'a> {
             chain: &summary.chain,
             earlier_runs: earlier_runs(started.parent.as_deref().cloned()),
             next,
+            next_lines,
             next_store,
         }
     }
@@ -229,10 +234,10 @@ impl<'a> Status<'a> {
         summary::add_causes(&mut text, summary);
         let next: Vec<&str> = match &self.holder {
             Some(_) => vec!["wait until it has ended"],
-            None if self.next.is_none() && self.next_store.is_none() => {
+            None if self.next_lines.is_empty() && self.next_store.is_none() => {
                 vec!["nothing is left to do"]
             }
-            None => self.next.iter().chain(&self.next_store).map(String::as_str).collect(),
+            None => self.next_lines.iter().chain(&self.next_store).map(String::as_str).collect(),
         };
         text.push('\n');
         for next in next {

@@ -7,7 +7,7 @@ mod credentials;
 mod first_byte;
 mod http1;
 mod pages;
-mod requests;
+pub(crate) mod requests;
 mod unanswered;
 mod wire;
 

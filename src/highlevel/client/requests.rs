@@ -11,27 +11,27 @@ use crate::{
 /// Body of `/oauth/reconnect`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ReconnectRequest<'a> {
-    pub(super) client_key: &'a str,
-    pub(super) client_secret: &'a str,
+pub(crate) struct ReconnectRequest<'a> {
+    pub(crate) client_key: &'a str,
+    pub(crate) client_secret: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) location_id: Option<&'a str>,
+    pub(crate) location_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) company_id: Option<&'a str>,
+    pub(crate) company_id: Option<&'a str>,
 }
 
 /// What is presented for a token pair.
 #[derive(Clone, Copy)]
-pub(super) enum PresentedGrant<'a> {
+pub(crate) enum PresentedGrant<'a> {
     Code(&'a str),
     RefreshToken(&'a str),
 }
 
 /// Names and values of a form.
-pub(super) type Form<'a> = Vec<(&'static str, &'a str)>;
+pub(crate) type Form<'a> = Vec<(&'static str, &'a str)>;
 
 /// The form of `/oauth/token`: `snake_case` in version 2, camelCase in version 3.
-pub(super) fn token_form<'a>(
+pub(crate) fn token_form<'a>(
     version: ApiVersion,
     credentials: &'a Credentials,
     presented: PresentedGrant<'a>,
@@ -59,6 +59,6 @@ pub(super) fn token_form<'a>(
 }
 
 /// The form that asks for a sub-account's tokens: the same in both versions.
-pub(super) fn location_form<'a>(company: &'a Id, location: &'a Id) -> Form<'a> {
+pub(crate) fn location_form<'a>(company: &'a Id, location: &'a Id) -> Form<'a> {
     vec![("companyId", company.as_str()), ("locationId", location.as_str())]
 }

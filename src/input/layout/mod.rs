@@ -29,6 +29,19 @@ pub(super) struct HistoryColumns {
     pub(super) attempts_total: usize,
     pub(super) first_failed_at: usize,
     pub(super) trace_ids: usize,
+    pub(super) failure: FailureColumns,
+}
+
+/// Where its failures stand, as far as these columns are still there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FailureColumns {
+    pub(super) status: Option<usize>,
+    pub(super) error_class: Option<usize>,
+    pub(super) stage: Option<usize>,
+    pub(super) http_status: Option<usize>,
+    pub(super) message: Option<usize>,
+    pub(super) retry: Option<usize>,
+    pub(super) failed_at: Option<usize>,
 }
 
 /// The columns of a list by what they are for. A column is known by its place in `names`.
@@ -363,6 +376,15 @@ fn history_columns(header: &[String]) -> Option<HistoryColumns> {
         attempts_total: last(header, "attemptstotal")?,
         first_failed_at: last(header, "firstfailedat")?,
         trace_ids: last(header, "traceids")?,
+        failure: FailureColumns {
+            status: last(header, "status"),
+            error_class: last(header, "errorclass"),
+            stage: last(header, "stage"),
+            http_status: last(header, "httpstatus"),
+            message: last(header, "message"),
+            retry: last(header, "retry"),
+            failed_at: last(header, "failedat"),
+        },
     })
 }
 

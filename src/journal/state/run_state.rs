@@ -55,6 +55,8 @@ pub struct RunState {
     pub duplicates: u32,
     /// Rows that could not be read.
     pub rejected: u32,
+    /// Rows of an earlier run's failures that are left for another run. They are in no count.
+    pub not_due: u32,
     /// Where the last whole event ends in the journal.
     pub end: u64,
     pub(super) prints: Fingerprints,
@@ -126,6 +128,7 @@ impl RunState {
             leaks: Vec::new(),
             duplicates: 0,
             rejected: 0,
+            not_due: 0,
             end,
             prints,
             rows: RowTable::default(),
@@ -142,6 +145,7 @@ impl RunState {
             Event::Listed(listed) => self.list(&listed, offset),
             Event::Duplicate(_) => self.duplicates += 1,
             Event::Rejected(_) => self.rejected += 1,
+            Event::NotDue(_) => self.not_due += 1,
             Event::Ready(ready) => self.ready = Some(ready),
             Event::Exchanging(e) => {
                 self.doubts.exchanging(&e);

@@ -195,6 +195,12 @@ pub struct ListArgs {
     /// themselves; may be repeated
     #[arg(long, value_name = "FILE|ID,ID")]
     pub only: Vec<PathBuf>,
+    /// Of the failures.csv of a run, take every row. Without it a run takes those that are due by
+    /// their column retry, and those that --only names: now; later, once the time at the end of message,
+    /// or else 5 minutes after failed_at, is over. The others stay in failures.csv. When none is due,
+    /// nothing is sent and the exit code is 1
+    #[arg(long)]
+    pub all: bool,
     /// Take only the first N installations
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,

@@ -1,6 +1,6 @@
 //! The lines of a section on what happened. Foreign text is in code spans.
 
-use super::{cause::TicketCause, markdown::span, samples::Sample};
+use super::{answers, cause::TicketCause, markdown::span, samples::Sample};
 use crate::{
     clock::stamp,
     failure::{Class, Stage},
@@ -12,22 +12,27 @@ use crate::{
 /// The most characters that are shown of an address.
 const URL_CHARS: usize = 200;
 
-/// What is known of a cause besides where the calls went.
-pub fn of_cause(cause: &TicketCause) -> Vec<String> {
+/// The most answers that are told apart.
+const MOST_ANSWERS: usize = 5;
+
+/// What is known of a cause besides where the calls went; `total` installations are of its app.
+pub fn of_cause(cause: &TicketCause, total: u32) -> Vec<String> {
     let text = cause.message.as_str();
     let mut facts = vec![
         format!("- Error text: {}", if text.is_empty() { "none".to_owned() } else { span(text) }),
         format!("- Read as: {}, {}", cause.class, cause.class.about().means),
         format!("- Tried: {}", tried(cause)),
         format!(
-            "- Installations: {} ({}, {})",
+            "- Installations: {} of {total} ({}, {})",
             cause.installations(),
             counted(cause.locations, "location"),
             agencies(cause.companies)
         ),
     ];
+    facts.extend(calls(cause));
+    facts.extend(agencies_named(cause));
     if let Some((from, to)) = cause.times {
-        facts.push(format!("- First: {} UTC, last: {} UTC", stamp(from), stamp(to)));
+        facts.push(format!("- First call: {} UTC, last: {} UTC", stamp(from), stamp(to)));
         if let Some(first) = cause.first_ever.filter(|first| *first < from) {
             facts.push(format!("- First in an earlier run: {} UTC", stamp(first)));
         }
@@ -42,36 +47,68 @@ pub fn of_cause(cause: &TicketCause) -> Vec<String> {
     facts
 }
 
+/// The calls that failed, each answer with its own count.
+fn calls(cause: &TicketCause) -> Vec<String> {
+    let all = cause.answers();
+    let shown = all.iter().take(MOST_ANSWERS);
+    let mut words: Vec<_> =
+        shown.map(|(answer, calls)| answers::in_words(*answer, *calls)).collect();
+    let others: u64 = all.iter().skip(MOST_ANSWERS).map(|(_, calls)| calls).sum();
+    if others > 0 {
+        words.push(format!("others ({others})"));
+    }
+    let sum: u64 = all.iter().map(|(_, calls)| calls).sum();
+    let mut lines = Vec::new();
+    if sum > 0 {
+        lines.push(format!("- Calls of this run that failed: {sum}: {}", words.join(", ")));
+    }
+    if cause.earlier_attempts > 0 {
+        lines.push(format!("- Attempts in earlier runs: {}", cause.earlier_attempts));
+    }
+    lines
+}
+
+fn agencies_named(cause: &TicketCause) -> Option<String> {
+    let (named, has_others) = cause.agencies();
+    let others = if has_others { " and others" } else { "" };
+    let named: Vec<_> = named.iter().map(|id| span(id.as_str())).collect();
+    (!named.is_empty()).then(|| format!("- Company ids: {}{others}", named.join(", ")))
+}
+
 fn agencies(companies: u32) -> String {
     if companies == 1 { "1 company".to_owned() } else { format!("{companies} companies") }
 }
 
-fn tried(cause: &TicketCause) -> String {
-    let attempts = cause.attempts;
-    let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times in all") };
+fn tried(cause: &TicketCause) -> &'static str {
     match (cause.stage, cause.class) {
-        (Stage::Reconnect, _) => format!("a new authorization code was asked for, {times}"),
-        (Stage::Exchange, Class::WrongTenant | Class::WrongKind) => format!(
-            "a fresh code was presented, and tokens came that are not for the installation; they \
-             are kept apart and not used ({times})"
-        ),
-        (Stage::Exchange, _) => {
-            format!("a fresh code was asked for and presented at once, none of them twice; {times}")
+        (Stage::Reconnect, _) => "a new authorization code was asked for",
+        (Stage::Exchange, Class::WrongTenant | Class::WrongKind) => {
+            "a fresh code was presented, and tokens came that are not for the installation; they are \
+             kept apart and not used"
         }
-        (Stage::Input | Stage::Refresh | Stage::Agency | Stage::Verify, _) => times,
-        (Stage::Store, _) => "nothing that HighLevel could see to: this is a fault of \
-                              ghl-reconnect's, please report it there"
-            .to_owned(),
+        (Stage::Exchange, _) => {
+            "a fresh code was asked for and presented at once, none of them twice"
+        }
+        (Stage::Refresh, _) => "the refresh token of the installation was presented",
+        (Stage::Agency, _) => {
+            "the tokens of the sub-account were asked for with those of its agency"
+        }
+        (Stage::Verify, _) => {
+            "an access token that had just been granted was used for one call; its pair is kept apart \
+             and not used"
+        }
+        (Stage::Input | Stage::Store, _) => "nothing that HighLevel could see",
     }
 }
 
-/// Where calls went.
-pub fn endpoint(url: &str) -> String {
+/// Where calls went: method and address.
+pub fn endpoint(address: &str) -> String {
+    let (method, url) = address.split_once(' ').unwrap_or(("", address));
     let shown = match url.char_indices().nth(URL_CHARS) {
         Some((end, _)) => &format!("{}…", &url[..end]),
         None => url,
     };
-    format!("- Endpoint: POST {}", span(shown))
+    format!("- Endpoint: {method} {}", span(shown))
 }
 
 /// How far the server's clock is from ours.
@@ -89,7 +126,15 @@ pub fn clock(offset_ms: Option<i64>) -> String {
 /// One of many failures.
 pub fn sample(sample: &Sample) -> String {
     let trace = trace("trace id", sample.trace_id.as_ref());
-    format!("- {}, {} {}, {trace}", stamp(sample.at), sample.scope, span(sample.id.as_str()))
+    let company = sample.company.as_ref();
+    let company = company.map(|id| format!(" of company {}", span(id.as_str())));
+    format!(
+        "- {}, {} {}{}, {trace}",
+        stamp(sample.at),
+        sample.scope,
+        span(sample.id.as_str()),
+        company.unwrap_or_default()
+    )
 }
 
 /// One of the lost grants.

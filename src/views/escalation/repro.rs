@@ -1,49 +1,133 @@
 //! A command that shows a fault to support, with placeholders in the place of secrets.
 
 use super::samples::Sample;
-use crate::{failure::Stage, installation::Scope};
+use crate::{
+    failure::Stage,
+    highlevel::{
+        client::{
+            Credentials,
+            requests::{Form, PresentedGrant, ReconnectRequest, location_form, token_form},
+        },
+        endpoint::Endpoint,
+        token_check::TokenCheckPath,
+    },
+    installation::{Installation, Scope},
+    secret::{ClientSecret, Secret},
+};
+
+const CLIENT_SECRET: &str = "<CLIENT_SECRET>";
+
+/// Who calls, and where.
+pub struct Caller<'a> {
+    /// The addresses.
+    pub endpoint: &'a Endpoint,
+    /// The app.
+    pub client_id: &'a str,
+    /// Sent with each exchange.
+    pub redirect_uri: Option<&'a str>,
+    /// Where access tokens are checked.
+    pub token_check: &'a TokenCheckPath,
+    /// The header `User-Agent`.
+    pub user_agent: &'a str,
+}
+
+/// The method and the address of the call of a stage; `None` for a stage that calls nobody.
+pub fn address(stage: Stage, caller: &Caller<'_>, sample: Option<&Sample>) -> Option<String> {
+    let endpoint = caller.endpoint;
+    let (method, url) = match stage {
+        Stage::Reconnect => ("POST", endpoint.reconnect()),
+        Stage::Exchange | Stage::Refresh => ("POST", endpoint.token()),
+        Stage::Agency => ("POST", endpoint.location_token()),
+        Stage::Verify => ("GET", endpoint.below(&caller.token_check.of(&installation(sample?)))),
+        Stage::Input | Stage::Store => return None,
+    };
+    Some(format!("{method} {url}"))
+}
 
 /// The call of a stage for one installation; `None` for a stage that calls nobody.
-pub fn call(stage: Stage, url: &str, client_id: &str, sample: &Sample) -> Option<String> {
-    match stage {
-        Stage::Reconnect => Some(reconnect(url, client_id, sample)),
-        Stage::Exchange => Some(exchange(url, client_id, sample.scope)),
-        Stage::Input | Stage::Refresh | Stage::Agency | Stage::Verify | Stage::Store => None,
-    }
-}
-
-fn reconnect(url: &str, client_id: &str, sample: &Sample) -> String {
-    let id_field = match sample.scope {
-        Scope::Location => "locationId",
-        Scope::Company => "companyId",
+pub fn call(stage: Stage, caller: &Caller<'_>, sample: &Sample) -> Option<String> {
+    let address = address(stage, caller, Some(sample))?;
+    let (method, url) = address.split_once(' ')?;
+    let version = caller.endpoint.version();
+    let (placeholders, version, more) = match stage {
+        Stage::Reconnect => (&[][..], None, reconnect(caller, sample)?),
+        Stage::Exchange => {
+            let code = "<CODE> stands for a fresh code from the Reconnect API for the installation";
+            let form = form(caller, PresentedGrant::Code("<CODE>"), sample.scope);
+            (&[code][..], version.token_header(), form)
+        }
+        Stage::Refresh => {
+            let token = "<REFRESH_TOKEN> stands for the refresh token of the installation";
+            let form = form(caller, PresentedGrant::RefreshToken("<REFRESH_TOKEN>"), sample.scope);
+            (&[token][..], version.token_header(), form)
+        }
+        Stage::Agency => {
+            let token = "<AGENCY_TOKEN> stands for an access token of the agency";
+            (&[token][..], Some(version.header()), agency(sample))
+        }
+        Stage::Verify => {
+            let token = "<ACCESS_TOKEN> stands for the access token that was just granted";
+            (&[token][..], Some(version.header()), vec![bearer("<ACCESS_TOKEN>")])
+        }
+        Stage::Input | Stage::Store => return None,
     };
-    let body = serde_json::json!({
-        "clientKey": client_id, "clientSecret": "<CLIENT_SECRET>", id_field: sample.id,
-    });
-    format!(
-        "# <CLIENT_SECRET> stands for the client secret; never send it along.\n\
-         curl -sS -i -X POST {} \\\n  -H 'Content-Type: application/json' \\\n  -d {}",
-        quoted(url),
-        quoted(&body.to_string())
-    )
+    let head = format!("curl -sS -i -X {method} {}", quoted(url));
+    let agent = format!("-A {}", quoted(caller.user_agent));
+    let accept = "-H 'Accept: application/json'".to_owned();
+    let version = version.map(|version| format!("-H {}", quoted(&format!("Version: {version}"))));
+    let words = [head, agent, accept].into_iter().chain(version).chain(more);
+    let command = words.collect::<Vec<_>>().join(" \\\n  ");
+    let secret = "<CLIENT_SECRET> stands for the client secret";
+    let secret = command.contains(CLIENT_SECRET).then_some(&secret);
+    let notes = placeholders.iter().chain(secret).map(|note| format!("# {note}\n"));
+    Some(format!("{}# Never send these along.\n{command}", notes.collect::<String>()))
 }
 
-fn exchange(url: &str, client_id: &str, scope: Scope) -> String {
-    let fields = [
-        format!("client_id={client_id}"),
-        "client_secret=<CLIENT_SECRET>".to_owned(),
-        "grant_type=authorization_code".to_owned(),
-        "code=<CODE>".to_owned(),
-        format!("user_type={}", scope.user_type()),
-    ];
-    let fields = fields.map(|field| format!(" \\\n  --data-urlencode {}", quoted(&field)));
-    format!(
-        "# <CODE> stands for a fresh code from the Reconnect API for this {scope}, <CLIENT_SECRET>\n\
-         # for the client secret; never send them along.\n\
-         curl -sS -i -X POST {}{}",
-        quoted(url),
-        fields.concat()
-    )
+fn reconnect(caller: &Caller<'_>, sample: &Sample) -> Option<Vec<String>> {
+    let id = sample.id.as_str();
+    let (location_id, company_id) = match sample.scope {
+        Scope::Location => (Some(id), None),
+        Scope::Company => (None, Some(id)),
+    };
+    let (client_key, client_secret) = (caller.client_id, CLIENT_SECRET);
+    let body = ReconnectRequest { client_key, client_secret, location_id, company_id };
+    let body = serde_json::to_string(&body).ok()?;
+    let content_type = "-H 'Content-Type: application/json'".to_owned();
+    Some(vec![content_type, format!("-d {}", quoted(&body))])
+}
+
+fn form(caller: &Caller<'_>, presented: PresentedGrant<'_>, scope: Scope) -> Vec<String> {
+    let credentials = Credentials {
+        client_id: caller.client_id.to_owned(),
+        client_secret: ClientSecret(Secret::new(CLIENT_SECRET.to_owned())),
+        redirect_uri: caller.redirect_uri.map(str::to_owned),
+    };
+    fields(&token_form(caller.endpoint.version(), &credentials, presented, scope)).collect()
+}
+
+/// The agency's id is a placeholder where the list does not name it.
+fn agency(sample: &Sample) -> Vec<String> {
+    let form = match &sample.company {
+        Some(company) => location_form(company, &sample.id),
+        None => vec![("companyId", "<COMPANY_ID>"), ("locationId", sample.id.as_str())],
+    };
+    std::iter::once(bearer("<AGENCY_TOKEN>")).chain(fields(&form)).collect()
+}
+
+fn bearer(token: &str) -> String {
+    format!("-H 'Authorization: Bearer {token}'")
+}
+
+fn fields(form: &Form<'_>) -> impl Iterator<Item = String> {
+    let field = |(name, value): &(&str, &str)| {
+        format!("--data-urlencode {}", quoted(&format!("{name}={value}")))
+    };
+    form.iter().map(field)
+}
+
+fn installation(sample: &Sample) -> Installation {
+    let Sample { scope, id, company, .. } = sample.clone();
+    Installation { scope, id, company }
 }
 
 /// A word for a POSIX shell.
@@ -54,28 +138,108 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::installation::Id;
+    use crate::{highlevel::version::ApiVersion, installation::Id};
 
-    #[test]
-    fn nothing_in_a_command_is_the_shells() {
+    const ODD: &str = "id'; rm -rf ~ #";
+
+    fn words(stage: Stage, version: ApiVersion) -> Vec<String> {
+        let endpoint = Endpoint::new("https://example.com/a'b;$(x)", "/oauth/reconnect").unwrap();
+        let caller = Caller {
+            endpoint: &endpoint.with_version(version),
+            client_id: ODD,
+            redirect_uri: Some("https://a.example/cb?x='"),
+            token_check: &TokenCheckPath::Usual,
+            user_agent: "ghl-reconnect/0",
+        };
         let sample = Sample {
             at: jiff::Timestamp::UNIX_EPOCH,
-            scope: Scope::Company,
+            scope: Scope::Location,
             id: Id::new("ve9EPM428h8vShlRW1KT").unwrap(),
+            company: Id::new("tDtDnQdgm2LXpyiqYvZ6"),
             trace_id: None,
         };
-        for (stage, url) in [
-            (Stage::Reconnect, "https://example.com/a'b;$(x)"),
-            (Stage::Exchange, "https://example.com/`x`"),
+        let call = call(stage, &caller, &sample).unwrap();
+        let (notes, command): (Vec<_>, Vec<_>) =
+            call.lines().partition(|line| line.starts_with('#'));
+        let command = command.join("\n");
+        for placeholder in command.split(['<', '>']).skip(1).step_by(2) {
+            let is_named = notes.iter().any(|note| note.contains(&format!("<{placeholder}>")));
+            assert!(is_named, "{placeholder}: {call}");
+        }
+        shlex::split(&command.replace("\\\n", " ")).unwrap()
+    }
+
+    #[test]
+    fn every_route_has_a_call_and_nothing_in_it_is_the_shells() {
+        use ApiVersion::{V2, V3};
+        for (stage, version, method, path, parts) in [
+            (
+                Stage::Reconnect,
+                V2,
+                "POST",
+                "/oauth/reconnect",
+                &[ODD, "locationId", CLIENT_SECRET][..],
+            ),
+            (
+                Stage::Exchange,
+                V2,
+                "POST",
+                "/oauth/token",
+                &["code=<CODE>", "user_type=Location", "redirect_uri=https://a.example/cb?x='"],
+            ),
+            (
+                Stage::Exchange,
+                V3,
+                "POST",
+                "/oauth/token",
+                &["Version: v3", "userType=Location", "clientSecret=<CLIENT_SECRET>"],
+            ),
+            (
+                Stage::Refresh,
+                V2,
+                "POST",
+                "/oauth/token",
+                &["grant_type=refresh_token", "refresh_token=<REFRESH_TOKEN>"],
+            ),
+            (
+                Stage::Agency,
+                V2,
+                "POST",
+                "/oauth/locationToken",
+                &[
+                    "Authorization: Bearer <AGENCY_TOKEN>",
+                    "companyId=tDtDnQdgm2LXpyiqYvZ6",
+                    "Version: 2021-07-28",
+                ],
+            ),
+            (
+                Stage::Agency,
+                V3,
+                "POST",
+                "/oauth/location-token",
+                &["locationId=ve9EPM428h8vShlRW1KT"],
+            ),
+            (
+                Stage::Verify,
+                V2,
+                "GET",
+                "/locations/ve9EPM428h8vShlRW1KT",
+                &["Authorization: Bearer <ACCESS_TOKEN>", "Version: 2021-07-28"],
+            ),
         ] {
-            let call = call(stage, url, "id'; rm -rf ~ #", &sample).unwrap();
-            let call = call.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>();
-            let words = shlex::split(&call.join("\n").replace("\\\n", " ")).unwrap();
-            assert_eq!(&words[..5], ["curl", "-sS", "-i", "-X", "POST"]);
-            assert_eq!(words[5], url);
-            let all = words.join(" ");
-            assert!(all.contains("id'; rm -rf ~ #") && all.contains("<CLIENT_SECRET>"), "{all}");
-            assert_eq!(words.len(), if stage == Stage::Reconnect { 10 } else { 16 }, "{words:?}");
+            let words = words(stage, version);
+            assert_eq!(&words[..5], ["curl", "-sS", "-i", "-X", method], "{stage}");
+            assert!(
+                words[5].starts_with("https://example.com/") && words[5].ends_with(path),
+                "{words:?}"
+            );
+            assert_eq!(&words[6..8], ["-A", "ghl-reconnect/0"], "{stage}");
+            for part in parts {
+                assert!(words.iter().any(|word| word.contains(part)), "{part}: {words:?}");
+            }
+            let is_option = |word: &&String| word.starts_with('-');
+            let values = words[6..].iter().filter(|word| !is_option(word)).count();
+            assert_eq!(words[6..].iter().filter(is_option).count(), values, "{words:?}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A few failures that stand for many, spread over the time that they took.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -22,33 +24,39 @@ pub struct Sample {
     pub scope: Scope,
     /// Which one.
     pub id: Id,
+    /// The agency of a sub-account, where the list names it.
+    pub company: Option<Id>,
     /// HighLevel's trace id of the failed call, or of the last one that had any.
     pub trace_id: Option<SafeText>,
 }
 
-/// Samples of any number of failures in bounded memory: every failure at first, then every second
-/// one, every fourth, and the first and the last in time. The same failures give the same samples.
+/// Samples of any number of failures in bounded memory: the first of each stretch of time, the stretches
+/// as long as it takes to have few; besides every failure at first, then every second one, every fourth,
+/// for failures that come all at once; and the first and the last in time. The same failures give the
+/// same samples.
 #[derive(Debug)]
 pub struct Samples {
     kept: Vec<Sample>,
     seen: u64,
     stride: u64,
-    ends: Option<(Sample, Sample)>,
+    /// By the number of the stretch since 1970.
+    by_stretch: BTreeMap<i64, Sample>,
+    stretch_ms: i64,
+    last: Option<Sample>,
 }
 
 impl Default for Samples {
     fn default() -> Self {
-        Self { kept: Vec::new(), seen: 0, stride: 1, ends: None }
+        let (kept, by_stretch) = (Vec::new(), BTreeMap::new());
+        Self { kept, seen: 0, stride: 1, by_stretch, stretch_ms: 1, last: None }
     }
 }
 
 impl Samples {
     /// Takes a failure into account.
     pub fn add(&mut self, sample: Sample) {
-        self.ends = Some(match self.ends.take() {
-            None => (sample.clone(), sample.clone()),
-            Some((first, last)) => (first.min(sample.clone()), last.max(sample.clone())),
-        });
+        self.last = self.last.take().max(Some(sample.clone()));
+        self.add_to_stretch(sample.clone());
         if self.seen.is_multiple_of(self.stride) {
             self.kept.push(sample);
         }
@@ -63,14 +71,40 @@ impl Samples {
         }
     }
 
+    fn add_to_stretch(&mut self, sample: Sample) {
+        let stretch = sample.at.as_millisecond().div_euclid(self.stretch_ms);
+        match self.by_stretch.get_mut(&stretch) {
+            Some(first) if *first <= sample => {}
+            Some(first) => *first = sample,
+            None => drop(self.by_stretch.insert(stretch, sample)),
+        }
+        if self.by_stretch.len() > 2 * MOST {
+            self.stretch_ms *= 2;
+            let narrow = std::mem::take(&mut self.by_stretch);
+            narrow.into_values().for_each(|sample| self.add_to_stretch(sample));
+        }
+    }
+
     /// At most [`MOST`] of them in the order of time, the first and the last included.
     pub fn spread(&self) -> Vec<Sample> {
-        let ends = self.ends.iter().flat_map(|(first, last)| [first, last]);
-        let mut all: Vec<_> = self.kept.iter().chain(ends).cloned().collect();
-        all.sort_unstable();
-        all.dedup();
-        thinned(&all, MOST)
+        let mut spread = sorted(self.by_stretch.values().chain(&self.last));
+        if spread.len() < MOST {
+            let more = sorted(self.kept.iter().filter(|sample| !spread.contains(sample)));
+            let room = MOST - spread.len();
+            let more =
+                if room < 2 { more.into_iter().take(room).collect() } else { thinned(&more, room) };
+            spread.extend(more);
+            spread.sort_unstable();
+        }
+        thinned(&spread, MOST)
     }
+}
+
+fn sorted<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<Sample> {
+    let mut sorted: Vec<_> = samples.cloned().collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    sorted
 }
 
 /// At most so many of a list (2 at least), evenly spread, its ends included.
@@ -92,10 +126,11 @@ mod tests {
                 at: Timestamp::from_second(second).unwrap(),
                 scope: Scope::Location,
                 id: Id::new(&format!("Loc{second:017}")).unwrap(),
+                company: None,
                 trace_id: None,
             });
         }
-        assert!(samples.kept.len() <= 2 * MOST);
+        assert!(samples.kept.len().max(samples.by_stretch.len()) <= 2 * MOST);
         samples.spread().iter().map(|sample| sample.at.as_second()).collect()
     }
 
@@ -113,5 +148,23 @@ mod tests {
                 assert!(widest <= count / 3, "{count}: {shown:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_burst_does_not_hide_the_hours_after_it() {
+        let hours = (1..=8).map(|hour| hour * 3600);
+        let burst = (0..500).map(|n| n / 10);
+        let mut shown = samples(burst.chain(hours.clone()));
+        shown.retain(|second| *second >= 3600);
+        assert!(shown.len() >= 6 && shown.ends_with(&[8 * 3600]), "{shown:?}");
+        // All at once: there are samples all the same.
+        assert_eq!(samples(std::iter::repeat_n(7, 1)), [7]);
+        let mut at_once = Samples::default();
+        for n in 0..100 {
+            let id = Id::new(&format!("Loc{n:017}")).unwrap();
+            let (at, scope) = (Timestamp::UNIX_EPOCH, Scope::Location);
+            at_once.add(Sample { at, scope, id, company: None, trace_id: None });
+        }
+        assert_eq!(at_once.spread().len(), MOST);
     }
 }
