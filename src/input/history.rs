@@ -8,6 +8,7 @@ use super::id::clean;
 use super::layout::{FailureColumns, HistoryColumns};
 use super::record::{EarlierFailure, History};
 use super::secrets::holds_secret;
+use super::tokens::Stored;
 use crate::clock;
 use crate::due::{self, RetryCells};
 use crate::failure::Advice;
@@ -35,11 +36,18 @@ pub(super) fn history(columns: HistoryColumns, row: &Cells<'_>) -> Option<Histor
     })
 }
 
-/// Its failure as the earlier run wrote it.
-pub(super) fn earlier_failure(columns: FailureColumns, row: &Cells<'_>) -> EarlierFailure {
-    let cell = |column: Option<usize>| column.map_or("", |column| row.cell(column));
+/// Its failure as the earlier run wrote it. A cell that holds one of the row's secrets is empty.
+pub(super) fn earlier_failure(
+    columns: FailureColumns,
+    row: &Cells<'_>,
+    stored: &Stored,
+) -> EarlierFailure {
+    let cell = |column: Option<usize>| {
+        let cell = column.map_or("", |column| row.cell(column));
+        if stored.stands_in(cell) { "" } else { cell }
+    };
     let failed_at = time(cell(columns.failed_at)).unwrap_or_default();
-    let message = clean(formula::unguarded(cell(columns.message)));
+    let message = formula::unguarded(cell(columns.message)).trim();
     EarlierFailure {
         retry: RetryCells {
             advice: Advice::read(clean(cell(columns.retry))),

@@ -115,7 +115,9 @@ fn listed(layout: &Layout, row: &Cells<'_>, found: Found) -> Listed {
         installation,
         values: values(layout, row, &stored),
         history: layout.history().and_then(|columns| history(columns, row)),
-        earlier_failure: layout.history().map(|columns| earlier_failure(columns.failure, row)),
+        earlier_failure: layout
+            .history()
+            .map(|columns| earlier_failure(columns.failure, row, &stored)),
         stored,
         id_source,
     }

@@ -196,7 +196,9 @@ fn line_that_holds(row: &Row, secret: &ClientSecret) -> Option<u64> {
         }
         Row::Rejected(rejected) => holds(rejected.raw.as_str()).then_some(rejected.line),
         Row::NotDue(not_due) => {
-            not_due.values.iter().any(|cell| holds(cell)).then_some(not_due.line)
+            let is_held = not_due.values.iter().any(|cell| holds(cell))
+                || holds(not_due.failure.message.as_str());
+            is_held.then_some(not_due.line)
         }
         Row::Duplicate(_) | Row::LeftOut | Row::Uninstalled => None,
     }

@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, path::Path};
 
+use jiff::Timestamp;
+
 use crate::{
     clock::{self, stamp},
     failure::Advice,
@@ -68,34 +70,20 @@ impl Next<'_> {
         let Some(NextSteps { by, now, later, first }) = self.steps(summary) else {
             return Vec::new();
         };
-        let mut lines = Vec::new();
-        if now > 0 {
-            lines.push(self.command_of(by));
+        let command = self.command_of(by);
+        let needs = |(advice, rows): (&Advice, &u32)| format!("{rows} {advice}: {}", todo(*advice));
+        let needs = first.iter().map(needs);
+        if by == GoOn::Resume {
+            // What halted the run is told beside it.
+            let first = needs.map(|line| format!("before that, for {line}"));
+            return std::iter::once(command).chain(first).collect();
         }
-        match later {
-            Some((rows, time)) if now > 0 && by == GoOn::RunFailures => lines.push(format!(
-                "{rows} {}: due from {} on; a run before that leaves them out",
-                Advice::Later,
-                stamp(time)
-            )),
-            Some((rows, time)) if now == 0 => {
-                lines.push(format!("{rows} {}: wait until {}, then:", Advice::Later, stamp(time)));
-                lines.push(self.command_of(by));
-            }
-            _ => {}
-        }
-        lines.extend(
-            first.iter().map(|(advice, rows)| format!("{rows} {advice}: {}", todo(*advice))),
-        );
-        let is_there = lines.iter().any(|line| *line == self.command_of(by));
-        if first.keys().any(|advice| *advice != Advice::Never)
-            && !(is_there && by != GoOn::RunFailures)
-        {
+        let mut lines = waiting(now, later, &command);
+        lines.extend(needs);
+        if first.keys().any(|advice| *advice != Advice::Never) {
             lines.push("When that is done:".to_owned());
-            lines.push(match by {
-                GoOn::RunFailures => self.run_failures(&["--all"]),
-                GoOn::Resume | GoOn::RetryFailed => self.command_of(by),
-            });
+            let is_new_run = by == GoOn::RunFailures;
+            lines.push(if is_new_run { self.run_failures(&["--all"]) } else { command });
         }
         lines
     }
@@ -122,6 +110,19 @@ impl Next<'_> {
              the place of tokens.jsonl, and start a new run for the rest of the list.",
             self.folder.display()
         )
+    }
+}
+
+/// The lines on what is due, and on what waits, by a command.
+fn waiting(now: u32, later: Option<(u32, Timestamp)>, command: &str) -> Vec<String> {
+    let later = later.map(|(rows, time)| (format!("{rows} {}", Advice::Later), stamp(time)));
+    match later {
+        Some((rows, time)) if now > 0 => {
+            vec![command.to_owned(), format!("{rows}: due from {time} on")]
+        }
+        Some((rows, time)) => vec![format!("{rows}: wait until {time}, then:"), command.to_owned()],
+        None if now > 0 => vec![command.to_owned()],
+        None => Vec::new(),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct OpenRows {
     pub unfinished: ByAdvice,
     /// Failed, or left for another run since they were not due.
     pub failed: ByAdvice,
+    /// How many of those were left for another run: this one never takes them.
+    pub not_due: u32,
     /// When the last of the failed ones is due that time alone helps.
     pub all_due_from: Option<Timestamp>,
 }
@@ -60,10 +62,10 @@ pub enum TokensOfList {
 
 /// What is left to do; `None` where everything is recovered.
 pub fn next_steps(open: &OpenRows, tokens: TokensOfList, now: Timestamp) -> Option<NextSteps> {
-    let (by, rows) = match (open.unfinished.is_empty(), tokens) {
-        (false, _) => (GoOn::Resume, &open.unfinished),
-        (true, TokensOfList::Used) => (GoOn::RetryFailed, &open.failed),
-        (true, TokensOfList::NotUsed) => (GoOn::RunFailures, &open.failed),
+    let (by, rows) = match tokens {
+        _ if !open.unfinished.is_empty() => (GoOn::Resume, &open.unfinished),
+        TokensOfList::Used if open.not_due == 0 => (GoOn::RetryFailed, &open.failed),
+        TokensOfList::Used | TokensOfList::NotUsed => (GoOn::RunFailures, &open.failed),
     };
     if rows.is_empty() {
         return None;
@@ -103,6 +105,7 @@ impl OpenRows {
     /// Takes a row into account that is left for another run.
     pub fn not_due(&mut self, row: &NotDue) {
         *self.failed.entry(row.retry).or_default() += 1;
+        self.not_due += 1;
         self.all_due_from = self.all_due_from.max(row.due_from);
     }
 
@@ -216,6 +219,7 @@ mod tests {
             let open = OpenRows {
                 unfinished: by_advice(unfinished),
                 failed: by_advice(failed),
+                not_due: 0,
                 all_due_from: due.map(at),
             };
             let expected = expected.map(|(by, now, later, first)| NextSteps {
@@ -225,6 +229,10 @@ mod tests {
                 first: by_advice(first),
             });
             assert_eq!(next_steps(&open, tokens, at(10)), expected, "{open:?}, {tokens:?}");
+            // A run over failures has no tokens, and resuming it takes none that it has left.
+            let open = OpenRows { not_due: 1, ..open };
+            let by = next_steps(&open, tokens, at(10)).map(|steps| steps.by);
+            assert_ne!(by, Some(RetryFailed), "{open:?}");
         }
     }
 }

@@ -80,7 +80,8 @@ fn failures_and_the_rest_of_a_run_are_not_hindered() {
     let list = work.file("list.csv", locations(3));
     let first = work.run(&list, &server.url()).go().expect(1);
     assert_eq!(statuses(&first), [2, 0, 1]);
-    let still = work.run_into("next", first.file("failures.csv"), &server.url()).go().expect(1);
+    let still = work.run_into("next", first.file("failures.csv"), &server.url());
+    let still = still.arg("--all").go().expect(1);
     assert_eq!(statuses(&still), [0, 0, 1]);
     // Tokens that are gone are asked for anew: they are the run's own.
     fs::write(first.file("tokens.jsonl"), "").unwrap();
@@ -180,7 +181,8 @@ fn resume_skips_and_names_what_a_later_run_has_recovered() {
     let (work, server) = (Work::new(), MockServer::faulty(&faults));
     let list = work.file("list.csv", locations(4));
     let first = work.run(list, &server.url()).go().expect(1);
-    work.run_into("next", first.file("failures.csv"), &server.url()).go().expect(1);
+    let run = work.run_into("next", first.file("failures.csv"), &server.url());
+    run.arg("--all").go().expect(1);
     server.set_faults(&json!({}));
     let before = server.requests();
     let ran = work.resume(&server.url()).arg("--retry-failed").go().expect(0);

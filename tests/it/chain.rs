@@ -104,7 +104,7 @@ fn a_chain_over_failures_that_heal_grants_each_once_and_keeps_every_trace_id() {
     for n in 0..STEPS {
         step.store(n, Ordering::SeqCst);
         let run = work.run_into(&format!("run-{n}"), &list, &highlevel.url());
-        let ran = run.args(["--attempts", "2"]).args(parent).go();
+        let ran = run.args(["--attempts", "2", "--all"]).args(parent).go();
         let ran = ran.expect(i32::from(n + 1 < STEPS));
         ran.assert_sound(&highlevel);
         let recovered = COUNT / STEPS * (n + 1);
@@ -163,7 +163,7 @@ fn rows_taken_out_stay_outstanding_and_rows_put_in_are_not_of_the_chain() {
     fs::write(&edited, lines.join("\n") + "\n" + &location(10) + ",,,,,,,,,,\n").unwrap();
     server.set_faults(&json!({}));
     server.next_run();
-    let second = work.run_into("second", &edited, &server.url()).go().expect(0);
+    let second = work.run_into("second", &edited, &server.url()).arg("--all").go().expect(0);
     second.assert_sound(&server);
     assert_eq!(second.count("recovered"), 3);
     let chain = &second.summary()["chain"];
@@ -188,15 +188,16 @@ fn a_list_without_its_run_carries_its_history_on_and_says_that_the_link_is_missi
         assert!(!ran.stdout.contains("since the first run"), "{}", ran.stdout);
     };
     server.next_run();
-    let ran = work.run_into("unlinked", &copy, &server.url()).go().expect(1);
+    let ran = work.run_into("unlinked", &copy, &server.url()).arg("--all").go().expect(1);
     ran.assert_sound(&server);
     unlinked(&ran, "--parent RUN_DIR");
     assert!(ran.failures().iter().all(|row| row["attempts_total"] == "2"));
-    let rehearsal = work.rehearse(first.file("failures.csv")).go().expect(0);
+    let rehearsal = work.rehearse(first.file("failures.csv")).arg("--all").go().expect(0);
     unlinked(&rehearsal, "this is a rehearsal");
     fs::write(first.file("journal.jsonl"), "{}\n").unwrap();
     server.next_run();
-    let ran = work.run_into("unreadable", first.file("failures.csv"), &server.url()).go();
+    let run = work.run_into("unreadable", first.file("failures.csv"), &server.url());
+    let ran = run.arg("--all").go();
     unlinked(&ran.expect(1), "damaged");
     for (list, parent, says) in [
         (&copy, work.path("nowhere"), "no such folder"),

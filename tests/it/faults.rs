@@ -132,7 +132,7 @@ fn cells_of_the_list_stay_as_they_are_through_a_chain_of_runs() {
     let mut list = work.file("list.csv", csv);
     let mut first = None;
     for folder in ["one", "two", "three"] {
-        let ran = work.run_into(folder, &list, &server.url()).go().expect(1);
+        let ran = work.run_into(folder, &list, &server.url()).arg("--all").go().expect(1);
         ran.assert_sound(&server);
         server.next_run();
         assert_no_cell_runs(&ran.failures());

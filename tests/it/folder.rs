@@ -242,7 +242,7 @@ fn a_run_over_the_failures_recovers_the_rest_and_carries_their_history_on() {
     let calls = server.requests();
     server.next_run();
     let run = work.run_into("second", first.file("failures.csv"), &server.url());
-    let second = run.args(["--attempts", "3"]).go().expect(1);
+    let second = run.args(["--attempts", "3", "--all"]).go().expect(1);
     second.assert_sound(&server);
     assert_eq!((second.count("recovered"), second.count("failed")), (2, 1));
     let touched: Vec<_> = server.audit().requests[calls..].iter().map(|r| r.id.clone()).collect();
@@ -267,7 +267,8 @@ fn a_run_over_the_failures_recovers_the_rest_and_carries_their_history_on() {
 fn assert_third_run_recovers_the_last(work: &Work, server: &mut MockServer, second: &Ran) {
     server.set_faults(&json!({}));
     server.next_run();
-    let third = work.run_into("third", second.file("failures.csv"), &server.url()).go().expect(0);
+    let third = work.run_into("third", second.file("failures.csv"), &server.url());
+    let third = third.arg("--all").go().expect(0);
     third.assert_sound(server);
     let fourth = work.run_into("fourth", third.file("failures.csv"), &server.url()).go();
     let fourth = fourth.expect(0);
@@ -297,7 +298,7 @@ fn what_was_not_attempted_is_in_the_failures_of_a_halted_run_and_recovers_in_the
     first.assert_sound(&NoServer);
     server.next_run();
     let list = first.file("failures.csv");
-    let second = work.run_into("second", list, &server.url()).go().expect(0);
+    let second = work.run_into("second", list, &server.url()).arg("--all").go().expect(0);
     second.assert_sound(&server);
     assert_eq!(second.count("recovered"), 5);
 }

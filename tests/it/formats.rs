@@ -138,7 +138,8 @@ fn the_failures_of_every_list_are_a_list_as_they_stand() {
         let ran = work.run(&list, &server.url()).args(args).go().expect(1);
         ran.assert_sound(&server);
         let failures = ran.file("failures.csv");
-        let check = work.program(["check".as_ref(), failures.as_os_str()]).arg("--json");
+        let check =
+            work.program(["check".as_ref(), failures.as_os_str()]).args(["--json", "--all"]);
         let is_named = name == "named columns" || name == "a path";
         let check = if is_named { check.args(args) } else { check };
         let again = check.go();

@@ -18,6 +18,7 @@ mod cuts;
 mod damage;
 mod discover;
 mod disk;
+mod due;
 mod escalation;
 mod faults;
 mod folder;

@@ -77,7 +77,7 @@ proptest! {
             prop_assert!(matches!(ran.code, 1 | 3), "{}", ran.stderr);
             server.next_run();
             let rest = ran.file("failures.csv");
-            ran = work.run_into(&format!("again {again}"), rest, &server.url()).go();
+            ran = work.run_into(&format!("again {again}"), rest, &server.url()).arg("--all").go();
             ran.assert_sound(&server);
             done.extend(recovered(&ran));
         }

@@ -133,7 +133,8 @@ fn chain(work: &Work) -> (MockServer, Ran, Ran) {
     let first = first.expect(1);
     server.set_faults(&json!({}));
     server.next_run();
-    let second = work.run_into("second", first.file("failures.csv"), &server.url()).go().expect(0);
+    let run = work.run_into("second", first.file("failures.csv"), &server.url());
+    let second = run.arg("--all").go().expect(0);
     second.assert_sound(&server);
     (server, first, second)
 }

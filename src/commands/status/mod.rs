@@ -232,12 +232,14 @@ impl<'a> Status<'a> {
         summary::add_apps(&mut text, summary);
         self.add_chain(&mut text);
         summary::add_causes(&mut text, summary);
+        let steps = self.next_lines.join("\n             ");
+        let steps = (!steps.is_empty()).then_some(steps);
         let next: Vec<&str> = match &self.holder {
             Some(_) => vec!["wait until it has ended"],
-            None if self.next_lines.is_empty() && self.next_store.is_none() => {
+            None if steps.is_none() && self.next_store.is_none() => {
                 vec!["nothing is left to do"]
             }
-            None => self.next_lines.iter().chain(&self.next_store).map(String::as_str).collect(),
+            None => steps.iter().chain(&self.next_store).map(String::as_str).collect(),
         };
         text.push('\n');
         for next in next {

@@ -197,8 +197,8 @@ pub struct ListArgs {
     pub only: Vec<PathBuf>,
     /// Of the failures.csv of a run, take every row. Without it a run takes those that are due by
     /// their column retry, and those that --only names: now; later, once the time at the end of message,
-    /// or else 5 minutes after failed_at, is over. The others stay in failures.csv. When none is due,
-    /// nothing is sent and the exit code is 1
+    /// or else 5 minutes after failed_at, is over. The others stay in failures.csv, and the exit code
+    /// is 1; when none is due, nothing is sent
     #[arg(long)]
     pub all: bool,
     /// Take only the first N installations

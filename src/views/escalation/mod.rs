@@ -12,6 +12,8 @@ pub mod repro;
 pub mod samples;
 pub mod section;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod ticket;
 
 use std::io::{self, Write};
@@ -135,7 +137,7 @@ fn write(
     if !others.is_empty() {
         writeln!(
             out,
-            "\n## Yours or your customer's to fix\n\nNo ticket helps with these.\n\n{}",
+            "\n## Yours or your customer's to fix\n\nNo ticket helps with these; escalation.csv has them all.\n\n{}",
             others.join("\n")
         )?;
     }

@@ -57,6 +57,7 @@ impl Samples {
     pub fn add(&mut self, sample: Sample) {
         self.last = self.last.take().max(Some(sample.clone()));
         self.add_to_stretch(sample.clone());
+        self.widen(2 * MOST);
         if self.seen.is_multiple_of(self.stride) {
             self.kept.push(sample);
         }
@@ -71,6 +72,15 @@ impl Samples {
         }
     }
 
+    /// At most so many stretches, which become as long as that takes.
+    fn widen(&mut self, most: usize) {
+        while self.by_stretch.len() > most {
+            self.stretch_ms *= 2;
+            let narrow = std::mem::take(&mut self.by_stretch);
+            narrow.into_values().for_each(|sample| self.add_to_stretch(sample));
+        }
+    }
+
     fn add_to_stretch(&mut self, sample: Sample) {
         let stretch = sample.at.as_millisecond().div_euclid(self.stretch_ms);
         match self.by_stretch.get_mut(&stretch) {
@@ -78,16 +88,14 @@ impl Samples {
             Some(first) => *first = sample,
             None => drop(self.by_stretch.insert(stretch, sample)),
         }
-        if self.by_stretch.len() > 2 * MOST {
-            self.stretch_ms *= 2;
-            let narrow = std::mem::take(&mut self.by_stretch);
-            narrow.into_values().for_each(|sample| self.add_to_stretch(sample));
-        }
     }
 
     /// At most [`MOST`] of them in the order of time, the first and the last included.
     pub fn spread(&self) -> Vec<Sample> {
-        let mut spread = sorted(self.by_stretch.values().chain(&self.last));
+        let (by_stretch, stretch_ms) = (self.by_stretch.clone(), self.stretch_ms);
+        let mut wide = Self { by_stretch, stretch_ms, ..Self::default() };
+        wide.widen(MOST);
+        let mut spread = sorted(wide.by_stretch.values().chain(&self.last));
         if spread.len() < MOST {
             let more = sorted(self.kept.iter().filter(|sample| !spread.contains(sample)));
             let room = MOST - spread.len();

@@ -135,7 +135,9 @@ impl Ran {
         }
         assert_eq!(summary["books_balance"], true);
         assert_eq!(summary["exit_code"], self.code);
-        let open = count("failed") + count("not_attempted");
+        let not_due = self.events("not_due").len();
+        assert_eq!(summary["list"]["not_due"], not_due);
+        let open = count("failed") + count("not_attempted") + not_due;
         assert_eq!(self.failures().len(), open, "lines of failures.csv");
     }
 
