@@ -76,7 +76,8 @@ fn every_usable_list_is_read_to_its_last_row() {
     for (name, subs, agencies, duplicate, rejected) in FIXTURES {
         let work = Work::new();
         let code = i32::from(*rejected > 0);
-        let check = work.program(["check".as_ref(), fixture(name).as_os_str()]).arg("--json");
+        let check = work.program(["check".as_ref(), fixture(name).as_os_str()]);
+        let check = check.args(["--json", "--all"]);
         let plan: Value = serde_json::from_str(&check.go().expect(code).stdout).unwrap();
         for (field, count) in [
             ("locations", subs),
@@ -88,7 +89,7 @@ fn every_usable_list_is_read_to_its_last_row() {
             assert_eq!(plan[field], *count, "{name}: {field}");
         }
         assert_eq!(plan["input"], subs + agencies + duplicate + rejected, "{name}");
-        let ran = work.rehearse(fixture(name)).go().expect(code);
+        let ran = work.rehearse(fixture(name)).arg("--all").go().expect(code);
         ran.assert_sound(&OwnTokens(&ran));
         let scopes = |scope: &str| ran.results().iter().filter(|r| r["scope"] == scope).count();
         assert_eq!((scopes("location"), scopes("company")), (*subs, *agencies));

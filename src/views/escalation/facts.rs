@@ -48,7 +48,7 @@ pub fn of_cause(cause: &TicketCause, total: u32) -> Vec<String> {
 }
 
 /// The calls that failed, each answer with its own count.
-fn calls(cause: &TicketCause) -> Vec<String> {
+pub fn calls(cause: &TicketCause) -> Vec<String> {
     let all = cause.answers();
     let shown = all.iter().take(MOST_ANSWERS);
     let mut words: Vec<_> =

@@ -97,17 +97,18 @@ fn sorted<'a>(ticket: &'a Ticket<'a>, causes: &'a TicketCauses<'a>) -> Sorted<'a
     let mut halts = Vec::new();
     for halted in ticket.halts() {
         let in_work = causes.halted.get(&halted.app);
-        let cause = highlevels
-            .iter_mut()
-            .find(|(cause, _)| cause.class == halted.class && cause.app == halted.app);
-        match (cause, ticket::remedy_of(halted, in_work).in_words()) {
-            (Some((_, halts)), _) => halts.push(halted),
-            (None, None) => halts.push((halted, in_work)),
-            (None, Some(todo)) => {
-                others.insert(
-                    0,
-                    format!("- The run was halted: {}. {todo}", span(halted.message.as_str())),
-                );
+        let is_of = |cause: &TicketCause| cause.class == halted.class && cause.app == halted.app;
+        if let Some((_, halts)) = highlevels.iter_mut().find(|(cause, _)| is_of(cause)) {
+            halts.push(halted);
+            continue;
+        }
+        match ticket::remedy_of(halted, in_work).in_words() {
+            None => halts.push((halted, in_work)),
+            // The line of the cause says the same.
+            Some(_) if causes.by_frequency().into_iter().any(is_of) => {}
+            Some(todo) => {
+                let message = span(halted.message.as_str());
+                others.insert(0, format!("- The run was halted: {message}. {todo}"));
             }
         }
     }

@@ -51,7 +51,8 @@ fn times_are_those_of_the_calls_not_of_the_halt_that_ended_the_row() {
     let [text, table] = ["escalation.md", "escalation.csv"]
         .map(|name| fs::read_to_string(folder.file(name)).unwrap());
     for part in [
-        "## 1. the run was halted: server_error\n",
+        "## 1. halted with 2 of 3 installations not attempted: server_error: `no good answer`\n",
+        "- Calls of this run that failed: 1: HTTP 502 at exchange (1)\n",
         "- The run was halted: 2027-01-15T09:00:00.000Z UTC, `no good answer`\n",
         "- 2027-01-15T08:00:30.000Z, location `Loc00000000000000002`, trace id `t-1`\n",
         "--data-urlencode 'code=<CODE>'",

@@ -44,16 +44,27 @@ enum Concerns<'a> {
 /// A cause in a line: how many of how many, where, and the error text.
 pub(super) fn heading(cause: &TicketCause, total: u32) -> String {
     let TicketCause { app, stage, class, http_status, .. } = cause;
-    let app = app.as_ref().map(|app| format!("app {app}, ")).unwrap_or_default();
     let answer = http_status.map_or("no answer".to_owned(), |status| format!("HTTP {status}"));
-    let text = cause.message.as_str();
+    format!(
+        "{}{} of {}: {class} at {stage}, {answer}{}",
+        named(app.as_ref()),
+        cause.installations(),
+        counted(total, "installation"),
+        in_title(cause.message.as_str())
+    )
+}
+
+fn named(app: Option<&AppName>) -> String {
+    app.map(|app| format!("app {app}, ")).unwrap_or_default()
+}
+
+/// The beginning of an error text for a title, which is told from others by it.
+fn in_title(text: &str) -> String {
     let shown = match text.char_indices().nth(TITLE_CHARS) {
         Some((end, _)) => &format!("{}…", &text[..end]),
         None => text,
     };
-    let message = if text.is_empty() { String::new() } else { format!(": {}", span(shown)) };
-    let of_all = counted(total, "installation");
-    format!("{app}{} of {of_all}: {class} at {stage}, {answer}{message}", cause.installations())
+    if text.is_empty() { String::new() } else { format!(": {}", span(shown)) }
 }
 
 /// Who can mend what halted a run; `in_work` are the installations that it cut short.
@@ -122,6 +133,7 @@ impl<'a> Ticket<'a> {
     pub(super) fn halt(&self, halted: &Halted, in_work: Option<&TicketCause>) -> Section {
         let app = halted.app.as_ref();
         let mut facts = self.about_halt(halted);
+        facts.extend(in_work.iter().flat_map(|cause| facts::calls(cause)));
         let stage = in_work.map_or(Stage::Reconnect, |cause| cause.stage);
         let samples = in_work.map(TicketCause::samples).unwrap_or_default();
         let caller = self.caller(app);
@@ -129,9 +141,16 @@ impl<'a> Ticket<'a> {
         let address = caller.and_then(|c| repro::address(stage, c, samples.first()));
         facts.extend(address.map(|address| facts::endpoint(&address)));
         facts.extend(self.surroundings(Concerns::One(app)));
-        let named = app.map(|app| format!("app {app}, ")).unwrap_or_default();
+        let books = self.run_state.books_of(app);
         Section {
-            title: format!("{named}the run was halted: {}", halted.class),
+            title: format!(
+                "{}halted with {} of {} not attempted: {}{}",
+                named(app),
+                books.not_attempted,
+                counted(books.installations(), "installation"),
+                halted.class,
+                in_title(halted.message.as_str())
+            ),
             facts,
             samples: samples.iter().map(facts::sample).collect(),
             repro: caller.zip(samples.first()).and_then(|(c, s)| repro::call(stage, c, s)),
