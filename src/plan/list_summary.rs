@@ -254,7 +254,7 @@ impl ListSummary {
                 self.duplicates.add_alike(
                     "",
                     || format!("row {row} (line {line}) repeats row {first_row}: {id}"),
-                    || format!("row {row} repeats row {first_row}"),
+                    || format!("row {row} (line {line}) repeats row {first_row}: {id}"),
                 );
             }
             Row::Rejected(rejected) => {
@@ -263,7 +263,7 @@ impl ListSummary {
                 self.rejected.add_alike(
                     &format!("{column}: {reason}"),
                     || format!("row {row} (line {line}), {column}: {reason} ({raw})"),
-                    || format!("row {row} ({raw})"),
+                    || format!("row {row} (line {line}), {raw}"),
                 );
             }
             Row::LeftOut => self.left_out += 1,
@@ -286,7 +286,7 @@ impl ListSummary {
             self.unusual.add_alike(
                 "",
                 || format!("row {row} (line {line}): {id}"),
-                || format!("row {row}: {id}"),
+                || format!("row {row} (line {line}): {id}"),
             );
         }
     }
@@ -333,14 +333,14 @@ impl TokenSummary {
             self.of_other_clients.add_alike(
                 client.as_str(),
                 || format!("row {row} (line {line}), {id}: of {client} ({})", kinship.in_words()),
-                || format!("row {row}"),
+                || format!("row {row} (line {line}), {id}"),
             );
         }
         if let Some(named) = stored.contradiction(installation) {
             self.contradicting.add_alike(
                 "",
                 || format!("row {row} (line {line}), {id}: the token is of {named}"),
-                || format!("row {row}, {id}: of {named}"),
+                || format!("row {row} (line {line}), {id}: of {named}"),
             );
         }
         if id_source == IdSource::Token {
@@ -348,7 +348,7 @@ impl TokenSummary {
             self.known_by_token.add_alike(
                 "",
                 || format!("row {row} (line {line}): {scope} {id}"),
-                || format!("row {row}: {scope} {id}"),
+                || format!("row {row} (line {line}): {scope} {id}"),
             );
         }
         match stored.unused {

@@ -124,7 +124,7 @@ fn in_words(summary: &Summary, folder: &RunFolder, settings: &Settings) -> Strin
         let what = if summary.store.is_some() { "the pairs that are left" } else { "the pairs" };
         let _ = writeln!(
             text,
-            "Next        {store}     (writes {what} into your database; explain store)"
+            "Next        {store}\n            (writes {what} into your database; explain store)"
         );
     }
     add_other_routes(&mut text, summary, &next);

@@ -65,7 +65,7 @@ fn a_run_and_its_resume_tell_their_events_of_the_journal_and_prose_goes_elsewher
     let ran = events(work.run(&list, &server.url())).go().expect(1);
     ran.assert_sound(&server);
     assert_tells_the_run(&ran, 0);
-    for prose in ["installations", "Endpoint", "done,", "4 of 6 installations recovered"] {
+    for prose in ["installations", "Endpoint", " in flight", "4 of 6 installations recovered"] {
         assert!(ran.stderr.contains(prose), "{prose}: {}", ran.stderr);
     }
     let before = journal(&ran.folder).len();
@@ -374,7 +374,7 @@ fn a_log_in_json_has_only_json_with_rows_and_levels() {
     let said = |part: &str| {
         log_lines(&ran.stderr).iter().any(|line| line["message"].as_str().unwrap().contains(part))
     };
-    assert!(said("3 of 3 done") && said("2 of 3 installations recovered"), "{}", ran.stderr);
+    assert!(said("2/3 recovered · 1 failed") && said("2 of 3 installations recovered"), "{}", ran.stderr);
     // An execution writes as it is told; the lines before stay.
     let text = work.resume(&server.url()).arg("--retry-failed").go().expect(1);
     text.assert_sound(&server);

@@ -23,7 +23,7 @@ fn the_plan_is_shown_before_the_first_call() {
         "Duplicates     2 rows".to_owned(),
         "Rejected       15 rows".to_owned(),
         "row 5 (line 6), location_id: a relationship number".to_owned(),
-        "; also row 8 ([token, 40 characters])".to_owned(),
+        "; also row 8 (line 9), [token, 40 characters]".to_owned(),
         "and 9 more".to_owned(),
         "Unusual ids    1 row".to_owned(),
         "acme-staging-01".to_owned(),
@@ -173,8 +173,8 @@ fn after_a_run_without_failures_the_pairs_are_left_to_store() {
     let list = work.file("list.csv", locations(3));
     let ran = work.run(&list, &server.url()).go().expect(0);
     ran.assert_sound(&server);
-    let store = format!("ghl-reconnect store {} --to env:DATABASE_URL ", ran.folder.display());
-    assert!(next_command(&ran).starts_with(&store), "{}", ran.stdout);
+    let store = format!("ghl-reconnect store {} --to env:DATABASE_URL", ran.folder.display());
+    assert_eq!(next_command(&ran), store, "{}", ran.stdout);
     assert_eq!(ran.stdout.matches("Next").count(), 1, "{}", ran.stdout);
     assert!(ran.stdout.starts_with("3 of 3 installations recovered"), "{}", ran.stdout);
     assert!(ran.stdout.contains("do not attach"), "{}", ran.stdout);
