@@ -80,9 +80,8 @@ fn level_in_words(text: &str) -> (Level, &str) {
 
 fn level_of(event: &Event) -> Level {
     match event {
-        Event::Halted(_) | Event::Leaked(_) => Level::Error,
         Event::Failed(e) if e.failure.class.is_left_off() => Level::Info,
-        Event::Failed(_) => Level::Error,
+        Event::Failed(_) | Event::Halted(_) | Event::Leaked(_) => Level::Error,
         Event::Stored(e) if e.outcome.is_stored() => Level::Info,
         Event::Stored(_)
         | Event::Rejected(_)
