@@ -15,7 +15,7 @@ use crate::{
     settings::{
         Settings,
         args::ReportArgs,
-        execution::Escalation,
+        execution::{Escalation, Page},
         typed::{self, Columns},
     },
     terminal::{
@@ -23,6 +23,7 @@ use crate::{
         next::Next,
         summary::{self, As},
     },
+    views::Otherwise,
 };
 
 /// Writes the views again and shows the summary.
@@ -30,8 +31,12 @@ pub fn report(args: &ReportArgs, console: Console) -> Result<Exit, Fault> {
     let folder = RunFolder::open(&args.run_dir, Disk::default()).or_exit(Exit::Usage)?;
     let _lock = folder.lock().or_exit(Exit::Local)?;
     folder.sweep();
-    let escalation = escalation(args, &folder)?;
-    let summary = rewrite_views(&folder, escalation.as_ref(), &|line| console.print(line))?;
+    let otherwise = Otherwise {
+        escalation: escalation(args, &folder)?,
+        // Who asks for the files again wants the page of a run that left it out, too.
+        page: Page::asked(args.page.no_html, Page::Written),
+    };
+    let summary = rewrite_views(&folder, Some(&otherwise), &|line| console.print(line))?;
     // With a secret in it the journal was set aside.
     let damaged = if folder.journal().exists() {
         look_at_tokens(&folder, console).or_exit(Exit::Local)?

@@ -26,8 +26,8 @@ use crate::{
     },
     plan::counted,
     secret::Secret,
-    settings::{Settings, execution::Escalation},
-    views::{self, summary::Summary},
+    settings::Settings,
+    views::{self, Otherwise, summary::Summary},
 };
 
 /// Writes the last event, unless the disk has failed.
@@ -97,14 +97,14 @@ pub fn close(
     folder: &RunFolder,
     secrets: &[Secret],
     list: Option<MoreTokens>,
-    escalation: Option<&Escalation>,
+    otherwise: Option<&Otherwise>,
     print: &dyn Fn(&str),
 ) -> Result<Summary, Fault> {
     let token_files = HasTokens::of(folder);
     // What is to be looked for does not depend on the views.
     let (search, summary) = thread::scope(|scope| {
         let search = scope.spawn(|| Search::of(secrets, token_files.clone(), list));
-        let summary = views::write_all(folder, escalation).or_exit(Exit::Local);
+        let summary = views::write_all(folder, otherwise).or_exit(Exit::Local);
         (
             search
                 .join()
@@ -156,15 +156,15 @@ fn is_ours(path: &Path) -> bool {
     ours.any(|name| path.file_name().is_some_and(|file| file == name))
 }
 
-/// Writes the views of a run again, the escalation otherwise if asked to, and looks for tokens in
-/// them.
+/// Writes the views of a run again, otherwise than the run has it if asked to, and looks for tokens
+/// in them.
 pub fn rewrite_views(
     folder: &RunFolder,
-    escalation: Option<&Escalation>,
+    otherwise: Option<&Otherwise>,
     print: &dyn Fn(&str),
 ) -> Result<Summary, Fault> {
     let started = state::started(&folder.journal()).or_exit(Exit::Local)?;
-    close(folder, &[], tokens_of_run(&started), escalation, print)
+    close(folder, &[], tokens_of_run(&started), otherwise, print)
 }
 
 /// The tokens of the list of a run, where the list is still what it was.

@@ -88,6 +88,9 @@ pub struct Settings {
     pub selection: Selected,
     /// How the escalation files are written.
     pub escalation: Escalation,
+    /// Whether the page is written.
+    #[serde(default, skip_serializing_if = "Page::is_default")]
+    pub page: Page,
     /// Where the recovered pairs go at the end of the execution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreChoice>,
@@ -178,6 +181,30 @@ pub struct Escalation {
     pub columns: Vec<String>,
 }
 
+/// Whether `report.html` is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Page {
+    /// It is.
+    #[default]
+    Written,
+    /// `--no-html`.
+    LeftOut,
+}
+
+impl Page {
+    /// What `--no-html` asks for; without it, as `before`.
+    pub fn asked(no_html: bool, before: Self) -> Self {
+        if no_html { Self::LeftOut } else { before }
+    }
+
+    // The signature is serde's.
+    #[expect(clippy::trivially_copy_pass_by_ref)]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Default for Escalation {
     fn default() -> Self {
         Self { ticket_limit: TICKET_LIMIT, columns: Vec::new() }
@@ -211,6 +238,7 @@ impl Default for Settings {
             again: false,
             selection: Selected::default(),
             escalation: Escalation::default(),
+            page: Page::default(),
             store: None,
         }
     }

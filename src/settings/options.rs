@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use super::{
     args::DiscoverArgs,
     duration,
-    execution::{Place, Settings},
+    execution::{Page, Place, Settings},
 };
 use crate::{highlevel::token_check::TokenCheckPath, input::FirstLine, pace::AskedRate};
 
@@ -88,8 +88,9 @@ const TABLE: [Row; 33] = [
     ("--keep-status", |s| s.store.as_ref().is_some_and(|store| store.keep_status).into()),
 ];
 
-/// How the escalation files are written; only a new run needs to be told.
-const OF_ESCALATION: [Row; 2] = [
+/// How files of the run are written; only a new run needs to be told.
+const OF_FILES: [Row; 3] = [
+    ("--no-html", |s| (s.page == Page::LeftOut).into()),
     ("--ticket-limit", |s| value(&s.escalation.ticket_limit)),
     ("--escalate-columns", |s| Word::Each(s.escalation.columns.clone())),
 ];
@@ -111,7 +112,7 @@ fn scope(settings: &Settings) -> Word {
 /// The options that say all in which the settings differ from others.
 pub fn that_differ(settings: &Settings, from: &Settings) -> Vec<OsString> {
     let mut words = Vec::new();
-    for (option, word_of) in TABLE.iter().chain(&OF_ESCALATION) {
+    for (option, word_of) in TABLE.iter().chain(&OF_FILES) {
         let word = word_of(settings);
         if word == word_of(from) {
             continue;
@@ -126,6 +127,18 @@ pub fn that_differ(settings: &Settings, from: &Settings) -> Vec<OsString> {
         }
     }
     words
+}
+
+/// Every option with what the settings say with it, for a person; those that say nothing are left out.
+pub fn in_words(settings: &Settings) -> Vec<(&'static str, String)> {
+    let text = |word: Word| match word {
+        Word::Nothing => None,
+        Word::Switch => Some("yes".to_owned()),
+        Word::Value(value) => Some(value.to_string_lossy().into_owned()),
+        Word::Each(values) => (!values.is_empty()).then(|| values.join(", ")),
+    };
+    let rows = TABLE.iter().chain(&OF_FILES);
+    rows.filter_map(|(option, word_of)| Some((*option, text(word_of(settings))?))).collect()
 }
 
 /// The words of a `discover` command, as they were typed.

@@ -9,7 +9,7 @@ use super::{
         AppArgs, DiscoverArgs, EscalationArgs, ExecutionArgs, ListArgs, PaceArgs, RehearsalArgs,
         ResumeArgs, RouteArgs, RunArgs,
     },
-    execution::{Escalation, Place, Selected, Settings},
+    execution::{Escalation, Page, Place, Selected, Settings},
     known_messages::KnownMessages,
     path::path_in_full,
     store_choice::StoreChoice,
@@ -65,6 +65,7 @@ impl Settings {
         self.take_app(&args.app, args.apps.apps.as_deref())?;
         self.take_pace(&args.pace)?;
         self.take_routes(&args.routes);
+        self.page = Page::asked(args.page.no_html, self.page);
         self.store = StoreChoice::of(&args.to, self.store.take());
         let is_only_detail = args.to.table.is_some() || args.to.insert || args.to.keep_status;
         ensure!(

@@ -17,7 +17,11 @@ const SAMPLES: usize = 10;
 
 /// Failures by cause, the most frequent first.
 #[derive(Default)]
-pub struct FailureCauses(BTreeMap<(FailureKind, TextKey), FailureCause>);
+pub struct FailureCauses(BTreeMap<CauseKey, FailureCause>);
+
+/// What tells a cause from others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CauseKey(FailureKind, TextKey);
 
 /// Stage, class and status.
 type FailureKind = (Stage, Class, Option<u16>);
@@ -66,7 +70,8 @@ impl FailureCauses {
         }
     }
 
-    fn add(&mut self, failed: &Failed) {
+    /// Counts a failure; its cause.
+    pub(super) fn add(&mut self, failed: &Failed) -> CauseKey {
         let failure = &failed.failure;
         let kind = (failure.stage, failure.class, failure.http_status);
         let text = self.text_of(kind, failure);
@@ -74,7 +79,8 @@ impl FailureCauses {
             TextKey::Beyond => SafeText::new(&format!("other texts, such as: {}", failure.message)),
             TextKey::Any | TextKey::Own(_) => failure.message.clone(),
         };
-        let cause = self.0.entry((kind, text)).or_insert_with(|| FailureCause {
+        let key = CauseKey(kind, text);
+        let cause = self.0.entry(key.clone()).or_insert_with(|| FailureCause {
             stage: failure.stage,
             class: failure.class,
             http_status: failure.http_status,
@@ -86,6 +92,7 @@ impl FailureCauses {
         cause.installations += 1;
         let room = SAMPLES.saturating_sub(cause.sample_trace_ids.len());
         cause.sample_trace_ids.extend(failed.trace_ids.iter().take(room).cloned());
+        key
     }
 
     fn text_of(&self, kind: FailureKind, failure: &Failure) -> TextKey {
@@ -93,15 +100,21 @@ impl FailureCauses {
             return TextKey::Any;
         }
         let own = TextKey::Own(normalised(failure.message.as_str()));
-        let key = (kind, own);
-        let known = self.0.range((kind, TextKey::Any)..(kind, TextKey::Beyond)).count();
+        let key = CauseKey(kind, own);
+        let all = CauseKey(kind, TextKey::Any)..CauseKey(kind, TextKey::Beyond);
+        let known = self.0.range(all).count();
         if known < TEXTS || self.0.contains_key(&key) { key.1 } else { TextKey::Beyond }
     }
 
     /// The causes, the most frequent first.
     pub fn by_frequency(self) -> Vec<FailureCause> {
-        let mut causes: Vec<FailureCause> = self.0.into_values().collect();
-        causes.sort_by_key(|cause| std::cmp::Reverse(cause.installations));
+        self.by_frequency_with_keys().into_iter().map(|(_, cause)| cause).collect()
+    }
+
+    /// The same with their keys.
+    pub(super) fn by_frequency_with_keys(self) -> Vec<(CauseKey, FailureCause)> {
+        let mut causes: Vec<_> = self.0.into_iter().collect();
+        causes.sort_by_key(|(_, cause)| std::cmp::Reverse(cause.installations));
         causes
     }
 }

@@ -11,6 +11,7 @@ mod history;
 pub mod next;
 pub mod rate;
 mod rejected;
+mod report;
 mod results;
 pub mod stats;
 pub mod store;
@@ -23,7 +24,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use std::{io::Write, path::Path};
+use std::{fs, io::Write, path::Path};
 
 use anyhow::Context;
 
@@ -31,6 +32,7 @@ use self::{
     causes::FailureCauses,
     escalation::answers::AnswerLog,
     next::OpenRows,
+    report::Course,
     stats::Stats,
     store::StoreExamples,
     summary::Summary,
@@ -44,21 +46,33 @@ use crate::{
         reader::{JournalError, Reader},
         state::RunState,
     },
-    settings::execution::Escalation,
+    settings::execution::{Escalation, Page},
 };
 
 /// Every file that is written from the journal, in the order in which they are put in place.
-const VIEWS: [(&str, Begin); 7] = [
+const VIEWS: [(&str, Begin); 8] = [
     ("results.csv", results::begin),
     ("failures.csv", failures::begin),
     ("escalation.csv", escalation::table::begin),
     ("rejected.csv", rejected::begin),
     ("stored.csv", stored::begin),
     ("escalation.md", escalation::begin),
+    (PAGE, report::begin),
     (SUMMARY, summary_json::begin),
 ];
 
 const SUMMARY: &str = "summary.json";
+
+const PAGE: &str = "report.html";
+
+/// How files are written this once, otherwise than the run has it.
+#[derive(Clone, Debug, Default)]
+pub struct Otherwise {
+    /// How the escalation is written.
+    pub escalation: Option<Escalation>,
+    /// Whether the page is.
+    pub page: Page,
+}
 
 /// The names of all views.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -66,21 +80,31 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Writes every view of a run anew from its journal, each as a whole: a crash leaves the old file
-/// or the new one. The escalation is written as the run has it, or otherwise for once.
-pub fn write_all(folder: &RunFolder, otherwise: Option<&Escalation>) -> anyhow::Result<Summary> {
+/// or the new one. They are written as the run has it, or otherwise for once.
+pub fn write_all(folder: &RunFolder, otherwise: Option<&Otherwise>) -> anyhow::Result<Summary> {
     let journal = folder.journal();
+    let (mut stats, mut course) = (Stats::default(), Course::default());
     let mut answers = AnswerLog::default();
-    let (run_state, stats) = read(&journal, |event| answers.observe(event))?;
-    let escalation = otherwise.unwrap_or(&run_state.settings.escalation);
-    let run = Run { state: &run_state, escalation, answers: &answers };
-    let mut files = begin_files(folder)?;
-    let mut views = begin_views(&mut files, &run)?;
+    let run_state = RunState::read(&journal, |event| {
+        stats.observe(event);
+        course.observe(event, &stats);
+        answers.observe(event);
+    })?;
+    course.finish(&mut stats);
+    let settings = &run_state.settings;
+    let escalation = otherwise.and_then(|otherwise| otherwise.escalation.as_ref());
+    let escalation = escalation.unwrap_or(&settings.escalation);
+    let run = Run { state: &run_state, escalation, answers: &answers, course: &course };
+    let chosen = chosen(otherwise.map_or(settings.page, |otherwise| otherwise.page));
+    let mut files = begin_files(folder, &chosen)?;
+    let mut views = begin_views(&mut files, &chosen, &run)?;
     let given = give_rows(&mut views, &run_state, &journal)?;
     let summary = Summary::of(&run_state, stats, given);
-    for ((name, _), view) in VIEWS.iter().zip(views) {
+    for ((name, _), view) in chosen.iter().zip(views) {
         view.end(&summary).with_context(|| format!("cannot write {name}"))?;
     }
     files.into_iter().try_for_each(Replacement::put_in_place)?;
+    remove_the_rest(folder, &chosen)?;
     Ok(summary)
 }
 
@@ -96,15 +120,36 @@ fn read(
     Ok((run_state, stats))
 }
 
-fn begin_files(folder: &RunFolder) -> anyhow::Result<Vec<Replacement>> {
-    VIEWS.iter().map(|(name, _)| folder.disk().replace(&folder.file(name))).collect()
+/// The views that are written.
+fn chosen(page: Page) -> Vec<(&'static str, Begin)> {
+    let is_chosen = |name: &str| name != PAGE || page == Page::Written;
+    VIEWS.into_iter().filter(|(name, _)| is_chosen(name)).collect()
+}
+
+/// Removes what an earlier execution has written and this one does not: it would be out of date.
+fn remove_the_rest(folder: &RunFolder, chosen: &[(&str, Begin)]) -> anyhow::Result<()> {
+    let is_left_out = |name: &&str| chosen.iter().all(|(other, _)| other != name);
+    for path in names().filter(is_left_out).map(|name| folder.file(name)) {
+        if path.exists() {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn begin_files(
+    folder: &RunFolder,
+    chosen: &[(&str, Begin)],
+) -> anyhow::Result<Vec<Replacement>> {
+    chosen.iter().map(|(name, _)| folder.disk().replace(&folder.file(name))).collect()
 }
 
 fn begin_views<'a>(
     files: &'a mut [Replacement],
+    chosen: &[(&str, Begin)],
     run: &'a Run<'a>,
 ) -> anyhow::Result<Vec<Box<dyn View + 'a>>> {
-    VIEWS.iter().zip(files).map(|((_, begin), file)| begin(file, run)).collect()
+    chosen.iter().zip(files).map(|((_, begin), file)| begin(file, run)).collect()
 }
 
 /// What is gathered from the rows for the summary.

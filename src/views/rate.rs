@@ -33,6 +33,21 @@ struct BusiestWindow {
 }
 
 impl RateReached {
+    /// Length of the window that the rate is about, in milliseconds.
+    pub(super) fn window_ms(&self) -> u32 {
+        self.busiest_window.window_ms
+    }
+
+    /// Request starts in the busiest window.
+    pub(super) fn busiest(&self) -> u64 {
+        self.busiest_window.starts
+    }
+
+    /// Request starts that the rate allows in a window.
+    pub(super) fn allowed(&self) -> Option<u32> {
+        self.busiest_window.allowed
+    }
+
     pub(super) fn of(settings: &Settings, stats: &mut Stats) -> Self {
         let bound = settings.pacing().bound();
         let max = (settings.rate == AskedRate::Auto).then(|| settings.max_rate.to_string());

@@ -162,6 +162,17 @@ impl Stats {
         self.last = self.last.max(Some(call.at));
     }
 
+    /// A time by a clock that is never set back, in milliseconds: as of the events so far.
+    pub(super) fn steady_ms(&self, at: Timestamp) -> i64 {
+        at.as_millisecond().saturating_add(self.ahead_ms)
+    }
+
+    /// When each request started by that clock, in its order.
+    pub(super) fn sorted_starts(&mut self) -> &[i64] {
+        self.starts.sort_unstable();
+        &self.starts
+    }
+
     /// When the last request started, if one did.
     pub fn last_start(&self) -> Option<Timestamp> {
         self.last

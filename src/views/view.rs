@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{escalation::answers::AnswerLog, summary::Summary};
+use super::{escalation::answers::AnswerLog, report::Course, summary::Summary};
 use crate::{
     event::{Listed, NotDue, Rejected, Stored},
     journal::state::{Outcome, RunState},
@@ -18,6 +18,8 @@ pub(super) struct Run<'a> {
     pub(super) escalation: &'a Escalation,
     /// How the calls of the rows were answered that have failed.
     pub(super) answers: &'a AnswerLog,
+    /// What happened when.
+    pub(super) course: &'a Course,
 }
 
 /// Turns events into the bytes of one file. Who writes the file is not its concern.

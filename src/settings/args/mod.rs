@@ -141,6 +141,17 @@ pub struct ExecutionArgs {
     #[command(flatten)]
     /// Rehearsal.
     pub rehearsal: RehearsalArgs,
+    #[command(flatten)]
+    /// The page of the run.
+    pub page: PageArgs,
+}
+
+/// The page of a run.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PageArgs {
+    /// Do not write report.html; one that is there already is removed
+    #[arg(long, help_heading = "Output")]
+    pub no_html: bool,
 }
 
 /// Arguments of `run` and `check`.
@@ -325,6 +336,9 @@ pub struct ReportArgs {
     #[command(flatten)]
     /// What goes to support; as the run has it, unless it is given.
     pub escalation: EscalationArgs,
+    #[command(flatten)]
+    /// Whether the page is written.
+    pub page: PageArgs,
 }
 
 /// Arguments of `status`.

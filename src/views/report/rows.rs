@@ -1,0 +1,169 @@
+//! The failures that the page lists: by cause, in bounded memory.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    clock,
+    event::{Failed, Listed},
+    text::SafeText,
+    views::{
+        causes::{CauseKey, FailureCause, FailureCauses},
+        history,
+    },
+};
+
+/// Failures that the page lists.
+pub(super) const MOST: usize = 10_000;
+
+/// Failures of a block.
+const BLOCK: usize = 500;
+
+/// Characters of an error text that the page shows.
+const MESSAGE: usize = 160;
+
+/// Trace ids of a failure that the page shows.
+const TRACE_IDS: usize = 2;
+
+/// Gathered one by one, in the order of the list.
+#[derive(Default)]
+pub(super) struct FailureRows {
+    causes: FailureCauses,
+    rows: BTreeMap<CauseKey, Vec<FailureRow>>,
+    held: usize,
+}
+
+/// A failure of the page.
+pub(super) struct FailureRow {
+    pub(super) row: u32,
+    pub(super) id: String,
+    pub(super) scope: &'static str,
+    pub(super) attempts: u32,
+    pub(super) failed_at: String,
+    message: SafeText,
+    pub(super) trace_ids: String,
+}
+
+/// The failures of a cause.
+pub(super) struct FailureGroup {
+    pub(super) cause: FailureCause,
+    rows: Vec<FailureRow>,
+}
+
+/// Some failures of a cause, in the order of the list.
+pub(super) struct Block<'a> {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) rows: &'a [FailureRow],
+}
+
+impl FailureRows {
+    pub(super) fn add(&mut self, listed: &Listed, failed: &Failed) {
+        let key = self.causes.add(failed);
+        self.rows.entry(key).or_default().push(FailureRow::of(listed, failed));
+        self.held += 1;
+        if self.held > MOST {
+            self.drop_one();
+        }
+    }
+
+    /// Leaves out the last failure of the most frequent cause: each cause keeps some.
+    fn drop_one(&mut self) {
+        if let Some(rows) = self.rows.values_mut().max_by_key(|rows| rows.len()) {
+            rows.pop();
+            self.held -= 1;
+        }
+    }
+
+    /// The failures by cause, the most frequent first.
+    pub(super) fn by_frequency(mut self) -> Vec<FailureGroup> {
+        let causes = self.causes.by_frequency_with_keys();
+        let group = |(key, cause): (CauseKey, FailureCause)| {
+            let rows = self.rows.remove(&key).unwrap_or_default();
+            FailureGroup { cause, rows }
+        };
+        causes.into_iter().map(group).collect()
+    }
+}
+
+impl FailureRow {
+    fn of(listed: &Listed, failed: &Failed) -> Self {
+        let shown = failed.trace_ids.len().saturating_sub(TRACE_IDS);
+        let trace_ids: Vec<_> = failed.trace_ids[shown..].iter().map(SafeText::as_str).collect();
+        Self {
+            row: listed.row,
+            id: listed.installation.id.to_string(),
+            scope: listed.installation.scope.user_type(),
+            attempts: history::attempts_total(listed, failed.attempts),
+            failed_at: clock::stamp(failed.at),
+            message: failed.failure.message.clone(),
+            trace_ids: trace_ids.join(" "),
+        }
+    }
+
+    /// The error text, unless it is that of its cause.
+    pub(super) fn own_message(&self, group: &FailureGroup) -> String {
+        if self.message == group.cause.message { "as above".into() } else { cut(self.message.as_str()) }
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MESSAGE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+impl FailureGroup {
+    /// How many failures it has.
+    pub(super) fn all(&self) -> u64 {
+        self.cause.installations.into()
+    }
+
+    /// How many of them the page lists.
+    pub(super) fn shown(&self) -> u64 {
+        self.rows.len() as u64
+    }
+
+    pub(super) fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
+        self.rows.chunks(BLOCK).zip(0..).map(|(rows, index)| {
+            let before = index * BLOCK as u64;
+            Block { from: before + 1, to: before + rows.len() as u64, rows }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::journal::test_journal::id;
+
+    fn add(rows: &mut FailureRows, row: u32, class: &str) {
+        let installation = json!({ "scope": "location", "id": id(row) });
+        let listed = json!({ "row": row, "line": row, "installation": installation, "values": [] });
+        let failure = json!({ "stage": "reconnect", "class": class, "message": "x".repeat(300) });
+        let at = "2027-01-15T08:00:20Z";
+        let failed = json!({
+            "row": row, "id": id(row), "attempts": 1, "started_at": at, "at": at,
+            "failure": failure, "trace_ids": ["a", "b", "c"],
+        });
+        rows.add(&serde_json::from_value(listed).unwrap(), &serde_json::from_value(failed).unwrap());
+    }
+
+    #[test]
+    fn a_rare_cause_keeps_its_failures_beside_ten_thousands_of_another() {
+        let mut rows = FailureRows::default();
+        (1..=12_000).for_each(|row| add(&mut rows, row, "not_installed"));
+        (12_001..=12_700).for_each(|row| add(&mut rows, row, "unknown_id"));
+        let groups = rows.by_frequency();
+        let counts: Vec<_> =
+            groups.iter().map(|group| (group.all(), group.shown())).collect();
+        assert_eq!(counts, [(12_000, MOST as u64 - 700), (700, 700)]);
+        let blocks: Vec<_> = groups[1].blocks().map(|block| (block.from, block.to)).collect();
+        assert_eq!(blocks, [(1, 500), (501, 700)]);
+        assert_eq!(groups[1].rows[0].trace_ids, "b c");
+        assert_eq!(groups[1].rows[0].own_message(&groups[1]), "as above");
+        assert_eq!(cut(&"é".repeat(200)).chars().count(), MESSAGE + 1);
+    }
+}

@@ -1,0 +1,87 @@
+//! Stretches of time in bounded memory: those that nearly touch become one.
+
+/// Stretches that are kept at most.
+const MOST: usize = 200;
+
+/// Stretches of time in milliseconds, in order, none touching another.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spans {
+    spans: Vec<(i64, i64)>,
+    /// Stretches that are no further apart become one.
+    gap_ms: i64,
+}
+
+impl Spans {
+    /// Adds a stretch that begins no earlier than the ones before.
+    pub(super) fn add(&mut self, from: i64, to: i64) {
+        if to <= from {
+            return;
+        }
+        match self.spans.last_mut() {
+            Some((_, end)) if from <= end.saturating_add(self.gap_ms) => *end = (*end).max(to),
+            _ => self.spans.push((from, to)),
+        }
+        while self.spans.len() > MOST {
+            self.join();
+        }
+    }
+
+    fn join(&mut self) {
+        let length = self.spans.last().map_or(0, |(_, end)| end / MOST as i64);
+        self.gap_ms = (self.gap_ms * 2).max(length).max(1);
+        for (from, to) in std::mem::take(&mut self.spans) {
+            match self.spans.last_mut() {
+                Some((_, end)) if from <= end.saturating_add(self.gap_ms) => *end = (*end).max(to),
+                _ => self.spans.push((from, to)),
+            }
+        }
+    }
+
+    /// Ends what lasts longer than this.
+    pub(super) fn cut_at(&mut self, end_ms: i64) {
+        self.spans.retain(|(from, _)| *from < end_ms);
+        if let Some((_, to)) = self.spans.last_mut() {
+            *to = (*to).min(end_ms);
+        }
+    }
+
+    /// The stretches.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.spans.iter().copied()
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Milliseconds of the stretches that lie between two times.
+    pub(super) fn within(&self, from: i64, to: i64) -> i64 {
+        self.iter().map(|(begin, end)| (end.min(to) - begin.max(from)).max(0)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_that_touch_are_one() {
+        let mut spans = Spans::default();
+        for (from, to) in [(0, 10), (5, 20), (20, 30), (50, 60), (60, 50), (100, 200)] {
+            spans.add(from, to);
+        }
+        assert_eq!(spans.iter().collect::<Vec<_>>(), [(0, 30), (50, 60), (100, 200)]);
+        assert_eq!(spans.within(25, 110), 5 + 10 + 10);
+        spans.cut_at(120);
+        assert_eq!(spans.iter().last(), Some((100, 120)));
+    }
+
+    #[test]
+    fn a_million_stretches_are_few() {
+        let mut spans = Spans::default();
+        (0..1_000_000).for_each(|n| spans.add(n * 200, n * 200 + 100));
+        assert!(spans.iter().count() <= MOST);
+        assert_eq!(spans.iter().last().map(|(_, end)| end), Some(999_999 * 200 + 100));
+    }
+}
