@@ -260,12 +260,15 @@ impl Failure {
     }
 }
 
+/// What kind of failure it is, for a person: `not_installed at reconnect, HTTP 400`.
+pub fn kind_in_words(class: Class, stage: Stage, http_status: Option<u16>) -> String {
+    let status = http_status.map(|status| format!(", HTTP {status}"));
+    format!("{class} at {stage}{}", status.unwrap_or_default())
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.class, self.stage)?;
-        if let Some(status) = self.http_status {
-            write!(f, ", HTTP {status}")?;
-        }
+        f.write_str(&kind_in_words(self.class, self.stage, self.http_status))?;
         if !self.message.is_empty() {
             write!(f, ": {}", self.message)?;
         }

@@ -1,5 +1,5 @@
-//! The forms in which a secret may appear in a text: as it is, JSON-escaped, percent-encoded and in
-//! base64; and the hash of a form's last bytes, by which many secrets are looked for in one pass.
+//! The forms in which a secret may appear in a text: as it is, JSON-escaped, percent-encoded, as HTML
+//! and in base64; and the hash of a form's last bytes, by which many secrets are looked for in one pass.
 
 use base64::{
     Engine,
@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// Bytes of a secret's end that are looked for first. A shorter secret would be found by chance.
 pub(crate) const TAIL: usize = 16;
 
-/// As it is, JSON-escaped, URL-encoded, and in base64.
+/// As it is, JSON-escaped, URL-encoded, as HTML, and in base64.
 pub(crate) fn likely_forms(secret: &str) -> Vec<Vec<u8>> {
     let mut forms = vec![secret.as_bytes().to_vec()];
     let mut add = |form: Vec<u8>| {
@@ -22,6 +22,7 @@ pub(crate) fn likely_forms(secret: &str) -> Vec<Vec<u8>> {
     };
     add(json_escaped(secret).into_bytes());
     add(percent_encoded(secret).into_bytes());
+    add(html_escaped(secret).into_bytes());
     add(in_base64(secret, 0, &STANDARD_NO_PAD));
     add(in_base64(secret, 0, &URL_SAFE_NO_PAD));
     forms
@@ -65,6 +66,14 @@ fn json_escaped(text: &str) -> String {
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
+/// As `report.html` has it.
+fn html_escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |escaped, c| match c {
+        '&' | '<' | '>' | '"' | '\'' => escaped + &format!("&#{};", u32::from(c)),
+        c => escaped + c.encode_utf8(&mut [0; 4]),
+    })
+}
+
 /// As a URL has it, with upper-case digits; searches ignore case.
 pub(crate) fn percent_encoded(secret: &str) -> String {
     utf8_percent_encode(secret, ESCAPED_IN_URLS).to_string()
@@ -92,7 +101,7 @@ pub(crate) fn each_tail_of_plain(token: &str, mut take: impl FnMut(u64)) {
     }
 }
 
-/// Whether neither JSON nor a URL escapes any of it.
+/// Whether no form but base64 escapes any of it.
 fn is_plain(token: &str) -> bool {
     token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
 }
@@ -154,6 +163,13 @@ mod tests {
                 assert!(tails.contains(&tail_of(&form).unwrap()), "{token}");
             }
         }
+    }
+
+    #[test]
+    fn the_page_escapes_a_secret_as_it_is_looked_for() {
+        let secret = "a&b<c>d'e\"f+/=\u{e9}";
+        let page = askama::filters::escape(secret, askama::filters::Html).unwrap().to_string();
+        assert_eq!(html_escaped(secret), page);
     }
 
     #[test]

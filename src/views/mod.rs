@@ -137,10 +137,7 @@ fn remove_the_rest(folder: &RunFolder, chosen: &[(&str, Begin)]) -> anyhow::Resu
     Ok(())
 }
 
-fn begin_files(
-    folder: &RunFolder,
-    chosen: &[(&str, Begin)],
-) -> anyhow::Result<Vec<Replacement>> {
+fn begin_files(folder: &RunFolder, chosen: &[(&str, Begin)]) -> anyhow::Result<Vec<Replacement>> {
     chosen.iter().map(|(name, _)| folder.disk().replace(&folder.file(name))).collect()
 }
 

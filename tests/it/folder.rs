@@ -9,13 +9,14 @@ use crate::support::{
     MockServer, NoServer, Ran, Row, Work, entries, fixture, location, locations, sealed, unsealed,
 };
 
-const VIEWS: [&str; 7] = [
+const VIEWS: [&str; 8] = [
     "results.csv",
     "failures.csv",
     "rejected.csv",
     "stored.csv",
     "escalation.md",
     "escalation.csv",
+    "report.html",
     "summary.json",
 ];
 

@@ -37,6 +37,7 @@ mod property;
 mod provenance;
 mod readme;
 mod recovery;
+mod report_page;
 mod resume;
 mod routes;
 mod sandbox_command;

@@ -37,9 +37,10 @@ const summaryOf = run => JSON.parse(readFileSync(`${work}/${run}/summary.json`, 
 const htmlOf = run => readFileSync(`${work}/${run}/report.html`, 'utf8');
 
 const test = async (name, body) => {
+  const from = performance.now();
   try {
     await body();
-    console.log(`ok      ${name}`);
+    console.log(`ok      ${name} (${((performance.now() - from) / 1000).toFixed(1)} s)`);
   } catch (error) {
     console.log(`FAILED  ${name}`);
     throw error;
@@ -70,7 +71,7 @@ const makeRuns = async () => {
   await ran(1, ['run', 'small.csv', '--out', 'faults', '--sandbox', '--rate', '60/s', ...faults]);
   await ran(0, ['run', 'small.csv', '--out', 'short', '--sandbox', '--rate', '10/s', '--limit', '10']);
   const started = readFileSync(`${work}/hostile/journal.jsonl`, 'utf8').split('\n', 1)[0];
-  longRun.write(`${work}/long`, { ...JSON.parse(started).started.settings, redirect_uri: 'https://app.example/callback', rate: '1/s', base_url: 'https://services.leadconnectorhq.com' });
+  longRun.write(`${work}/long`, { ...JSON.parse(started).started.settings, redirect_uri: 'https://app.example/callback', rate: '4/s', base_url: 'https://services.leadconnectorhq.com' });
   await ran(0, ['report', 'long']).catch(() => {});
 };
 
@@ -116,7 +117,7 @@ const checks = browser => [
       const odd = await page.evaluate(() => ({
         scripts: document.scripts.length,
         styles: document.querySelectorAll('style, link').length,
-        strange: document.querySelectorAll('img, iframe, object, embed, form, base, video, audio, image, use').length,
+        strange: document.querySelectorAll('img, iframe, object, embed, form, base, video, audio, image, use:not([href="#shades"])').length,
         inline: [...document.querySelectorAll('*')].flatMap(e => [...e.attributes]).filter(a => a.name === 'style' || a.name.startsWith('on')).length,
         links: [...document.links].filter(link => !link.getAttribute('href').startsWith('#')).length,
       }));
@@ -145,8 +146,11 @@ const checks = browser => [
       }
       const numbers = what => page.evaluate(what => [...document.querySelectorAll(what)].map(e => Number(e.textContent.replace(/,/g, ''))), what);
       const causes = summary.causes.map(cause => cause.installations);
-      assert.deepEqual(await numbers('.why .number'), causes, run);
-      assert.deepEqual(await numbers('.cause > summary > b'), causes, run);
+      const shown = causes.slice(0, 20);
+      assert.deepEqual(await numbers('.why .number'), shown, run);
+      const groups = await numbers('.cause > summary > b');
+      assert.deepEqual(groups.slice(0, 20), shown, run);
+      assert.equal(groups.reduce((sum, count) => sum + count, 0), summary.books.failed, run);
       assert.equal(causes.reduce((sum, count) => sum + count, 0), summary.books.failed, run);
       const rows = await page.evaluate(() => document.querySelectorAll('#failures tbody tr').length);
       assert.equal(rows, Math.min(summary.books.failed, 10_000), run);
@@ -234,12 +238,12 @@ const checks = browser => [
   }],
   ['search shows what it finds, and all again', async () => {
     const { page, close } = await open(browser, 'hostile');
-    const visible = () => page.evaluate(() => [...document.querySelectorAll('#failures tbody tr')].filter(tr => !tr.hidden).length);
-    await page.fill('#query', 'loc000000000000077');
+    const visible = () => page.evaluate(() => [...document.querySelectorAll('#failures .block:not([hidden]) tbody tr')].filter(tr => !tr.hidden).length);
+    await page.fill('#query', 'loc0000000000000777');
     const found = await visible();
-    assert.ok(found > 50 && found <= 100, `${found}`);
+    assert.ok(found >= 8 && found <= 10, `${found}`);
     assert.equal(await page.locator('#search output').textContent(), `${found} of 10000 rows found`);
-    assert.ok(await page.locator('tr:has-text("Loc00000000000000770")').first().isVisible());
+    assert.ok(await page.locator('tr:has-text("Loc00000000000007770")').first().isVisible());
     await page.fill('#query', '');
     assert.equal(await visible(), 10_000);
     await close();
@@ -330,13 +334,14 @@ const checks = browser => [
   }],
 ];
 
+// With ONLY=words the checks of such a name look at the runs that are there.
+const only = process.env.ONLY;
 mkdirSync(work, { recursive: true });
-await makeRuns();
+if (!only) await test('the runs are made', makeRuns);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 });
-const only = process.env.ONLY;
 try {
   for (const [name, body] of checks(browser)) {
     if (!only || name.includes(only)) await test(name, body);

@@ -37,7 +37,7 @@ export const write = (folder, settings) => {
       now += 60_000;
       add('finished', { at: at(), interrupted_by: 'interrupt' });
       now += 9 * 3_600_000;
-      add('resumed', started({ ...settings, rate: row === 7000 ? '1/2s' : '1/s' }));
+      add('resumed', started({ ...settings, rate: row === 7000 ? '2/s' : '3/s' }));
     }
     if (row % 1500 < 3) add('held', { at: at(), hold_ms: 240_000, interval_ms: 200 });
     if (row === 4000 || row === 12_000) {

@@ -29,6 +29,19 @@ pub(super) fn safe(text: &str) -> String {
     SafeText::new(text).to_string()
 }
 
+/// Which list, when and for how long, in a line.
+pub(super) fn byline(run_state: &RunState) -> String {
+    let RunState { started, finished, .. } = run_state;
+    let name = started.list.name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let began = format!("{} · began {} UTC", safe(name), utc(started.at));
+    match finished {
+        Some(end) => {
+            format!("{began} · ended after {}", elapsed(clock::millis_between(started.at, end.at)))
+        }
+        None => began,
+    }
+}
+
 /// What names the run.
 pub(super) fn of_run(run_state: &RunState, course: &Course, summary: &Summary) -> Vec<Fact> {
     let started = &run_state.started;
@@ -61,20 +74,22 @@ pub(super) fn of_run(run_state: &RunState, course: &Course, summary: &Summary) -
         started.parent.as_ref().map(|_| run_state.chain())
     {
         let of = format!("{} of {}", count(outstanding.into()), count(input.into()));
-        facts.push(Fact::new("Chain", format!("run {runs}; {of} still outstanding since the first")));
+        facts.push(Fact::new(
+            "Chain",
+            format!("run {runs}; {of} still outstanding since the first"),
+        ));
     }
-    facts.push(Fact::new("Server's clock", offset(run_state.clock_offset_ms)));
+    facts.extend(run_state.clock_offset_ms.map(|ms| Fact::new("Server's clock", offset(ms))));
     facts.push(Fact::new("Program", format!("ghl-reconnect {}", safe(&started.version))));
     facts
 }
 
-fn offset(offset_ms: Option<i64>) -> String {
-    let agrees = |offset: i64| match offset {
+fn offset(offset_ms: i64) -> String {
+    match offset_ms {
         0 => "agrees with this machine's".to_owned(),
-        1.. => format!("{} ahead of this machine's", elapsed(offset)),
-        _ => format!("{} behind this machine's", elapsed(-offset)),
-    };
-    or_dash(offset_ms.map(agrees))
+        1.. => format!("{} ahead of this machine's", elapsed(offset_ms)),
+        _ => format!("{} behind this machine's", elapsed(-offset_ms)),
+    }
 }
 
 /// What is to be known of tokens that count as recovered all the same.
@@ -83,7 +98,10 @@ pub(super) fn of_tokens(proofs: Proofs) -> Vec<String> {
     [
         (unclear, "recovered, but --verify got no clear answer about their tokens"),
         (without_scope, "recovered with tokens that are alive and lack the scope for --verify"),
-        (without_refresh_token, "recovered without a refresh token: they die with the access token"),
+        (
+            without_refresh_token,
+            "recovered without a refresh token: they die with the access token",
+        ),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)

@@ -48,7 +48,8 @@ pub(super) fn store_command(summary: &Summary) -> Option<String> {
 fn command(words: impl IntoIterator<Item = OsString>) -> String {
     let quoted = words.into_iter().map(|word| {
         let word = word.to_string_lossy();
-        shlex::try_quote(&word).map_or_else(|_| word.clone().into_owned(), |quoted| quoted.into_owned())
+        shlex::try_quote(&word)
+            .map_or_else(|_| word.clone().into_owned(), |quoted| quoted.into_owned())
     });
     std::iter::once(env!("CARGO_PKG_NAME").to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }

@@ -7,20 +7,21 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
 use super::{
-    charts::{self, BooksBar, Figure, bar_of_books, failures_by_cause, over_time},
+    charts::{BooksBar, Figure, bar_of_books, failures_by_cause, over_time, shades},
     facts::{self, ExecutionRow, Fact, UsedOption, safe},
     next::{next_command, store_command},
-    rows::{FailureGroup, MOST},
+    rows::{FailureGroup, MOST, MOST_GROUPS},
     verdict::{left_to_do, verdict},
     words::{self, counted},
 };
 use crate::{
     event::StoreOutcome,
+    failure::kind_in_words,
     journal::state::LostGrant,
     views::{
         causes::FailureCause,
         store::{Example, StoreInFigures},
-        summary::Summary,
+        summary::{HaltInWords, Summary},
         view::Run,
     },
 };
@@ -42,6 +43,7 @@ const SAMPLES: usize = 3;
 pub(super) struct Page<'a> {
     summary: &'a Summary,
     verdict: String,
+    byline: String,
     facts: Vec<Fact>,
     remarks: Vec<String>,
     bugs: Vec<String>,
@@ -49,6 +51,7 @@ pub(super) struct Page<'a> {
     left: Vec<String>,
     next: Option<String>,
     store_next: Option<String>,
+    shades: String,
     figures: Vec<Figure>,
     causes_chart: Option<(Figure, u32)>,
     causes: Vec<CauseRow>,
@@ -77,10 +80,10 @@ impl CauseRow {
         let about = cause.class.about();
         let trace_ids = cause.sample_trace_ids.iter().take(SAMPLES).map(ToString::to_string);
         Self {
-            name: charts::name(cause),
+            name: kind_in_words(cause.class, cause.stage, cause.http_status),
             class: cause.class.to_string(),
             installations: cause.installations,
-            message: cause.message.to_string(),
+            message: words::cut(cause.message.as_str()),
             reason: &about.means,
             todo: &about.todo,
             retry: cause.retry,
@@ -98,6 +101,7 @@ impl<'a> Page<'a> {
     ) -> anyhow::Result<Self> {
         Ok(Self {
             verdict: verdict(summary),
+            byline: facts::byline(run.state),
             facts: facts::of_run(run.state, run.course, summary),
             remarks: facts::of_tokens(summary.tokens),
             bugs: bugs(summary),
@@ -105,12 +109,17 @@ impl<'a> Page<'a> {
             left: left_to_do(summary),
             next: next_command(summary),
             store_next: store_command(summary),
+            shades: shades(run.course)?,
             figures: over_time(run.course, summary)?,
             causes_chart: failures_by_cause(&summary.causes)?,
-            causes: summary.causes.iter().map(CauseRow::of).collect(),
+            causes: summary.causes.iter().take(MOST_GROUPS).map(CauseRow::of).collect(),
             options: facts::options_of(&summary.settings),
             executions: facts::executions(run.course),
-            lost_grants: summary.lost_grants.first.get(..LOST_GRANTS).unwrap_or(&summary.lost_grants.first),
+            lost_grants: summary
+                .lost_grants
+                .first
+                .get(..LOST_GRANTS)
+                .unwrap_or(&summary.lost_grants.first),
             summary,
             groups,
         })
@@ -145,12 +154,20 @@ impl<'a> Page<'a> {
         store.examples.get(outcome).map_or(&[], Vec::as_slice)
     }
 
+    fn next_steps_of(&self, halted: &HaltInWords) -> String {
+        unwrapped(&halted.next_steps)
+    }
+
     fn failed(&self) -> u64 {
         self.summary.books.failed.into()
     }
 
     fn shown(&self) -> u64 {
         self.groups.iter().map(FailureGroup::shown).sum()
+    }
+
+    fn further_causes(&self) -> u64 {
+        self.summary.causes.len().saturating_sub(MOST_GROUPS) as u64
     }
 
     fn most(&self) -> u64 {
@@ -164,6 +181,19 @@ impl<'a> Page<'a> {
 
 fn hash(text: &str) -> String {
     STANDARD.encode(Sha256::digest(text))
+}
+
+/// A text whose lines were broken for a terminal, with the breaks that mean something.
+fn unwrapped(text: &str) -> String {
+    let mut whole = String::new();
+    for line in text.lines() {
+        let is_of_its_own = line.starts_with(' ') || whole.ends_with(['.', ':', ';', ')']);
+        if !whole.is_empty() {
+            whole.push(if is_of_its_own { '\n' } else { ' ' });
+        }
+        whole.push_str(line.trim());
+    }
+    whole
 }
 
 /// What must not be, and is a bug of the program.
@@ -187,4 +217,17 @@ fn bugs(summary: &Summary) -> Vec<String> {
         bugs.push("The books do not balance: the rows below do not add up to the list.".into());
     }
     bugs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_breaks_that_mean_something_are_left_of_a_text_for_a_terminal() {
+        let text = "One text has four\ncauses:\n  1. the secret is\n  2. another.\nLikely 1: ask\nsupport.";
+        let whole =
+            "One text has four causes:\n1. the secret is\n2. another.\nLikely 1: ask support.";
+        assert_eq!(unwrapped(text), whole);
+    }
 }

@@ -30,26 +30,26 @@
   box.hidden = false;
   const [input, found] = [box.querySelector('input'), box.querySelector('output')];
   let blocks;
-  const read = () => blocks ??= all('#failures .block').map(block => {
-    const about = block.closest('.cause').querySelector('summary').textContent;
-    const rows = all('tbody tr', block).map(tr => [tr, (tr.textContent + about).toLowerCase()]);
-    return { block, rows, hits: block.querySelector('.hits') };
-  });
+  const read = () => blocks ??= all('#failures .block').map(block => ({
+    block,
+    about: block.closest('.cause').querySelector('summary').textContent.toLowerCase(),
+    rows: all('tbody tr', block).map(tr => ({ tr, text: tr.textContent.toLowerCase() })),
+    hits: block.querySelector('.hits'),
+  }));
   input.addEventListener('focus', read, { once: true });
   input.addEventListener('input', () => {
     const query = input.value.trim().toLowerCase();
     let [total, of] = [0, 0];
-    for (const { block, rows, hits } of read()) {
-      const before = total;
-      for (const [tr, text] of rows) {
-        const is = text.includes(query);
-        if (tr.hidden === is) tr.hidden = !is;
-        total += is;
-      }
-      of += rows.length;
-      block.hidden = total === before;
-      block.open = query !== '' && !block.hidden && total <= 200;
-      hits.textContent = query && ` · ${total - before} found`;
+    for (const { block, about, rows, hits } of read()) {
+      const isAll = about.includes(query);
+      const hit = rows.map(({ text }) => isAll || text.includes(query));
+      const count = hit.filter(is => is).length;
+      [total, of] = [total + count, of + rows.length];
+      // What is hidden as a whole need not be touched.
+      if (count) rows.forEach(({ tr }, n) => { if (tr.hidden === hit[n]) tr.hidden = !hit[n]; });
+      block.hidden = !count;
+      block.open = query !== '' && count > 0 && total <= 50;
+      hits.textContent = query && ` · ${count} found`;
     }
     for (const cause of all('#failures .cause')) {
       cause.hidden = !cause.querySelector('.block:not([hidden])');

@@ -1,7 +1,7 @@
 //! Stretches of time in bounded memory: those that nearly touch become one.
 
 /// Stretches that are kept at most.
-const MOST: usize = 200;
+const MOST: usize = 60;
 
 /// Stretches of time in milliseconds, in order, none touching another.
 #[derive(Clone, Debug, Default)]

@@ -83,8 +83,9 @@ impl<T: Merge> Steps<T> {
 
     /// The same in at most so many steps.
     pub(super) fn at_most(mut self, count: usize) -> Self {
-        while self.items.len() > count.max(1) {
-            self.lengthen();
+        let together = self.items.len().div_ceil(count.max(1));
+        if together > 1 {
+            self.merge_by(together);
         }
         self
     }
@@ -97,7 +98,9 @@ impl<T: Merge> Steps<T> {
     /// The steps, each with its beginning and its end in milliseconds.
     pub(super) fn iter(&self) -> impl Iterator<Item = (i64, i64, &T)> {
         let length = self.length_ms;
-        (0_i64..).zip(&self.items).map(move |(index, item)| (index * length, (index + 1) * length, item))
+        (0_i64..)
+            .zip(&self.items)
+            .map(move |(index, item)| (index * length, (index + 1) * length, item))
     }
 }
 
@@ -130,8 +133,8 @@ mod tests {
             (30 * second, 100),
             (hour, 10_000),
             (55 * hour, 600_000),
-            (year, 48 * hour),
-            (50 * year, 48 * hour * 64),
+            (year, 24 * hour),
+            (50 * year, 48 * hour * 32),
         ] {
             let mut steps = Steps::<Count>::default();
             for part in 0..=1000 {

@@ -22,7 +22,9 @@ pub(super) fn verdict(summary: &Summary) -> String {
         RunEnd::Complete if installations == 0 => "There was nothing to recover.".into(),
         RunEnd::Complete if books.recovered == installations => match installations {
             1 => "The one installation has a fresh token pair.".into(),
-            _ => format!("All {} installations have fresh token pairs.", count(installations.into())),
+            _ => {
+                format!("All {} installations have fresh token pairs.", count(installations.into()))
+            }
         },
         RunEnd::Complete if books.recovered == 0 => {
             format!("None of {} was recovered.", counted(installations.into(), "installation"))

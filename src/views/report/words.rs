@@ -53,6 +53,17 @@ pub(super) fn ms(value: u64) -> String {
     }
 }
 
+/// Characters of a foreign text that the page shows.
+const MOST_CHARS: usize = 160;
+
+/// A foreign text, cut to its beginning; the files have more of it.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(MOST_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Something that may be missing.
 pub(super) fn or_dash(value: Option<impl Into<String>>) -> String {
     value.map_or_else(|| "–".to_owned(), Into::into)
@@ -66,6 +77,12 @@ pub(super) fn utc(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_and_says_so() {
+        assert_eq!(cut("short"), "short");
+        assert_eq!(cut(&"é".repeat(200)), "é".repeat(MOST_CHARS) + "…");
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -6,7 +6,7 @@ use super::{
     grid, legend_of_shades, lines,
     look::Look,
     plot::{SIZE, drawn},
-    shades, times, x_labels, y_label,
+    times, x_labels, y_label,
 };
 use crate::views::report::{
     course::{Codes, Course},
@@ -35,10 +35,9 @@ pub(super) fn figure(course: &Course) -> anyhow::Result<Option<Figure>> {
             let middle = (from + to) as f64 / 2.0 / end_ms;
             (middle.min(1.0), of(&step.codes).map(|ms| axis.share(ms.into())))
         });
-        lines(look, values)
+        lines(look, steps.length_ms() as f64 / end_ms, values)
     };
-    let mut marks = shades(course);
-    marks.extend(grid(&places));
+    let mut marks = grid(&places);
     marks.extend(line(Look::Life, |codes| codes.life_ms));
     marks.extend(line(Look::Margin, |codes| codes.least_margin_ms));
     marks.extend(line(Look::Oldest, |codes| codes.oldest_ms));

@@ -5,9 +5,12 @@ use super::{
     look::Look,
     plot::{Mark, drawn},
 };
-use crate::views::{
-    causes::FailureCause,
-    report::words::{count, counted},
+use crate::{
+    failure::kind_in_words,
+    views::{
+        causes::FailureCause,
+        report::words::{count, counted},
+    },
 };
 
 /// Bars that are drawn.
@@ -24,7 +27,8 @@ pub(in crate::views::report) fn failures_by_cause(
     let total: u64 = all.iter().map(|cause| u64::from(cause.installations)).sum();
     let bars = &all[..all.len().min(MOST_BARS)];
     let height = BAR * u32::try_from(bars.len()).unwrap_or(1);
-    let marks: Vec<Mark> = bars.iter().zip(0_u32..).map(|(cause, n)| bar(cause, n, first, height)).collect();
+    let marks: Vec<Mark> =
+        bars.iter().zip(0_u32..).map(|(cause, n)| bar(cause, n, first, height)).collect();
     let labels = bars.iter().zip(0_u32..).map(|(cause, n)| Label {
         at: (n * BAR + 16).to_string(),
         anchor: "start",
@@ -64,9 +68,8 @@ fn bar(cause: &FailureCause, number: u32, first: &FailureCause, height: u32) -> 
 }
 
 /// What tells a cause from others, in a few words.
-pub(in crate::views::report) fn name(cause: &FailureCause) -> String {
-    let status = cause.http_status.map_or_else(String::new, |status| format!(", HTTP {status}"));
-    format!("{} at {}{status}", cause.class, cause.stage)
+fn name(cause: &FailureCause) -> String {
+    kind_in_words(cause.class, cause.stage, cause.http_status)
 }
 
 fn table(causes: &[FailureCause]) -> DataTable {

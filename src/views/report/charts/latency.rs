@@ -6,7 +6,7 @@ use super::{
     grid, legend_of_shades, lines,
     look::Look,
     plot::{SIZE, drawn},
-    shades, times, x_labels, y_label,
+    times, x_labels, y_label,
 };
 use crate::views::report::{
     course::{Course, Latencies, Step},
@@ -68,14 +68,13 @@ fn figure(course: &Course, calls: &Calls) -> anyhow::Result<Option<Figure>> {
     });
     let axis = LogAxis::around(values);
     let places = axis.ticks();
-    let mut marks = shades(course);
-    marks.extend(grid(&places));
+    let mut marks = grid(&places);
     for (look, share, _) in SHARES.iter().rev() {
         let values = steps.iter().map(|(from, to, step)| {
             let middle = (from + to) as f64 / 2.0 / end_ms;
             (middle.min(1.0), (calls.of)(step).at(*share).map(|ms| axis.share(ms)))
         });
-        marks.extend(lines(*look, values));
+        marks.extend(lines(*look, steps.length_ms() as f64 / end_ms, values));
     }
     let name = |(look, _, name): &(Look, f64, &'static str)| Entry::line(*look, *name);
     let mut legend: Vec<Entry> = SHARES.iter().map(name).collect();

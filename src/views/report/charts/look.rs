@@ -10,7 +10,9 @@ pub(super) enum Look {
     NotAttempted,
     LeftOut,
     Hold,
+    HoldBar,
     Outage,
+    OutageBar,
     Execution,
     Bound,
     Busiest,
@@ -38,14 +40,16 @@ pub(super) struct Pen {
 
 impl Look {
     /// Every look; its place is its mark in what plotters draws.
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Recovered,
         Self::Failed,
         Self::Skipped,
         Self::NotAttempted,
         Self::LeftOut,
         Self::Hold,
+        Self::HoldBar,
         Self::Outage,
+        Self::OutageBar,
         Self::Execution,
         Self::Bound,
         Self::Busiest,
@@ -68,7 +72,9 @@ impl Look {
             Self::NotAttempted => ("open", "#8a6d1f", "", 2),
             Self::LeftOut => ("mute", "#8b949e", "", 2),
             Self::Hold => ("hold", "#f3dfae", "", 1),
+            Self::HoldBar => ("open", "#8a6d1f", "", 1),
             Self::Outage => ("out", "#f2c4b3", "", 1),
+            Self::OutageBar => ("bad", "#b4330e", "", 1),
             Self::Execution => ("exec", "#8b949e", "2 3", 1),
             Self::Bound => ("bad", "#b4330e", "8 4", 1),
             Self::Busiest | Self::Median | Self::Oldest => ("one", "#0b5cad", "", 2),

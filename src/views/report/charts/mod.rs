@@ -12,13 +12,13 @@ mod starts;
 
 pub(super) use self::{
     books::{BooksBar, bar_of_books},
-    causes::{failures_by_cause, name},
+    causes::failures_by_cause,
 };
 
 use self::{
     axis::Place,
     look::Look,
-    plot::{Mark, SIZE},
+    plot::{Mark, SIZE, drawn},
 };
 use super::{
     course::Course,
@@ -135,21 +135,25 @@ fn grid(places: &[Place]) -> Vec<Mark> {
     places.iter().map(|place| Mark::across(Look::Grid, place.share)).collect()
 }
 
-/// Holds and outages as bands, and the edges between executions.
-fn shades(course: &Course) -> Vec<Mark> {
+/// What every chart over time has behind its lines: holds and outages as bands, each with a strong bar
+/// above, and the edges between executions.
+pub(super) fn shades(course: &Course) -> anyhow::Result<String> {
     let end = course.timeline.end_ms.max(1) as f64;
-    let band = |look: Look| {
-        move |(from, to): (i64, i64)| Mark::band(look, from as f64 / end, to as f64 / end)
+    let band = |look: Look, bar: Look| {
+        move |(from, to): (i64, i64)| {
+            let (from, to) = (from as f64 / end, to as f64 / end);
+            [Mark::band(look, from, to, 0.0), Mark::band(bar, from, to, 0.98)]
+        }
     };
-    let mut marks: Vec<Mark> = course.holds.iter().map(band(Look::Hold)).collect();
-    marks.extend(course.outages.iter().map(band(Look::Outage)));
+    let holds = course.holds.iter().flat_map(band(Look::Hold, Look::HoldBar));
+    let outages = course.outages.iter().flat_map(band(Look::Outage, Look::OutageBar));
     let later = course.timeline.executions.iter().skip(1).take(MOST_EDGES);
-    marks.extend(later.map(|edge| Mark::upright(Look::Execution, edge.from_ms as f64 / end)));
-    marks
+    let edges = later.map(|edge| Mark::upright(Look::Execution, edge.from_ms as f64 / end));
+    drawn(SIZE, &holds.chain(outages).chain(edges).collect::<Vec<_>>())
 }
 
 /// Edges between executions that are drawn.
-const MOST_EDGES: usize = 200;
+const MOST_EDGES: usize = 60;
 
 fn legend_of_shades(course: &Course) -> Vec<Entry> {
     let mut legend = Vec::new();
@@ -171,13 +175,15 @@ fn times(course: &Course, from_ms: i64) -> [String; 2] {
     [elapsed(from_ms), or_dash(at)]
 }
 
-/// Lines through the values that there are. A gap of more than a tenth of the plot parts a line.
-fn lines(look: Look, values: impl Iterator<Item = (f64, Option<f64>)>) -> Vec<Mark> {
+/// Lines through the values that there are, which are so far apart where none is missing. A gap of
+/// several of them, and of more than a tenth of the plot, parts a line.
+fn lines(look: Look, apart: f64, values: impl Iterator<Item = (f64, Option<f64>)>) -> Vec<Mark> {
+    let gap = (apart * 3.5).max(0.1);
     let mut lines: Vec<Vec<(f64, f64)>> = Vec::new();
     for (x, value) in values {
         let Some(y) = value else { continue };
         match lines.last_mut() {
-            Some(line) if line.last().is_some_and(|(last, _)| x - last < 0.1) => line.push((x, y)),
+            Some(line) if line.last().is_some_and(|(last, _)| x - last < gap) => line.push((x, y)),
             _ => lines.push(vec![(x, y)]),
         }
     }

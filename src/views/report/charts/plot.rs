@@ -36,9 +36,9 @@ impl Mark {
         Self::Line(look, vec![(x, 0.0), (x, 1.0)])
     }
 
-    /// A stretch of the plot in its whole height, wide enough to be seen.
-    pub(super) fn band(look: Look, from: f64, to: f64) -> Self {
-        Self::Area(look, (from, 0.0), (to.max(from + 0.002).min(1.0), 1.0))
+    /// A stretch of the plot from a height to the top, wide enough to be seen.
+    pub(super) fn band(look: Look, from: f64, to: f64, height: f64) -> Self {
+        Self::Area(look, (from, height), (to.max(from + 0.002).min(1.0), 1.0))
     }
 }
 
@@ -95,7 +95,8 @@ fn inner(svg: &str) -> &str {
 
 /// Puts the classes and the colours for viewers without styles in the place of the sentinels.
 fn with_classes(svg: &str) -> String {
-    let mut svg = svg.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "").replace(" \"/>", "\"/>");
+    let mut svg =
+        svg.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "").replace(" \"/>", "\"/>");
     for (look, index) in Look::ALL.into_iter().zip(0_u8..) {
         let sentinel = format!("\"#{:02X}{:02X}{index:02X}\"", SENTINEL.0, SENTINEL.1);
         let pen = look.pen();
@@ -109,7 +110,10 @@ fn with_classes(svg: &str) -> String {
             &format!("stroke={sentinel}"),
             &format!("class=\"s-{class}\" stroke=\"{colour}\"{dashes} vector-effect=\"non-scaling-stroke\""),
         );
-        svg = svg.replace(&format!("fill={sentinel}"), &format!("class=\"f-{class}\" fill=\"{colour}\""));
+        svg = svg.replace(
+            &format!("fill={sentinel}"),
+            &format!("class=\"f-{class}\" fill=\"{colour}\""),
+        );
     }
     svg
 }
@@ -121,7 +125,7 @@ mod tests {
     #[test]
     fn marks_have_classes_and_colours_for_viewers_without_styles() {
         let marks = [
-            Mark::band(Look::Hold, 0.25, 0.5),
+            Mark::band(Look::Hold, 0.25, 0.5, 0.0),
             Mark::across(Look::Bound, 0.5),
             Mark::Line(Look::Recovered, vec![(0.0, 0.0), (0.25, 0.0), (0.5, 0.0), (1.0, 1.0)]),
         ];

@@ -4,7 +4,7 @@ use super::{
     DataTable, Entry, Figure, MOST_ROWS, axis, grid, legend_of_shades,
     look::Look,
     plot::{Mark, SIZE, drawn},
-    shades, times, x_labels, y_label,
+    times, x_labels, y_label,
 };
 use crate::views::{
     report::{
@@ -25,8 +25,7 @@ pub(super) fn figure(course: &Course, summary: &Summary) -> anyhow::Result<Figur
         };
         Mark::Line(look, curve.iter().map(place).collect())
     };
-    let mut marks = shades(course);
-    marks.extend(grid(&places));
+    let mut marks = grid(&places);
     marks.push(line(Look::Failed, |point| point.failed));
     marks.push(line(Look::Recovered, |point| point.recovered));
     let mut legend =

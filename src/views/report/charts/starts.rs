@@ -4,7 +4,7 @@ use super::{
     DataTable, Entry, Figure, MOST_ROWS, axis, grid, legend_of_shades, lines,
     look::Look,
     plot::{SIZE, drawn},
-    shades, times, x_labels, y_label,
+    times, x_labels, y_label,
 };
 use crate::views::{
     report::{
@@ -29,17 +29,20 @@ pub(super) fn figure(course: &Course, summary: &Summary) -> anyhow::Result<Optio
     let mean = |step: &StartStep| has_mean.then(|| step.count as f64 * 1000.0 / length_ms as f64);
     let most = steps.iter().map(|step| step.busiest.max(step.allowed.unwrap_or(0.0)));
     let most = most.fold(0.0, f64::max).ceil();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate, rounded up")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate, rounded up"
+    )]
     let (top, places) = axis::of_counts(most as u64);
     let line = |look: Look, of: &dyn Fn(&StartStep) -> Option<f64>| {
         let values = steps.iter().zip(0..).map(|(step, index)| {
             let middle = (index as f64 + 0.5) * length_ms as f64 / end_ms;
             (middle.min(1.0), of(step).map(|value| (value / top as f64).min(1.0)))
         });
-        lines(look, values)
+        lines(look, length_ms as f64 / end_ms, values)
     };
-    let mut marks = shades(course);
-    marks.extend(grid(&places));
+    let mut marks = grid(&places);
     marks.extend(line(Look::Bound, &|step| step.allowed));
     marks.extend(line(Look::Mean, &mean));
     marks.extend(line(Look::Busiest, &|step| Some(step.busiest)));
@@ -67,7 +70,11 @@ pub(super) fn figure(course: &Course, summary: &Summary) -> anyhow::Result<Optio
 fn sentence(calls: u64, summary: &Summary) -> String {
     let rate = &summary.rate;
     let bound = match rate.allowed() {
-        Some(allowed) => format!("{} of the {} that the rate allows", count(rate.busiest()), count(allowed.into())),
+        Some(allowed) => format!(
+            "{} of the {} that the rate allows",
+            count(rate.busiest()),
+            count(allowed.into())
+        ),
         None => format!("{}, without a bound", count(rate.busiest())),
     };
     let gap = match &rate.gap {
