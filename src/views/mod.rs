@@ -108,18 +108,6 @@ pub fn write_all(folder: &RunFolder, otherwise: Option<&Otherwise>) -> anyhow::R
     Ok(summary)
 }
 
-fn read(
-    journal: &Path,
-    mut on_event: impl FnMut(&Event),
-) -> Result<(RunState, Stats), JournalError> {
-    let mut stats = Stats::default();
-    let run_state = RunState::read(journal, |event| {
-        stats.observe(event);
-        on_event(event);
-    })?;
-    Ok((run_state, stats))
-}
-
 /// The views that are written.
 fn chosen(page: Page) -> Vec<(&'static str, Begin)> {
     let is_chosen = |name: &str| name != PAGE || page == Page::Written;
@@ -207,7 +195,8 @@ fn list_events(
 
 /// Looks at a run as its journal has it by now, and writes nothing.
 pub fn look_at(journal: &Path) -> anyhow::Result<(RunState, Summary)> {
-    let (run_state, stats) = read(journal, |_| {})?;
+    let mut stats = Stats::default();
+    let run_state = RunState::read(journal, |event| stats.observe(event))?;
     let given = give_rows(&mut [], &run_state, journal)?;
     let summary = Summary::of(&run_state, stats, given);
     Ok((run_state, summary))

@@ -376,7 +376,11 @@ fn a_log_in_json_has_only_json_with_rows_and_levels() {
     let said = |part: &str| {
         log_lines(&ran.stderr).iter().any(|line| line["message"].as_str().unwrap().contains(part))
     };
-    assert!(said("2/3 recovered · 1 failed") && said("2 of 3 installations recovered"), "{}", ran.stderr);
+    assert!(
+        said("2/3 recovered · 1 failed") && said("2 of 3 installations recovered"),
+        "{}",
+        ran.stderr
+    );
     // An execution writes as it is told; the lines before stay.
     let text = work.resume(&server.url()).arg("--retry-failed").go().expect(1);
     text.assert_sound(&server);
