@@ -146,10 +146,10 @@ const checks = browser => [
       }
       const numbers = what => page.evaluate(what => [...document.querySelectorAll(what)].map(e => Number(e.textContent.replace(/,/g, ''))), what);
       const causes = summary.causes.map(cause => cause.installations);
-      const shown = causes.slice(0, 20);
+      const shown = causes.slice(0, 12);
       assert.deepEqual(await numbers('.why .number'), shown, run);
       const groups = await numbers('.cause > summary > b');
-      assert.deepEqual(groups.slice(0, 20), shown, run);
+      assert.deepEqual(groups.slice(0, 12), shown, run);
       assert.equal(groups.reduce((sum, count) => sum + count, 0), summary.books.failed, run);
       assert.equal(causes.reduce((sum, count) => sum + count, 0), summary.books.failed, run);
       const rows = await page.evaluate(() => document.querySelectorAll('#failures tbody tr').length);

@@ -49,7 +49,7 @@ fn command(words: impl IntoIterator<Item = OsString>) -> String {
     let quoted = words.into_iter().map(|word| {
         let word = word.to_string_lossy();
         shlex::try_quote(&word)
-            .map_or_else(|_| word.clone().into_owned(), |quoted| quoted.into_owned())
+            .map_or_else(|_| word.clone().into_owned(), std::borrow::Cow::into_owned)
     });
     std::iter::once(env!("CARGO_PKG_NAME").to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }

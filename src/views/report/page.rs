@@ -15,12 +15,10 @@ use super::{
     words::{self, counted},
 };
 use crate::{
-    event::StoreOutcome,
     failure::kind_in_words,
     journal::state::LostGrant,
     views::{
         causes::FailureCause,
-        store::{Example, StoreInFigures},
         summary::{HaltInWords, Summary},
         view::Run,
     },
@@ -41,6 +39,8 @@ const SAMPLES: usize = 3;
 #[derive(Template)]
 #[template(path = "report.html", config = "src/views/report/askama.toml")]
 pub(super) struct Page<'a> {
+    /// The policy of the page's content.
+    policy: String,
     summary: &'a Summary,
     verdict: String,
     byline: String,
@@ -49,6 +49,7 @@ pub(super) struct Page<'a> {
     bugs: Vec<String>,
     books: BooksBar,
     left: Vec<String>,
+    halts: Vec<HaltRow>,
     next: Option<String>,
     store_next: Option<String>,
     shades: String,
@@ -58,7 +59,21 @@ pub(super) struct Page<'a> {
     options: Vec<UsedOption>,
     executions: Vec<ExecutionRow>,
     groups: &'a [FailureGroup],
+    /// Failures that the page lists at most.
+    most: u64,
     lost_grants: &'a [LostGrant],
+}
+
+/// What stopped the run.
+struct HaltRow {
+    title: String,
+    next_steps: String,
+}
+
+impl HaltRow {
+    fn of(halted: &HaltInWords) -> Self {
+        Self { title: halted.title(), next_steps: unwrapped(&halted.next_steps) }
+    }
 }
 
 /// A cause in words.
@@ -100,6 +115,7 @@ impl<'a> Page<'a> {
         groups: &'a [FailureGroup],
     ) -> anyhow::Result<Self> {
         Ok(Self {
+            policy: policy(),
             verdict: verdict(summary),
             byline: facts::byline(run.state),
             facts: facts::of_run(run.state, run.course, summary),
@@ -107,6 +123,7 @@ impl<'a> Page<'a> {
             bugs: bugs(summary),
             books: bar_of_books(&summary.books)?,
             left: left_to_do(summary),
+            halts: summary.halts.iter().map(HaltRow::of).collect(),
             next: next_command(summary),
             store_next: store_command(summary),
             shades: shades(run.course)?,
@@ -120,6 +137,7 @@ impl<'a> Page<'a> {
                 .first
                 .get(..LOST_GRANTS)
                 .unwrap_or(&summary.lost_grants.first),
+            most: MOST as u64,
             summary,
             groups,
         })
@@ -130,32 +148,8 @@ impl<'a> Page<'a> {
         Ok(self.write_into(&mut { out })?)
     }
 
-    fn style(&self) -> &'static str {
-        STYLE
-    }
-
-    fn script(&self) -> &'static str {
-        SCRIPT
-    }
-
-    fn policy(&self) -> String {
-        format!(
-            "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
-            hash(STYLE),
-            hash(SCRIPT)
-        )
-    }
-
     fn is_rehearsal(&self) -> bool {
         self.summary.settings.is_rehearsal()
-    }
-
-    fn examples_of(&self, store: &'a StoreInFigures, outcome: &StoreOutcome) -> &'a [Example] {
-        store.examples.get(outcome).map_or(&[], Vec::as_slice)
-    }
-
-    fn next_steps_of(&self, halted: &HaltInWords) -> String {
-        unwrapped(&halted.next_steps)
     }
 
     fn failed(&self) -> u64 {
@@ -170,13 +164,18 @@ impl<'a> Page<'a> {
         self.summary.causes.len().saturating_sub(MOST_GROUPS) as u64
     }
 
-    fn most(&self) -> u64 {
-        MOST as u64
-    }
-
     fn lost(&self) -> u64 {
         self.summary.lost_grants.count as u64
     }
+}
+
+/// Allows the page its own style and script, and nothing else.
+fn policy() -> String {
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
 }
 
 fn hash(text: &str) -> String {

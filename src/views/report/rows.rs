@@ -21,7 +21,7 @@ pub(super) const MOST: usize = 10_000;
 const BLOCK: usize = 500;
 
 /// Causes that have a group of their own; the failures of the others are together.
-pub(super) const MOST_GROUPS: usize = 20;
+pub(super) const MOST_GROUPS: usize = 12;
 
 /// Trace ids of a failure that the page shows.
 const TRACE_IDS: usize = 2;
@@ -207,7 +207,7 @@ mod tests {
         let groups = rows.by_frequency();
         assert_eq!(groups.len(), MOST_GROUPS + 1);
         let others = &groups[MOST_GROUPS];
-        assert_eq!((&*others.name, others.title(), others.all), ("further causes", None, 20));
+        assert_eq!((&*others.name, others.title(), others.all), ("further causes", None, 36));
         assert!(others.rows.is_sorted_by_key(|row| row.row));
         let message = others.rows[0].own_message(others);
         assert!(message.starts_with("server_error at reconnect, HTTP 5"), "{message}");

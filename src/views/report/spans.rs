@@ -1,7 +1,7 @@
 //! Stretches of time in bounded memory: those that nearly touch become one.
 
 /// Stretches that are kept at most.
-const MOST: usize = 60;
+const MOST: usize = 40;
 
 /// Stretches of time in milliseconds, in order, none touching another.
 #[derive(Clone, Debug, Default)]
@@ -26,9 +26,10 @@ impl Spans {
         }
     }
 
+    /// Joins those that are no further apart than a fiftieth of the run, or twice as far as before.
     fn join(&mut self) {
-        let length = self.spans.last().map_or(0, |(_, end)| end / MOST as i64);
-        self.gap_ms = (self.gap_ms * 2).max(length).max(1);
+        let part = self.spans.last().map_or(0, |(_, end)| end / 50);
+        self.gap_ms = (self.gap_ms * 2).max(part).max(1);
         for (from, to) in std::mem::take(&mut self.spans) {
             match self.spans.last_mut() {
                 Some((_, end)) if from <= end.saturating_add(self.gap_ms) => *end = (*end).max(to),

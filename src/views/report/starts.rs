@@ -62,7 +62,7 @@ impl<'a> Window<'a> {
         Self {
             execution,
             starts,
-            length_ms: i64::from(clock::millis(window - window / SEEMS_CLOSER)),
+            length_ms: i64::from(clock::millis(window.saturating_sub(window / SEEMS_CLOSER))),
             seconds,
             allowed: allowed.map(|allowed| f64::from(allowed) / seconds),
         }
@@ -117,7 +117,7 @@ mod tests {
             (0..20).map(|n| n * 101).chain((0..10).map(|n| 60_000 + n * 101)).collect();
         for length in [10, 100, 1000, 10_000] {
             let steps = start_steps(&timeline, &starts, length);
-            assert_eq!(steps.len() as i64, (3000 + length - 1) / length, "{length}");
+            assert_eq!(i64::try_from(steps.len()), Ok((3000 + length - 1) / length), "{length}");
             assert_eq!(steps.iter().map(|step| step.count).sum::<u64>(), 30, "{length}");
             assert!(steps.iter().all(|step| step.busiest <= 10.0), "{length}: {steps:?}");
             assert!(steps.iter().all(|step| step.allowed == Some(10.0)), "{length}");

@@ -48,10 +48,11 @@ impl<T> Default for Steps<T> {
 impl<T: Merge> Steps<T> {
     /// The step at a time in milliseconds; what lies before the beginning is in the first one.
     pub(super) fn at(&mut self, ms: i64) -> &mut T {
-        while ms.max(0) / self.length_ms >= MOST as i64 {
+        let place = |length_ms: i64| usize::try_from(ms.max(0) / length_ms).unwrap_or(usize::MAX);
+        while place(self.length_ms) >= MOST {
             self.lengthen();
         }
-        let index = usize::try_from(ms.max(0) / self.length_ms).unwrap_or(0);
+        let index = place(self.length_ms);
         if self.items.len() <= index {
             self.items.resize_with(index + 1, T::default);
         }

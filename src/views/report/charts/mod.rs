@@ -27,7 +27,7 @@ use super::{
 use crate::views::summary::Summary;
 
 /// Rows of a table beside a chart.
-const MOST_ROWS: usize = 24;
+const MOST_ROWS: usize = 16;
 
 /// Height of a plot, in pixels.
 const HEIGHT: f64 = SIZE.1 as f64;
@@ -153,7 +153,7 @@ pub(super) fn shades(course: &Course) -> anyhow::Result<String> {
 }
 
 /// Edges between executions that are drawn.
-const MOST_EDGES: usize = 60;
+const MOST_EDGES: usize = 40;
 
 fn legend_of_shades(course: &Course) -> Vec<Entry> {
     let mut legend = Vec::new();

@@ -131,9 +131,9 @@ mod tests {
         ];
         assert_eq!(
             drawn((1000, 220), &marks).unwrap(),
-            "<rect x=\"250\" y=\"0\" width=\"249\" height=\"219\" class=\"f-hold\" fill=\"#f3dfae\"/>\n\
+            "<rect x=\"249\" y=\"0\" width=\"250\" height=\"219\" class=\"f-hold\" fill=\"#f3dfae\"/>\n\
              <polyline fill=\"none\" class=\"s-bad\" stroke=\"#b4330e\" stroke-dasharray=\"8 4\" \
-             vector-effect=\"non-scaling-stroke\" stroke-width=\"1\" points=\"0,109 999,109\"/>\n\
+             vector-effect=\"non-scaling-stroke\" stroke-width=\"1\" points=\"0,110 999,110\"/>\n\
              <polyline fill=\"none\" class=\"s-ok\" stroke=\"#0f766e\" \
              vector-effect=\"non-scaling-stroke\" stroke-width=\"2\" points=\"0,219 499,219 999,0\"/>"
         );

@@ -36,8 +36,8 @@ pub(super) fn figure(course: &Course, summary: &Summary) -> anyhow::Result<Optio
     )]
     let (top, places) = axis::of_counts(most as u64);
     let line = |look: Look, of: &dyn Fn(&StartStep) -> Option<f64>| {
-        let values = steps.iter().zip(0..).map(|(step, index)| {
-            let middle = (index as f64 + 0.5) * length_ms as f64 / end_ms;
+        let values = steps.iter().zip(0_u32..).map(|(step, index)| {
+            let middle = (f64::from(index) + 0.5) * length_ms as f64 / end_ms;
             (middle.min(1.0), of(step).map(|value| (value / top as f64).min(1.0)))
         });
         lines(look, length_ms as f64 / end_ms, values)
