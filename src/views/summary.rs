@@ -241,6 +241,7 @@ impl Summary {
     pub fn ending_with(mut self, stored: Option<Exit>) -> Self {
         if let (Exit::Recovered | Exit::NotAllRecovered, Some(stored)) = (self.exit, stored) {
             self.exit = stored;
+            self.exit_code = stored.code();
         }
         self
     }
