@@ -117,7 +117,7 @@ fn listed(layout: &Layout, row: &Cells<'_>, found: Found) -> Listed {
         history: layout.history().and_then(|columns| history(columns, row)),
         earlier_failure: layout
             .history()
-            .map(|columns| earlier_failure(columns.failure, row, &stored)),
+            .map(|columns| Box::new(earlier_failure(columns.failure, row, &stored))),
         stored,
         id_source,
     }

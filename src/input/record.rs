@@ -41,7 +41,7 @@ pub struct Listed {
     /// What an earlier run knew of it, where the list is its failures.csv.
     pub history: Option<History>,
     /// Its failure in an earlier run, where the list is its failures.csv.
-    pub earlier_failure: Option<EarlierFailure>,
+    pub earlier_failure: Option<Box<EarlierFailure>>,
     /// What it still has of its tokens.
     pub stored: Stored,
     /// Where its id and its kind come from.

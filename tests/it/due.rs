@@ -1,6 +1,9 @@
 //! Runs over failures take what is due, and leave the rest for another run.
 
-use std::fs;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use serde_json::{Value, json};
 
@@ -65,13 +68,12 @@ fn a_row_is_taken_when_its_column_retry_and_its_times_say_so() {
     }
 }
 
-/// The rows of failures.csv by id.
-fn left(ran: &Ran) -> Vec<Vec<(String, String)>> {
-    let mut left: Vec<Vec<(String, String)>> =
-        ran.failures().into_iter().map(|row| row.into_iter().collect()).collect();
-    left.iter_mut().for_each(|row| row.sort());
-    left.sort();
-    left
+/// A row of failures.csv.
+type Cells = BTreeMap<String, String>;
+
+/// The rows of failures.csv, whatever their order.
+fn left(ran: &Ran) -> BTreeSet<Cells> {
+    ran.failures().into_iter().map(Cells::from_iter).collect()
 }
 
 /// A run of six, of which one may be tried again at once, one later, and two after something else.
@@ -83,8 +85,10 @@ fn first_run(work: &Work) -> (Ran, MockServer) {
         location(4): ["unknown_id*"],
     });
     let mut server = MockServer::faulty(&faults);
-    let list = (0..6).map(|n| format!("{},=note {n}\n", location(n))).collect::<String>();
-    let list = work.file("list.csv", "location_id,note\n".to_owned() + &list);
+    let list = (0..6).fold("location_id,note\n".to_owned(), |list, n| {
+        list + &format!("{},=note {n}\n", location(n))
+    });
+    let list = work.file("list.csv", list);
     let run = work.run_into("first", list, &server.url()).args(["--attempts", "1"]);
     let first = run.go().expect(1);
     first.assert_sound(&server);
@@ -128,8 +132,8 @@ fn a_run_over_failures_takes_what_is_due_and_carries_the_rest_on_as_it_stands() 
     let says = "3 rows, left for another run: 1 later (all due from 20";
     assert!(second.stderr.contains(says), "{}", second.stderr);
     assert!(second.stderr.contains("1 fix-input, 1 needs-reinstall (--all takes them)"));
-    let is_left = |row: &&Vec<(String, String)>| row.iter().all(|(_, cell)| *cell != location(1));
-    let rest_of_first: Vec<_> = left(&first).into_iter().filter(|row| is_left(&row)).collect();
+    let mut rest_of_first = left(&first);
+    rest_of_first.retain(|row| row["location_id"] != location(1));
     assert_eq!(left(&second), rest_of_first);
     assert_eq!(second.summary()["chain"]["outstanding"], 3);
     let written = second.text("failures.csv");

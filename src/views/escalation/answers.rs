@@ -108,7 +108,7 @@ mod tests {
         }));
         let mut log = AnswerLog::default();
         crate::journal::state::RunState::read(&journal.write().journal(), |event| {
-            log.observe(event)
+            log.observe(event);
         })
         .unwrap();
         let words: Vec<_> =

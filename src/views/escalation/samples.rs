@@ -77,7 +77,9 @@ impl Samples {
         while self.by_stretch.len() > most {
             self.stretch_ms *= 2;
             let narrow = std::mem::take(&mut self.by_stretch);
-            narrow.into_values().for_each(|sample| self.add_to_stretch(sample));
+            for sample in narrow.into_values() {
+                self.add_to_stretch(sample);
+            }
         }
     }
 
