@@ -1,8 +1,6 @@
 //! Lines that break at words, at the width of the terminal.
 
-use std::io::{self, IsTerminal};
-
-use terminal_size::{Height, Width};
+use console::Term;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 /// Below this a terminal is too narrow for words.
@@ -13,18 +11,17 @@ const WIDEST_TITLE: usize = 17;
 
 /// Columns of the terminal that standard error is; `None` where it is none.
 pub fn stderr_width() -> Option<usize> {
-    let err = io::stderr();
-    columns(terminal_size::terminal_size_of(&err)).filter(|_| err.is_terminal())
+    columns(&Term::stderr())
 }
 
 /// Columns of the terminal that standard output is; `None` where it is none.
 pub fn stdout_width() -> Option<usize> {
-    let out = io::stdout();
-    columns(terminal_size::terminal_size_of(&out)).filter(|_| out.is_terminal())
+    columns(&Term::stdout())
 }
 
-fn columns(size: Option<(Width, Height)>) -> Option<usize> {
-    size.map(|(Width(columns), _)| usize::from(columns)).filter(|columns| *columns > 0)
+fn columns(terminal: &Term) -> Option<usize> {
+    let size = terminal.size_checked().filter(|_| terminal.is_term());
+    size.map(|(_, columns)| usize::from(columns)).filter(|columns| *columns > 0)
 }
 
 /// A text for a terminal of this width; elsewhere as it is.

@@ -127,8 +127,8 @@ fn a_run_is_watched_until_it_has_ended() {
     assert_eq!(as_json.wait().unwrap().code(), Some(0));
     assert_eq!(in_words.wait().unwrap().code(), Some(0));
     let told: Vec<Value> = rest.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let last = told.last().unwrap();
-    assert_eq!((&last["state"], &last["books"]["recovered"]), (&json!("complete"), &json!(3)));
+    let newest = told.last().unwrap();
+    assert_eq!((&newest["state"], &newest["books"]["recovered"]), (&json!("complete"), &json!(3)));
     let same = told.iter().filter(|state| state["books"] == first["books"]);
     assert_eq!(same.count(), 0, "{rest}");
     assert_eq!(text.matches("State        running").count(), 1, "{text}");
