@@ -205,6 +205,10 @@ fn add_files(text: &mut String, summary: &Summary, folder: &RunFolder) {
             path("replaced.jsonl")
         );
     }
+    let page = folder.file("report.html");
+    if page.exists() {
+        let _ = writeln!(text, "Page        {}  (safe to attach)", page.display());
+    }
     if books.failed > 0 || !summary.halts.is_empty() || summary.lost_grants.count > 0 {
         let _ =
             writeln!(text, "Ticket      {}  (text for HighLevel's support)", path("escalation.md"));

@@ -246,6 +246,11 @@ impl Summary {
         self
     }
 
+    /// When it ended, or the latest time that is known of it.
+    pub fn as_of(&self) -> Timestamp {
+        self.finished_at.or(self.last_start).unwrap_or(self.started_at)
+    }
+
     /// The rate for a person: asked for and reached.
     pub fn rate_in_words(&self) -> String {
         format!("{} asked for, {}/s reached", self.rate.asked, self.rate.reached_per_second)

@@ -4,34 +4,51 @@
 use std::ffi::OsString;
 
 use crate::{
+    clock::stamp,
+    failure::Advice,
     settings::{Settings, options},
     views::{
+        next::{GoOn, TokensOfList, next_steps},
         store::{ANY_STORE, StoreInFigures},
-        summary::{RunEnd, Summary},
+        summary::Summary,
     },
 };
 
 /// Stands for the run folder.
 const FOLDER: &str = "RUN_DIR";
 
-/// The command that takes the rest up: the run itself when it was stopped, its failures when it went
-/// through; `None` where nothing is left.
-pub(super) fn next_command(summary: &Summary) -> Option<String> {
-    let (books, settings) = (&summary.books, &summary.settings);
-    let is_through = summary.state == RunEnd::Complete && summary.halts.is_empty();
-    match is_through {
-        _ if books.failed + books.not_attempted == 0 => None,
-        // failures.csv has no tokens; the list has.
-        true if settings.use_tokens_of_list() => {
-            Some(command(["resume", FOLDER, "--retry-failed"].map(OsString::from)))
-        }
-        true => {
+/// A command, and when to run it.
+pub(super) struct NextCommand {
+    pub(super) when: String,
+    pub(super) command: String,
+}
+
+/// What takes the rest up, as of the end of the run; `None` where nothing is left that a run could
+/// recover.
+pub(super) fn next_command(summary: &Summary) -> Option<NextCommand> {
+    let settings = &summary.settings;
+    let is_used = settings.use_tokens_of_list();
+    let tokens = if is_used { TokensOfList::Used } else { TokensOfList::NotUsed };
+    let steps = next_steps(&summary.open, tokens, summary.as_of())?;
+    let (when, selection) = match (steps.by, steps.now, steps.later) {
+        (GoOn::Resume, ..) => ("To take up the rest, run:".to_owned(), &[][..]),
+        (_, 1.., _) => ("To take up what is due, run:".to_owned(), &[][..]),
+        (_, 0, Some((_, time))) => (format!("From {} on, run:", stamp(time)), &[][..]),
+        (_, 0, None) if steps.first.keys().all(|advice| *advice == Advice::Never) => return None,
+        (_, 0, None) => ("When that is done, run:".to_owned(), &["--all"][..]),
+    };
+    let selection = selection.iter().map(OsString::from);
+    let command = match steps.by {
+        GoOn::Resume => command(["resume", FOLDER].map(OsString::from)),
+        GoOn::RetryFailed => command(["resume", FOLDER, "--retry-failed"].map(OsString::from)),
+        GoOn::RunFailures => {
             let list = format!("{FOLDER}/failures.csv");
             let words = [OsString::from("run"), list.into()].into_iter();
-            Some(command(words.chain(options::that_differ(settings, &Settings::default()))))
+            let options = options::that_differ(settings, &Settings::default());
+            command(words.chain(options).chain(selection))
         }
-        false => Some(command(["resume", FOLDER].map(OsString::from))),
-    }
+    };
+    Some(NextCommand { when, command })
 }
 
 /// The command that writes the pairs into the app's own store, where some are to go there; those of a

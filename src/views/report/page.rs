@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{
     charts::{BooksBar, Figure, bar_of_books, failures_by_cause, over_time, shades},
     facts::{self, ExecutionRow, Fact, UsedOption, safe},
-    next::{next_command, store_command},
+    next::{NextCommand, next_command, store_command},
     rows::{FailureGroup, MOST, MOST_GROUPS},
     verdict::{left_to_do, verdict},
     words::{self, counted},
@@ -50,7 +50,7 @@ pub(super) struct Page<'a> {
     books: BooksBar,
     left: Vec<String>,
     halts: Vec<HaltRow>,
-    next: Option<String>,
+    next: Option<NextCommand>,
     store_next: Option<String>,
     shades: String,
     figures: Vec<Figure>,

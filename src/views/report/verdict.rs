@@ -42,12 +42,11 @@ pub(super) fn verdict(summary: &Summary) -> String {
 /// What the installations that are not recovered need, a sentence for each `retry`.
 pub(super) fn left_to_do(summary: &Summary) -> Vec<String> {
     let sentence = |(advice, one, several): &(Advice, &str, &str)| {
-        let of_it = summary.causes.iter().filter(|cause| cause.retry == advice.name());
-        let number: u64 = of_it.map(|cause| u64::from(cause.installations)).sum();
+        let number = summary.open.failed.get(advice).copied().unwrap_or(0);
         match number {
             0 => None,
             1 => Some(format!("1 installation {one}.")),
-            _ => Some(format!("{} {several}.", counted(number, "installation"))),
+            _ => Some(format!("{} {several}.", counted(number.into(), "installation"))),
         }
     };
     let mut sentences: Vec<String> = NEEDS.iter().filter_map(sentence).collect();
