@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::planning::Request;
+use super::planning::{Request, Whole};
 use crate::{
     exit::{Exit, Fault},
     settings::args::RunArgs,
@@ -11,7 +11,7 @@ use crate::{
 
 /// Reads and judges the list and shows the plan.
 pub fn check(args: &RunArgs) -> Result<Exit, Fault> {
-    let planned = Request::of(args, None)?.plan(args, None)?;
+    let planned = Request::of(args, Whole::Allowed, None)?.plan(args, None)?;
     let plan = &planned.plan;
     if args.json {
         print_data(&format!("{:#}\n", plan.as_json()));

@@ -10,7 +10,7 @@ use super::{
     consent::{Consent, consent},
     folder::make,
     host::Host,
-    planning::{Planned, Request, can_ask},
+    planning::{Planned, Request, Whole, can_ask},
     store_before::look_before,
 };
 use crate::{
@@ -37,7 +37,7 @@ pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> 
     }
     // What was typed is checked: settings, credentials, the list.
     let host = Host::start(&args.execution.rehearsal, args.execution.rehearsal.sandbox, console)?;
-    let request = Request::of(args, host.sandbox_url())?;
+    let request = Request::of(args, Whole::Refused, host.sandbox_url())?;
     if request.app.named.is_empty() {
         request.app.credentials().or_exit(Exit::Usage)?;
     }

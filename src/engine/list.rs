@@ -16,7 +16,7 @@ use crate::{
     input::{self, ColumnChoice, Record, ScopeChoice, Source},
     installation::{Id, Installation},
     journal::{leaks::MoreTokens, writer::Writer},
-    plan::{self, Known, ListSummary, OwnApp, Row, Rows, Selection},
+    plan::{self, Known, ListSummary, OwnApp, Row, Rows, Selection, Split},
     sandbox::{AccessLife, RefreshLife, StoredPair},
     secret::TokensAtHand,
     settings::execution::Selected,
@@ -34,7 +34,8 @@ pub struct InputList {
 impl InputList {
     /// Opens a list, and the lists of `--only` if there are any.
     pub fn open(path: &Path, mut selected: Selected) -> anyhow::Result<Self> {
-        let selection = Selection { only: ids_of_only(&mut selected)?, limit: selected.limit };
+        let only = ids_of_only(&mut selected)?;
+        let selection = Selection { only, limit: selected.limit, split: None };
         Ok(Self {
             source: Source::open(path)?,
             selected,
@@ -48,6 +49,13 @@ impl InputList {
     #[must_use]
     pub fn of_apps(self, directory: Option<Directory>) -> Self {
         Self { directory, ..self }
+    }
+
+    /// The same list, of which these shards' rows are read.
+    #[must_use]
+    pub fn split(mut self, split: Option<Split>) -> Self {
+        self.selection.split = split;
+        self
     }
 
     /// The same list, of which what other runs have recovered is skipped.
@@ -81,7 +89,7 @@ impl InputList {
         );
         let summary = summary.or_exit(Exit::Usage)?;
         let found = summary.installations() + summary.recovered_before();
-        if found > 0 || summary.is_nothing_left() {
+        if found > 0 || summary.others_have_some() || summary.is_nothing_left() {
             return Ok(summary);
         }
         let named = self.selection.only.as_ref().map_or(0, HashSet::len);
@@ -95,15 +103,19 @@ impl InputList {
 
     /// So many of the installations that are to be recovered, from the beginning.
     pub fn first(&self, most: usize) -> Result<Vec<Installation>, Fault> {
-        let (scope, columns) = (self.selected.scope, &self.selected.columns);
-        let selection = self.selection.clone();
-        let rows = Rows::of(&self.source, scope, columns, selection, self.directory.clone());
-        let installations = rows.or_exit(Exit::Usage)?.filter_map(|row| match row {
+        let installations = self.rows()?.filter_map(|row| match row {
             Ok(Row::Take { listed, .. }) => Some(Ok(listed.installation)),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
         });
         installations.take(most).collect::<Result<_, _>>().or_exit(Exit::Usage)
+    }
+
+    fn rows(&self) -> Result<Rows, Fault> {
+        let (scope, selection) = (self.selected.scope, self.selection.clone());
+        let columns = &self.selected.columns;
+        let rows = Rows::of(&self.source, scope, columns, selection, self.directory.clone());
+        Ok(rows.or_exit(Exit::Usage)?.knowing(self.known.clone()))
     }
 
     /// Reads the list into the journal. It must be the one that was summarised.
@@ -113,15 +125,7 @@ impl InputList {
         writer: &mut Writer,
         listener: &dyn Listener,
     ) -> Result<(), Fault> {
-        let (scope, selection) = (self.selected.scope, self.selection.clone());
-        let rows = Rows::of(
-            &self.source,
-            scope,
-            &self.selected.columns,
-            selection,
-            self.directory.clone(),
-        );
-        let mut rows = rows.or_exit(Exit::Usage)?.knowing(self.known.clone());
+        let mut rows = self.rows()?;
         let mut input = 0;
         for row in &mut rows {
             let row = row.or_exit(Exit::Usage)?;
@@ -256,7 +260,7 @@ fn event_of(row: Row) -> Option<Event> {
         Row::Take { listed, .. } => Some(Event::Listed(listed)),
         Row::Duplicate(duplicate) => Some(Event::Duplicate(duplicate)),
         Row::Rejected(rejected) => Some(Event::Rejected(rejected)),
-        Row::LeftOut | Row::Uninstalled => None,
+        Row::LeftOut | Row::Uninstalled | Row::OtherShard(_) => None,
     }
 }
 

@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{clock, state_folder};
+use crate::{clock, shard::Shard, state_folder};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -92,6 +92,12 @@ pub struct KeptDay {
 }
 
 impl KeptDay {
+    /// The share of a shard in what is left.
+    #[must_use]
+    pub fn share(self, shard: Shard) -> Self {
+        Self { day: Day { left: shard.share(self.day.left), ..self.day }, ..self }
+    }
+
     /// Whether the day has not ended yet, as far as is known.
     fn is_on(&self, now: Timestamp) -> bool {
         self.day.resets_at.map_or(now.duration_since(self.at) < DAY, |reset| now < reset)

@@ -1,5 +1,6 @@
 //! What will be done, how long it takes at least, what is left out and why.
 
+mod digest;
 pub mod fingerprint;
 pub mod list_stats;
 pub mod list_summary;
@@ -8,6 +9,7 @@ mod only;
 pub mod recoveries;
 pub mod routes;
 mod rows;
+mod split;
 mod words;
 
 use std::{
@@ -23,6 +25,7 @@ pub use self::list_summary::{AppRows, ListSummary, Named, OwnApp, summary};
 pub use self::only::{Only, OnlyError};
 pub use self::routes::Forecast;
 pub use self::rows::{Known, Row, Rows, Selection, ids_in};
+pub use self::split::Split;
 pub use self::words::{calls_line, checks_line, counted, in_words};
 
 use self::routes::forecast;
@@ -41,8 +44,12 @@ use crate::{
 pub struct Plan {
     /// The list.
     pub summary: ListSummary,
+    /// Whose rows are read, where several machines share the list.
+    pub split: Option<Split>,
     /// Request starts allowed.
     pub pacing: Pacing,
+    /// Those of all machines together.
+    pub total: Pacing,
     /// Installations in flight at most.
     pub concurrency: u32,
     /// The routes.
@@ -234,6 +241,7 @@ impl Plan {
             "recovered_before": summary.recovered_before(),
             "recovered_before_in": summary.before,
             "calls": self.calls(),
+            "shards": self.shards_as_json(),
             "rate": self.pacing.asked.to_string(),
             "max_rate": self.pacing.bound().to_string(),
             "concurrency": self.concurrency,
@@ -259,6 +267,7 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_rows(f)?;
+        self.write_shards(f)?;
         self.write_stored_tokens(f)?;
         self.write_tokens(f)?;
         self.write_routes(f)?;

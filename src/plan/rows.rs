@@ -8,6 +8,7 @@ use std::{
 use super::{
     fingerprint::{Fingerprint, Fingerprints},
     recoveries::Earlier,
+    split::Split,
 };
 use crate::{
     app::{AppName, AppOfRun, COLUMN, Directory},
@@ -25,6 +26,8 @@ pub struct Selection {
     pub only: Option<HashSet<Id>>,
     /// The first so many installations; `None` takes all.
     pub limit: Option<u32>,
+    /// Of these, whose rows are read where several machines share the list.
+    pub split: Option<Split>,
 }
 
 /// What a row of the list is taken for.
@@ -49,6 +52,8 @@ pub enum Row {
     LeftOut,
     /// It is meant to be left out: the app was removed there.
     Uninstalled,
+    /// It is another shard's; of this app, where there may be several.
+    OtherShard(Option<AppName>),
 }
 
 /// What other runs have recovered, and of which client rows are that name no app.
@@ -73,6 +78,8 @@ pub struct Rows {
     /// Of several apps, which a row is of.
     directory: Option<Directory>,
     known: Known,
+    /// Installations of each shard.
+    pub(super) by_shard: Vec<u32>,
 }
 
 impl Rows {
@@ -87,6 +94,7 @@ impl Rows {
         Ok(Self {
             list: source.read(scope, columns)?,
             not_met: selection.only.clone().unwrap_or_default(),
+            by_shard: vec![0; selection.split.map_or(0, |split| split.of().get() as usize)],
             selection,
             taken: 0,
             seen: HashMap::new(),
@@ -107,19 +115,27 @@ impl Rows {
         &self.list
     }
 
+    /// Whether the rows are read that nobody recovers.
+    pub(super) fn reads_the_rest(&self) -> bool {
+        self.selection.split.is_none_or(|split| split.reads(None))
+    }
+
     fn sort(&mut self, record: Record) -> Row {
         if let Record::Installation(listed) = &record {
             self.not_met.remove(&listed.installation.id);
         }
         let is_enough = self.selection.limit.is_some_and(|limit| self.taken >= limit);
-        if is_enough && !matches!(record, Record::Uninstalled(_)) {
-            return Row::LeftOut;
-        }
-        match record {
+        let row = match record {
+            Record::Uninstalled(_) => Row::Uninstalled,
+            _ if is_enough => Row::LeftOut,
             Record::Rejected(_) if self.selection.only.is_some() => Row::LeftOut,
             Record::Rejected(rejected) => Row::Rejected(rejected_event(&rejected)),
             Record::Installation(listed) => self.sort_installation(listed),
-            Record::Uninstalled(_) => Row::Uninstalled,
+        };
+        match row {
+            Row::Take { .. } | Row::OtherShard(_) => row,
+            _ if self.reads_the_rest() => row,
+            _ => Row::OtherShard(None),
         }
     }
 
@@ -145,6 +161,16 @@ impl Rows {
         let before = client_id
             .and_then(|id| self.known.earlier.find(id, &listed.installation))
             .map(Box::new);
+        if let Some(split) = self.selection.split {
+            let client_id = client_id.map(String::as_str).unwrap_or_default();
+            let number = split.number_of(client_id, &listed.installation);
+            if let Some(count) = self.by_shard.get_mut(number as usize - 1) {
+                *count += 1;
+            }
+            if !split.reads(Some(number)) {
+                return Row::OtherShard(app.map(|app| app.name));
+            }
+        }
         let id_source = listed.id_source;
         let (listed, stored) = listed_event(listed, app.map(|app| app.name));
         Row::Take { listed, stored, id_source, before }

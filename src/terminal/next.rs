@@ -31,9 +31,9 @@ impl Next<'_> {
         command("resume", self.folder, &options)
     }
 
-    /// The command that runs over the failures of the run.
+    /// The command that runs over the failures of the run; those of a shard at its share of the rate.
     fn run_failures(&self) -> String {
-        let options = options::that_differ(self.settings, &Settings::default());
+        let options = options::that_differ(&self.settings.of_one_machine(), &Settings::default());
         command("run", &self.folder.join("failures.csv"), &options)
     }
 

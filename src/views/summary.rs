@@ -24,6 +24,7 @@ use crate::{
         state::{AppBooks, Books, Chain, LostGrant, RunState},
     },
     settings::Settings,
+    shard::Shard,
     text::SafeText,
 };
 
@@ -52,6 +53,9 @@ pub struct Summary {
     endpoint: CalledEndpoint,
     client_id: String,
     list: ListInWords,
+    /// Which shard of the list it is, where several machines share it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// Run id of the run whose failures this one took up.
     pub parent_run: Option<String>,
     /// The books of all runs since the first one.
@@ -281,6 +285,7 @@ impl Summary {
                 shape: started.list.shape.clone(),
                 uninstalled: started.list.uninstalled,
             },
+            shard: settings.shard,
             parent_run: started.parent.as_ref().map(|parent| parent.run_id.clone()),
             chain: run_state.chain(),
             books,

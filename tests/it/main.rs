@@ -41,6 +41,7 @@ mod sandbox_command;
 mod schemas;
 mod secrets;
 mod settings;
+mod shards;
 mod status;
 mod store;
 mod stored;

@@ -7,7 +7,8 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 
 fn limiter(rate: &str, burst: u32) -> Limiter {
     let (asked, burst) = (rate.parse().unwrap(), NonZeroU32::new(burst).unwrap());
-    Limiter::new(Pacing { asked, max: Rate::Unlimited, burst }, std::iter::empty())
+    let machines = NonZeroU32::MIN;
+    Limiter::new(Pacing { asked, max: Rate::Unlimited, burst, machines }, std::iter::empty())
 }
 
 fn answer(lane: Lane, sent: Instant, outcome: AnswerOutcome) -> Answer {

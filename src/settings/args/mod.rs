@@ -22,7 +22,7 @@ pub use self::{
     store::{StoreArgs, ToArgs},
     tokens::{TokensArgs, TokensFormat},
 };
-use super::execution::TICKET_LIMIT;
+use super::{asked_shard::AskedShard, execution::TICKET_LIMIT};
 use crate::{
     highlevel::token_check::TokenCheckPath,
     input::{ColumnChoice, FirstLine, ScopeChoice},
@@ -200,6 +200,10 @@ pub struct ListArgs {
     /// 24 hours, with the same client id and base URL; without it they are skipped
     #[arg(long)]
     pub again: bool,
+    /// Take one of N shares of the list, and a share of the rate: this machine is number I of N. With
+    /// auto/N, Kubernetes, AWS Batch, Cloud Run, Slurm or Nomad says which (explain shards)
+    #[arg(long, value_name = "I/N|auto/N")]
+    pub shard: Option<AskedShard>,
 }
 
 impl ListArgs {

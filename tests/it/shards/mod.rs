@@ -1,0 +1,12 @@
+//! Several machines that share a list and a rate.
+
+mod engines;
+mod selection;
+
+use crate::support::{Run, Work};
+
+/// `run LIST` as one shard, into a folder of its own.
+fn shard(work: &Work, list: impl AsRef<std::ffi::OsStr>, url: &str, shard: &str) -> Run {
+    let out = format!("shard-{}", shard.replace('/', "-of-"));
+    work.run_into(&out, list, url).args(["--shard", shard])
+}
