@@ -205,7 +205,7 @@ fn plan_of(
             .client_id
             .as_ref()
             .filter(|_| app.named.is_empty())
-            .and_then(|id| Memory::of(app.endpoint.base(), id)?.day())
+            .and_then(|id| Memory::of(app.endpoint.base(), id).day())
             .map(|kept| settings.shard.map_or(kept, |shard| kept.share(shard))),
         concurrency: settings.concurrency,
         routes: settings.via.clone(),

@@ -1,5 +1,6 @@
 //! Several machines that share a list and a rate.
 
+mod bound;
 mod engines;
 mod selection;
 
