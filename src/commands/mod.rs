@@ -1,14 +1,18 @@
 //! The commands: each a short story in calls to the other modules.
 
+mod callers;
 mod check;
 mod consent;
+mod continuing;
 mod discover;
 mod explain;
 mod folder;
 mod host;
+mod or_resume;
 mod planning;
 mod report;
 pub mod resume;
+mod resumed_plan;
 pub mod run;
 mod sandbox;
 mod skips;

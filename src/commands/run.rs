@@ -8,8 +8,9 @@ use std::{
 use super::{
     check::check,
     consent::{Consent, consent},
-    folder::make,
+    folder::{MakeError, make},
     host::Host,
+    or_resume,
     planning::{Planned, Request, Whole, can_ask},
     store_before::look_before,
 };
@@ -20,7 +21,7 @@ use crate::{
         work::Others,
     },
     exit::{Exit, Fault, OrExit},
-    journal::{disk::Disk, state::Take},
+    journal::{disk::Disk, folder::FolderError, state::Take},
     settings::args::RunArgs,
     store::look::MOST_IDS,
     terminal::{
@@ -43,8 +44,15 @@ pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> 
     }
     host.give_tokens_to_sandbox(&request);
 
-    // The list is read and judged, and the plan is made.
+    // A run that the same command has begun goes on.
     let out = run_folder(args.out.as_deref());
+    if args.or_resume
+        && let Some(held) = or_resume::find(&out, &disk)?
+    {
+        return or_resume::go_on(held, request, args, host, console);
+    }
+
+    // The list is read and judged, and the plan is made.
     let mut planned = request.plan(args, Some(&out))?;
     if let Some(nothing_left) = planned.nothing_left() {
         console.print(&nothing_left);
@@ -76,7 +84,12 @@ pub fn run(args: &RunArgs, console: Console, disk: Disk) -> Result<Exit, Fault> 
     }
 
     // The run folder is made, with the settings and the whole list in its journal.
-    let made = make(&planned, &out, &disk)?;
+    let made = make(&planned, &out, &disk).map_err(|error| match error {
+        MakeError::Folder(FolderError::Exists(_)) if args.or_resume => {
+            or_resume::held_by_another(&out, &disk)
+        }
+        error => error.into(),
+    })?;
 
     // The calls are made, and the files are written.
     let Planned { settings, app, list, known, .. } = planned;

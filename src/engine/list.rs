@@ -13,7 +13,7 @@ use crate::{
     clock,
     event::{Event, Listener, Ready, Skipped},
     exit::{Exit, Fault, OrExit},
-    input::{self, ColumnChoice, Record, ScopeChoice, Source},
+    input::{self, ColumnChoice, InputError, Record, ScopeChoice, Source},
     installation::{Id, Installation},
     journal::{leaks::MoreTokens, writer::Writer},
     plan::{self, Known, ListSummary, OwnApp, Row, Rows, Selection, Split},
@@ -62,6 +62,16 @@ impl InputList {
     #[must_use]
     pub fn knowing(self, known: Known) -> Self {
         Self { known, ..self }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub fn digest(&self) -> Result<String, InputError> {
+        self.source.digest()
     }
 
     /// Which of its rows.

@@ -155,6 +155,10 @@ pub struct RunArgs {
     /// The run folder, which must not exist yet [default: named after the UTC time]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
+    /// Continue the run in the folder of --out where this command has begun one: the same list, app,
+    /// settings and shard. What it has completed is not done again
+    #[arg(long, requires = "out", help_heading = "Output")]
+    pub or_resume: bool,
     /// Show the plan only: no network, nothing written
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,

@@ -2,6 +2,7 @@
 
 mod bound;
 mod engines;
+mod or_resume;
 mod selection;
 
 use crate::support::{Run, Work};
