@@ -10,7 +10,7 @@ use crate::{
     exit::{Exit, Fault, OrExit},
     journal::parent::{self, Before},
     pace::memory::Memory,
-    plan::{Known, ListSummary, Plan, Split, counted, recoveries::Earlier},
+    plan::{Known, ListSummary, Plan, Split, Starts, counted, recoveries::Earlier},
     settings::{
         Settings, Stdin,
         app::App,
@@ -65,7 +65,9 @@ impl Request {
         let before = before.or_exit(Exit::Usage)?;
         self.settings.escalation =
             escalation(&args.escalation, self.settings.escalation, columns).or_exit(Exit::Usage)?;
-        let plan = plan_of(summary, &self.settings, self.split, &self.app, out);
+        let is_an_engines = self.split.is_some() || args.or_resume;
+        let starts = if is_an_engines { Starts::ByAnEngine } else { Starts::ByAPerson };
+        let plan = plan_of(summary, &self, starts, out);
         let Self { settings, app, list, known, .. } = self;
         Ok(Planned { settings, app, list, known, plan, before })
     }
@@ -188,16 +190,11 @@ fn split_of(args: &RunArgs, whole: Whole) -> Result<Option<Split>, EngineError> 
     }
 }
 
-fn plan_of(
-    summary: ListSummary,
-    settings: &Settings,
-    split: Option<Split>,
-    app: &App,
-    out: Option<&Path>,
-) -> Plan {
+fn plan_of(summary: ListSummary, request: &Request, starts: Starts, out: Option<&Path>) -> Plan {
+    let Request { settings, app, split, .. } = request;
     Plan {
         summary,
-        split,
+        split: *split,
         pacing: settings.pacing(),
         total: settings.total_pacing(),
         // Each app has a day of its own, and the calls of the plan are those of all.
@@ -214,6 +211,8 @@ fn plan_of(
         agency_token_for_all: app.has_agency_token_for_all(),
         endpoint: app.endpoint.to_string(),
         client_id: app.client_id.clone(),
+        timeout: settings.timeout,
+        starts,
         out: out.map(|path| path.display().to_string()),
     }
 }

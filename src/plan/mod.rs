@@ -2,6 +2,7 @@
 
 mod digest;
 pub mod fingerprint;
+mod grace;
 pub mod list_stats;
 pub mod list_summary;
 pub mod max_failures;
@@ -21,6 +22,7 @@ use std::{
 
 use serde_json::json;
 
+pub use self::grace::Starts;
 pub use self::list_summary::{AppRows, ListSummary, Named, OwnApp, summary};
 pub use self::only::{Only, OnlyError};
 pub use self::routes::Forecast;
@@ -66,6 +68,10 @@ pub struct Plan {
     pub client_id: Option<String>,
     /// The last known state of the daily limit; `None` when nothing is known.
     pub day: Option<KeptDay>,
+    /// Bound of one request.
+    pub timeout: Duration,
+    /// Who starts and ends it.
+    pub starts: Starts,
     /// The folder that will be made; `None` when nothing will be written.
     pub out: Option<String>,
 }
@@ -249,6 +255,8 @@ impl Plan {
             "day_left": self.day.map(|kept| kept.day.left),
             "day_resets_at": self.day.and_then(|kept| kept.day.resets_at),
             "day_suffices": self.day.map(|_| self.short_day().is_none()),
+            "drain_ms": clock::millis(self.drain_time()),
+            "grace_period_s": self.grace_period().as_secs(),
             "endpoint": self.endpoint,
             "client_id": self.client_id,
             "stored_tokens": summary.stored_tokens,
@@ -272,6 +280,7 @@ impl fmt::Display for Plan {
         self.write_tokens(f)?;
         self.write_routes(f)?;
         self.write_calls(f)?;
+        self.write_grace(f)?;
         writeln!(f, "Endpoint       {}", self.endpoint)?;
         self.write_apps(f)?;
         write!(f, "Run folder     {}", self.out.as_deref().unwrap_or("none: nothing is written"))

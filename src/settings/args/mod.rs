@@ -38,7 +38,8 @@ use crate::{
                   API for an authorization code, exchanges it at once, and keeps the tokens in a \
                   run folder with results, failures and trace ids.",
     after_help = "Exit codes: 0 all recovered, 1 some not recovered, 2 wrong usage or input (nothing \
-                  sent), 3 halted, 4 local fault (disk, lock, journal), 5 a bug, 130/143 interrupted.",
+                  sent), 3 halted, 4 local fault (disk, lock, journal), 5 a bug, 130/143 interrupted. \
+                  For engines that restart: explain shards.",
     max_term_width = 100
 )]
 pub struct Cli {

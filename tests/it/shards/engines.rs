@@ -1,8 +1,12 @@
 //! `--shard auto/N`: the engine says which shard a process is.
 
+use std::time::{Duration, Instant};
+
+use ghl_reconnect::sandbox::Options;
 use serde_json::Value;
 
-use crate::support::{MockServer, Work, locations, side_by_side};
+use super::shard;
+use crate::support::{MockServer, Work, locations, side_by_side, signal, start, wait_until};
 
 #[test]
 fn every_engine_says_which_shard_a_task_is() {
@@ -86,4 +90,38 @@ fn more_shards_than_starts_in_the_window_are_refused() {
     let check = work.program(["check"]).arg(&list).args(["--shard", "auto/16"]).go().expect(2);
     assert!(check.stderr.contains("16 shards cannot share 10/s"), "{}", check.stderr);
     assert!(!ran.folder.exists() && server.requests() == 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_shard_that_is_told_to_end_does_so_within_the_time_that_its_plan_says() {
+    let latency = Duration::from_millis(300);
+    let server = MockServer::with(Options { latency, ..Options::default() });
+    let work = Work::timed();
+    let list = work.file("list.csv", locations(60));
+    let run = || {
+        let run = shard(&work, &list, &server.url(), "1/2").rate("60/s");
+        run.args(["--timeout", "1s", "--or-resume"])
+    };
+    let check = work.program(["check", "--json"]).arg(&list).credentials();
+    let check = check.args(["--shard", "1/2", "--rate", "60/s", "--timeout", "1s"]);
+    let told: Value = serde_json::from_str(&check.go().expect(0).stdout).unwrap();
+    // Two requests, and the exchanges of 16 in flight at 30 a second.
+    assert_eq!(told["drain_ms"].as_u64().unwrap() / 100, 25, "{told}");
+    assert_eq!(told["grace_period_s"], 33);
+    let mut child = start(run().command());
+    wait_until("codes in hand", || server.requests() > 10);
+    signal(&child, "-TERM");
+    let begun = Instant::now();
+    wait_until("its end", || child.try_wait().unwrap().is_some());
+    assert!(begun.elapsed() < Duration::from_millis(2500), "{:?}", begun.elapsed());
+    let ended = work.end(child);
+    assert_eq!(ended.code, 143, "{}", ended.stderr);
+    assert!(ended.stderr.contains("give a grace period of 33 seconds"), "{}", ended.stderr);
+    let ran = run().go().expect(0);
+    ran.assert_sound_after_kills(&server);
+    let audit = server.audit();
+    assert_eq!(audit.codes.len(), audit.grants.len(), "no code was left in hand");
+    let alone = work.program(["check"]).arg(&list).go().expect(0).stdout;
+    assert!(!alone.contains("SIGTERM"), "{alone}");
 }
