@@ -24,10 +24,11 @@ use crate::{
     event::{Event, Finished, Resumed},
     exit::{Exit, Fault, OrExit},
     highlevel::client_id::application,
+    installation::Installation,
     journal::{
         folder::{Lock, RunFolder},
         restore::{Found, Restored, TokensAre},
-        state::{Books, Take},
+        state::{Books, RunState, Take},
     },
     plan::counted,
     route::Route,
@@ -168,10 +169,7 @@ impl Opened {
 
         // The store is looked at, before anything is sent.
         let store = if settings.store.is_some() {
-            let journal = folder.journal();
-            let listed = restored.run_state.pending(&journal, take).or_exit(Exit::Local)?;
-            let installations =
-                listed.take(MOST_IDS).filter_map(|listed| Some(listed.ok()?.0.installation));
+            let installations = to_look_for(&folder, &restored.run_state, take)?;
             let client_ids = restored.run_state.client_ids();
             host.block_on(look_before(&settings, installations, client_ids))?
         } else {
@@ -204,6 +202,22 @@ impl Opened {
         let calls = Calls { endpoint: app.endpoint, answers: app.answers, app_contexts };
         host.work(session, calls, console).map(Some)
     }
+}
+
+/// Installations by which a store is recognised: those to come, or else those that are recovered.
+fn to_look_for(
+    folder: &RunFolder,
+    run_state: &RunState,
+    take: Take,
+) -> Result<Vec<Installation>, Fault> {
+    let journal = folder.journal();
+    if run_state.to_take(take) == 0 {
+        let listed = run_state.outcomes(&journal).or_exit(Exit::Local)?;
+        let installations = listed.filter_map(|listed| Some(listed.ok()?.0.installation));
+        return Ok(installations.take(MOST_IDS).collect());
+    }
+    let listed = run_state.pending(&journal, take).or_exit(Exit::Local)?;
+    Ok(listed.filter_map(|listed| Some(listed.ok()?.0.installation)).take(MOST_IDS).collect())
 }
 
 /// Without the token file nobody could say what is recovered, unless somebody says what became of the

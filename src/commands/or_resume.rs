@@ -147,12 +147,13 @@ fn check_is_its_own(
         return Ok(());
     }
     let next = Next { folder: folder.path(), settings: &there, recorded: &there };
-    let lines: String = differences.iter().map(|difference| format!("\n  {difference}")).collect();
+    let lines: Vec<_> = differences.iter().map(ToString::to_string).collect();
     let error = anyhow!(
-        "--or-resume: the run in {} is not this command's; nothing was sent or written.{lines}\n\
+        "--or-resume: the run in {} is not this command's; nothing was sent or written.\n  {}\n\
          Give the command what the run has, or name another folder with --out for a new run. resume \
          continues the run as it is, and takes other options:\n  {}",
         folder.path().display(),
+        lines.join("\n  "),
         next.resume(&[])
     );
     Err(Fault { exit: Exit::Usage, error })

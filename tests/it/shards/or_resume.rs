@@ -113,7 +113,9 @@ fn a_folder_that_is_half_made_is_begun_again_and_one_with_anything_in_it_is_left
     let run = |out: &str| work.run_into(out, &list, &server.url()).args(["--or-resume", "--again"]);
     let make = |out: &str, files: &[(&str, &str)]| {
         fs::create_dir(work.path(out)).unwrap();
-        files.iter().for_each(|(name, text)| fs::write(work.path(out).join(name), text).unwrap());
+        for (name, text) in files {
+            fs::write(work.path(out).join(name), text).unwrap();
+        }
     };
     let lines: Vec<_> = whole.split_inclusive('\n').collect();
     let (head, part) = (lines[0], lines[..3].concat());
