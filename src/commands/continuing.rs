@@ -47,7 +47,7 @@ use crate::{
 };
 
 /// A run that is held, as it was found.
-pub struct Held {
+pub struct HeldRun {
     /// Its folder.
     pub folder: RunFolder,
     lock: Lock,
@@ -55,8 +55,8 @@ pub struct Held {
     pub found: Found,
 }
 
-/// What an execution of a run that has begun is asked to do.
-pub struct Asked {
+/// What an execution of a run that has begun is to do.
+pub struct Execution {
     /// Its settings.
     pub settings: Settings,
     /// Which installations it takes.
@@ -64,14 +64,14 @@ pub struct Asked {
     /// Where the tokens recovered so far are.
     pub tokens_are: TokensAre,
     /// Whether there is work when every installation has its outcome.
-    pub rest: Rest,
+    pub other_work: OtherWork,
 }
 
 /// What is work besides installations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
-    /// Nothing.
-    Nothing,
+pub enum OtherWork {
+    /// None.
+    None,
     /// Pairs that are to go into the app's own store.
     Pairs,
 }
@@ -98,22 +98,22 @@ pub enum Asks {
 }
 
 /// A run whose journal and tokens agree.
-pub enum Standing {
+pub enum Agreed {
     /// Nothing is left to do.
     Over(Box<Summary>),
     /// There is work.
-    Open(Box<Opened>),
+    Open(Box<OpenRun>),
 }
 
 /// A run with work to do.
-pub struct Opened {
+pub struct OpenRun {
     folder: RunFolder,
     lock: Lock,
     log: Arc<RunLog>,
     restored: Restored,
 }
 
-impl Held {
+impl HeldRun {
     /// Holds a run and reads it.
     pub fn hold(folder: RunFolder) -> Result<Self, Fault> {
         let lock = folder.lock().or_exit(Exit::Local)?;
@@ -125,44 +125,44 @@ impl Held {
     /// Brings journal and tokens into agreement. With nothing left to do, the files are written again.
     pub fn agree(
         self,
-        asked: &Asked,
+        execution: &Execution,
         recorded: &Settings,
         console: Console,
-    ) -> Result<Standing, Fault> {
+    ) -> Result<Agreed, Fault> {
         let Self { folder, lock, found } = self;
-        let next = Next { folder: folder.path(), settings: &asked.settings, recorded };
-        check_tokens_are_there(&found, &folder, asked, &next)?;
+        let next = Next { folder: folder.path(), settings: &execution.settings, recorded };
+        check_tokens_are_there(&found, &folder, execution, &next)?;
         let log = Arc::new(RunLog::open(&folder).or_exit(Exit::Local)?);
         let announced = Announced { log: log.clone(), console };
-        let restored = found.agree(&folder, asked.tokens_are, &announced)?;
-        if asked.has_work(&restored) {
-            return Ok(Standing::Open(Box::new(Opened { folder, lock, log, restored })));
+        let restored = found.agree(&folder, execution.tokens_are, &announced)?;
+        if execution.has_work(&restored) {
+            return Ok(Agreed::Open(Box::new(OpenRun { folder, lock, log, restored })));
         }
         console.print(&nothing_left(&restored.run_state.books()));
         finish(restored, &announced)?;
         let summary = rewrite_views(&folder, None, &|line| console.print(line))?;
-        Ok(Standing::Over(Box::new(summary)))
+        Ok(Agreed::Over(Box::new(summary)))
     }
 }
 
-impl Asked {
+impl Execution {
     fn has_work(&self, restored: &Restored) -> bool {
         let run_state = &restored.run_state;
         let to_store = self.settings.store.is_some() && run_state.store_counts().to_store > 0;
-        run_state.to_take(self.take) > 0 || (self.rest == Rest::Pairs && to_store)
+        run_state.to_take(self.take) > 0 || (self.other_work == OtherWork::Pairs && to_store)
     }
 }
 
-impl Opened {
+impl OpenRun {
     /// Does what is left to do; `None` when the person does not agree.
     pub fn go_on(
         self,
-        asked: Asked,
+        execution: Execution,
         caller: Caller,
         console: Console,
     ) -> Result<Option<Summary>, Fault> {
         let Self { folder, lock, log, mut restored } = self;
-        let Asked { settings, take, .. } = asked;
+        let Execution { settings, take, .. } = execution;
         let Caller { host, mut app, list, asks } = caller;
         let app_contexts = callers(&mut app, &restored.run_state, take)?;
         let skips = Skips::find(&settings, &restored.run_state, take, &folder)?;
@@ -225,19 +225,19 @@ fn to_look_for(
 fn check_tokens_are_there(
     found: &Found,
     folder: &RunFolder,
-    asked: &Asked,
+    execution: &Execution,
     next: &Next<'_>,
 ) -> Result<(), Fault> {
     let missing = found.tokens_missing(folder).or_exit(Exit::Local)?;
-    if missing == 0 || asked.tokens_are == TokensAre::HandedOn {
+    if missing == 0 || execution.tokens_are == TokensAre::HandedOn {
         return Ok(());
     }
-    let retry = (asked.take == Take::OpenAndFailed).then_some("--retry-failed");
+    let retry = (execution.take == Take::OpenAndFailed).then_some("--retry-failed");
     let again: Vec<_> = retry.into_iter().chain(["--tokens-handed-on"]).collect();
     let error = anyhow!(
         "{tokens} is missing, and the journal says that it has the tokens of {missing}; nothing was \
          sent.\n\
-         If you deleted it since the tokens are where they belong, continue with the rest:\n  \
+         If you deleted it since the tokens are where they belong, continue with the other_work:\n  \
          {again}\n\
          Otherwise put it back. If these tokens are lost, make an empty file in its place and resume: \
          all of them are then asked for anew",

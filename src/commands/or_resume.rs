@@ -9,7 +9,7 @@ use std::{fs, io, path::Path};
 use anyhow::anyhow;
 
 use super::{
-    continuing::{Asked, Asks, Caller, Held, Rest, Standing},
+    continuing::{Agreed, Asks, Caller, Execution, HeldRun, OtherWork},
     host::Host,
     planning::{Request, can_ask},
 };
@@ -39,7 +39,7 @@ use crate::{
 
 /// The run in a folder, held; `None` where a new one is to begin there. What a kill has left of a run
 /// that had not begun is taken away.
-pub fn find(out: &Path, disk: &Disk) -> Result<Option<Held>, Fault> {
+pub fn find(out: &Path, disk: &Disk) -> Result<Option<HeldRun>, Fault> {
     let folder = match RunFolder::open(out, disk.clone()) {
         Ok(folder) => folder,
         Err(FolderError::Missing(_)) => return Ok(None),
@@ -47,7 +47,7 @@ pub fn find(out: &Path, disk: &Disk) -> Result<Option<Held>, Fault> {
         Err(FolderError::NoJournal(_)) if fs::remove_dir(out).is_ok() => return Ok(None),
         Err(error) => return Err(Fault { exit: error.exit(), error: error.into() }),
     };
-    match Held::hold(folder.clone()) {
+    match HeldRun::hold(folder.clone()) {
         Err(fault) if has_not_begun(&fault) => begin_again(&folder, fault).map(|()| None),
         held => held.map(Some),
     }
@@ -87,7 +87,7 @@ pub fn held_by_another(out: &Path, disk: &Disk) -> Fault {
 
 /// Continues a run with the command that began it.
 pub fn go_on(
-    held: Held,
+    held: HeldRun,
     request: Request,
     args: &RunArgs,
     host: Host,
@@ -98,19 +98,19 @@ pub fn go_on(
     let settings = settings(&request, args, run_state)?;
     check_is_its_own(&folder, run_state, &request, &settings)?;
     let recorded = run_state.settings.clone();
-    let asked = Asked {
+    let execution = Execution {
         settings: settings.clone(),
         take: Take::Open,
         tokens_are: TokensAre::InTheirFile,
-        rest: Rest::Pairs,
+        other_work: OtherWork::Pairs,
     };
-    let summary = match held.agree(&asked, &recorded, console)? {
-        Standing::Over(summary) => *summary,
-        Standing::Open(opened) => {
+    let summary = match held.agree(&execution, &recorded, console)? {
+        Agreed::Over(summary) => *summary,
+        Agreed::Open(opened) => {
             let asks = if !args.yes && can_ask(args) { Asks::ThePerson } else { Asks::Nobody };
             let list = Some(request.list.tokens());
             let caller = Caller { host, app: request.app, list, asks };
-            match opened.go_on(asked, caller, console)? {
+            match opened.go_on(execution, caller, console)? {
                 Some(summary) => summary,
                 None => return Ok(Exit::Usage),
             }

@@ -10,7 +10,7 @@ use crate::{
     exit::{Exit, Fault, OrExit},
     journal::parent::{self, Before},
     pace::memory::Memory,
-    plan::{Known, ListSummary, Plan, Split, Starts, counted, recoveries::Earlier},
+    plan::{Known, ListSummary, Plan, Split, StartedBy, counted, recoveries::Earlier},
     settings::{
         Settings, Stdin,
         app::App,
@@ -66,8 +66,8 @@ impl Request {
         self.settings.escalation =
             escalation(&args.escalation, self.settings.escalation, columns).or_exit(Exit::Usage)?;
         let is_an_engines = self.split.is_some() || args.or_resume;
-        let starts = if is_an_engines { Starts::ByAnEngine } else { Starts::ByAPerson };
-        let plan = plan_of(summary, &self, starts, out);
+        let started_by = if is_an_engines { StartedBy::AnEngine } else { StartedBy::APerson };
+        let plan = plan_of(summary, &self, started_by, out);
         let Self { settings, app, list, known, .. } = self;
         Ok(Planned { settings, app, list, known, plan, before })
     }
@@ -190,7 +190,12 @@ fn split_of(args: &RunArgs, whole: Whole) -> Result<Option<Split>, EngineError> 
     }
 }
 
-fn plan_of(summary: ListSummary, request: &Request, starts: Starts, out: Option<&Path>) -> Plan {
+fn plan_of(
+    summary: ListSummary,
+    request: &Request,
+    started_by: StartedBy,
+    out: Option<&Path>,
+) -> Plan {
     let Request { settings, app, split, .. } = request;
     Plan {
         summary,
@@ -212,7 +217,7 @@ fn plan_of(summary: ListSummary, request: &Request, starts: Starts, out: Option<
         endpoint: app.endpoint.to_string(),
         client_id: app.client_id.clone(),
         timeout: settings.timeout,
-        starts,
+        started_by,
         out: out.map(|path| path.display().to_string()),
     }
 }

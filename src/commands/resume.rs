@@ -1,7 +1,7 @@
 //! `resume`: continues a run from its folder, after any end.
 
 use super::{
-    continuing::{Asked, Asks, Caller, Held, Rest, Standing},
+    continuing::{Agreed, Asks, Caller, Execution, HeldRun, OtherWork},
     host::Host,
     planning::is_somebody_there,
 };
@@ -24,10 +24,10 @@ use crate::{
 pub fn resume(args: &ResumeArgs, console: Console, disk: Disk) -> Result<Exit, Fault> {
     // The run is read, with its settings: those of its last execution, and what was typed now.
     let folder = RunFolder::open(&args.run_dir, disk).or_exit(Exit::Usage)?;
-    let held = Held::hold(folder.clone())?;
+    let held = HeldRun::hold(folder.clone())?;
     let recorded = recorded(&held.found.run_state);
     let settings = settings_of(args, &recorded, console)?;
-    let asked = Asked {
+    let execution = Execution {
         settings: settings.clone(),
         take: if args.retry_failed { Take::OpenAndFailed } else { Take::Open },
         tokens_are: if args.tokens_handed_on {
@@ -35,15 +35,15 @@ pub fn resume(args: &ResumeArgs, console: Console, disk: Disk) -> Result<Exit, F
         } else {
             TokensAre::InTheirFile
         },
-        rest: Rest::Nothing,
+        other_work: OtherWork::None,
     };
 
     // What is left is done.
-    let summary = match held.agree(&asked, &recorded, console)? {
-        Standing::Over(summary) => *summary,
-        Standing::Open(opened) => {
-            let (asked, caller) = caller(args, asked, console)?;
-            match opened.go_on(asked, caller, console)? {
+    let summary = match held.agree(&execution, &recorded, console)? {
+        Agreed::Over(summary) => *summary,
+        Agreed::Open(opened) => {
+            let (execution, caller) = caller(args, execution, console)?;
+            match opened.go_on(execution, caller, console)? {
                 Some(summary) => summary,
                 None => return Ok(Exit::Usage),
             }
@@ -56,8 +56,12 @@ pub fn resume(args: &ResumeArgs, console: Console, disk: Disk) -> Result<Exit, F
 }
 
 /// Who does the work; a rehearsal is for another sandbox than before.
-fn caller(args: &ResumeArgs, asked: Asked, console: Console) -> Result<(Asked, Caller), Fault> {
-    let mut settings = asked.settings;
+fn caller(
+    args: &ResumeArgs,
+    execution: Execution,
+    console: Console,
+) -> Result<(Execution, Caller), Fault> {
+    let mut settings = execution.settings;
     let host = Host::start(&args.execution.rehearsal, settings.is_rehearsal(), console)?;
     settings.base_url = host.sandbox_url().unwrap_or(settings.base_url);
     let variables = if settings.is_rehearsal() {
@@ -67,7 +71,7 @@ fn caller(args: &ResumeArgs, asked: Asked, console: Console) -> Result<(Asked, C
     };
     let app = App::of(&settings, &variables, Stdin::Free).or_exit(Exit::Usage)?;
     let asks = if !args.yes && is_somebody_there() { Asks::ThePerson } else { Asks::Nobody };
-    Ok((Asked { settings, ..asked }, Caller { host, app, list: None, asks }))
+    Ok((Execution { settings, ..execution }, Caller { host, app, list: None, asks }))
 }
 
 /// The settings of the last execution. Whoever resumes has seen why the run was given up.

@@ -23,6 +23,7 @@ pub fn print_plan(
     let (books, to_take, pacing) = (run_state.books(), run_state.to_take(take), settings.pacing());
     let checks = if settings.verify.is_some() { u64::from(to_take) } else { 0 };
     let calls = u64::from(to_take) * 2 + checks;
+    let shard = settings.shard.map(|shard| format!("Shard          {shard}\n")).unwrap_or_default();
     let via = if settings.via.are_default() {
         String::new()
     } else {
@@ -32,7 +33,7 @@ pub fn print_plan(
         "Run            {} of {}\n\
          So far         {} recovered, {} failed, {} not attempted\n\
          To recover     {}\n\
-         {via}{}{}\
+         {shard}{via}{}{}\
          Endpoint       {}\n\
          {}",
         run_state.started.run_id,

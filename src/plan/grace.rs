@@ -29,7 +29,7 @@ impl Plan {
 
     /// What a signal of an engine means for it, where an engine runs it.
     pub(super) fn write_grace(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.starts == Starts::ByAPerson {
+        if self.started_by == StartedBy::APerson {
             return Ok(());
         }
         writeln!(
@@ -44,9 +44,9 @@ impl Plan {
 
 /// Who starts the run, and ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Starts {
+pub enum StartedBy {
     /// A person.
-    ByAPerson,
+    APerson,
     /// An engine, again and again.
-    ByAnEngine,
+    AnEngine,
 }

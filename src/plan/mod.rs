@@ -22,7 +22,7 @@ use std::{
 
 use serde_json::json;
 
-pub use self::grace::Starts;
+pub use self::grace::StartedBy;
 pub use self::list_summary::{AppRows, ListSummary, Named, OwnApp, summary};
 pub use self::only::{Only, OnlyError};
 pub use self::routes::Forecast;
@@ -71,7 +71,7 @@ pub struct Plan {
     /// Bound of one request.
     pub timeout: Duration,
     /// Who starts and ends it.
-    pub starts: Starts,
+    pub started_by: StartedBy,
     /// The folder that will be made; `None` when nothing will be written.
     pub out: Option<String>,
 }

@@ -106,6 +106,7 @@ fn the_failures_of_a_shard_are_its_own_and_go_on_at_its_share() {
     assert_eq!(failed, ids(&ran));
     let next = ran.stdout.lines().find(|line| line.starts_with("Next")).unwrap();
     assert!(next.contains("--rate 33/s") && !next.contains("--shard"), "{next}");
+    assert!(ran.stdout.contains("\nShard       2/3\n"), "{}", ran.stdout);
     let rate = &ran.summary()["rate"];
     assert_eq!((&rate["asked"], &rate["total"]), (&json!("33/s"), &json!("100/s")));
     assert_eq!(rate["busiest_window"]["allowed"], 33);
