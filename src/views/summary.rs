@@ -258,7 +258,7 @@ impl Summary {
         let (started, settings) = (&run_state.started, &run_state.settings);
         let finished_at = run_state.finished.map(|end| end.at);
         let (books, store_counts) = (run_state.books(), run_state.store_counts());
-        let exceeded = stats.exceeded();
+        let exceeded = run_state.exceeded.map(Exceeded::of_shard).or_else(|| stats.exceeded());
         let store = StoreInFigures::of(run_state, &store_counts, examples);
         let exit = if exceeded.is_some() { Exit::Bug } else { exit_of(run_state) };
         let exit = with_store(exit, run_state, store.as_ref());
