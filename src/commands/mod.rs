@@ -8,6 +8,7 @@ mod discover;
 mod explain;
 mod folder;
 mod host;
+mod merge;
 mod or_resume;
 mod planning;
 mod report;
@@ -42,6 +43,7 @@ pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
         Command::Run(args) => run::run(args, Console::of(cli.verbosity), Disk::default()),
         Command::Resume(args) => resume::resume(args, Console::of(cli.verbosity), Disk::default()),
         Command::Check(args) => check::check(args),
+        Command::Merge(args) => merge::merge(args, Console::of(cli.verbosity), Disk::default()),
         Command::Report(args) => report::report(args, Console::of(cli.verbosity)),
         Command::Discover(args) => discover::discover(args, Console::of(cli.verbosity)),
         Command::Explain { subject } => explain::explain(subject.as_deref()),

@@ -88,6 +88,11 @@ fn create(name: &Path, disk: &Disk) -> Result<(RunFolder, Lock), FolderError> {
         let path = name.with_file_name(format!("{text}{suffix}"));
         match disk.create_folder(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            // It was swept before it had its mode; or there is no such place, which the last name says.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                last = error;
+                continue;
+            }
             made => made.map_err(unusable)?,
         }
         let folder = RunFolder::at(path, disk.clone());
@@ -134,10 +139,25 @@ fn is_draft(path: &Path) -> bool {
 /// What a run writes before it has its name, the lock last.
 const FILES: [&str; 4] = ["tokens.jsonl", "journal.jsonl", "run.log", ".lock"];
 
-/// Removes what a run writes before it has its name. A folder in which there is anything else stays.
+/// What a merge writes besides before its run has its name.
+pub(crate) const MERGED: [&str; 10] = [
+    "quarantine.jsonl",
+    "replaced.jsonl",
+    "results.csv",
+    "failures.csv",
+    "rejected.csv",
+    "stored.csv",
+    "escalation.csv",
+    "escalation.md",
+    "summary.json",
+    "report.html",
+];
+
+/// Removes what was written before the folder has its name. One in which there is anything else stays.
 fn remove(draft: &Path) {
+    RunFolder::at(draft.to_owned(), Disk::default()).sweep();
     // Whatever cannot be removed is in nobody's way.
-    for name in FILES {
+    for name in MERGED.into_iter().chain(FILES) {
         let _ = fs::remove_file(draft.join(name));
     }
     let _ = fs::remove_dir(draft);
@@ -183,6 +203,24 @@ mod tests {
         assert!(matches!(folder.lock(), Err(FolderError::Held { .. })));
         drop(lock);
         folder.lock().unwrap();
+    }
+
+    #[test]
+    fn of_drafts_that_begin_side_by_side_none_sweeps_another_away() {
+        let place = tempfile::tempdir().unwrap();
+        let begin = |thread: usize| {
+            for run in 0..60 {
+                let name = place.path().join(format!("run-{thread}-{run}"));
+                Draft::begin(&name, &Disk::default()).unwrap().finish().unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..6).for_each(|thread| drop(scope.spawn(move || begin(thread))));
+        });
+        assert_eq!(names(place.path()).len(), 360);
+        let nowhere = place.path().join("no").join("run");
+        let refused = Draft::begin(&nowhere, &Disk::default());
+        assert!(matches!(refused, Err(FolderError::Unusable { .. })), "{refused:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod app;
 mod discover;
+mod merge;
 mod pace;
 mod sandbox;
 mod store;
@@ -17,6 +18,7 @@ use clap_complete::Shell;
 pub use self::{
     app::{AppArgs, AppsArgs},
     discover::DiscoverArgs,
+    merge::MergeArgs,
     pace::{PaceArgs, ReadPaceArgs},
     sandbox::SandboxArgs,
     store::{StoreArgs, ToArgs},
@@ -55,6 +57,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Recover every installation in the list
+    #[command(
+        after_help = "On several machines: explain shards. scripts/deploy/ has files for Kubernetes, AWS Batch, \
+                      Slurm and GNU parallel."
+    )]
     Run(Box<RunArgs>),
     /// Continue an interrupted or halted run, as it was asked for
     Resume(Box<ResumeArgs>),
@@ -64,6 +70,8 @@ pub enum Command {
     Store(Box<StoreArgs>),
     /// Write the files of a run again from its journal
     Report(ReportArgs),
+    /// Join the run folders of the shards of one list
+    Merge(MergeArgs),
     /// List the locations of agencies as a list for run, with an agency's token
     Discover(Box<DiscoverArgs>),
     /// Explain a failure class or a topic; without a name, list all

@@ -2,6 +2,7 @@
 
 mod bound;
 mod engines;
+mod merge;
 mod or_resume;
 mod selection;
 
