@@ -52,8 +52,9 @@ def kubernetes(program):
     folders = [out.removeprefix("--out=").replace("$(JOB_COMPLETION_INDEX)", str(index)) for index in range(of)]
     assert join["args"][1:-1] == folders, "the merge has the folder of each shard"
     assert run["image"] == join["image"] and not run["image"].endswith(":latest")
-    secrets = {entry["name"]: "secretKeyRef" in entry["valueFrom"] for entry in run["env"]}
-    assert secrets == {"GHL_CLIENT_ID": True, "GHL_CLIENT_SECRET": True} and "env" not in join
+    secrets = {entry["name"]: entry["valueFrom"]["secretKeyRef"]["key"] for entry in run["env"]}
+    names = ("GHL_CLIENT_ID", "GHL_CLIENT_SECRET")
+    assert secrets == {name: name for name in names} and "env" not in join
     parses(program, run["args"])
     parses(program, join["args"])
 
