@@ -40,6 +40,32 @@ impl Exit {
     }
 }
 
+/// What an engine does when a task has ended with an exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineStep {
+    /// Nothing: the task is done.
+    Done,
+    /// Nothing: the task is done, and some of its installations failed. A restart would change nothing.
+    DoneWithFailures,
+    /// No other task would do better: it ends the whole job.
+    FailJob,
+    /// It starts the same command again, which continues the run.
+    Restart,
+}
+
+/// Each exit code with what it means for an engine. 137 is the system's, after SIGKILL.
+pub const FOR_ENGINES: [(u8, EngineStep); 9] = [
+    (0, EngineStep::Done),
+    (1, EngineStep::DoneWithFailures),
+    (2, EngineStep::FailJob),
+    (3, EngineStep::FailJob),
+    (5, EngineStep::FailJob),
+    (4, EngineStep::Restart),
+    (130, EngineStep::Restart),
+    (137, EngineStep::Restart),
+    (143, EngineStep::Restart),
+];
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         exit.code().into()
@@ -64,5 +90,34 @@ pub trait OrExit<T> {
 impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
     fn or_exit(self, exit: Exit) -> Result<T, Fault> {
         self.map_err(|error| Fault { exit, error: error.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Exit; 8] = [
+        Exit::Recovered,
+        Exit::NotAllRecovered,
+        Exit::Usage,
+        Exit::Halted,
+        Exit::Local,
+        Exit::Bug,
+        Exit::Interrupted,
+        Exit::Terminated,
+    ];
+
+    #[test]
+    fn every_exit_code_says_what_an_engine_does() {
+        use EngineStep::{Done, DoneWithFailures, FailJob, Restart};
+        let step = |code| FOR_ENGINES.iter().find(|(of, _)| *of == code).map(|(_, step)| *step);
+        let expected =
+            [Done, DoneWithFailures, FailJob, FailJob, Restart, FailJob, Restart, Restart];
+        for (exit, expected) in ALL.into_iter().zip(expected) {
+            assert_eq!(step(exit.code()), Some(expected), "{exit:?}");
+        }
+        assert_eq!(step(137), Some(Restart), "SIGKILL");
+        assert_eq!(FOR_ENGINES.len(), ALL.len() + 1);
     }
 }

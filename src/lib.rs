@@ -24,6 +24,7 @@ mod route;
 pub mod sandbox;
 mod secret;
 pub mod settings;
+mod shard;
 mod state_folder;
 mod store;
 pub mod terminal;

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 
-use super::planning::Request;
+use super::planning::{Request, Whole};
 use crate::{
     exit::{Exit, Fault},
     settings::args::{JsonOutput, RunArgs},
@@ -18,7 +18,7 @@ pub fn check(args: &RunArgs, console: Console) -> Result<Exit, Fault> {
         let error = anyhow!("--json=events: a plan has no events; use --json");
         return Output::begin(args.json, console)?.end(Err(Fault { exit: Exit::Usage, error }));
     }
-    let planned = Request::of(args, None)?.plan(args, None)?;
+    let planned = Request::of(args, Whole::Allowed, None)?.plan(args, None)?;
     let plan = &planned.plan;
     if args.json.is_some() {
         print_data(&format!("{:#}\n", plan.as_json()));

@@ -54,7 +54,7 @@ pub fn discover(args: &DiscoverArgs, console: Console) -> Result<Exit, Fault> {
     let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
     let ended = runtime.block_on(async {
         let memory = Memory::of(app.endpoint.base(), &credentials.client_id);
-        let (pacer, pacing) = Pacer::start(settings.pacing(), memory)
+        let (pacer, pacing) = Pacer::start(settings.pacing(), Some(memory))
             .context("cannot start a thread")
             .or_exit(Exit::Local)?;
         let client = Client::new(app.endpoint, credentials, settings.timeout, app.answers)

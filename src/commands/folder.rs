@@ -32,13 +32,47 @@ pub struct Made {
     pub run_state: RunState,
 }
 
+/// Why it is not made.
+#[derive(Debug)]
+pub enum MakeError {
+    /// The folder cannot be used.
+    Folder(FolderError),
+    /// Something else.
+    Other(Fault),
+}
+
+impl From<FolderError> for MakeError {
+    fn from(error: FolderError) -> Self {
+        Self::Folder(error)
+    }
+}
+
+impl From<Fault> for MakeError {
+    fn from(fault: Fault) -> Self {
+        Self::Other(fault)
+    }
+}
+
+impl From<MakeError> for Fault {
+    fn from(error: MakeError) -> Self {
+        match error {
+            MakeError::Folder(error) => Self { exit: error.exit(), error: error.into() },
+            MakeError::Other(fault) => fault,
+        }
+    }
+}
+
 /// Makes the folder of a planned run, with a log in this format.
-pub fn make(planned: &Planned, out: &Path, disk: &Disk, format: LogFormat) -> Result<Made, Fault> {
-    let unusable = |error: FolderError| Fault { exit: error.exit(), error: error.into() };
-    let draft = Draft::begin(out, disk).map_err(unusable)?;
+pub fn make(
+    planned: &Planned,
+    out: &Path,
+    disk: &Disk,
+    format: LogFormat,
+) -> Result<Made, MakeError> {
+    let draft = Draft::begin(out, disk)?;
     write(planned, draft.folder(), format)?;
     let run_state = RunState::read(&draft.folder().journal(), |_| {}).or_exit(Exit::Local)?;
-    let (folder, lock) = draft.finish().map_err(unusable)?;
+    let (folder, lock) = draft.finish()?;
     let writer = Writer::open(&folder, run_state.end).or_exit(Exit::Local)?;
     let log = RunLog::open(&folder, format).or_exit(Exit::Local)?;
     Ok(Made { folder, lock, writer, log, run_state })

@@ -1,15 +1,20 @@
 //! The commands: each a short story in calls to the other modules.
 
+mod callers;
 mod check;
 mod consent;
+mod continuing;
 mod discover;
 mod explain;
 mod folder;
 mod host;
+mod merge;
+mod or_resume;
 mod planning;
 mod refusal;
 mod report;
 pub mod resume;
+mod resumed_plan;
 pub mod run;
 mod sandbox;
 mod skips;
@@ -40,6 +45,7 @@ pub fn dispatch(cli: &Cli) -> Result<Exit, Fault> {
         Command::Run(args) => run::run(args, Console::of(cli.verbosity), Disk::default()),
         Command::Resume(args) => resume::resume(args, Console::of(cli.verbosity), Disk::default()),
         Command::Check(args) => check::check(args, Console::of(cli.verbosity)),
+        Command::Merge(args) => merge::merge(args, Console::of(cli.verbosity), Disk::default()),
         Command::Report(args) => report::report(args, Console::of(cli.verbosity)),
         Command::Discover(args) => discover::discover(args, Console::of(cli.verbosity)),
         Command::Explain { subject } => explain::explain(subject.as_deref()),

@@ -10,11 +10,12 @@ use crate::{
     exit::{Exit, Fault, OrExit},
     journal::parent::{self, Before},
     pace::memory::Memory,
-    plan::{Known, ListSummary, Plan, counted, recoveries::Earlier},
+    plan::{Known, ListSummary, Plan, Split, StartedBy, counted, recoveries::Earlier},
     settings::{
         Settings, Stdin,
         app::App,
         args::RunArgs,
+        asked_shard::EngineError,
         typed::{Columns, escalation},
         variables::Variables,
     },
@@ -29,19 +30,31 @@ pub struct Request {
     /// For whom.
     pub list: InputList,
     known: Known,
+    split: Option<Split>,
+}
+
+/// Whether the shards of a list may be looked at as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// Where no engine says which shard is meant, all are looked at.
+    Allowed,
+    /// There is work to do for one of them.
+    Refused,
 }
 
 impl Request {
     /// Puts together what was typed. The calls of a rehearsal go to the sandbox at this URL.
-    pub fn of(args: &RunArgs, sandbox: Option<String>) -> Result<Self, Fault> {
+    pub fn of(args: &RunArgs, whole: Whole, sandbox: Option<String>) -> Result<Self, Fault> {
         let variables = Variables::of_run(args).or_exit(Exit::Usage)?;
-        let mut settings = Settings::of_run(args, &variables).or_exit(Exit::Usage)?;
+        let split = split_of(args, whole).or_exit(Exit::Usage)?;
+        let mut settings = Settings::of_run(args, &variables, split).or_exit(Exit::Usage)?;
         settings.base_url = sandbox.unwrap_or(settings.base_url);
         let app = App::of(&settings, &variables, stdin_of(args)).or_exit(Exit::Usage)?;
         let known = known(&settings, &app);
         let list = open_list(args, &settings)?.of_apps(app.directory()).knowing(known.clone());
+        let list = list.split(split);
         settings.selection = list.selected().clone();
-        Ok(Self { settings, app, list, known })
+        Ok(Self { settings, app, list, known, split })
     }
 
     /// Reads the list once, and plans for it.
@@ -52,8 +65,10 @@ impl Request {
         let before = before.or_exit(Exit::Usage)?;
         self.settings.escalation =
             escalation(&args.escalation, self.settings.escalation, columns).or_exit(Exit::Usage)?;
-        let plan = plan_of(summary, &self.settings, &self.app, out);
-        let Self { settings, app, list, known } = self;
+        let is_an_engines = self.split.is_some() || args.or_resume;
+        let started_by = if is_an_engines { StartedBy::AnEngine } else { StartedBy::APerson };
+        let plan = plan_of(summary, &self, started_by, out);
+        let Self { settings, app, list, known, .. } = self;
         Ok(Planned { settings, app, list, known, plan, before })
     }
 }
@@ -116,6 +131,10 @@ impl Planned {
     pub fn nothing_to_do(&self) -> Option<(String, Exit)> {
         let summary = &self.plan.summary;
         let name = &summary.list.name;
+        // The folder of a shard is awaited, whatever is in it.
+        if self.plan.split.is_some() {
+            return None;
+        }
         if summary.is_nothing_left() {
             let text = format!("{name}: nothing left to do, the run that wrote it has no failures");
             return Some((text, Exit::Recovered));
@@ -168,23 +187,42 @@ fn open_list(args: &RunArgs, settings: &Settings) -> Result<InputList, Fault> {
 /// What other runs have recovered. A rehearsal knows of nothing, and nobody of it.
 fn known(settings: &Settings, app: &App) -> Known {
     if settings.again || settings.is_rehearsal() {
-        return Known::default();
+        return Known { client_id: app.client_id.clone(), ..Known::default() };
     }
     let clients = app.named.iter().map(|named| &named.app.client_id).chain(&app.client_id);
     let earlier = Earlier::load(app.endpoint.base(), clients.map(String::as_str));
     Known { earlier: Arc::new(earlier), client_id: app.client_id.clone() }
 }
 
-fn plan_of(summary: ListSummary, settings: &Settings, app: &App, out: Option<&Path>) -> Plan {
+/// Whose rows are read, where `--shard` was typed.
+fn split_of(args: &RunArgs, whole: Whole) -> Result<Option<Split>, EngineError> {
+    let Some(asked) = args.list.shard else { return Ok(None) };
+    match (asked.shard(Variables::of_engine), whole) {
+        (Ok(shard), _) => Ok(Some(Split::Own(shard))),
+        (Err(EngineError::None(of)), Whole::Allowed) => Ok(Some(Split::All(of))),
+        (Err(error), _) => Err(error),
+    }
+}
+
+fn plan_of(
+    summary: ListSummary,
+    request: &Request,
+    started_by: StartedBy,
+    out: Option<&Path>,
+) -> Plan {
+    let Request { settings, app, split, .. } = request;
     Plan {
         summary,
+        split: *split,
         pacing: settings.pacing(),
+        total: settings.total_pacing(),
         // Each app has a day of its own, and the calls of the plan are those of all.
         day: app
             .client_id
             .as_ref()
             .filter(|_| app.named.is_empty())
-            .and_then(|id| Memory::of(app.endpoint.base(), id)?.day()),
+            .and_then(|id| Memory::of(app.endpoint.base(), id).day())
+            .map(|kept| settings.shard.map_or(kept, |shard| kept.share(shard))),
         concurrency: settings.concurrency,
         routes: settings.via.clone(),
         token_checks: settings.token_checks(),
@@ -192,6 +230,8 @@ fn plan_of(summary: ListSummary, settings: &Settings, app: &App, out: Option<&Pa
         agency_token_for_all: app.has_agency_token_for_all(),
         endpoint: app.endpoint.to_string(),
         client_id: app.client_id.clone(),
+        timeout: settings.timeout,
+        started_by,
         out: out.map(|path| path.display().to_string()),
     }
 }

@@ -8,9 +8,10 @@ use std::{
 use super::{
     check::check,
     consent::{Consent, consent},
-    folder::make,
+    folder::{MakeError, make},
     host::Host,
-    planning::{Planned, Request, can_ask},
+    or_resume,
+    planning::{Planned, Request, Whole, can_ask},
     store_before::look_before,
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
         work::Others,
     },
     exit::{Exit, Fault, OrExit},
-    journal::{disk::Disk, state::Take},
+    journal::{disk::Disk, folder::FolderError, state::Take},
     settings::args::RunArgs,
     store::look::MOST_IDS,
     terminal::{
@@ -44,14 +45,21 @@ fn recover(args: &RunArgs, output: &Output, disk: Disk) -> Result<Ended, Fault> 
     let console = output.console();
     // What was typed is checked: settings, credentials, the list.
     let host = Host::start(&args.execution.rehearsal, args.execution.rehearsal.sandbox, console)?;
-    let request = Request::of(args, host.sandbox_url())?;
+    let request = Request::of(args, Whole::Refused, host.sandbox_url())?;
     if request.app.named.is_empty() {
         request.app.credentials().or_exit(Exit::Usage)?;
     }
     host.give_tokens_to_sandbox(&request);
 
-    // The list is read and judged, and the plan is made.
+    // A run that the same command has begun goes on.
     let out = run_folder(args.out.as_deref());
+    if args.or_resume
+        && let Some(held) = or_resume::find(&out, &disk)?
+    {
+        return or_resume::go_on(held, request, args, host, output);
+    }
+
+    // The list is read and judged, and the plan is made.
     let mut planned = request.plan(args, Some(&out))?;
     if let Some((why, exit)) = planned.nothing_to_do() {
         return Ok(Ended::NotStarted { exit, why });
@@ -81,7 +89,12 @@ fn recover(args: &RunArgs, output: &Output, disk: Disk) -> Result<Ended, Fault> 
     }
 
     // The run folder is made, with the settings and the whole list in its journal.
-    let made = make(&planned, &out, &disk, console.format)?;
+    let made = make(&planned, &out, &disk, console.format).map_err(|error| match error {
+        MakeError::Folder(FolderError::Exists(_)) if args.or_resume => {
+            or_resume::held_by_another(&out, &disk)
+        }
+        error => error.into(),
+    })?;
     output.follow(&made.folder, &made.run_state, 0);
 
     // The calls are made, and the files are written.

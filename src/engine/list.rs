@@ -13,10 +13,10 @@ use crate::{
     clock,
     event::{Event, Listener, Ready, Skipped},
     exit::{Exit, Fault, OrExit},
-    input::{self, ColumnChoice, Record, ScopeChoice, Source},
+    input::{self, ColumnChoice, InputError, Record, ScopeChoice, Source},
     installation::{Id, Installation},
     journal::{leaks::MoreTokens, writer::Writer},
-    plan::{self, Known, ListSummary, OwnApp, Row, Rows, Selection, Timing},
+    plan::{self, Known, ListSummary, OwnApp, Row, Rows, Selection, Split, Timing},
     sandbox::{AccessLife, RefreshLife, StoredPair},
     secret::TokensAtHand,
     settings::execution::Selected,
@@ -38,7 +38,7 @@ impl InputList {
         // Rows that are named are meant, whenever they are due.
         let is_all = selected.all || only.is_some();
         let due = if is_all { Timing::All } else { Timing::DueAt(clock::now()) };
-        let selection = Selection { only, limit: selected.limit, due };
+        let selection = Selection { only, limit: selected.limit, due, split: None };
         Ok(Self {
             source: Source::open(path)?,
             selected,
@@ -54,10 +54,27 @@ impl InputList {
         Self { directory, ..self }
     }
 
+    /// The same list, of which these shards' rows are read.
+    #[must_use]
+    pub fn split(mut self, split: Option<Split>) -> Self {
+        self.selection.split = split;
+        self
+    }
+
     /// The same list, of which what other runs have recovered is skipped.
     #[must_use]
     pub fn knowing(self, known: Known) -> Self {
         Self { known, ..self }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub fn digest(&self) -> Result<String, InputError> {
+        self.source.digest()
     }
 
     /// Which of its rows.
@@ -85,7 +102,8 @@ impl InputList {
         );
         let summary = summary.or_exit(Exit::Usage)?;
         let found = summary.installations() + summary.recovered_before();
-        if found > 0 || summary.is_nothing_left() || summary.is_nothing_due() {
+        let has_rows = found > 0 || summary.others_have_some();
+        if has_rows || summary.is_nothing_left() || summary.is_nothing_due() {
             return Ok(summary);
         }
         let named = self.selection.only.as_ref().map_or(0, HashSet::len);
@@ -99,15 +117,19 @@ impl InputList {
 
     /// So many of the installations that are to be recovered, from the beginning.
     pub fn first(&self, most: usize) -> Result<Vec<Installation>, Fault> {
-        let (scope, columns) = (self.selected.scope, &self.selected.columns);
-        let selection = self.selection.clone();
-        let rows = Rows::of(&self.source, scope, columns, selection, self.directory.clone());
-        let installations = rows.or_exit(Exit::Usage)?.filter_map(|row| match row {
+        let installations = self.rows()?.filter_map(|row| match row {
             Ok(Row::Take { listed, .. }) => Some(Ok(listed.installation)),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
         });
         installations.take(most).collect::<Result<_, _>>().or_exit(Exit::Usage)
+    }
+
+    fn rows(&self) -> Result<Rows, Fault> {
+        let (scope, selection) = (self.selected.scope, self.selection.clone());
+        let columns = &self.selected.columns;
+        let rows = Rows::of(&self.source, scope, columns, selection, self.directory.clone());
+        Ok(rows.or_exit(Exit::Usage)?.knowing(self.known.clone()))
     }
 
     /// Reads the list into the journal. It must be the one that was summarised.
@@ -117,15 +139,7 @@ impl InputList {
         writer: &mut Writer,
         listener: &dyn Listener,
     ) -> Result<(), Fault> {
-        let (scope, selection) = (self.selected.scope, self.selection.clone());
-        let rows = Rows::of(
-            &self.source,
-            scope,
-            &self.selected.columns,
-            selection,
-            self.directory.clone(),
-        );
-        let mut rows = rows.or_exit(Exit::Usage)?.knowing(self.known.clone());
+        let mut rows = self.rows()?;
         let mut input = 0;
         for row in &mut rows {
             let row = row.or_exit(Exit::Usage)?;
@@ -261,7 +275,7 @@ fn event_of(row: Row) -> Option<Event> {
         Row::Duplicate(duplicate) => Some(Event::Duplicate(duplicate)),
         Row::Rejected(rejected) => Some(Event::Rejected(rejected)),
         Row::NotDue(not_due) => Some(Event::NotDue(not_due)),
-        Row::LeftOut | Row::Uninstalled => None,
+        Row::LeftOut | Row::Uninstalled | Row::OtherShard(_) => None,
     }
 }
 

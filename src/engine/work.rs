@@ -125,8 +125,9 @@ impl Work<'_> {
         part: Part,
         earlier: Vec<Instant>,
     ) -> Result<Vec<Instant>, Fault> {
-        let memory = Memory::of(self.endpoint.base(), &app_context.credentials.client_id);
-        let (pacer, pacing) = Pacer::start_after(earlier, self.settings.pacing(), memory)
+        let memory = Memory::of(self.endpoint.base(), &app_context.credentials.client_id)
+            .of_run(self.folder.path(), self.settings.shard);
+        let (pacer, pacing) = Pacer::start_after(earlier, self.settings.pacing(), Some(memory))
             .context("cannot start a thread")
             .or_exit(Exit::Local)?;
         self.ahead.set(Some(pacer.clone()));

@@ -4,6 +4,7 @@
 //! event has room for a secret.
 
 mod list;
+mod moved;
 mod outcome;
 mod pause;
 mod row;
@@ -14,13 +15,16 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     list::{Duplicate, EarlierFailure, History, List, Listed, NotDue, Ready, Rejected},
+    moved::later,
     outcome::{Failed, Recovered, RecoveredBefore, Skipped, Verdict, Verified},
     pause::{Continued, DayTooShort, Held, Paused, Probed, ServerClock},
     row::{
         Call, Exchanging, Missed, Reclaimed, Refreshing, Requesting, Retrying, Saving, TokenFile,
         Unsent, Untried,
     },
-    run::{Finished, HaltRule, Halted, HandedOn, Interrupt, Leaked, Parent, Resumed, Started},
+    run::{
+        Exceeded, Finished, HaltRule, Halted, HandedOn, Interrupt, Leaked, Parent, Resumed, Started,
+    },
     store::{StoreBegan, StoreOutcome, Stored},
 };
 
@@ -88,11 +92,13 @@ pub enum Event {
     Reclaimed(Reclaimed),
     /// The tokens of a recovered installation are not on disk: it is open again.
     Missed(Missed),
-    /// `--tokens-handed-on`: the tokens recovered so far are where they belong, and need not be in their
-    /// file any more.
+    /// `--tokens-handed-on`: the tokens recovered so far, or those of one row, are where they belong, and
+    /// need not be in their file any more.
     HandedOn(HandedOn),
     /// A secret was found in a file that must not have any.
     Leaked(Leaked),
+    /// A shard of a merged run started more requests than its share of the rate allows: a bug.
+    Exceeded(Exceeded),
     /// The recovered pairs are about to be written into the app's own store.
     StoreBegan(Box<StoreBegan>),
     /// The store has a pair, or does not take it.

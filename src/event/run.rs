@@ -8,6 +8,7 @@ use super::list::List;
 use crate::{
     app::{AppName, AppOfRun},
     failure::Class,
+    shard::Shard,
     text::SafeText,
 };
 
@@ -119,6 +120,9 @@ pub struct HandedOn {
     pub at: Timestamp,
     /// How many installations are recovered by then.
     pub installations: u32,
+    /// The only record that it is about, in the journal of a merged run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<u32>,
 }
 
 /// What [`Event::Leaked`](super::Event::Leaked) records.
@@ -128,6 +132,21 @@ pub struct Leaked {
     pub at: Timestamp,
     /// The file, which was given another name.
     pub file: String,
+}
+
+/// What [`Event::Exceeded`](super::Event::Exceeded) records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exceeded {
+    /// When it was noticed, UTC.
+    pub at: Timestamp,
+    /// The shard.
+    pub shard: Shard,
+    /// Starts in the window.
+    pub starts: u64,
+    /// Starts that its share allows.
+    pub allowed: u32,
+    /// Length of the window in milliseconds.
+    pub window_ms: u32,
 }
 
 /// A signal that asks the run to end.

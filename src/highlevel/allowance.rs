@@ -1,6 +1,6 @@
 //! What an answer's headers say about limits: HighLevel's six, and the IETF's in both shapes.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use jiff::Timestamp;
 
@@ -40,6 +40,17 @@ impl Allowance {
                 .and_then(|text| reset_time(&text, now)),
         };
         theirs.or(ietf(&header))
+    }
+
+    /// What one of so many machines may take of it.
+    #[must_use]
+    pub fn share(self, machines: NonZeroU32) -> Self {
+        Self {
+            limit: self.limit.map(|(limit, length)| (limit, length.saturating_mul(machines.get()))),
+            remaining: self.remaining.map(|left| left / machines),
+            daily_remaining: self.daily_remaining.map(|left| left / u64::from(machines.get())),
+            ..self
+        }
     }
 
     fn or(self, other: Self) -> Self {

@@ -38,8 +38,7 @@ impl Draft {
             return Err(FolderError::Exists(name.to_owned()));
         }
         sweep(folder_of(name));
-        let unusable = |source| FolderError::Unusable { path: name.to_owned(), source };
-        let (folder, lock) = create(name, disk).map_err(unusable)?;
+        let (folder, lock) = create(name, disk)?;
         Ok(Self { folder, name: name.to_owned(), lock: Some(lock) })
     }
 
@@ -77,8 +76,10 @@ impl Drop for Draft {
 
 /// Makes a folder and locks it. One that another process has swept meanwhile, or that is there
 /// already, gives way to the next name.
-fn create(name: &Path, disk: &Disk) -> io::Result<(RunFolder, Lock)> {
-    let text = name.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+fn create(name: &Path, disk: &Disk) -> Result<(RunFolder, Lock), FolderError> {
+    let unusable = |source| FolderError::Unusable { path: name.to_owned(), source };
+    let text = name.file_name().ok_or_else(|| unusable(io::ErrorKind::InvalidInput.into()))?;
+    let text = text.to_string_lossy();
     let text: String = text.chars().take(NAME_CHARS).collect();
     let text = format!(".{text}{PARTIAL}{}", std::process::id());
     let mut last = io::ErrorKind::AlreadyExists.into();
@@ -87,7 +88,12 @@ fn create(name: &Path, disk: &Disk) -> io::Result<(RunFolder, Lock)> {
         let path = name.with_file_name(format!("{text}{suffix}"));
         match disk.create_folder(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            made => made?,
+            // It was swept before it had its mode; or there is no such place, which the last name says.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                last = error;
+                continue;
+            }
+            made => made.map_err(unusable)?,
         }
         let folder = RunFolder::at(path, disk.clone());
         match folder.lock() {
@@ -96,21 +102,26 @@ fn create(name: &Path, disk: &Disk) -> io::Result<(RunFolder, Lock)> {
             Err(FolderError::Unusable { source, .. }) => {
                 remove(folder.path());
                 if source.kind() != io::ErrorKind::NotFound {
-                    return Err(source);
+                    return Err(unusable(source));
                 }
                 last = source;
             }
-            Err(error) => return Err(io::Error::other(error)),
+            Err(FolderError::NoLocks { source, .. }) => {
+                remove(folder.path());
+                return Err(FolderError::NoLocks { path: name.to_owned(), source });
+            }
+            Err(error) => return Err(error),
         }
     }
-    Err(last)
+    Err(unusable(last))
 }
 
 /// Removes the drafts of processes that have died: those that nobody holds.
 fn sweep(place: &Path) {
     let entries = fs::read_dir(place).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()).filter(|path| is_draft(path)) {
-        let lock = File::open(path.join(".lock"));
+        // Over NFS a file is locked for oneself alone only where it may be written to.
+        let lock = File::options().read(true).write(true).open(path.join(".lock"));
         match lock.as_ref().map(File::try_lock) {
             Ok(Ok(())) => remove(&path),
             // Its process died before the lock, or is about to make it and takes another name then.
@@ -125,14 +136,46 @@ fn is_draft(path: &Path) -> bool {
     name.starts_with('.') && name.contains(PARTIAL)
 }
 
-/// Removes what a run writes before it has its name, the lock last. A folder in which there is
-/// anything else stays.
+/// What a run writes before it has its name, the lock last.
+const FILES: [&str; 4] = ["tokens.jsonl", "journal.jsonl", "run.log", ".lock"];
+
+/// What a merge writes besides before its run has its name.
+pub(crate) const MERGED: [&str; 10] = [
+    "quarantine.jsonl",
+    "replaced.jsonl",
+    "results.csv",
+    "failures.csv",
+    "rejected.csv",
+    "stored.csv",
+    "escalation.csv",
+    "escalation.md",
+    "summary.json",
+    "report.html",
+];
+
+/// Removes what was written before the folder has its name. One in which there is anything else stays.
 fn remove(draft: &Path) {
+    RunFolder::at(draft.to_owned(), Disk::default()).sweep();
     // Whatever cannot be removed is in nobody's way.
-    for name in ["tokens.jsonl", "journal.jsonl", "run.log", ".lock"] {
+    for name in MERGED.into_iter().chain(FILES) {
         let _ = fs::remove_file(draft.join(name));
     }
     let _ = fs::remove_dir(draft);
+}
+
+/// Takes a run folder away that has its name and has not begun, which its holder knows. Whether it is
+/// gone: one in which there is a token, or anything that a draft has not, stays as it is.
+pub fn take_away(folder: &RunFolder) -> bool {
+    let is_drafts = |entry: io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| FILES.iter().any(|name| entry.file_name() == *name))
+    };
+    let has_token = folder.tokens().metadata().is_ok_and(|tokens| tokens.len() > 0);
+    let is_a_draft = fs::read_dir(folder.path()).is_ok_and(|mut entries| entries.all(is_drafts));
+    if has_token || !is_a_draft {
+        return false;
+    }
+    remove(folder.path());
+    !folder.path().exists()
 }
 
 #[cfg(test)]
@@ -160,6 +203,24 @@ mod tests {
         assert!(matches!(folder.lock(), Err(FolderError::Held { .. })));
         drop(lock);
         folder.lock().unwrap();
+    }
+
+    #[test]
+    fn of_drafts_that_begin_side_by_side_none_sweeps_another_away() {
+        let place = tempfile::tempdir().unwrap();
+        let begin = |thread: usize| {
+            for run in 0..60 {
+                let name = place.path().join(format!("run-{thread}-{run}"));
+                Draft::begin(&name, &Disk::default()).unwrap().finish().unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..6).for_each(|thread| drop(scope.spawn(move || begin(thread))));
+        });
+        assert_eq!(names(place.path()).len(), 360);
+        let nowhere = place.path().join("no").join("run");
+        let refused = Draft::begin(&nowhere, &Disk::default());
+        assert!(matches!(refused, Err(FolderError::Unusable { .. })), "{refused:?}");
     }
 
     #[test]

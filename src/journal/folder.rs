@@ -1,6 +1,7 @@
 //! The run folder: its files, its modes, and who holds it.
 
 use std::{
+    env,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -11,7 +12,7 @@ use std::{
 use thiserror::Error;
 
 use super::disk::{Disk, DiskFile};
-use crate::{clock, exit::Exit};
+use crate::{clock, exit::Exit, text::SafeText};
 
 /// Why a run folder cannot be used.
 #[derive(Debug, Error)]
@@ -34,6 +35,14 @@ pub enum FolderError {
         path: PathBuf,
         /// Process id and start of the holder.
         holder: String,
+    },
+    /// Nobody can hold it.
+    #[error("{}: files cannot be locked there, so that two processes could work in it at once. Name a folder with --out on a local disk, a block volume or NFS (a PersistentVolumeClaim, EFS, the shared disk of Slurm), and none on a mounted object store", path.display())]
+    NoLocks {
+        /// The folder.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
     },
     /// It is not there.
     #[error("{}: no such folder", .0.display())]
@@ -58,9 +67,11 @@ impl FolderError {
     /// The exit code that it means.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Exists(_) | Self::Missing(_) | Self::IsAFile(_) | Self::NoJournal(_) => {
-                Exit::Usage
-            }
+            Self::Exists(_)
+            | Self::Missing(_)
+            | Self::IsAFile(_)
+            | Self::NoJournal(_)
+            | Self::NoLocks { .. } => Exit::Usage,
             Self::Unusable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Exit::Usage
             }
@@ -121,7 +132,9 @@ impl RunFolder {
             match file.handle().try_lock() {
                 Ok(()) => return Ok(Lock::signed(file)),
                 Err(TryLockError::WouldBlock) => thread::sleep(LOOK),
-                Err(TryLockError::Error(source)) => return Err(unusable(source)),
+                Err(TryLockError::Error(source)) => {
+                    return Err(FolderError::NoLocks { path: self.path.clone(), source });
+                }
             }
         }
         Err(FolderError::Held { path: self.path.clone(), holder: self.holder_by_name() })
@@ -214,6 +227,16 @@ fn look(path: &Path) -> Result<Thing, FolderError> {
     }
 }
 
+/// The name of this machine, where it says one: of a pod, the pod's. A process of another machine may
+/// hold the folder.
+fn host() -> Option<SafeText> {
+    let named = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let named =
+        named.or_else(|| env::var("COMPUTERNAME").or_else(|_| env::var("HOSTNAME")).ok())?;
+    let name = named.trim();
+    (!name.is_empty()).then(|| SafeText::new(name))
+}
+
 /// The folder is held while this lives. Its file says who holds it.
 #[derive(Debug)]
 pub struct Lock {
@@ -223,7 +246,8 @@ pub struct Lock {
 impl Lock {
     fn signed(mut file: DiskFile) -> Self {
         let since = clock::stamp(clock::now());
-        let holder = format!("process {}, since {since}\n", std::process::id());
+        let host = host().map(|host| format!(" on {host}")).unwrap_or_default();
+        let holder = format!("process {}{host}, since {since}\n", std::process::id());
         // On a full disk the lock holds all the same, only its holder stays unnamed.
         let _ = file.cut(0).and_then(|()| file.append(holder.as_bytes()));
         Self { file }

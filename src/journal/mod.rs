@@ -9,6 +9,7 @@ pub mod folder;
 pub(crate) mod handle;
 pub(crate) mod leaks;
 pub(crate) mod line_file;
+pub(crate) mod merge;
 pub(crate) mod parent;
 pub mod reader;
 pub(crate) mod reconcile;

@@ -51,12 +51,21 @@ impl Found {
 
     /// The same; its installations can be compared with those of other runs read with this maker.
     pub fn read_with(prints: &Fingerprints, folder: &RunFolder) -> Result<Self, Fault> {
+        Self::read_observing(prints, folder, |_| {})
+    }
+
+    /// The same; `on_event` is called with every event of the journal.
+    pub fn read_observing(
+        prints: &Fingerprints,
+        folder: &RunFolder,
+        on_event: impl FnMut(&Event),
+    ) -> Result<Self, Fault> {
         thread::scope(|scope| {
             let tokens = scope.spawn(|| match token_lines::on_disk(&folder.tokens(), prints) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(OnDisk::default()),
                 read => read,
             });
-            let run_state = RunState::read_with(prints.clone(), &folder.journal(), |_| {});
+            let run_state = RunState::read_with(prints.clone(), &folder.journal(), on_event);
             let run_state = run_state.or_exit(Exit::Local)?;
             let panicked = |_| Err(io::Error::other("reading it stopped unexpectedly: a bug"));
             Ok(Self { run_state, tokens: tokens.join().unwrap_or_else(panicked) })
@@ -72,6 +81,14 @@ impl Found {
         }
         let spills = spill::found(folder.path(), &self.run_state.started.run_id);
         Ok(if spills.context(SPILLS_UNREADABLE)?.is_empty() { awaited } else { 0 })
+    }
+
+    /// How journal and tokens disagree.
+    pub fn disagreement(&self) -> io::Result<Disagreement> {
+        match &self.tokens {
+            Ok(on_disk) => Ok(self.run_state.compare(&on_disk.pairs)),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        }
     }
 
     /// Whether the run ended in order and every token pair on disk is known to its journal. Nothing has
@@ -120,7 +137,8 @@ impl Found {
         let mut restored = Restored { writer, run_state };
         if tokens_are == TokensAre::HandedOn {
             let installations = restored.run_state.books().recovered;
-            let handed_on = Event::HandedOn(HandedOn { at: clock::now(), installations });
+            let handed_on =
+                Event::HandedOn(HandedOn { at: clock::now(), installations, row: None });
             restored.add_durably([handed_on], observer).or_exit(Exit::Local)?;
         }
         let differ = restored.run_state.compare(&tokens.pairs);

@@ -15,6 +15,7 @@ use super::{
     folder::RunFolder,
     line_file::{LineFile, StorageError},
     state::{RunState, TokenLine},
+    writer::{TokenFile, Writer},
 };
 use crate::{
     checksum::Checksum,
@@ -120,10 +121,59 @@ pub type Damaged = Vec<u64>;
 /// installation in the list, move to `quarantine.jsonl`, and their numbers are returned; repetitions
 /// and tokens that must not be used are dropped.
 pub fn tidy(folder: &RunFolder, run_state: &RunState) -> anyhow::Result<Damaged> {
-    let (tokens, known) = (folder.tokens(), run_state.token_lines());
+    let mut quarantine = None;
+    let mut tidy = folder.disk().replace(&folder.tokens())?;
+    let damaged = each_sorted_line(&folder.tokens(), run_state, |line, sorted| match sorted {
+        Sorted::Newest => {
+            tidy.write_all(line)?;
+            tidy.write_all(b"\n")
+        }
+        Sorted::Damaged(number) => {
+            set_apart(folder, &mut quarantine, line, number).map_err(io::Error::other)
+        }
+    })?;
+    // What is damaged is safe in its new place before it goes from the old one.
+    quarantine.as_mut().map_or(Ok(()), LineFile::sync)?;
+    folder.disk().sync_folder(folder.path())?;
+    tidy.put_in_place()?;
+    Ok(damaged)
+}
+
+/// Appends the newest good line of each installation of one run to the tokens of another, and those that
+/// are damaged, or of no installation in the list, to its quarantine; their numbers are returned.
+pub fn copy(tokens: &Path, run_state: &RunState, into: &mut Writer) -> anyhow::Result<Damaged> {
+    let copied = each_sorted_line(tokens, run_state, |line, sorted| {
+        let taken = match sorted {
+            Sorted::Newest => into.append_document(TokenFile::Tokens, line),
+            Sorted::Damaged(number) => {
+                let document = damaged_document(line, number);
+                into.append_document(TokenFile::Quarantine, document.as_bytes())
+            }
+        };
+        taken.map_err(io::Error::other)
+    });
+    Ok(copied?)
+}
+
+/// What becomes of a line of `tokens.jsonl`.
+enum Sorted {
+    /// It is the newest good one of its installation.
+    Newest,
+    /// It is not as it was written, or of no installation in the list; its number.
+    Damaged(u64),
+}
+
+/// Calls `take` with the lines that are kept in some file. Repetitions and tokens that must not be used
+/// are passed over.
+fn each_sorted_line(
+    tokens: &Path,
+    run_state: &RunState,
+    mut take: impl FnMut(&[u8], Sorted) -> io::Result<()>,
+) -> io::Result<Damaged> {
+    let known = run_state.token_lines();
     let mut last: HashMap<Fingerprint, u64> = HashMap::new();
     let mut number = 0;
-    each_line(&tokens, |line| {
+    each_line(tokens, |line| {
         number += 1;
         if let LineVerdict::Good(print) = verdict(line, run_state.prints(), &known) {
             last.insert(print, number);
@@ -131,27 +181,20 @@ pub fn tidy(folder: &RunFolder, run_state: &RunState) -> anyhow::Result<Damaged>
         Ok(())
     })?;
     let mut damaged = Damaged::new();
-    let mut quarantine = None;
-    let mut tidy = folder.disk().replace(&tokens)?;
     number = 0;
-    each_line(&tokens, |line| {
+    each_line(tokens, |line| {
         number += 1;
         match verdict(line, run_state.prints(), &known) {
             LineVerdict::Good(print) if last.get(&print) == Some(&number) => {
-                tidy.write_all(line)?;
-                tidy.write_all(b"\n")
+                take(line, Sorted::Newest)
             }
             LineVerdict::Good(_) | LineVerdict::Quarantine => Ok(()),
             LineVerdict::Damaged => {
                 damaged.push(number);
-                set_apart(folder, &mut quarantine, line, number).map_err(io::Error::other)
+                take(line, Sorted::Damaged(number))
             }
         }
     })?;
-    // What is damaged is safe in its new place before it goes from the old one.
-    quarantine.as_mut().map_or(Ok(()), LineFile::sync)?;
-    folder.disk().sync_folder(folder.path())?;
-    tidy.put_in_place()?;
     Ok(damaged)
 }
 
@@ -184,16 +227,20 @@ fn set_apart(
     line: &[u8],
     number: u64,
 ) -> Result<(), StorageError> {
+    let file = match quarantine.take() {
+        Some(file) => file,
+        None => LineFile::open(folder.disk(), &folder.quarantine(), None)?,
+    };
+    quarantine.insert(file).line(damaged_document(line, number).as_bytes())
+}
+
+fn damaged_document(line: &[u8], number: u64) -> String {
     let document = json!({
         "quarantined_for": "damaged",
         "reason": format!("line {number} of tokens.jsonl is not as it was written"),
         "line": String::from_utf8_lossy(line),
     });
-    let file = match quarantine.take() {
-        Some(file) => file,
-        None => LineFile::open(folder.disk(), &folder.quarantine(), None)?,
-    };
-    quarantine.insert(file).line(document.to_string().as_bytes())
+    document.to_string()
 }
 
 /// The lines of `tokens.jsonl` that are not as they were written, or of no installation in the list.
@@ -229,7 +276,7 @@ pub fn damaged_in_quarantine(quarantine: &Path, run_state: &RunState) -> io::Res
 const SET_APART: &[u8] = br#"{"quarantined_for":"damaged""#;
 
 /// Calls `take` with each whole line, without its end.
-fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+pub fn each_line(path: &Path, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut input = BufReader::with_capacity(1 << 17, File::open(path)?);
     let mut line = Vec::new();
     while input.read_until(b'\n', &mut line)? > 0 {

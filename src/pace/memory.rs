@@ -5,21 +5,21 @@
 //! withdraws the promise. A killed run leaves it behind, so that the next run knows until when requests
 //! may have started, and how many: those count as if they had started then.
 //!
-//! One file for each base URL and client id, in the state folder. It holds no secrets, and no run fails
-//! for want of it.
+//! One file for each base URL and client id, in the state folder, and a copy in the run folder, since the
+//! next execution may have another home. Shards have a file each: they share the bound beforehand, so
+//! that none counts the starts of another. The files hold no secrets, and no run fails for want of them.
 
 use std::{
-    fs,
-    io::{self, Write},
-    path::{Path, PathBuf},
+    io,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::{clock, state_folder};
+use super::memory_file::{KeptPromise, MemoryFile, Places, Unreadable, key};
+use crate::{clock, shard::Shard};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -29,21 +29,10 @@ const MOST: usize = 10_000;
 /// Where the starts of earlier runs are kept.
 #[derive(Clone, Debug)]
 pub struct Memory {
-    path: PathBuf,
+    places: Places,
     base_url: String,
     client_id: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct MemoryFile {
-    base_url: String,
-    client_id: String,
-    /// Milliseconds since the epoch, oldest first.
-    starts: Vec<i64>,
-    #[serde(default)]
-    promise: Option<KeptPromise>,
-    #[serde(default)]
-    day: Option<KeptDay>,
+    writer: u64,
 }
 
 /// Until when requests may start, and how many more than are remembered may do so.
@@ -53,13 +42,6 @@ pub struct Promise {
     pub until: Instant,
     /// Starts that may come until then, at most.
     pub at_most: u32,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct KeptPromise {
-    /// Milliseconds since the epoch.
-    until: i64,
-    at_most: u32,
 }
 
 /// What is kept.
@@ -92,6 +74,12 @@ pub struct KeptDay {
 }
 
 impl KeptDay {
+    /// The share of a shard in what is left.
+    #[must_use]
+    pub fn share(self, shard: Shard) -> Self {
+        Self { day: Day { left: shard.share(self.day.left), ..self.day }, ..self }
+    }
+
     /// Whether the day has not ended yet, as far as is known.
     fn is_on(&self, now: Timestamp) -> bool {
         self.day.resets_at.map_or(now.duration_since(self.at) < DAY, |reset| now < reset)
@@ -99,44 +87,47 @@ impl KeptDay {
 }
 
 impl Memory {
-    /// The memory for an app at an address; `None` where there is no state folder.
-    pub fn of(base_url: &str, client_id: &str) -> Option<Self> {
-        let digest = Sha256::digest(format!("{base_url}\n{client_id}"));
-        let name = u64::from_be_bytes(digest.first_chunk().copied().unwrap_or_default());
-        let path = state_folder::path()?.join(format!("pace-{name:016x}.json"));
-        Some(Self { path, base_url: base_url.to_owned(), client_id: client_id.to_owned() })
+    /// The memory for an app at an address.
+    pub fn of(base_url: &str, client_id: &str) -> Self {
+        Self {
+            places: Places::of(base_url, client_id),
+            base_url: base_url.to_owned(),
+            client_id: client_id.to_owned(),
+            writer: fastrand::u64(1..),
+        }
+    }
+
+    /// The memory of a run in this folder, which may be a shard.
+    #[must_use]
+    pub fn of_run(mut self, folder: &Path, shard: Option<Shard>) -> Self {
+        let name = format!(".pace-{}.json", key(&self.base_url, &self.client_id));
+        self.places.in_run = Some(folder.join(name));
+        self.places.shard = shard;
+        self
     }
 
     /// The starts within `length`, oldest first. A killed run's promise, and an unreadable file, count as
     /// `most` starts.
     pub fn recall(&self, length: Duration, most: u32) -> Vec<Instant> {
         let (now, today) = (Instant::now(), clock::now().as_millisecond());
-        let MemoryFile { mut starts, promise, .. } = match self.read() {
-            Ok(Some(kept)) => kept,
-            Ok(None) => return Vec::new(),
+        let files = match self.places.read() {
+            Ok(files) => files,
             // The run that wrote it may have started anything.
             Err(Unreadable) => return vec![now; most as usize],
         };
-        if let Some(KeptPromise { until, at_most }) = promise {
-            starts.extend(std::iter::repeat_n(until, at_most.min(most) as usize));
-        }
         // A start in the future was promised, or written before the clock was set back.
         let age = |start: i64| u64::try_from(today.saturating_sub(start)).unwrap_or_default();
-        let ages = starts.into_iter().map(age).map(Duration::from_millis);
-        ages.filter(|age| *age <= length).filter_map(|age| now.checked_sub(age)).collect()
+        let starts = files.into_iter().flat_map(|file| starts_of(file, most));
+        let ages = starts.map(age).map(Duration::from_millis).filter(|age| *age <= length);
+        let mut starts: Vec<_> = ages.filter_map(|age| now.checked_sub(age)).collect();
+        starts.sort_unstable();
+        starts
     }
 
     /// The last report, if its day has not ended.
     pub fn day(&self) -> Option<KeptDay> {
-        self.read().ok()??.day.filter(|kept| kept.is_on(clock::now()))
-    }
-
-    fn read(&self) -> Result<Option<MemoryFile>, Unreadable> {
-        match fs::read(&self.path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| Unreadable),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(_) => Err(Unreadable),
-        }
+        let days = self.places.read().ok()?.into_iter().filter_map(|file| file.day);
+        days.filter(|kept| kept.is_on(clock::now())).max_by_key(|kept| kept.at)
     }
 
     /// Writes the last starts and the daily limit, atomically.
@@ -153,47 +144,34 @@ impl Memory {
         });
         let (base_url, client_id) = (self.base_url.clone(), self.client_id.clone());
         let day = day.map(|day| KeptDay { day, at: clock::now() }).or_else(|| self.day());
-        let kept = MemoryFile { base_url, client_id, starts, promise, day };
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        create_private(folder)?;
-        let mut aside = tempfile::NamedTempFile::new_in(folder)?;
-        aside.write_all(&serde_json::to_vec(&kept)?)?;
-        aside.persist(&self.path).map(drop).map_err(|error| error.error)
+        let (writer, at) = (self.writer, today);
+        self.places.write(&MemoryFile { base_url, client_id, writer, at, starts, promise, day })
     }
 }
 
-/// The file exists and cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Unreadable;
-
-/// Creates a folder and its missing parents, mode 0700 under any umask.
-fn create_private(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    folder.parent().map_or(Ok(()), create_private)?;
-    match fs::create_dir(folder) {
-        // Another process has created it.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        made => made?,
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
+/// The starts of a file, with those that were promised.
+fn starts_of(file: MemoryFile, most: u32) -> impl Iterator<Item = i64> {
+    let promised = file.promise.map(|KeptPromise { until, at_most }| {
+        std::iter::repeat_n(until, at_most.min(most) as usize)
+    });
+    file.starts.into_iter().chain(promised.into_iter().flatten())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    fn memory(folder: &Path) -> Memory {
-        let (base_url, client_id) = ("http://127.0.0.1:1".to_owned(), "id".to_owned());
-        Memory { path: folder.join("pace.json"), base_url, client_id }
+    /// A memory with a state folder of its own, of a run in a folder beside it.
+    fn memory(place: &Path, run: &str, shard: Option<&str>) -> Memory {
+        let mut memory = Memory::of("http://127.0.0.1:1", "id");
+        let shard = shard.map(|shard| shard.parse().unwrap());
+        fs::create_dir_all(place.join(run)).unwrap();
+        memory.places.state = Some((place.join("state"), "pace-0".into()));
+        memory.of_run(&place.join(run), shard)
     }
 
     fn ages(starts: &[Instant]) -> Vec<u128> {
@@ -201,13 +179,25 @@ mod tests {
         starts.iter().map(|start| (start.elapsed() + MS(20)).as_millis() / 100).collect()
     }
 
+    fn ago(ms: u64) -> Instant {
+        Instant::now().checked_sub(MS(ms)).unwrap()
+    }
+
+    fn keep(memory: &Memory, ages: &[u64]) {
+        let starts = ages.iter().map(|ms| ago(*ms)).collect();
+        memory.keep(&Remembered { starts, promise: None, day: None }).unwrap();
+    }
+
+    fn recalled(memory: &Memory) -> Vec<u128> {
+        ages(&memory.recall(MS(60_000), 10))
+    }
+
     #[test]
     fn what_a_killed_run_may_have_started_counts_until_its_promise_ended() {
-        let folder = tempfile::tempdir().unwrap();
-        let memory = memory(folder.path());
+        let place = tempfile::tempdir().unwrap();
+        let memory = memory(place.path(), "run", None);
         assert!(memory.recall(MS(60_000), 10).is_empty());
         let now = Instant::now();
-        let ago = |ms| now.checked_sub(MS(ms)).unwrap();
         for (promise, most, expected) in [
             (None, 10, &[9, 4][..]),
             (Some(Promise { until: now + MS(3000), at_most: 2 }), 10, &[9, 4, 0, 0]),
@@ -222,11 +212,54 @@ mod tests {
 
     #[test]
     fn a_memory_that_cannot_be_read_counts_as_a_full_window() {
-        let folder = tempfile::tempdir().unwrap();
-        let memory = memory(folder.path());
+        let place = tempfile::tempdir().unwrap();
+        let memory = memory(place.path(), "run", None);
         for bytes in [&b""[..], b"{", b"[]"] {
-            fs::write(&memory.path, bytes).unwrap();
+            fs::write(memory.places.in_run.as_ref().unwrap(), bytes).unwrap();
             assert_eq!(ages(&memory.recall(MS(1000), 3)), [0, 0, 0]);
         }
+    }
+
+    #[test]
+    fn the_copy_in_the_run_folder_counts_once_and_alone_where_the_home_is_empty() {
+        let place = tempfile::tempdir().unwrap();
+        let first = memory(place.path(), "run", None);
+        keep(&first, &[900, 400]);
+        let next = || memory(place.path(), "run", None);
+        assert_eq!(recalled(&next()), [9, 4], "two copies of one memory");
+        fs::remove_dir_all(place.path().join("state")).unwrap();
+        assert_eq!(recalled(&next()), [9, 4]);
+        // Another run has written into the state folder meanwhile.
+        keep(&memory(place.path(), "other", None), &[300]);
+        assert_eq!(recalled(&next()), [9, 4, 3]);
+    }
+
+    #[test]
+    fn a_memory_needs_one_of_its_places_and_makes_no_run_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let mut memory = memory(place.path(), "run", None);
+        memory.places.state = Some((place.path().join("no\0folder"), "pace-0".into()));
+        keep(&memory, &[400]);
+        assert_eq!(recalled(&memory), [4]);
+        fs::remove_dir_all(place.path().join("run")).unwrap();
+        assert!(memory.keep(&Remembered::default()).is_err());
+        assert!(!place.path().join("run").exists());
+    }
+
+    #[test]
+    fn shards_of_one_list_do_not_count_each_others_starts_and_everybody_else_does() {
+        let place = tempfile::tempdir().unwrap();
+        let shard = |shard| memory(place.path(), "run", Some(shard));
+        let run = |name, shard| memory(place.path(), name, shard);
+        keep(&run("one", Some("1/8")), &[900]);
+        keep(&run("two", Some("2/8")), &[800]);
+        assert_eq!(recalled(&shard("1/8")), [9]);
+        assert_eq!(recalled(&shard("2/8")), [8]);
+        assert!(recalled(&shard("3/8")).is_empty());
+        for other in [Some("1/4"), Some("1/18"), None] {
+            assert_eq!(recalled(&run("other", other)), [9, 8], "{other:?}");
+        }
+        keep(&run("whole", None), &[700]);
+        assert_eq!(recalled(&shard("3/8")), [7]);
     }
 }

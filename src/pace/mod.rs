@@ -15,6 +15,7 @@ pub mod clearance;
 pub mod latency;
 pub mod limiter;
 pub mod memory;
+mod memory_file;
 pub mod memory_writer;
 mod pacer;
 mod pacing;

@@ -4,6 +4,8 @@ use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
 use thiserror::Error;
 
+use crate::shard::Shard;
+
 /// A bound on request starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rate {
@@ -35,6 +37,38 @@ impl Rate {
     pub fn per_second(self) -> Option<f64> {
         let interval = self.interval();
         (!interval.is_zero()).then(|| 1.0 / interval.as_secs_f64())
+    }
+
+    /// A shard's share of the starts in the same window; [`Rate::check_shared`] says whether each has one.
+    #[must_use]
+    pub fn share(self, shard: Shard) -> Self {
+        match self {
+            Self::Unlimited => Self::Unlimited,
+            Self::Limited { starts, window } => {
+                Self::Limited { starts: small(shard.share(starts.get().into())), window }
+            }
+        }
+    }
+
+    /// Whether so many shards each have a start in the window.
+    pub fn check_shared(self, shards: NonZeroU32) -> Result<(), TooManyShards> {
+        match self {
+            Self::Limited { starts, .. } if starts < shards => {
+                Err(TooManyShards { shards, rate: self, longer: self.longer(shards) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same rate over a longer window, in which there are at least so many starts.
+    fn longer(self, least: NonZeroU32) -> Option<Self> {
+        let Self::Limited { starts, window } = self else { return None };
+        (1..=9).map(|zeros| 10_u32.pow(zeros)).find_map(|times| {
+            let (starts, window) =
+                (starts.checked_mul(NonZeroU32::new(times)?)?, window.checked_mul(times)?);
+            let fits = starts >= least && window <= LONGEST_WINDOW;
+            fits.then_some(Self::Limited { starts, window })
+        })
     }
 
     /// The least time that this many starts take.
@@ -74,6 +108,32 @@ impl fmt::Display for AskedRate {
 /// A time with [`SLACK_PERCENT`] added.
 pub fn with_margin(time: Duration) -> Duration {
     time + time * SLACK_PERCENT / 100
+}
+
+/// A share as a count of starts: one that is none is a single start.
+pub(super) fn small(share: u64) -> NonZeroU32 {
+    let share = u32::try_from(share).unwrap_or(u32::MAX);
+    NonZeroU32::new(share).unwrap_or(NonZeroU32::MIN)
+}
+
+/// A rate with fewer starts in its window than there are shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyShards {
+    shards: NonZeroU32,
+    rate: Rate,
+    longer: Option<Rate>,
+}
+
+impl std::error::Error for TooManyShards {}
+
+impl fmt::Display for TooManyShards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} shards cannot share {}; say ", self.shards, self.rate)?;
+        match self.longer {
+            Some(longer) => longer.fmt(f),
+            None => f.write_str("fewer shards, or a higher rate"),
+        }
+    }
 }
 
 /// A text that is not a rate.
@@ -210,6 +270,36 @@ mod tests {
             "0.12345678901234567890123/s",
         ] {
             assert_eq!(bad.parse::<Rate>(), Err(NotARate), "{bad}");
+        }
+    }
+
+    #[test]
+    fn shares_of_a_rate_give_the_rate_together() {
+        let shares = |rate: &str, of| {
+            let rate: Rate = rate.parse().unwrap();
+            let all = Shard::all(NonZeroU32::new(of).unwrap());
+            all.map(|shard| rate.share(shard).to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let eight = "13/10s 13/10s 13/10s 13/10s 12/10s 12/10s 12/10s 12/10s";
+        assert_eq!(shares("100/10s", 8), eight);
+        assert_eq!(shares("3/s", 3), "1/s 1/s 1/s");
+        assert_eq!(shares("unlimited", 2), "unlimited unlimited");
+    }
+
+    #[test]
+    fn more_shards_than_starts_in_the_window_are_refused() {
+        for (rate, shards, expected) in [
+            ("10/s", 10, ""),
+            ("unlimited", 1000, ""),
+            ("10/s", 16, "16 shards cannot share 10/s; say 100/10s"),
+            ("1/s", 8, "8 shards cannot share 1/s; say 10/10s"),
+            ("1.5/s", 100, "100 shards cannot share 3/2s; say 300/200s"),
+            ("1/h", 8, "8 shards cannot share 1/h; say 10/36000s"),
+            ("1/h", 50, "50 shards cannot share 1/h; say fewer shards, or a higher rate"),
+        ] {
+            let rate: Rate = rate.parse().unwrap();
+            let refused = rate.check_shared(NonZeroU32::new(shards).unwrap()).err();
+            assert_eq!(refused.map(|e| e.to_string()).unwrap_or_default(), expected);
         }
     }
 }

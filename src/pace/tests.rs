@@ -15,7 +15,12 @@ use super::{
 use crate::highlevel::{allowance::Allowance, client::MayLeave};
 
 fn pacing(rate: &str) -> Pacing {
-    Pacing { asked: rate.parse().unwrap(), max: Rate::Unlimited, burst: NonZeroU32::MIN }
+    Pacing {
+        asked: rate.parse().unwrap(),
+        max: Rate::Unlimited,
+        burst: NonZeroU32::MIN,
+        machines: NonZeroU32::MIN,
+    }
 }
 
 #[tokio::test]

@@ -69,8 +69,10 @@ pub struct ListSummary {
     pub stats: ListStats,
     /// Installations with an access token that `--skip-healthy` can try.
     pub with_access_token: u32,
-    /// The apps that it has rows of, where there may be several.
+    /// The apps that it has rows of, where there may be several; of all shards.
     pub apps: Vec<AppRows>,
+    /// Installations of each shard, skipped ones included, where several machines share the list.
+    pub by_shard: Vec<u32>,
 }
 
 /// How many installations of an app a list has.
@@ -146,8 +148,13 @@ pub fn summary(
             return Err(ListError::HoldsClientSecret { name: source.name().to_owned(), line });
         }
         summary.count(&row);
-        if let Row::Take { listed: Listed { app: Some(name), .. }, .. } = &row {
-            *by_app.entry(name.clone()).or_default() += 1;
+        match &row {
+            Row::Take { listed: Listed { app: Some(name), .. }, .. } => {
+                *by_app.entry(name.clone()).or_default() += 1;
+            }
+            // Every shard names the same apps.
+            Row::OtherShard(Some(name)) => _ = by_app.entry(name.clone()).or_default(),
+            _ => {}
         }
         if let Row::Take { listed, stored, id_source, before: None } = row {
             if let Some(client) = stored.client() {
@@ -174,10 +181,13 @@ pub fn summary(
     for id in not_met {
         summary.not_met.add(id.as_str());
     }
+    summary.by_shard = std::mem::take(&mut rows.by_shard);
     let shape = rows.list().shape();
     summary.list.shape = shape.to_string();
     summary.list.columns.clone_from(&shape.columns);
-    summary.events = rows.list().event_counts();
+    if rows.reads_the_rest() {
+        summary.events = rows.list().event_counts();
+    }
     summary.list.uninstalled = summary.uninstalled;
     summary.continues = shape.continues;
     summary.columns_found.clone_from(&shape.found);
@@ -200,7 +210,7 @@ fn line_that_holds(row: &Row, secret: &ClientSecret) -> Option<u64> {
                 || holds(not_due.failure.message.as_str());
             is_held.then_some(not_due.line)
         }
-        Row::Duplicate(_) | Row::LeftOut | Row::Uninstalled => None,
+        Row::Duplicate(_) | Row::LeftOut | Row::Uninstalled | Row::OtherShard(_) => None,
     }
 }
 
@@ -235,6 +245,7 @@ impl ListSummary {
             stats: ListStats::default(),
             with_access_token: 0,
             apps: Vec::new(),
+            by_shard: Vec::new(),
         }
     }
 
@@ -272,6 +283,7 @@ impl ListSummary {
                 self.not_due.add(row.retry, row.due_from);
             }
             Row::Uninstalled => self.uninstalled += 1,
+            Row::OtherShard(_) => {}
         }
     }
 
@@ -293,7 +305,13 @@ impl ListSummary {
 
     /// Whether it is the failures of a run in which nothing failed.
     pub fn is_nothing_left(&self) -> bool {
-        self.continues == Continues::EarlierRun && self.input == 0 && self.left_out == 0
+        let is_empty = self.input == 0 && self.left_out == 0 && !self.others_have_some();
+        self.continues == Continues::EarlierRun && is_empty
+    }
+
+    /// Whether other shards have installations.
+    pub fn others_have_some(&self) -> bool {
+        self.by_shard.iter().any(|installations| *installations > 0)
     }
 
     /// How many rows `--only` or `--limit` leaves out.

@@ -1,6 +1,8 @@
 //! What will be done, how long it takes at least, what is left out and why.
 
+mod digest;
 pub mod fingerprint;
+mod grace;
 pub mod list_stats;
 pub mod list_summary;
 pub mod max_failures;
@@ -10,6 +12,7 @@ mod only;
 pub mod recoveries;
 pub mod routes;
 mod rows;
+mod split;
 mod words;
 
 use std::{
@@ -21,11 +24,13 @@ use std::{
 
 use serde_json::json;
 
+pub use self::grace::StartedBy;
 pub use self::list_summary::{AppRows, ListSummary, OwnApp, summary};
 pub use self::named::Named;
 pub use self::only::{Only, OnlyError};
 pub use self::routes::Forecast;
 pub use self::rows::{Known, Row, Rows, Selection, Timing, ids_in};
+pub use self::split::Split;
 pub use self::words::{calls_line, checks_line, countdown, counted, grouped, in_words};
 
 use self::routes::forecast;
@@ -44,8 +49,12 @@ use crate::{
 pub struct Plan {
     /// The list.
     pub summary: ListSummary,
+    /// Whose rows are read, where several machines share the list.
+    pub split: Option<Split>,
     /// Request starts allowed.
     pub pacing: Pacing,
+    /// Those of all machines together.
+    pub total: Pacing,
     /// Installations in flight at most.
     pub concurrency: u32,
     /// The routes.
@@ -62,6 +71,10 @@ pub struct Plan {
     pub client_id: Option<String>,
     /// The last known state of the daily limit; `None` when nothing is known.
     pub day: Option<KeptDay>,
+    /// Bound of one request.
+    pub timeout: Duration,
+    /// Who starts and ends it.
+    pub started_by: StartedBy,
     /// The folder that will be made; `None` when nothing will be written.
     pub out: Option<String>,
 }
@@ -205,6 +218,9 @@ impl Plan {
     /// The plan for a program.
     pub fn as_json(&self) -> serde_json::Value {
         let mut plan = self.as_json_of_all();
+        plan["shards"] = self.shards_as_json();
+        plan["drain_ms"] = clock::millis(self.drain_time()).into();
+        plan["grace_period_s"] = self.grace_period().as_secs().into();
         if !self.summary.apps.is_empty() {
             let apps = self.summary.apps.iter().map(|AppRows { app, installations }| {
                 let told = json!({ "client_id": app.client_id, "installations": installations });
@@ -264,10 +280,12 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_rows(f)?;
+        self.write_shards(f)?;
         self.write_stored_tokens(f)?;
         self.write_tokens(f)?;
         self.write_routes(f)?;
         self.write_calls(f)?;
+        self.write_grace(f)?;
         writeln!(f, "Endpoint       {}", self.endpoint)?;
         self.write_apps(f)?;
         write!(f, "Run folder     {}", self.out.as_deref().unwrap_or("none: nothing is written"))

@@ -1,6 +1,9 @@
 //! What `--only` names: files with ids, or the ids themselves.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 
@@ -54,9 +57,10 @@ impl Only {
     }
 }
 
-/// Whether something is at a path; where that may not even be looked at, reading it says so.
+/// Whether something is at a path; where that may not even be looked at, reading it says so. Many ids
+/// are longer than any name.
 fn is_a_file(path: &Path) -> bool {
-    path.try_exists().unwrap_or(true)
+    path.try_exists().unwrap_or_else(|error| error.kind() != io::ErrorKind::InvalidFilename)
 }
 
 fn ids(typed: &str) -> Result<Vec<Id>, OnlyError> {
@@ -85,6 +89,8 @@ mod tests {
         assert_eq!(only.files, [file]);
         let ids: Vec<_> = only.ids.iter().map(Id::as_str).collect();
         assert_eq!(ids, ["tDtDnQdgm2LXpyiqYvZ6", "acme-staging-01"]);
+        let many = vec!["tDtDnQdgm2LXpyiqYvZ6"; 300].join(",");
+        assert_eq!(Only::of(&[many.into()]).unwrap().ids.len(), 300);
         for (typed, says) in [
             ("ids.csv", "ids.csv is neither a file nor an id"),
             ("tDtDnQdgm2LXpyiqYvZ6,ids.csv", "ids.csv is neither"),

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::{
     fingerprint::{Fingerprint, Fingerprints},
     recoveries::Earlier,
+    split::Split,
 };
 use crate::{
     app::{AppName, AppOfRun, COLUMN, Directory},
@@ -29,6 +30,8 @@ pub struct Selection {
     pub only: Option<HashSet<Id>>,
     /// The first so many installations; `None` takes all.
     pub limit: Option<u32>,
+    /// Of these, whose rows are read where several machines share the list.
+    pub split: Option<Split>,
     /// Which rows of an earlier run's failures.
     pub due: Timing,
 }
@@ -67,6 +70,8 @@ pub enum Row {
     NotDue(Box<NotDue>),
     /// It is meant to be left out: the app was removed there.
     Uninstalled,
+    /// It is another shard's; of this app, where there may be several.
+    OtherShard(Option<AppName>),
 }
 
 /// What other runs have recovered, and of which client rows are that name no app.
@@ -91,6 +96,8 @@ pub struct Rows {
     /// Of several apps, which a row is of.
     directory: Option<Directory>,
     known: Known,
+    /// Installations of each shard.
+    pub(super) by_shard: Vec<u32>,
 }
 
 impl Rows {
@@ -105,6 +112,7 @@ impl Rows {
         Ok(Self {
             list: source.read(scope, columns)?,
             not_met: selection.only.clone().unwrap_or_default(),
+            by_shard: vec![0; selection.split.map_or(0, |split| split.of().get() as usize)],
             selection,
             taken: 0,
             seen: HashMap::new(),
@@ -125,19 +133,27 @@ impl Rows {
         &self.list
     }
 
+    /// Whether the rows are read that nobody recovers.
+    pub(super) fn reads_the_rest(&self) -> bool {
+        self.selection.split.is_none_or(|split| split.reads(None))
+    }
+
     fn sort(&mut self, record: Record) -> Row {
         if let Record::Installation(listed) = &record {
             self.not_met.remove(&listed.installation.id);
         }
         let is_enough = self.selection.limit.is_some_and(|limit| self.taken >= limit);
-        if is_enough && !matches!(record, Record::Uninstalled(_)) {
-            return Row::LeftOut;
-        }
-        match record {
+        let row = match record {
+            Record::Uninstalled(_) => Row::Uninstalled,
+            _ if is_enough => Row::LeftOut,
             Record::Rejected(_) if self.selection.only.is_some() => Row::LeftOut,
             Record::Rejected(rejected) => Row::Rejected(rejected_event(&rejected)),
             Record::Installation(listed) => self.sort_installation(listed),
-            Record::Uninstalled(_) => Row::Uninstalled,
+        };
+        match row {
+            Row::Take { .. } | Row::OtherShard(_) | Row::NotDue(_) => row,
+            _ if self.reads_the_rest() => row,
+            _ => Row::OtherShard(None),
         }
     }
 
@@ -146,11 +162,18 @@ impl Rows {
         if only.is_some_and(|only| !only.contains(&listed.installation.id)) {
             return Row::LeftOut;
         }
+        let app = self.app_of(&listed).map(Option::<&AppOfRun>::cloned);
         if let Some((retry, due_from)) = self.waits_for(&listed) {
-            return Row::NotDue(Box::new(not_due_event(listed, retry, due_from)));
+            let app = app.as_ref().ok().map(Option::as_ref);
+            let number = app.and_then(|app| self.shard_of(app, &listed.installation));
+            return if self.selection.split.is_none_or(|split| split.reads(number)) {
+                Row::NotDue(Box::new(not_due_event(listed, retry, due_from)))
+            } else {
+                Row::OtherShard(None)
+            };
         }
-        let app = match self.app_of(&listed) {
-            Ok(app) => app.cloned(),
+        let app = match app {
+            Ok(app) => app,
             Err(rejected) => return Row::Rejected(rejected),
         };
         let Installation { scope, id, .. } = &listed.installation;
@@ -162,13 +185,34 @@ impl Rows {
             return Row::Duplicate(Duplicate { row: listed.row, line: listed.line, first_row, id });
         }
         self.taken += 1;
-        let client_id = app.as_ref().map(|app| &app.client_id).or(self.known.client_id.as_ref());
-        let before = client_id
+        let before = self
+            .client_id_of(app.as_ref())
             .and_then(|id| self.known.earlier.find(id, &listed.installation))
             .map(Box::new);
+        if let Some((split, number)) =
+            self.selection.split.zip(self.shard_of(app.as_ref(), &listed.installation))
+        {
+            if let Some(count) = self.by_shard.get_mut(number as usize - 1) {
+                *count += 1;
+            }
+            if !split.reads(Some(number)) {
+                return Row::OtherShard(app.map(|app| app.name));
+            }
+        }
         let id_source = listed.id_source;
         let (listed, stored) = listed_event(listed, app.map(|app| app.name));
         Row::Take { listed, stored, id_source, before }
+    }
+
+    /// The client id of a row's app, as far as it is known.
+    fn client_id_of<'a>(&'a self, app: Option<&'a AppOfRun>) -> Option<&'a String> {
+        app.map(|app| &app.client_id).or(self.known.client_id.as_ref())
+    }
+
+    /// The shard that an installation is of, where several machines share the list.
+    fn shard_of(&self, app: Option<&AppOfRun>, installation: &Installation) -> Option<u32> {
+        let client_id = self.client_id_of(app).map(String::as_str).unwrap_or_default();
+        self.selection.split.map(|split| split.number_of(client_id, installation))
     }
 
     /// What a row of an earlier run's failures waits for, and until when; `None` where it is due.

@@ -21,6 +21,7 @@ use crate::{
     pace::{AskedRate, Pacing, Rate},
     plan::max_failures::MaxFailures,
     route::{Route, RouteList},
+    shard::Shard,
 };
 
 /// Characters of a section of `escalation.md`, unless `--ticket-limit` says otherwise.
@@ -86,6 +87,9 @@ pub struct Settings {
     pub again: bool,
     /// Which rows of the list.
     pub selection: Selected,
+    /// Which of several machines this is that share the list, the rate and the burst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// How the escalation files are written.
     pub escalation: Escalation,
     /// Whether the page is written.
@@ -237,6 +241,7 @@ impl Default for Settings {
             skip_healthy: false,
             again: false,
             selection: Selected::default(),
+            shard: None,
             escalation: Escalation::default(),
             page: Page::default(),
             store: None,
@@ -271,9 +276,27 @@ impl Settings {
         Ok(endpoint.with_version(self.api_version))
     }
 
-    /// How fast requests may start.
+    /// How fast requests may start: among several machines, this one's share.
     pub fn pacing(&self) -> Pacing {
-        Pacing { asked: self.rate, max: self.max_rate, burst: self.burst }
+        let total = self.total_pacing();
+        self.shard.map_or(total, |shard| total.share(shard))
+    }
+
+    /// How fast the requests of all machines together may start.
+    pub fn total_pacing(&self) -> Pacing {
+        Pacing {
+            asked: self.rate,
+            max: self.max_rate,
+            burst: self.burst,
+            machines: NonZeroU32::MIN,
+        }
+    }
+
+    /// The settings of a run that is one machine's own, at the share of the rate that it has now.
+    #[must_use]
+    pub fn of_one_machine(&self) -> Self {
+        let Pacing { asked, max, burst, .. } = self.pacing();
+        Self { rate: asked, max_rate: max, burst, shard: None, ..self.clone() }
     }
 
     /// How access tokens are checked.
@@ -310,6 +333,7 @@ mod tests {
             via: "refresh,agency".parse().unwrap(),
             verify: Some(TokenCheckPath::Usual),
             skip_healthy: true,
+            shard: Shard::new(3, 8),
             ..Settings::default()
         };
         for settings in [settings, Settings::default()] {

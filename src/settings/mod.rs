@@ -5,6 +5,7 @@ pub(crate) mod app;
 pub(crate) mod app_credentials;
 pub(crate) mod apps_file;
 pub mod args;
+pub(crate) mod asked_shard;
 mod duration;
 pub(crate) mod env_file;
 pub(crate) mod execution;

@@ -1,13 +1,14 @@
 //! The options that turn one execution's settings into another's, for a command that is printed.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{collections::BTreeSet, ffi::OsString, fmt, path::PathBuf};
 
 use clap::ValueEnum;
+use serde_json::Value;
 
 use super::{
     args::DiscoverArgs,
     duration,
-    execution::{Page, Place, Settings},
+    execution::{Page, Place, Selected, Settings},
 };
 use crate::{highlevel::token_check::TokenCheckPath, input::FirstLine, pace::AskedRate};
 
@@ -141,6 +142,92 @@ pub fn in_words(settings: &Settings) -> Vec<(&'static str, String)> {
     rows.filter_map(|(option, word_of)| Some((*option, text(word_of(settings))?))).collect()
 }
 
+/// What only a command over the same list says.
+const OF_LIST: [Row; 6] = [
+    ("--shard", |s| s.shard.map(|shard| shard.to_string()).into()),
+    ("--only", |s| Word::Each(only(s))),
+    ("--limit", |s| s.selection.limit.map(|limit| limit.to_string()).into()),
+    ("--again", |s| s.again.into()),
+    ("--no-header", |s| (s.selection.columns.first_line == FirstLine::Record).into()),
+    ("--id-column", |s| s.selection.columns.id.clone().into()),
+];
+
+fn only(settings: &Settings) -> Vec<String> {
+    let Selected { only, only_ids, .. } = &settings.selection;
+    let files = only.iter().map(|file| file.display().to_string());
+    files.chain(only_ids.iter().map(ToString::to_string)).collect()
+}
+
+/// Where secrets are is no property of a run.
+const PLACES_OF_SECRETS: [&str; 3] = ["--client-secret-file", "--env-file", "--agency-tokens"];
+
+/// An option that has another value in one run than in another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The option, or what else differs.
+    pub what: String,
+    /// What it is in the run that has begun.
+    pub there: String,
+    /// What it is in the command.
+    pub here: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} there, {} here", self.what, self.there, self.here)
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("not given"),
+            Self::Switch => f.write_str("given"),
+            Self::Value(value) => write!(f, "{}", value.to_string_lossy()),
+            Self::Each(values) if values.is_empty() => f.write_str("not given"),
+            Self::Each(values) => f.write_str(&values.join(",")),
+        }
+    }
+}
+
+/// All in which a command's settings differ from those of a run, by the names of the options; what no
+/// option says alone has the name that the journal has for it.
+pub fn differences(there: &Settings, here: &Settings) -> Vec<Difference> {
+    let rows = TABLE.iter().chain(&OF_FILES).chain(&OF_LIST);
+    let rows = rows.filter(|(option, _)| !PLACES_OF_SECRETS.contains(option));
+    let mut found: Vec<Difference> = Vec::new();
+    for (option, word_of) in rows {
+        let words = (word_of(there), word_of(here));
+        if words.0 != words.1 && !found.iter().any(|known| known.what == *option) {
+            let (there, here) = (words.0.to_string(), words.1.to_string());
+            found.push(Difference { what: (*option).to_owned(), there, here });
+        }
+    }
+    if found.is_empty() { other_differences(there, here) } else { found }
+}
+
+/// What is recorded and is the same whatever the command says: places of secrets, and whether the client
+/// id was typed; the sandbox of a rehearsal has another address each time.
+const NO_DIFFERENCE: [&str; 3] = ["secrets", "client_id_typed", "base_url"];
+
+fn other_differences(there: &Settings, here: &Settings) -> Vec<Difference> {
+    let fields = |settings: &Settings| match settings.written() {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let (there, here) = (fields(there), fields(here));
+    let names: BTreeSet<_> = there.keys().chain(here.keys()).collect();
+    let differ = names.into_iter().filter(|name| {
+        there.get(*name) != here.get(*name) && !NO_DIFFERENCE.contains(&name.as_str())
+    });
+    let difference = |name: &String| Difference {
+        what: name.replace('_', " "),
+        there: "as the journal has it".into(),
+        here: "another".into(),
+    };
+    differ.map(difference).collect()
+}
+
 /// The words of a `discover` command, as they were typed.
 pub fn of_discover(args: &DiscoverArgs, settings: &Settings) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec![env!("CARGO_PKG_NAME").into(), "discover".into()];
@@ -194,5 +281,43 @@ mod tests {
         assert_eq!(words(&named, &default), "--id-column Standort-ID");
         named.selection.columns.first_line = FirstLine::Record;
         assert_eq!(words(&named, &default), "");
+    }
+
+    #[test]
+    fn settings_of_two_commands_differ_by_name_and_both_values() {
+        let of = |change: &dyn Fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            let told = differences(&Settings::default(), &settings);
+            told.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        for (expected, change) in [
+            ("", &(|_: &mut Settings| {}) as &dyn Fn(&mut Settings)),
+            ("--rate: 10/s there, 100/10s here", &|s| s.rate = "100/10s".parse().unwrap()),
+            ("--shard: not given there, 3/8 here", &|s| s.shard = "3/8".parse().ok()),
+            ("--again: not given there, given here", &|s| s.again = true),
+            ("--limit: not given there, 5 here", &|s| s.selection.limit = Some(5)),
+            ("--only: not given there, ids.txt here", &|s| s.selection.only.push("ids.txt".into())),
+            ("--verify: not given there, given here", &|s| s.verify = Some(TokenCheckPath::Usual)),
+            ("--no-header: not given there, given here", &|s| {
+                s.selection.columns.first_line = FirstLine::Record;
+            }),
+            (
+                "--base-url: https://services.leadconnectorhq.com there, http://127.0.0.1:1 here",
+                &|s| {
+                    s.base_url = "http://127.0.0.1:1".into();
+                },
+            ),
+            ("", &|s| s.secrets.env_file = Some("/elsewhere/env".into())),
+            ("", &|s| s.client_id_typed = true),
+        ] {
+            assert_eq!(of(change), expected);
+        }
+        let mut by_number = Settings::default();
+        by_number.selection.columns.first_line = FirstLine::Record;
+        let mut other = by_number.clone();
+        other.selection.columns.kind = Some("2".into());
+        let told = differences(&by_number, &other);
+        assert_eq!(told[0].to_string(), "selection: as the journal has it there, another here");
     }
 }

@@ -1,6 +1,6 @@
 //! From what was typed to what is meant: options over environment over what was there before.
 
-use std::path::Path;
+use std::{num::NonZeroU32, path::Path};
 
 use anyhow::{bail, ensure};
 
@@ -17,18 +17,27 @@ use super::{
 };
 use crate::{
     pace::{AskedRate, Rate},
-    plan::{Only, OnlyError},
+    plan::{Only, OnlyError, Split},
 };
 
 impl Settings {
     /// The settings of a new run. Variables that stand for options count as typed; a rehearsal needs
     /// none.
-    pub fn of_run(args: &RunArgs, variables: &Variables) -> anyhow::Result<Self> {
+    pub fn of_run(
+        args: &RunArgs,
+        variables: &Variables,
+        split: Option<Split>,
+    ) -> anyhow::Result<Self> {
         check_rehearsal(&args.execution.rehearsal, args.execution.rehearsal.sandbox)?;
         let place = if args.execution.rehearsal.sandbox { Place::Sandbox } else { Place::Real };
-        let mut settings = Self { place, again: args.list.again, ..Self::default() };
+        let shard = match split {
+            Some(Split::Own(shard)) => Some(shard),
+            Some(Split::All(_)) | None => None,
+        };
+        let mut settings = Self { place, again: args.list.again, shard, ..Self::default() };
         settings.take_variables(variables);
         settings.take_execution(&args.execution)?;
+        split.map_or(Ok(()), |split| settings.check_shared(split.of()))?;
         settings.selection = selected(&args.list)?;
         Ok(settings)
     }
@@ -58,6 +67,7 @@ impl Settings {
         }
         settings.take_execution(&args.execution)?;
         settings.again |= args.again;
+        settings.shard.map_or(Ok(()), |shard| settings.check_shared(shard.of()))?;
         Ok(settings)
     }
 
@@ -133,7 +143,7 @@ impl Settings {
 
     /// A burst larger than what a window allows would be cut short without a word.
     fn check_burst(&self) -> anyhow::Result<()> {
-        let (burst, bound) = (self.burst, self.pacing().bound());
+        let (burst, bound) = (self.burst, self.total_pacing().bound());
         if let Rate::Limited { starts, .. } = bound {
             ensure!(
                 burst <= starts,
@@ -142,6 +152,11 @@ impl Settings {
             );
         }
         Ok(())
+    }
+
+    /// Each shard needs a start of its own.
+    fn check_shared(&self, shards: NonZeroU32) -> anyhow::Result<()> {
+        Ok(self.total_pacing().bound().check_shared(shards)?)
     }
 
     fn take_routes(&mut self, args: &RouteArgs) {

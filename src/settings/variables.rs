@@ -42,6 +42,11 @@ impl Variables {
         }
     }
 
+    /// A variable by which an engine numbers its tasks, where it is set to something.
+    pub fn of_engine(name: &str) -> Option<String> {
+        env::var(name).ok().filter(|value| !value.is_empty())
+    }
+
     /// One of the program's own variables that is set to something.
     pub fn get(&self, name: &str) -> Option<String> {
         let set = |variables: &HashMap<String, String>| {

@@ -58,6 +58,10 @@ pub(super) fn of(event: &Event) -> Option<String> {
         Event::Resumed(e) => resumed(e),
         Event::Reclaimed(e) => format!("row {} {}: tokens found on disk, recovered", e.row, e.id),
         Event::Missed(e) => format!("row {} {}: no tokens on disk, asked for anew", e.row, e.id),
+        Event::Exceeded(e) => format!(
+            "shard {}: {} requests within {} ms, where its share allows {}",
+            e.shard, e.starts, e.window_ms, e.allowed
+        ),
         Event::HandedOn(e) => format!(
             "the tokens of {} installations are where they belong, as stated; they need not be in \
              tokens.jsonl",

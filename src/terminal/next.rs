@@ -36,9 +36,10 @@ impl Next<'_> {
         command("resume", self.folder, &options)
     }
 
-    /// The command that runs over the failures of the run.
+    /// The command that runs over the failures of the run; those of a shard at its share of the rate.
     fn run_failures(&self, more: &[&str]) -> String {
-        let mut options = options::that_differ(self.settings, &Settings::default());
+        let settings = self.settings.of_one_machine();
+        let mut options = options::that_differ(&settings, &Settings::default());
         options.extend(more.iter().map(Into::into));
         command("run", &self.folder.join("failures.csv"), &options)
     }

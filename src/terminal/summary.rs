@@ -188,6 +188,9 @@ fn add_files(text: &mut String, summary: &Summary, folder: &RunFolder) {
     let books = &summary.books;
     let path = |name: &str| folder.file(name).display().to_string();
     let _ = writeln!(text, "\nRun folder  {}", folder.path().display());
+    if let Some(shard) = summary.shard {
+        let _ = writeln!(text, "Shard       {shard}");
+    }
     if books.recovered > 0 {
         let _ = writeln!(text, "Tokens      {}  (secret: do not attach)", path("tokens.jsonl"));
     }

@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{clock, event::Event, pace::Rate, settings::Settings};
+use crate::{
+    clock,
+    event::{self, Event},
+    pace::Rate,
+    settings::Settings,
+};
 
 /// Times in the journal are cut to milliseconds, and that of a request without an answer is taken just
 /// before its first byte leaves: two starts may seem closer by this share of a window than they were.
@@ -24,6 +29,14 @@ pub struct Exceeded {
     pub allowed: u32,
     /// Its length.
     pub window: Duration,
+}
+
+impl Exceeded {
+    /// What a merged run has of a shard.
+    pub fn of_shard(shard: event::Exceeded) -> Self {
+        let event::Exceeded { starts, allowed, window_ms, .. } = shard;
+        Self { starts, allowed, window: Duration::from_millis(window_ms.into()) }
+    }
 }
 
 impl BoundsAsked {

@@ -29,6 +29,7 @@ use std::{fs, io::Write, path::Path};
 use anyhow::Context;
 
 use self::{
+    bound::Exceeded,
     causes::FailureCauses,
     escalation::answers::AnswerLog,
     next::OpenRows,
@@ -191,6 +192,15 @@ fn list_events(
 ) -> Result<impl Iterator<Item = Result<Event, JournalError>>, JournalError> {
     let events = Reader::open(journal)?.map(|event| event.map(|(_, event)| event));
     Ok(events.take_while(|event| !matches!(event, Ok(Event::Ready(_)))))
+}
+
+/// A window of a run with more starts than the rate of its execution allows, if there is one.
+pub fn exceeded(journal: &Path) -> Result<Option<Exceeded>, JournalError> {
+    let mut stats = Stats::default();
+    for event in Reader::open(journal)? {
+        stats.observe(&event?.1);
+    }
+    Ok(stats.exceeded())
 }
 
 /// Looks at a run as its journal has it by now, and writes nothing.

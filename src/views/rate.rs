@@ -14,8 +14,11 @@ use crate::{
 /// How fast the run was to be, and was.
 #[derive(Clone, Debug, Serialize)]
 pub struct RateReached {
-    /// As `--rate` takes it.
+    /// As `--rate` takes it; of a shard, its share.
     pub asked: String,
+    /// The rate of all shards together, where the run is one of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<String>,
     max: Option<String>,
     burst: u32,
     /// Request starts a second.
@@ -49,16 +52,18 @@ impl RateReached {
     }
 
     pub(super) fn of(settings: &Settings, stats: &mut Stats) -> Self {
-        let bound = settings.pacing().bound();
-        let max = (settings.rate == AskedRate::Auto).then(|| settings.max_rate.to_string());
+        let pacing = settings.pacing();
+        let bound = pacing.bound();
+        let max = (pacing.asked == AskedRate::Auto).then(|| pacing.max.to_string());
         let (window, allowed) = match bound {
             Rate::Limited { starts, window } => (window, Some(starts.get())),
             Rate::Unlimited => (Duration::from_secs(1), None),
         };
         Self {
-            asked: settings.rate.to_string(),
+            asked: pacing.asked.to_string(),
+            total: settings.shard.map(|_| settings.total_pacing().bound().to_string()),
             max,
-            burst: settings.burst.get(),
+            burst: pacing.burst.get(),
             reached_per_second: stats.reached_per_second(),
             busiest_window: BusiestWindow {
                 window_ms: clock::millis(window),

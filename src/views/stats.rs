@@ -38,22 +38,22 @@ pub struct Stats {
     verifications: u64,
     retries: u64,
     proofs: Proofs,
-    held: HeldTime,
-    paused_ms: u64,
+    held: CoveredTime,
+    paused: CoveredTime,
     /// Time between the executions of a run.
     away_ms: u64,
     bounds: BoundsAsked,
 }
 
-/// Times in which everything was held, those that overlap counted once.
+/// Times in which nothing was asked for, those that overlap counted once.
 #[derive(Default)]
-struct HeldTime {
+struct CoveredTime {
     times: u32,
     total_ms: u64,
     until: Option<Timestamp>,
 }
 
-impl HeldTime {
+impl CoveredTime {
     fn add(&mut self, at: Timestamp, ms: u32) {
         let Ok(end) = at.checked_add(Duration::from_millis(ms.into())) else { return };
         let from = self.until.map_or(at, |until| until.max(at));
@@ -74,7 +74,7 @@ impl Stats {
             }
             Event::Failed(e) => self.failed_call(e.failure.stage, e.call.as_ref()),
             Event::Held(e) => self.held.add(e.at, e.hold_ms),
-            Event::Continued(e) => self.paused_ms += u64::from(e.paused_ms),
+            Event::Continued(e) => self.pause(e.at, e.paused_ms),
             Event::Resumed(e) => self.away(e.at),
             Event::Recovered(e) => {
                 self.proofs.without_refresh_token += u64::from(e.without_refresh_token);
@@ -97,6 +97,13 @@ impl Stats {
         }
         let ahead_ms = self.ahead_ms;
         self.bounds.observe(event, |at| at.as_millisecond().saturating_add(ahead_ms));
+    }
+
+    /// A pause that ended at this time.
+    fn pause(&mut self, end: Timestamp, ms: u32) {
+        if let Ok(begin) = end.checked_sub(Duration::from_millis(ms.into())) {
+            self.paused.add(begin, ms);
+        }
     }
 
     fn away(&mut self, until: Timestamp) {
@@ -238,12 +245,16 @@ impl Stats {
         let reasons = Reasons {
             missing_ms,
             held_ms: self.held.total_ms as f64,
-            paused_ms: self.paused_ms as f64,
+            paused_ms: self.paused.total_ms as f64,
             in_flight: answers_ms as f64 / (working_ms as f64 * f64::from(concurrency)),
             was_lowered: self.held.times > 0,
             asked,
         };
-        Some(Gap { reason: reasons.main(), held_ms: self.held.total_ms, paused_ms: self.paused_ms })
+        Some(Gap {
+            reason: reasons.main(),
+            held_ms: self.held.total_ms,
+            paused_ms: self.paused.total_ms,
+        })
     }
 
     /// A window with more starts than the rate of its execution allows, if there is one.
@@ -306,10 +317,12 @@ mod tests {
     #[test]
     fn a_slower_run_has_a_reason() {
         let second = Duration::from_secs(1);
-        let stats = |starts: Vec<i64>, held: u64, paused_ms: u64, answers: u64| Stats {
+        let covered =
+            |total_ms: u64| CoveredTime { times: u32::from(total_ms > 0), total_ms, until: None };
+        let stats = |starts: Vec<i64>, held: u64, paused: u64, answers: u64| Stats {
             starts,
-            held: HeldTime { times: u32::from(held > 0), total_ms: held, until: None },
-            paused_ms,
+            held: covered(held),
+            paused: covered(paused),
             exchange_ms: Times { total: answers, ..Times::default() },
             ..Stats::default()
         };

@@ -26,6 +26,7 @@ use crate::{
         state::{AppBooks, Books, Chain, LostGrant, RunState},
     },
     settings::Settings,
+    shard::Shard,
     text::SafeText,
 };
 
@@ -54,6 +55,9 @@ pub struct Summary {
     endpoint: CalledEndpoint,
     client_id: String,
     list: ListInWords,
+    /// Which shard of the list it is, where several machines share it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// Run id of the run whose failures this one took up.
     pub parent_run: Option<String>,
     /// The books of all runs since the first one.
@@ -262,7 +266,7 @@ impl Summary {
         let (started, settings) = (&run_state.started, &run_state.settings);
         let finished_at = run_state.finished.map(|end| end.at);
         let (books, store_counts) = (run_state.books(), run_state.store_counts());
-        let exceeded = stats.exceeded();
+        let exceeded = run_state.exceeded.map(Exceeded::of_shard).or_else(|| stats.exceeded());
         let store = StoreInFigures::of(run_state, &store_counts, examples);
         let exit = if exceeded.is_some() { Exit::Bug } else { exit_of(run_state) };
         let exit = with_store(exit, run_state, store.as_ref());
@@ -290,6 +294,7 @@ impl Summary {
                 uninstalled: started.list.uninstalled,
                 not_due: run_state.not_due,
             },
+            shard: settings.shard,
             parent_run: started.parent.as_ref().map(|parent| parent.run_id.clone()),
             chain: run_state.chain(),
             books,

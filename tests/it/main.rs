@@ -44,6 +44,7 @@ mod sandbox_command;
 mod schemas;
 mod secrets;
 mod settings;
+mod shards;
 mod status;
 mod store;
 mod stored;

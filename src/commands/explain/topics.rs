@@ -38,6 +38,7 @@ pub const TOPICS: &[Topic] = topics![
     "store",
     "halts",
     "resume",
+    "shards",
     "chain",
     "events",
     "known-messages",
@@ -48,6 +49,21 @@ pub const TOPICS: &[Topic] = topics![
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::{EngineStep, FOR_ENGINES};
+
+    #[test]
+    fn the_exit_codes_for_engines_stand_in_their_topic() {
+        let text = TOPICS.iter().find(|topic| topic.name == "shards").unwrap().text();
+        for (code, step) in FOR_ENGINES {
+            let begins = match step {
+                EngineStep::Done => "done",
+                EngineStep::DoneWithFailures => "done, some installations failed: do not restart",
+                EngineStep::FailJob => "fail the whole job",
+                EngineStep::Restart => "restart",
+            };
+            assert!(text.contains(&format!("\n{code:>7}  {begins}")), "{code}");
+        }
+    }
 
     #[test]
     fn every_topic_has_a_title_and_fits_into_a_terminal() {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    event::{Call, Exchanging, Refreshing, Requesting},
+    event::{Call, Event, Exchanging, Refreshing, Requesting},
     failure::{Class, Failure, Stage},
     installation::Id,
     route::Route,
@@ -37,7 +37,7 @@ impl LostGrant {
 
 /// See the module. At most one doubt is open for a row.
 #[derive(Debug, Default)]
-pub(super) struct Doubts {
+pub struct Doubts {
     open: HashMap<u32, LostGrant>,
     lost: Vec<LostGrant>,
     /// When refresh tokens were presented whose result is unknown. It outlasts the
@@ -46,7 +46,50 @@ pub(super) struct Doubts {
 }
 
 impl Doubts {
-    pub(super) fn exchanging(&mut self, exchanging: &Exchanging) {
+    /// Takes an event into account.
+    pub fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Exchanging(e) => self.exchanging(e),
+            Event::Refreshing(e) => self.refreshing(e),
+            Event::Requesting(e) => self.requesting(e),
+            Event::Unsent(e) => self.withdraw_request(e.row),
+            Event::Retrying(e) => self.answered(e.row, &e.failure, e.call.as_ref()),
+            // The tokens came: there is no doubt about the call.
+            Event::Untried(e) => self.clear(e.row),
+            Event::Skipped(e) => self.clear(e.row),
+            Event::Missed(e) => self.clear(e.row),
+            Event::Recovered(e) => {
+                if e.via != Route::Refresh {
+                    self.give_refresh_up(e.row);
+                }
+                self.come(e.row);
+            }
+            Event::Reclaimed(e) => self.come(e.row),
+            Event::Failed(e) => {
+                self.answered(e.row, &e.failure, e.call.as_ref());
+                self.give_refresh_up(e.row);
+                self.clear(e.row);
+            }
+            Event::Resumed(_) => self.execution_ended(),
+            _ => {}
+        }
+    }
+
+    /// The tokens are on disk.
+    fn come(&mut self, row: u32) {
+        self.clear(row);
+        self.forget_refresh_token(row);
+    }
+
+    /// The calls in doubt by row, in the order of the list: an execution that ends now never learns what
+    /// became of them.
+    pub fn open_rows(&self) -> Vec<(u32, &LostGrant)> {
+        let mut open: Vec<_> = self.open.iter().map(|(row, grant)| (*row, grant)).collect();
+        open.sort_unstable_by_key(|(row, _)| *row);
+        open
+    }
+
+    fn exchanging(&mut self, exchanging: &Exchanging) {
         let Exchanging { row, id, at, reconnect, .. } = exchanging;
         self.give_refresh_up(*row);
         let grant = LostGrant {
@@ -59,28 +102,28 @@ impl Doubts {
         self.open.insert(*row, grant);
     }
 
-    pub(super) fn refreshing(&mut self, refreshing: &Refreshing) {
+    fn refreshing(&mut self, refreshing: &Refreshing) {
         let Refreshing { row, id, at, .. } = refreshing;
         let grant = || LostGrant::by_token(id.clone(), Route::Refresh, *at);
         self.open.entry(*row).or_insert_with(grant);
         self.refresh_presented.insert(*row, *at);
     }
 
-    pub(super) fn requesting(&mut self, requesting: &Requesting) {
+    fn requesting(&mut self, requesting: &Requesting) {
         let Requesting { row, id, at, .. } = requesting;
         self.give_refresh_up(*row);
         self.open.insert(*row, LostGrant::by_token(id.clone(), Route::Agency, *at));
     }
 
     /// A request that never left. The other routes do not record that nothing was sent.
-    pub(super) fn withdraw_request(&mut self, row: u32) {
+    fn withdraw_request(&mut self, row: u32) {
         if self.is_open_by(row, Route::Agency) {
             self.open.remove(&row);
         }
     }
 
     /// A refresh in doubt that no repetition has cleared up is a lost grant.
-    pub(super) fn give_refresh_up(&mut self, row: u32) {
+    fn give_refresh_up(&mut self, row: u32) {
         if self.is_open_by(row, Route::Refresh) {
             self.lost.extend(self.open.remove(&row));
         }
@@ -91,17 +134,17 @@ impl Doubts {
     }
 
     /// The tokens came, or the row has its outcome: nothing is in doubt any more.
-    pub(super) fn clear(&mut self, row: u32) {
+    fn clear(&mut self, row: u32) {
         self.open.remove(&row);
     }
 
     /// The refresh token is known to be spent, since its tokens are on disk.
-    pub(super) fn forget_refresh_token(&mut self, row: u32) {
+    fn forget_refresh_token(&mut self, row: u32) {
         self.refresh_presented.remove(&row);
     }
 
     /// An answer, or the certainty that nothing was sent, ends the doubt about an exchange.
-    pub(super) fn answered(&mut self, row: u32, failure: &Failure, call: Option<&Call>) {
+    fn answered(&mut self, row: u32, failure: &Failure, call: Option<&Call>) {
         let Some(grant) = self.open.remove(&row) else { return };
         if grant.via == Route::Refresh {
             return self.refresh_answered(row, failure, grant);
@@ -137,16 +180,15 @@ impl Doubts {
     }
 
     /// What is in doubt when an execution ends stays in doubt for ever.
-    pub(super) fn execution_ended(&mut self) {
+    fn execution_ended(&mut self) {
         self.lost = self.all_lost();
         self.open.clear();
     }
 
     /// The lost grants in the order of the journal, then the open doubts in the order of the list.
     pub(super) fn all_lost(&self) -> Vec<LostGrant> {
-        let mut open: Vec<_> = self.open.iter().collect();
-        open.sort_unstable_by_key(|(row, _)| **row);
-        self.lost.iter().chain(open.into_iter().map(|(_, grant)| grant)).cloned().collect()
+        let open = self.open_rows().into_iter().map(|(_, grant)| grant);
+        self.lost.iter().chain(open).cloned().collect()
     }
 
     pub(super) fn open_for(&self, row: u32) -> Option<&LostGrant> {

@@ -15,7 +15,7 @@ mod tests;
 pub use self::{
     books::{AppBooks, Books, Chain},
     compare::{Disagreement, TokenLine},
-    doubts::LostGrant,
+    doubts::{Doubts, LostGrant},
     outcomes::Outcome,
     pair_rows::{PairRow, PairRows, PairState},
     rows::{Before, Take, Tried},

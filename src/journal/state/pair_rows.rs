@@ -62,6 +62,12 @@ impl RunState {
         if ids.is_empty() { vec![self.started.client_id.clone()] } else { ids }
     }
 
+    /// The rows that had their tokens handed on.
+    pub fn rows_handed_on(&self) -> impl Iterator<Item = u32> {
+        let rows = self.rows.numbered().filter(|(_, row)| row.state == RowState::HandedOn);
+        rows.map(|(number, _)| number)
+    }
+
     /// How many installations had their tokens handed on.
     pub fn handed_on(&self) -> u32 {
         self.rows.count_in(RowState::HandedOn)

@@ -15,15 +15,14 @@ use crate::{
     app::AppName,
     checksum::Checksum,
     event::{
-        Event, Failed, Finished, HaltRule, Halted, Leaked, Listed, Paused, Ready, Resumed, Saving,
-        Started, TokenFile,
+        Event, Exceeded, Failed, Finished, HaltRule, Halted, Leaked, Listed, Paused, Ready,
+        Resumed, Saving, Started, TokenFile,
     },
     failure::Stage,
     highlevel::client_id::application,
     installation::Installation,
     journal::reader::{JournalError, Reader},
     plan::fingerprint::Fingerprints,
-    route::Route,
     settings::Settings,
     text::SafeText,
 };
@@ -51,6 +50,8 @@ pub struct RunState {
     pub clock_offset_ms: Option<i64>,
     /// Files in which a secret was found.
     pub leaks: Vec<Leaked>,
+    /// A shard of a merged run that started more requests than its share allows.
+    pub exceeded: Option<Exceeded>,
     /// Rows that repeat an earlier one.
     pub duplicates: u32,
     /// Rows that could not be read.
@@ -126,6 +127,7 @@ impl RunState {
             paused: None,
             clock_offset_ms: None,
             leaks: Vec::new(),
+            exceeded: None,
             duplicates: 0,
             rejected: 0,
             not_due: 0,
@@ -141,37 +143,20 @@ impl RunState {
 
     /// Applies an event that stands at this place in the journal.
     pub fn apply(&mut self, offset: u64, event: Event) {
+        self.doubts.observe(&event);
         match event {
             Event::Listed(listed) => self.list(&listed, offset),
             Event::Duplicate(_) => self.duplicates += 1,
             Event::Rejected(_) => self.rejected += 1,
             Event::NotDue(_) => self.not_due += 1,
             Event::Ready(ready) => self.ready = Some(ready),
-            Event::Exchanging(e) => {
-                self.doubts.exchanging(&e);
-                self.begin_attempt(e.row, e.attempt, e.reconnect.trace_id);
-            }
-            Event::Refreshing(e) => {
-                self.doubts.refreshing(&e);
-                self.begin_attempt(e.row, e.attempt, None);
-            }
-            Event::Requesting(e) => {
-                self.doubts.requesting(&e);
-                self.begin_attempt(e.row, e.attempt, None);
-            }
-            Event::Unsent(e) => self.doubts.withdraw_request(e.row),
-            Event::Retrying(e) => {
-                self.doubts.answered(e.row, &e.failure, e.call.as_ref());
-                self.begin_attempt(e.row, e.attempt, e.failure.trace_id);
-            }
+            Event::Exchanging(e) => self.begin_attempt(e.row, e.attempt, e.reconnect.trace_id),
+            Event::Refreshing(e) => self.begin_attempt(e.row, e.attempt, None),
+            Event::Requesting(e) => self.begin_attempt(e.row, e.attempt, None),
+            Event::Retrying(e) => self.begin_attempt(e.row, e.attempt, e.failure.trace_id),
             Event::Saving(e) => self.saving(&e),
-            // The tokens came: there is no doubt about the call.
-            Event::Untried(e) => self.doubts.clear(e.row),
             Event::Skipped(e) => self.settle(e.row, RowState::Skipped, offset),
             Event::Recovered(e) => {
-                if e.via != Route::Refresh {
-                    self.doubts.give_refresh_up(e.row);
-                }
                 self.forget_stored(e.row);
                 self.settle(e.row, RowState::Recovered, offset);
             }
@@ -181,17 +166,23 @@ impl RunState {
             }
             Event::Failed(e) => self.fail(&e, offset),
             Event::Missed(e) => self.settle(e.row, RowState::Pending, offset),
-            Event::HandedOn(_) => self.hand_on(),
+            Event::HandedOn(e) => self.hand_on(e.row),
             Event::Halted(halted) => self.halt(halted),
             Event::Finished(finished) => self.finished = Some(finished),
             Event::Leaked(leaked) => self.leaks.push(leaked),
+            Event::Exceeded(exceeded) => self.exceeded = Some(exceeded),
             Event::Resumed(resumed) => self.resume(&resumed),
             Event::Paused(paused) => self.paused = Some(paused),
             Event::Continued(_) => self.paused = None,
             Event::ServerClock(clock) => self.clock_offset_ms = Some(clock.offset_ms),
             Event::StoreBegan(began) => self.begin_store(began, offset),
             Event::Stored(stored) => self.store_pair(&stored, offset),
-            Event::Started(_) | Event::Held(_) | Event::DayTooShort(_) | Event::Probed(_) => {}
+            Event::Started(_)
+            | Event::Unsent(_)
+            | Event::Untried(_)
+            | Event::Held(_)
+            | Event::DayTooShort(_)
+            | Event::Probed(_) => {}
         }
     }
 
@@ -233,15 +224,19 @@ impl RunState {
         }
     }
 
-    fn hand_on(&mut self) {
-        for row in self.rows.iter_mut().filter(|row| row.state == RowState::Recovered) {
-            row.state = RowState::HandedOn;
+    fn hand_on(&mut self, only: Option<u32>) {
+        let hand_on = |row: &mut RowEntry| {
+            if row.state == RowState::Recovered {
+                row.state = RowState::HandedOn;
+            }
+        };
+        match only {
+            Some(number) => self.rows.get_mut(number).into_iter().for_each(hand_on),
+            None => self.rows.iter_mut().for_each(hand_on),
         }
     }
 
     fn fail(&mut self, failed: &Failed, offset: u64) {
-        self.doubts.answered(failed.row, &failed.failure, failed.call.as_ref());
-        self.doubts.give_refresh_up(failed.row);
         let state = match failed.failure.class {
             class if class.is_left_off() => RowState::LeftOff,
             _ if failed.failure.stage == Stage::Verify => RowState::Refused,
@@ -255,10 +250,6 @@ impl RunState {
             *row = RowEntry { state, outcome_at, ..*row };
         }
         self.tried.remove(&number);
-        self.doubts.clear(number);
-        if state == RowState::Recovered {
-            self.doubts.forget_refresh_token(number);
-        }
     }
 
     fn begin_attempt(&mut self, row: u32, attempt: u32, trace_id: Option<SafeText>) {
@@ -268,7 +259,6 @@ impl RunState {
     }
 
     fn resume(&mut self, resumed: &Resumed) {
-        self.doubts.execution_ended();
         // Those of a journal were looked at before; others are this execution's own.
         if let Ok(settings) = Settings::read(&resumed.settings) {
             self.settings = settings;

@@ -33,9 +33,9 @@ use super::{
     shared_limits::SharedLimits,
     window::Window,
 };
-use crate::highlevel::header_times::MAX_RETRY_AFTER;
+use crate::highlevel::{allowance::Allowance, header_times::MAX_RETRY_AFTER};
 
-/// Where `--rate auto` begins, in starts a second.
+/// Where `--rate auto` begins, in starts a second of all machines together.
 const AUTO_START_RATE: f64 = 10.0;
 
 /// A hold that ends this little later is the same hold, repeated by another answer.
@@ -116,7 +116,10 @@ impl Limiter {
         };
         let adaptive_rate = match pacing.asked {
             AskedRate::Fixed(_) => AdaptiveRate::below(bound.per_second()),
-            AskedRate::Auto => AdaptiveRate::from(AUTO_START_RATE, bound.per_second()),
+            AskedRate::Auto => {
+                let begin = AUTO_START_RATE / f64::from(pacing.machines.get());
+                AdaptiveRate::from(begin, bound.per_second())
+            }
         };
         Self {
             pacing,
@@ -300,11 +303,16 @@ impl Limiter {
 
     /// Lets an answer change the pace.
     pub fn observe(&mut self, answer: &Answer, now: Instant) -> PaceChange {
-        let limits =
-            self.shared_limits.observe(answer.who, &answer.allowance, self.starts.count(), now);
-        let resets_at = limits.daily_resets_at;
-        let day = limits.daily_remaining.map(|left| Day { left, resets_at });
-        self.day = day.or(self.day);
+        let machines = self.pacing.machines;
+        let starts = self.starts.count().saturating_mul(machines.get().into());
+        let limits = self.shared_limits.observe(answer.who, &answer.allowance, starts, now);
+        let day_of = |limits: &Allowance| {
+            let resets_at = limits.daily_resets_at;
+            limits.daily_remaining.map(|left| Day { left, resets_at })
+        };
+        self.day = day_of(&limits).or(self.day);
+        let limits = limits.share(machines);
+        let day = day_of(&limits);
         if let Some((limit, length)) = limits.limit {
             let ceiling = f64::from(limit) / with_margin(length).as_secs_f64();
             self.adaptive_rate.lower_ceiling(ceiling);

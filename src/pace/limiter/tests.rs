@@ -1,13 +1,13 @@
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::highlevel::allowance::Allowance;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 fn limiter(rate: &str, burst: u32) -> Limiter {
     let (asked, burst) = (rate.parse().unwrap(), NonZeroU32::new(burst).unwrap());
-    Limiter::new(Pacing { asked, max: Rate::Unlimited, burst }, std::iter::empty())
+    let machines = NonZeroU32::MIN;
+    Limiter::new(Pacing { asked, max: Rate::Unlimited, burst, machines }, std::iter::empty())
 }
 
 fn answer(lane: Lane, sent: Instant, outcome: AnswerOutcome) -> Answer {
@@ -126,4 +126,46 @@ fn only_a_rate_to_be_found_slows_down_for_slow_answers_and_failures() {
         limiter.observe(&answer(Lane::Exchange, now, AnswerOutcome::Failing), now);
         assert_eq!(limiter.interval() > before, slows, "{rate}");
     }
+}
+
+#[test]
+fn one_of_several_machines_takes_its_share_of_what_the_server_grants() {
+    let now = Instant::now();
+    for (machines, interval, day) in [(1, 101, 8000), (4, 404, 2000)] {
+        let machines = NonZeroU32::new(machines).unwrap();
+        let pacing = Pacing {
+            asked: "50/s".parse().unwrap(),
+            max: Rate::Unlimited,
+            burst: NonZeroU32::MIN,
+            machines,
+        };
+        let mut limiter = Limiter::new(pacing, std::iter::empty());
+        let allowance = Allowance {
+            limit: Some((10, MS(1000))),
+            daily_remaining: Some(8000),
+            ..Allowance::default()
+        };
+        let told = |who| Answer {
+            who: Some(who),
+            allowance,
+            ..answer(Lane::Other, now, AnswerOutcome::Clean)
+        };
+        limiter.observe(&told(1), now);
+        let change = limiter.observe(&told(2), now);
+        assert_eq!(limiter.interval().as_millis(), interval);
+        assert_eq!(change.day.map(|day| day.left), Some(day));
+        assert_eq!(limiter.day().map(|day| day.left), Some(8000), "what is kept is as reported");
+    }
+}
+
+#[test]
+fn several_machines_begin_an_adaptive_rate_together() {
+    let pacing = |machines| Pacing {
+        asked: AskedRate::Auto,
+        max: "50/s".parse().unwrap(),
+        burst: NonZeroU32::MIN,
+        machines: NonZeroU32::new(machines).unwrap(),
+    };
+    let interval = |machines| Limiter::new(pacing(machines), std::iter::empty()).interval();
+    assert_eq!([1, 5].map(interval), [MS(100), MS(500)]);
 }

@@ -18,6 +18,7 @@ pub use self::{
     earlier::Earlier,
     log::{LogOwner, RecoveryLog},
 };
+use super::digest::digest;
 use crate::{highlevel::client_id::application, installation::Installation};
 
 /// How long a recovery is remembered.
@@ -33,7 +34,7 @@ struct Print([u8; 12]);
 impl Print {
     fn of(client_id: &str, installation: &Installation) -> Self {
         let Installation { scope, id, .. } = installation;
-        let digest = Sha256::digest(format!("{}\n{scope}\n{id}", application(client_id)));
+        let digest = digest(application(client_id), *scope, id.as_str());
         Self(digest.first_chunk().copied().unwrap_or_default())
     }
 }

@@ -4,6 +4,7 @@
 
 mod app;
 mod discover;
+mod merge;
 mod output;
 mod pace;
 mod sandbox;
@@ -18,13 +19,14 @@ use clap_complete::Shell;
 pub use self::{
     app::{AppArgs, AppsArgs},
     discover::DiscoverArgs,
+    merge::MergeArgs,
     output::{JsonOutput, LogFormat, Recognised},
     pace::{PaceArgs, ReadPaceArgs},
     sandbox::SandboxArgs,
     store::{StoreArgs, ToArgs},
     tokens::{TokensArgs, TokensFormat},
 };
-use super::execution::TICKET_LIMIT;
+use super::{asked_shard::AskedShard, execution::TICKET_LIMIT};
 use crate::{
     highlevel::token_check::TokenCheckPath,
     input::{ColumnChoice, FirstLine, ScopeChoice},
@@ -40,7 +42,8 @@ use crate::{
                   API for an authorization code, exchanges it at once, and keeps the tokens in a \
                   run folder with results, failures and trace ids.",
     after_help = "Exit codes: 0 all recovered, 1 some not recovered, 2 wrong usage or input (nothing \
-                  sent), 3 halted, 4 local fault (disk, lock, journal), 5 a bug, 130/143 interrupted.",
+                  sent), 3 halted, 4 local fault (disk, lock, journal), 5 a bug, 130/143 interrupted. \
+                  For engines that restart: explain shards.",
     max_term_width = 100
 )]
 pub struct Cli {
@@ -56,6 +59,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Recover every installation in the list
+    #[command(
+        after_help = "On several machines: explain shards. scripts/deploy/ has files for Kubernetes, AWS Batch, \
+                      Slurm and GNU parallel."
+    )]
     Run(Box<RunArgs>),
     /// Continue an interrupted or halted run, as it was asked for
     Resume(Box<ResumeArgs>),
@@ -65,6 +72,8 @@ pub enum Command {
     Store(Box<StoreArgs>),
     /// Write the files of a run again from its journal
     Report(ReportArgs),
+    /// Join the run folders of the shards of one list
+    Merge(MergeArgs),
     /// List the locations of agencies as a list for run, with an agency's token
     Discover(Box<DiscoverArgs>),
     /// Explain a failure class or a topic; without a name, list all
@@ -156,6 +165,7 @@ pub struct PageArgs {
 
 /// Arguments of `run` and `check`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct RunArgs {
     /// The list: CSV, JSON or JSON lines, recognised by its content; - reads standard input
     pub installations: PathBuf,
@@ -171,6 +181,10 @@ pub struct RunArgs {
     /// The run folder, which must not exist yet [default: named after the UTC time]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
+    /// Continue the run in the folder of --out where this command has begun one: the same list, app,
+    /// settings and shard. What it has completed is not done again
+    #[arg(long, requires = "out", help_heading = "Output")]
+    pub or_resume: bool,
     /// Show the plan only: no network, nothing written
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
@@ -222,6 +236,10 @@ pub struct ListArgs {
     /// 24 hours, with the same client id and base URL; without it they are skipped
     #[arg(long)]
     pub again: bool,
+    /// Take one of N shares of the list, and a share of the rate: this machine is number I of N. With
+    /// auto/N, Kubernetes, AWS Batch, Cloud Run, Slurm or Nomad says which (explain shards)
+    #[arg(long, value_name = "I/N|auto/N")]
+    pub shard: Option<AskedShard>,
 }
 
 impl ListArgs {

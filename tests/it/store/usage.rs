@@ -163,6 +163,25 @@ fn a_run_stores_what_it_recovers() {
 }
 
 #[test]
+fn a_run_that_was_killed_while_it_stored_stores_the_rest_by_the_same_command() {
+    let Some(app) = SUPABASE.open() else { return };
+    let (list, server) = (app.work.file("list.csv", list_of(&[0, 1, 2])), MockServer::good());
+    let run = || {
+        let run = app.work.run_into("stored", &list, &server.url());
+        let run = run.args(["--to", "env:DATABASE_URL", "--yes", "--or-resume"]);
+        run.env("DATABASE_URL", app.database.url()).go()
+    };
+    let ran = run().expect(0);
+    let journal = ran.text("journal.jsonl");
+    let (calls, _) = journal.split_once("{\"store_began\"").unwrap();
+    fs::write(ran.file("journal.jsonl"), calls).unwrap();
+    let before = server.requests();
+    let again = run().expect(0);
+    assert_eq!(server.requests(), before);
+    assert_eq!(outcomes(&again).into_values().collect::<Vec<_>>(), ["already"; 3]);
+}
+
+#[test]
 fn a_run_looks_at_the_store_before_its_first_call() {
     let Some(app) = (Schema { then: "drop table ghl_connections", ..SUPABASE }).open() else {
         return;
