@@ -165,7 +165,6 @@ pub struct PageArgs {
 
 /// Arguments of `run` and `check`.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct RunArgs {
     /// The list: CSV, JSON or JSON lines, recognised by its content; - reads standard input
     pub installations: PathBuf,

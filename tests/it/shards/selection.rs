@@ -104,7 +104,7 @@ fn the_failures_of_a_shard_are_its_own_and_go_on_at_its_share() {
     let failed: BTreeSet<_> =
         ran.failures().into_iter().map(|row| row["location_id"].clone()).collect();
     assert_eq!(failed, ids(&ran));
-    let next = ran.stdout.lines().find(|line| line.starts_with("Next")).unwrap();
+    let next = ran.stdout.lines().find(|line| line.contains("ghl-reconnect run ")).unwrap();
     assert!(next.contains("--rate 33/s") && !next.contains("--shard"), "{next}");
     assert!(ran.stdout.contains("\nShard       2/3\n"), "{}", ran.stdout);
     let rate = &ran.summary()["rate"];

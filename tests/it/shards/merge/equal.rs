@@ -76,7 +76,8 @@ fn the_merged_run_is_that_of_one_machine() {
     let status = work.program(["status"]).arg(&merged.folder).go().expect(0).stdout;
     assert!(status.contains("State        complete"), "{status}");
     server.set_faults(&json!({}));
-    let rest = work.run_into("rest", merged.file("failures.csv"), &server.url()).go().expect(0);
+    let rest = work.run_into("rest", merged.file("failures.csv"), &server.url());
+    let rest = rest.arg("--all").go().expect(0);
     assert_eq!(rest.summary()["chain"]["outstanding"], 0);
 }
 
@@ -231,7 +232,7 @@ proptest! {
         prop_assert_eq!(&summary["lost_grants"]["count"], lost_grants);
         server.set_faults(&json!({}));
         let rest = if merged.code == 0 { merged } else {
-            work.run_into("rest", merged.file("failures.csv"), &server.url()).go()
+            work.run_into("rest", merged.file("failures.csv"), &server.url()).arg("--all").go()
         };
         prop_assert_eq!(rest.code, 0, "{}", rest.stderr);
         let audit = server.audit();
