@@ -4,8 +4,14 @@
 
 const { spawn } = require("node:child_process");
 
-const libc = process.platform === "linux" && !process.report.getReport().header.glibcVersionRuntime ? "-musl" : "";
-const platform = `${process.platform}-${process.arch}${libc}`;
+// Without glibc a Linux has musl. A report looks up no hosts for that.
+function libc() {
+  if (process.platform !== "linux") return "";
+  process.report.excludeNetwork = true;
+  return process.report.getReport().header.glibcVersionRuntime ? "" : "-musl";
+}
+
+const platform = `${process.platform}-${process.arch}${libc()}`;
 const name = process.platform === "win32" ? "ghl-reconnect.exe" : "ghl-reconnect";
 
 let program;
