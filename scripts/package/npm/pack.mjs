@@ -38,7 +38,7 @@ async function write(json, files) {
   }
   for (const [from, to] of files) {
     await copyFile(from, join(place, to));
-    if (!to.endsWith(".md")) await chmod(join(place, to), 0o755);
+    if (!/\.(md|txt)$/.test(to)) await chmod(join(place, to), 0o755);
   }
   console.log(place);
 }
@@ -71,6 +71,9 @@ if (target === "thin") {
       ...(libc && { libc: [libc] }),
       preferUnplugged: true,
     },
-    [[join(folder, program), program]],
+    [
+      [join(folder, program), program],
+      [join(folder, "THIRD-PARTY.txt"), "THIRD-PARTY.txt"],
+    ],
   );
 }
