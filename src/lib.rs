@@ -14,6 +14,8 @@ pub mod engine;
 pub mod event;
 pub mod exit;
 pub mod failure;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod highlevel;
 mod input;
 pub mod installation;

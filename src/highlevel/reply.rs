@@ -146,7 +146,7 @@ struct Traced<'a> {
     error: Option<&'a RawValue>,
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Reply {
     /// An answer of just now, without headers.
     pub(crate) fn of(status: u16, body: &str) -> Self {

@@ -69,7 +69,8 @@ fn listlike(bytes: Box<dyn Read + Send>) -> Result<Text, Fault> {
 }
 
 impl List {
-    pub(super) fn open(
+    /// Opens a list from its bytes, which are read twice where its records depend on later ones.
+    pub(crate) fn open(
         name: &str,
         open: OpenBytes<'_>,
         choice: ScopeChoice,

@@ -33,10 +33,16 @@ use crate::{
     route::RouteList,
 };
 
+/// What `--version` prints: a release also names its commit and the commit's day.
+const VERSION: &str = match option_env!("GHL_RECONNECT_RELEASE") {
+    Some(release) => release,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// Bulk recovery of HighLevel Marketplace app installations whose OAuth tokens died.
 #[derive(Debug, Parser)]
 #[command(
-    version,
+    version = VERSION,
     about,
     long_about = "Gives every installation in a list a fresh token pair: asks HighLevel's Reconnect \
                   API for an authorization code, exchanges it at once, and keeps the tokens in a \

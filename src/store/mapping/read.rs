@@ -277,6 +277,17 @@ refresh_error = { value = "null", with = "connection_status" }
     }
 
     #[test]
+    fn a_column_may_have_any_name() {
+        for column in
+            ["a b", "ä", "\"", "\\", "a\nb", "\u{1b}", "\u{7f}", "\u{9f}", "\u{202e}", "😀", ""]
+        {
+            let mut mapping = Mapping::read(FULL).unwrap();
+            column.clone_into(&mut mapping.set[0].column);
+            assert_eq!(Mapping::read(&mapping.to_toml()), Ok(mapping), "{column:?}");
+        }
+    }
+
+    #[test]
     fn an_error_names_the_place() {
         for (text, error) in [
             ("[stor]", "the file: unknown key stor; there are store"),

@@ -52,7 +52,11 @@ fn quoted(text: &str) -> String {
 fn key_name(name: &str) -> String {
     let is_bare = !name.is_empty()
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-    if is_bare { name.to_owned() } else { format!("{name:?}") }
+    if is_bare {
+        return name.to_owned();
+    }
+    // A text of JSON is one of TOML too, but for DEL, which only JSON lets stand.
+    serde_json::Value::from(name).to_string().replace('\u{7f}', "\\u007f")
 }
 
 fn key_terms(terms: &[KeyTerm]) -> String {
