@@ -8,7 +8,7 @@ use crate::{
     settings::args::{LogFormat, Recognised},
     terminal::{
         output,
-        progress::{Colors, Verbosity},
+        verbosity::{Colors, Verbosity},
     },
 };
 

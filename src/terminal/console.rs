@@ -8,15 +8,11 @@ use std::{
 
 use super::{
     log_line,
-    progress::{Colors, Progress, Verbosity},
     run_log::RunLog,
+    verbosity::{Colors, Verbosity},
     wrap::{fitted, stderr_width, stdout_width},
 };
 use crate::{
-    engine::{
-        gauge::Gauge,
-        screen::{self, AskOutlook, Screen},
-    },
     event::{Event, Listener, Observer},
     settings::args::{ColorChoice, LogFormat, TalkArgs},
 };
@@ -101,32 +97,6 @@ pub fn print_text(text: &str) {
 pub fn print_data(text: &str) {
     let mut out = io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-impl Screen for Console {
-    fn print(&self, line: &str) {
-        (*self).print(line);
-    }
-
-    fn begin(&self, gauge: Gauge, outlook: AskOutlook) -> io::Result<Arc<dyn screen::Progress>> {
-        Ok(Arc::new(Progress::begin(*self, gauge, outlook)?))
-    }
-}
-
-impl Observer for Progress {
-    fn note(&self, line: &str) {
-        self.print(line);
-    }
-}
-
-impl screen::Progress for Progress {
-    fn ending(&self) {
-        Self::ending(self);
-    }
-
-    fn end(&self) {
-        Self::end(self);
-    }
 }
 
 impl Observer for RunLog {

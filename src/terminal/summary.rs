@@ -5,8 +5,8 @@ use std::{fmt::Write as _, path::Path};
 use super::{
     console::{Console, print_data, print_text},
     next::Next,
-    progress::Verbosity,
     stored,
+    verbosity::Verbosity,
 };
 use crate::{
     failure::Class,

@@ -16,6 +16,22 @@ use crate::{
 /// before its first byte leaves: two starts may seem closer by this share of a window than they were.
 const SEEMS_CLOSER: u32 = 40;
 
+/// Where no rate is a bound, starts are counted in seconds.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The window and the starts that it may have.
+pub(super) fn window_of(bound: Rate) -> (Duration, Option<u32>) {
+    match bound {
+        Rate::Limited { starts, window } => (window, Some(starts.get())),
+        Rate::Unlimited => (SECOND, None),
+    }
+}
+
+/// The time within which starts surely share a window of this length.
+pub(super) fn surely_within(window: Duration) -> Duration {
+    window.saturating_sub(window / SEEMS_CLOSER)
+}
+
 /// The bounds of a run's executions, each from its beginning on.
 #[derive(Clone, Debug, Default)]
 pub struct BoundsAsked(Vec<(i64, Rate)>);
@@ -57,8 +73,7 @@ impl BoundsAsked {
             let Rate::Limited { starts: allowed, window } = rate else { return None };
             let from = starts.partition_point(|start| start < begin);
             let to = starts.partition_point(|start| *start < end);
-            let most =
-                busiest(starts.get(from..to)?, window.saturating_sub(*window / SEEMS_CLOSER));
+            let most = busiest(starts.get(from..to)?, surely_within(*window));
             let allowed = allowed.get();
             (most > u64::from(allowed)).then_some(Exceeded {
                 starts: most,

@@ -2,10 +2,12 @@
 
 pub mod bound;
 pub mod causes;
+mod course;
 pub mod csv_writer;
 pub mod escalation;
 mod failures;
 pub mod gap;
+mod gathered;
 pub mod halt;
 mod history;
 pub mod next;
@@ -30,12 +32,10 @@ use anyhow::Context;
 
 use self::{
     bound::Exceeded,
-    causes::FailureCauses,
+    course::Course,
     escalation::answers::AnswerLog,
-    next::OpenRows,
-    report::Course,
+    gathered::Gathered,
     stats::Stats,
-    store::StoreExamples,
     summary::Summary,
     view::{Begin, Run, View},
 };
@@ -136,15 +136,6 @@ fn begin_views<'a>(
     run: &'a Run<'a>,
 ) -> anyhow::Result<Vec<Box<dyn View + 'a>>> {
     chosen.iter().zip(files).map(|((_, begin), file)| begin(file, run)).collect()
-}
-
-/// What is gathered from the rows for the summary.
-#[derive(Default)]
-struct Gathered {
-    causes: FailureCauses,
-    open: OpenRows,
-    /// Of what the store does not have.
-    examples: StoreExamples,
 }
 
 /// Gives every row of the list to every view, and gathers what the summary needs of them.

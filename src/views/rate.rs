@@ -1,15 +1,9 @@
 //! How fast a run was to be, and was.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
-use super::{gap::Gap, stats::Stats};
-use crate::{
-    clock,
-    pace::{AskedRate, Rate},
-    settings::Settings,
-};
+use super::{bound::window_of, gap::Gap, stats::Stats};
+use crate::{clock, pace::AskedRate, settings::Settings};
 
 /// How fast the run was to be, and was.
 #[derive(Clone, Debug, Serialize)]
@@ -55,10 +49,7 @@ impl RateReached {
         let pacing = settings.pacing();
         let bound = pacing.bound();
         let max = (pacing.asked == AskedRate::Auto).then(|| pacing.max.to_string());
-        let (window, allowed) = match bound {
-            Rate::Limited { starts, window } => (window, Some(starts.get())),
-            Rate::Unlimited => (Duration::from_secs(1), None),
-        };
+        let (window, allowed) = window_of(bound);
         Self {
             asked: pacing.asked.to_string(),
             total: settings.shard.map(|_| settings.total_pacing().bound().to_string()),

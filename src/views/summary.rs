@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Gathered,
     bound::Exceeded,
     causes::FailureCause,
+    gathered::Gathered,
     halt,
     next::OpenRows,
     rate::RateReached,

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{escalation::answers::AnswerLog, report::Course, summary::Summary};
+use super::{course::Course, escalation::answers::AnswerLog, summary::Summary};
 use crate::{
     event::{Listed, NotDue, Rejected, Stored},
     journal::state::{Outcome, RunState},

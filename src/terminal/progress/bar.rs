@@ -2,7 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{status_line::Figures, verbosity::Colors};
+use super::status_line::Figures;
+use crate::terminal::verbosity::Colors;
 
 /// Columns of the bar: it is left out where fewer are free.
 const NARROWEST: usize = 8;

@@ -9,7 +9,6 @@ mod printer;
 mod status_line;
 mod tally;
 mod taskbar;
-mod verbosity;
 
 use std::{
     io,
@@ -22,12 +21,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::verbosity::{Colors, Verbosity};
 use self::{
     printer::{DRAW_EVERY, Output, Printer},
     tally::RunTally,
 };
-use super::{console::Console, event_line, log_line};
+use super::{console::Console, event_line, log_line, verbosity::Verbosity};
 use crate::{
     engine::gauge::Gauge,
     event::{Event, Listener},
@@ -96,6 +94,19 @@ impl Progress {
         self.send(Output::Print(log_line::of_event(self.format, event, line)));
     }
 
+    /// Prints the row to paste for an answer that no row of the table knows.
+    fn print_row(&self, event: &Event, row: &str) {
+        let what = "UNRECOGNISED: no row of the table knows this answer, so it is not retried. To \
+                    define its meaning, put this into a file and pass it as --known-messages:";
+        match self.format {
+            LogFormat::Text => {
+                self.send(Output::Print(what.to_owned()));
+                self.send(Output::Copy(format!("\n{row}")));
+            }
+            LogFormat::Json => self.print_event(event, &format!("{what}\n\n{row}")),
+        }
+    }
+
     fn send(&self, output: Output) {
         let quiet = self.tally.verbosity == Verbosity::Quiet;
         if !quiet && self.lines.try_send(output).is_err() {
@@ -118,12 +129,7 @@ impl Listener for Progress {
         if let Event::Failed(failed) = event
             && let Some(row) = self.tally.new_row(&failed.failure)
         {
-            self.print_event(
-                event,
-                "UNRECOGNISED: no row of the table knows this answer, so it is not retried. To \
-                 define its meaning, put this into a file and pass it as --known-messages:",
-            );
-            self.send(Output::Copy(log_line::of_event(self.format, event, &format!("\n{row}"))));
+            self.print_row(event, &row);
         }
     }
 }

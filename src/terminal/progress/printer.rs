@@ -15,6 +15,7 @@ use super::{
     super::{
         console::{Console, line_width},
         log_line,
+        verbosity::Verbosity,
         wrap::{fitted, stderr_width},
     },
     bar::Bar,
@@ -22,7 +23,6 @@ use super::{
     status_line::{Figures, State},
     tally::RunTally,
     taskbar::Taskbar,
-    verbosity::Verbosity,
 };
 use crate::{clock, pace::Outlook, settings::args::LogFormat};
 

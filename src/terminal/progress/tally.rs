@@ -11,7 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{holds::Holds, pause::Pause, verbosity::Verbosity};
+use super::{holds::Holds, pause::Pause};
 use crate::{
     clock,
     engine::gauge::Gauge,
@@ -19,6 +19,7 @@ use crate::{
     failure::{Class, Failure, Stage},
     highlevel::{normalised_message::normalised, table},
     plan::{countdown, grouped},
+    terminal::verbosity::Verbosity,
 };
 
 /// Rows to paste that are shown; a server that never sends the same text twice would fill the screen.

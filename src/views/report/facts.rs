@@ -1,15 +1,12 @@
 //! What is to be known of a run: names and values.
 
-use super::{
-    course::Course,
-    words::{count, counted, elapsed, or_dash, utc},
-};
+use super::words::{count, counted, elapsed, or_dash, utc};
 use crate::{
     clock,
     journal::state::{Chain, RunState},
     settings::{Settings, options},
     text::SafeText,
-    views::{stats::Proofs, summary::Summary},
+    views::{course::Course, stats::Proofs, summary::Summary},
 };
 
 /// A name and its value.

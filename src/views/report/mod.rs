@@ -1,21 +1,15 @@
 //! `report.html`: the run as a page, in one file that asks nothing of any network.
 
 mod charts;
-mod course;
 mod facts;
 mod next;
 mod page;
 mod rows;
-mod spans;
-mod starts;
-mod steps;
-mod timeline;
 mod verdict;
 mod words;
 
 use std::io::Write;
 
-pub use self::course::Course;
 use self::{page::Page, rows::FailureRows};
 use super::{
     summary::Summary,

@@ -8,7 +8,7 @@ use ghl_reconnect::{
     exit::Exit,
     journal::disk::Disk,
     settings::args::{Cli, Command, LogFormat},
-    terminal::progress::{Colors, Verbosity},
+    terminal::verbosity::{Colors, Verbosity},
 };
 
 use super::{CLIENT_ID, CLIENT_SECRET, MockServer, Ran, Work, process::wait_for_starts};

@@ -1,21 +1,17 @@
 //! How old codes were when they were presented, and how much of their life was left.
 
 use super::{
-    DataTable, Entry, Figure, MOST_ROWS,
+    DataTable, Entry, Figure, MOST_POINTS, MOST_ROWS,
     axis::LogAxis,
     grid, legend_of_shades, lines,
     look::Look,
     plot::{SIZE, drawn},
     times, x_labels, y_label,
 };
-use crate::views::report::{
-    course::{Codes, Course},
-    steps::Merge,
-    words::{count, counted, ms, or_dash},
+use crate::views::{
+    course::{Codes, Course, Merge},
+    report::words::{count, counted, ms, or_dash},
 };
-
-/// Points of a line.
-const MOST_POINTS: usize = 200;
 
 /// `None` where no code was presented.
 pub(super) fn figure(course: &Course) -> anyhow::Result<Option<Figure>> {

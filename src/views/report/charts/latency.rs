@@ -1,21 +1,17 @@
 //! How long both calls took.
 
 use super::{
-    DataTable, Entry, Figure, MOST_ROWS,
+    DataTable, Entry, Figure, MOST_POINTS, MOST_ROWS,
     axis::LogAxis,
     grid, legend_of_shades, lines,
     look::Look,
     plot::{SIZE, drawn},
     times, x_labels, y_label,
 };
-use crate::views::report::{
-    course::{Course, Latencies, Step},
-    steps::{Merge, Steps},
-    words::{count, ms, or_dash},
+use crate::views::{
+    course::{Course, Latencies, Merge, Step, Steps},
+    report::words::{count, ms, or_dash},
 };
-
-/// Points of a line.
-const MOST_POINTS: usize = 200;
 
 /// Fewer calls in a step make percentiles of chance.
 const CALLS_PER_POINT: u64 = 10;

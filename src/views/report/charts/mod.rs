@@ -20,11 +20,11 @@ use self::{
     look::Look,
     plot::{Mark, SIZE, drawn},
 };
-use super::{
-    course::Course,
-    words::{elapsed, or_dash, utc},
-};
-use crate::views::summary::Summary;
+use super::words::{elapsed, or_dash, utc};
+use crate::views::{course::Course, summary::Summary};
+
+/// Points of a line.
+const MOST_POINTS: usize = 200;
 
 /// Rows of a table beside a chart.
 const MOST_ROWS: usize = 16;

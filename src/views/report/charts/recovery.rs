@@ -7,10 +7,8 @@ use super::{
     times, x_labels, y_label,
 };
 use crate::views::{
-    report::{
-        course::Course,
-        words::{count, counted, elapsed},
-    },
+    course::Course,
+    report::words::{count, counted, elapsed},
     summary::Summary,
 };
 

@@ -7,11 +7,8 @@ use super::{
     times, x_labels, y_label,
 };
 use crate::views::{
-    report::{
-        course::Course,
-        starts::StartStep,
-        words::{count, counted, or_dash},
-    },
+    course::{Course, StartStep},
+    report::words::{count, counted, or_dash},
     summary::Summary,
 };
 

@@ -1,38 +1,24 @@
 //! Request starts over time, against the rate that bounds them.
 
-use std::time::Duration;
-
 use super::timeline::{ExecutionSpan, Timeline};
-use crate::{clock, pace::Rate};
-
-/// Where no rate is a bound, starts are counted in seconds.
-const SECOND: Duration = Duration::from_secs(1);
-
-/// Times in the journal are cut to milliseconds, so that two starts may seem closer than they were: a
-/// window is taken as shorter by this share of it.
-const SEEMS_CLOSER: u32 = 40;
+use crate::{
+    clock,
+    views::bound::{surely_within, window_of},
+};
 
 /// Request starts in a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct StartStep {
+pub struct StartStep {
     /// How many.
-    pub(super) count: u64,
+    pub count: u64,
     /// Starts a second in the busiest window that ends in the step.
-    pub(super) busiest: f64,
+    pub busiest: f64,
     /// Starts a second that the rate allows.
-    pub(super) allowed: Option<f64>,
-}
-
-/// The window and the starts that it may have.
-pub(super) fn window_of(bound: Rate) -> (Duration, Option<u32>) {
-    match bound {
-        Rate::Limited { starts, window } => (window, Some(starts.get())),
-        Rate::Unlimited => (SECOND, None),
-    }
+    pub allowed: Option<f64>,
 }
 
 /// The starts in steps of one length. They are milliseconds of a clock that is never set back, sorted.
-pub(super) fn start_steps(timeline: &Timeline, starts: &[i64], length_ms: i64) -> Vec<StartStep> {
+pub fn start_steps(timeline: &Timeline, starts: &[i64], length_ms: i64) -> Vec<StartStep> {
     let count = timeline.end_ms.max(1).saturating_add(length_ms - 1) / length_ms;
     let mut steps = vec![StartStep::default(); usize::try_from(count).unwrap_or(0)];
     let ends = timeline.executions.iter().skip(1).map(|next| (next.steady_ms, next.from_ms));
@@ -62,7 +48,7 @@ impl<'a> Window<'a> {
         Self {
             execution,
             starts,
-            length_ms: i64::from(clock::millis(window.saturating_sub(window / SEEMS_CLOSER))),
+            length_ms: i64::from(clock::millis(surely_within(window))),
             seconds,
             allowed: allowed.map(|allowed| f64::from(allowed) / seconds),
         }
@@ -104,6 +90,7 @@ fn step_at(steps: &mut [StartStep], index: i64) -> Option<&mut StartStep> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pace::Rate;
 
     #[test]
     fn no_step_of_a_run_within_its_rate_exceeds_the_bound() {

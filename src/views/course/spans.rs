@@ -5,7 +5,7 @@ const MOST: usize = 40;
 
 /// Stretches of time in milliseconds, in order, none touching another.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Spans {
+pub struct Spans {
     spans: Vec<(i64, i64)>,
     /// Stretches that are no further apart become one.
     gap_ms: i64,
@@ -13,7 +13,7 @@ pub(super) struct Spans {
 
 impl Spans {
     /// Adds a stretch that begins no earlier than the ones before.
-    pub(super) fn add(&mut self, from: i64, to: i64) {
+    pub fn add(&mut self, from: i64, to: i64) {
         if to <= from {
             return;
         }
@@ -39,7 +39,7 @@ impl Spans {
     }
 
     /// Ends what lasts longer than this.
-    pub(super) fn cut_at(&mut self, end_ms: i64) {
+    pub fn cut_at(&mut self, end_ms: i64) {
         self.spans.retain(|(from, _)| *from < end_ms);
         if let Some((_, to)) = self.spans.last_mut() {
             *to = (*to).min(end_ms);
@@ -47,17 +47,17 @@ impl Spans {
     }
 
     /// The stretches.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, i64)> {
+    pub fn iter(&self) -> impl Iterator<Item = (i64, i64)> {
         self.spans.iter().copied()
     }
 
     /// Whether there is none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 
     /// Milliseconds of the stretches that lie between two times.
-    pub(super) fn within(&self, from: i64, to: i64) -> i64 {
+    pub fn within(&self, from: i64, to: i64) -> i64 {
         self.iter().map(|(begin, end)| (end.min(to) - begin.max(from)).max(0)).sum()
     }
 }

@@ -1,7 +1,7 @@
 //! Figures over time in bounded memory: steps that merge as the run grows.
 
 /// Steps that are kept at most.
-pub(super) const MOST: usize = 400;
+pub const MOST: usize = 400;
 
 /// Lengths of a step in milliseconds. Each is a multiple of the one before, so that whole steps merge.
 const LENGTHS: [i64; 18] = [
@@ -28,13 +28,13 @@ const LENGTHS: [i64; 18] = [
 const HOUR: i64 = 60 * 60_000;
 
 /// What a step holds.
-pub(super) trait Merge: Default {
+pub trait Merge: Default {
     /// Takes the figures of the step that follows.
     fn merge(&mut self, later: Self);
 }
 
 /// Steps of one length from time 0 on.
-pub(super) struct Steps<T> {
+pub struct Steps<T> {
     length_ms: i64,
     items: Vec<T>,
 }
@@ -47,7 +47,7 @@ impl<T> Default for Steps<T> {
 
 impl<T: Merge> Steps<T> {
     /// The step at a time in milliseconds; what lies before the beginning is in the first one.
-    pub(super) fn at(&mut self, ms: i64) -> &mut T {
+    pub fn at(&mut self, ms: i64) -> &mut T {
         let place = |length_ms: i64| usize::try_from(ms.max(0) / length_ms).unwrap_or(usize::MAX);
         while place(self.length_ms) >= MOST {
             self.lengthen();
@@ -60,7 +60,7 @@ impl<T: Merge> Steps<T> {
     }
 
     /// Makes the steps long enough for a run that ends at this time, and as many.
-    pub(super) fn extend_to(&mut self, end_ms: i64) {
+    pub fn extend_to(&mut self, end_ms: i64) {
         self.at(end_ms.saturating_sub(1));
     }
 
@@ -83,7 +83,7 @@ impl<T: Merge> Steps<T> {
     }
 
     /// The same in at most so many steps.
-    pub(super) fn at_most(mut self, count: usize) -> Self {
+    pub fn at_most(mut self, count: usize) -> Self {
         let together = self.items.len().div_ceil(count.max(1));
         if together > 1 {
             self.merge_by(together);
@@ -92,12 +92,12 @@ impl<T: Merge> Steps<T> {
     }
 
     /// Length of a step in milliseconds.
-    pub(super) fn length_ms(&self) -> i64 {
+    pub fn length_ms(&self) -> i64 {
         self.length_ms
     }
 
     /// The steps, each with its beginning and its end in milliseconds.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, i64, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (i64, i64, &T)> {
         let length = self.length_ms;
         (0_i64..)
             .zip(&self.items)

@@ -1,21 +1,25 @@
 //! The course of a run: what happened when, gathered from its events in one pass and bounded memory.
 
+mod spans;
+mod starts;
+mod steps;
+mod timeline;
+
 use hdrhistogram::Histogram;
 use jiff::Timestamp;
 
-use super::{
-    spans::Spans,
-    starts::{StartStep, start_steps},
+use self::{spans::Spans, starts::start_steps, timeline::Timeline};
+pub(super) use self::{
+    starts::StartStep,
     steps::{Merge, Steps},
-    timeline::Timeline,
 };
+use super::stats::Stats;
 use crate::{
     event::{Call, Event, Failed, Recovered},
     failure::Stage,
     pace::Rate,
     route::Route,
     settings::Settings,
-    views::stats::Stats,
 };
 
 /// Executions whose settings are kept.

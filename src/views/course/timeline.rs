@@ -6,35 +6,35 @@ use crate::pace::Rate;
 
 /// An execution on the axis.
 #[derive(Clone, Debug)]
-pub(super) struct ExecutionSpan {
+pub struct ExecutionSpan {
     /// When it began, UTC.
-    pub(super) began: Timestamp,
+    pub began: Timestamp,
     /// The same by a clock that is never set back, in milliseconds.
-    pub(super) steady_ms: i64,
+    pub steady_ms: i64,
     /// The rate that it was held to.
-    pub(super) bound: Rate,
+    pub bound: Rate,
     /// Where it begins on the axis.
-    pub(super) from_ms: i64,
+    pub from_ms: i64,
 }
 
 /// Maps times of the journal to the axis. Times are milliseconds of a clock that is never set back.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Timeline {
+pub struct Timeline {
     /// In their order.
-    pub(super) executions: Vec<ExecutionSpan>,
+    pub executions: Vec<ExecutionSpan>,
     /// The latest time on the axis so far.
-    pub(super) end_ms: i64,
+    pub end_ms: i64,
 }
 
 impl Timeline {
     /// An execution begins, where the one before has ended.
-    pub(super) fn begin(&mut self, began: Timestamp, steady_ms: i64, bound: Rate) {
+    pub fn begin(&mut self, began: Timestamp, steady_ms: i64, bound: Rate) {
         let from_ms = self.end_ms;
         self.executions.push(ExecutionSpan { began, steady_ms, bound, from_ms });
     }
 
     /// Where something of the latest execution lies that has just happened.
-    pub(super) fn note(&mut self, steady_ms: i64) -> i64 {
+    pub fn note(&mut self, steady_ms: i64) -> i64 {
         let Some(execution) = self.executions.last() else { return 0 };
         let at = execution.place(steady_ms);
         self.end_ms = self.end_ms.max(at);
@@ -42,7 +42,7 @@ impl Timeline {
     }
 
     /// The time of day at a place of the axis.
-    pub(super) fn time_at(&self, ms: i64) -> Option<Timestamp> {
+    pub fn time_at(&self, ms: i64) -> Option<Timestamp> {
         let index = self.executions.partition_point(|execution| execution.from_ms <= ms);
         let execution = self.executions.get(index.saturating_sub(1))?;
         let at = execution.began.as_millisecond().saturating_add(ms - execution.from_ms);
