@@ -20,7 +20,7 @@ use crate::{
     exit::{Exit, Fault, OrExit},
     journal::{disk::Disk, folder::RunFolder, state::RunState},
     plan::counted,
-    settings::{args::StoreArgs, store_choice::StoreChoice, variables::Variables},
+    settings::{args::StoreArgs, variables::Variables},
     store::{
         choice::Chosen,
         deliver::{Delivery, OtherTable},
@@ -45,7 +45,7 @@ const MAX_OUTAGE: Duration = Duration::from_mins(10);
 /// Writes the pairs.
 pub fn store(args: &StoreArgs, console: Console) -> Result<Exit, Fault> {
     let variables = Variables::read(args.env_file.as_deref()).or_exit(Exit::Usage)?;
-    let chosen = Chosen::read(StoreChoice::of(&args.to, None), &variables)?;
+    let chosen = Chosen::read(args.to.choice(None), &variables)?;
     let runtime = Runtime::new().context("cannot start the runtime").or_exit(Exit::Local)?;
     let done = if args.dry_run {
         runtime.block_on(inspect(args, &chosen, console))

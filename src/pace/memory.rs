@@ -15,13 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-
-use super::memory_file::{KeptPromise, MemoryFile, Places, Unreadable, key};
+use super::{
+    day::{Day, KeptDay},
+    memory_file::{KeptPromise, MemoryFile, Places, Unreadable, key},
+};
 use crate::{clock, shard::Shard};
-
-const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Starts that are kept at most.
 const MOST: usize = 10_000;
@@ -53,37 +51,6 @@ pub struct Remembered {
     pub promise: Option<Promise>,
     /// The daily limit that HighLevel last reported.
     pub day: Option<Day>,
-}
-
-/// The daily limit of requests, as HighLevel reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Day {
-    /// Requests left.
-    pub left: u64,
-    /// When the next day begins, as the server says; `None` if it does not.
-    pub resets_at: Option<Timestamp>,
-}
-
-/// A [`Day`] with the time at which it was reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptDay {
-    /// The report.
-    pub day: Day,
-    /// Time of the report, UTC.
-    pub at: Timestamp,
-}
-
-impl KeptDay {
-    /// The share of a shard in what is left.
-    #[must_use]
-    pub fn share(self, shard: Shard) -> Self {
-        Self { day: Day { left: shard.share(self.day.left), ..self.day }, ..self }
-    }
-
-    /// Whether the day has not ended yet, as far as is known.
-    fn is_on(&self, now: Timestamp) -> bool {
-        self.day.resets_at.map_or(now.duration_since(self.at) < DAY, |reset| now < reset)
-    }
 }
 
 impl Memory {

@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::memory::KeptDay;
+use super::day::KeptDay;
 use crate::{shard::Shard, state_folder};
 
 /// What a file has. Times are in milliseconds since the epoch.

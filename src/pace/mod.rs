@@ -12,6 +12,7 @@
 pub mod adaptive_rate;
 pub mod answer;
 pub mod clearance;
+pub mod day;
 pub mod latency;
 pub mod limiter;
 pub mod memory;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{memory::Day, refusals::Who};
+use super::{day::Day, refusals::Who};
 use crate::highlevel::allowance::Allowance;
 
 /// Two counts of the same requests may differ by those in flight.

@@ -40,7 +40,7 @@ use crate::{
     event::DayTooShort,
     highlevel::token_checks::{OldTokens, TokenChecks},
     installation::Id,
-    pace::{Pacing, memory::KeptDay},
+    pace::{Pacing, day::KeptDay},
     route::{Route, RouteList},
 };
 

@@ -12,7 +12,6 @@ use super::{
     execution::{Escalation, Page, Place, Selected, Settings},
     known_messages::KnownMessages,
     path::path_in_full,
-    store_choice::StoreChoice,
     variables::{BASE_URL, CLIENT_ID, REDIRECT_URI, Variables},
 };
 use crate::{
@@ -76,7 +75,7 @@ impl Settings {
         self.take_pace(&args.pace)?;
         self.take_routes(&args.routes);
         self.page = Page::asked(args.page.no_html, self.page);
-        self.store = StoreChoice::of(&args.to, self.store.take());
+        self.store = args.to.choice(self.store.take());
         let is_only_detail = args.to.table.is_some() || args.to.insert || args.to.keep_status;
         ensure!(
             self.store.is_some() || !is_only_detail,

@@ -12,7 +12,7 @@ use crate::{
     failure::{Class, Failure, Origin, Stage},
     highlevel::{allowance::Allowance, answer, client::Unanswered, reply::Reply, token_shape},
     journal::writer::StorageError,
-    pace::{Answer, AnswerOutcome, Lane, memory::Day},
+    pace::{Answer, AnswerOutcome, Lane, day::Day},
     text::SafeText,
 };
 

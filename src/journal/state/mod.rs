@@ -7,6 +7,7 @@ mod outcomes;
 mod pair_rows;
 mod rows;
 mod run_state;
+mod store_log;
 mod store_mark;
 mod stored;
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::{
 use super::{
     doubts::{Doubts, LostGrant},
     rows::{AppIndex, RowEntry, RowOrigin, RowState, RowTable, Tried},
+    store_log::StoreLog,
     store_mark::StoreMark,
-    stored::StoreLog,
 };
 use crate::{
     app::AppName,

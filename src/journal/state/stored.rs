@@ -16,32 +16,6 @@ use crate::{
     text::SafeText,
 };
 
-/// The store that the pairs go to, as the journal has it by now.
-#[derive(Debug, Default)]
-pub(super) struct StoreLog {
-    latest: Option<Box<StoreBegan>>,
-    /// Each table with the place in the journal from which on pairs went to it.
-    tables: Vec<(u64, Option<SafeText>)>,
-}
-
-impl StoreLog {
-    /// Whether the outcomes so far are of another store.
-    fn begin(&mut self, began: Box<StoreBegan>, at: u64) -> bool {
-        let is_another = self.latest.as_ref().is_some_and(|last| !last.is_in_same_store(&began));
-        if self.tables.last().is_none_or(|(_, last)| *last != began.table) {
-            self.tables.push((at, began.table.clone()));
-        }
-        self.latest = Some(began);
-        is_another
-    }
-
-    /// The table to which a pair went whose event stands at this place.
-    fn table_at(&self, at: u64) -> Option<&SafeText> {
-        let next = self.tables.partition_point(|(from, _)| *from < at);
-        self.tables.get(next.checked_sub(1)?)?.1.as_ref()
-    }
-}
-
 /// The recovered pairs by what became of them in the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreCounts {
@@ -104,7 +78,7 @@ impl RunState {
 
     /// An outcome of a pair that is not the row's any more says nothing about the one that is.
     pub(super) fn store_pair(&mut self, stored: &Stored, at: u64) {
-        let row = self.rows.get_mut(stored.row).filter(|_| self.store.latest.is_some());
+        let row = self.rows.get_mut(stored.row).filter(|_| self.store.latest().is_some());
         let is_of = |row: &&mut RowEntry| row.token_line.is_none_or(|l| l == stored.token_line);
         if let Some(row) = row.filter(is_of) {
             row.stored = StoreMark::of(stored.outcome, at);
@@ -113,7 +87,7 @@ impl RunState {
 
     /// The store that pairs of the run went to last.
     pub fn store_began(&self) -> Option<&StoreBegan> {
-        self.store.latest.as_deref()
+        self.store.latest()
     }
 
     /// What became of the pair of a recovered row in that store.
@@ -131,7 +105,7 @@ impl RunState {
 
     /// Looks up the events in which outcomes stand.
     pub fn stored_events(&self, journal: &Path) -> Result<StoredEvents<'_>, JournalError> {
-        let reader = self.store.latest.is_some().then(|| Reader::open(journal)).transpose()?;
+        let reader = self.store.latest().is_some().then(|| Reader::open(journal)).transpose()?;
         Ok(StoredEvents { run_state: self, reader })
     }
 }

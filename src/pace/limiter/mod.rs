@@ -25,8 +25,8 @@ use self::{
 use super::{
     adaptive_rate::AdaptiveRate,
     answer::{Answer, AnswerOutcome, Lane},
+    day::Day,
     latency::{LatencyTracker, RecentDuration, Speed},
-    memory::Day,
     pacing::Pacing,
     rate::{AskedRate, Rate, with_margin},
     refusals::{Refusals, Shown, Whose},

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::settings::duration;
+use crate::settings::{duration, path::path_in_full, store_choice::StoreChoice};
 
 /// Which store, and how pairs go there: the options that `store`, `run` and `resume` share.
 #[derive(Clone, Debug, Default, Args)]
@@ -28,6 +28,21 @@ pub struct ToArgs {
     /// Leave status and error columns as they are
     #[arg(long)]
     pub keep_status: bool,
+}
+
+impl ToArgs {
+    /// What was typed; what was not is as before. `None` where no store is named.
+    pub fn choice(&self, before: Option<StoreChoice>) -> Option<StoreChoice> {
+        let before = before.unwrap_or_default();
+        let choice = StoreChoice {
+            to: self.to.clone().or(before.to),
+            table: self.table.clone().or(before.table),
+            map: self.map.as_deref().map(path_in_full).or(before.map),
+            insert: self.insert || before.insert,
+            keep_status: self.keep_status || before.keep_status,
+        };
+        (choice.to.is_some() || choice.map.is_some()).then_some(choice)
+    }
 }
 
 /// Arguments of `store`.

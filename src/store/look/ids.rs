@@ -2,6 +2,9 @@
 
 use crate::installation::Scope;
 
+/// Ids that are looked for once the table is known.
+pub const MOST_IDS: usize = 20_000;
+
 /// The installations that a look is about, and the apps that they are of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ids {

@@ -25,10 +25,12 @@ use super::{
 };
 use crate::installation::Scope;
 
-pub use self::{assign::StatusColumns, ids::Ids, question::Question, resolve::Longest};
-
-/// Ids that are looked for once the table is known.
-pub const MOST_IDS: usize = 20_000;
+pub use self::{
+    assign::StatusColumns,
+    ids::{Ids, MOST_IDS},
+    question::Question,
+    resolve::Longest,
+};
 
 /// What is looked for.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::ids::Ids;
+use super::ids::{Ids, MOST_IDS};
 use crate::{
     highlevel::client_id::application,
     installation::Scope,
@@ -68,7 +68,7 @@ pub async fn rows_of_key(
     };
     let size = if at.dialect == Dialect::Postgres { AT_ONCE_POSTGRES } else { AT_ONCE / 5 };
     let text = usize::from(at.dialect == Dialect::Sqlite);
-    for ids_at_once in ids.some(scope, super::MOST_IDS).chunks(size) {
+    for ids_at_once in ids.some(scope, MOST_IDS).chunks(size) {
         let keys: Vec<Key> =
             ids_at_once.iter().map(|id| key_of(at, key, scope, id, &ids.client_ids)).collect();
         let (sql, values) = by_keys(at, &keys, &[column]);

@@ -2,6 +2,7 @@
 
 mod fault;
 mod file;
+mod lookup;
 mod mongo;
 mod parameters;
 mod parse;

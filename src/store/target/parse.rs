@@ -5,8 +5,9 @@ use std::path::Path;
 use super::{
     fault::{Fault, TargetError},
     file,
+    lookup::Lookup,
     mongo::{MongoTarget, mongo},
-    server::{Lookup, server},
+    server::server,
     sql_target::{Dialect, SqlTarget},
     url::Url,
 };

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{fault::Fault, server::Lookup, sql_target::Place};
+use super::{fault::Fault, lookup::Lookup, sql_target::Place};
 use crate::{secret::Secret, settings::env_file};
 
 /// The password for a connection, if the file has one. As libpq does, a file that others can read

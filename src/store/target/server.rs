@@ -4,15 +4,13 @@ use std::path::PathBuf;
 
 use super::{
     fault::Fault,
+    lookup::Lookup,
     parameters::{Parameters, TlsWish, tls_word},
     pass_file,
     sql_target::{Dialect, Place, SqlTarget, Tls, is_loopback},
     url::{Url, decoded},
 };
 use crate::secret::Secret;
-
-/// Looks up a variable that is set to something.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Where PostgreSQL's sockets are, by system.
 const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/private/tmp", "/tmp"];

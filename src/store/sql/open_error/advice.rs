@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use super::{Addresses, cause::Cause};
+use super::{addresses::Addresses, cause::Cause};
 use crate::store::{
     sql::{codes, error::SqlErrorKind},
     target::{Dialect, Place, SqlTarget},

@@ -1,21 +1,15 @@
 //! Why a database cannot be reached, for a person.
 
+mod addresses;
 mod advice;
 mod cause;
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::fmt;
 
-use tokio::net::lookup_host;
-
-use self::{advice::advice, cause::Cause};
+pub use self::addresses::Addresses;
+use self::{addresses::addresses, advice::advice, cause::Cause};
 use super::error::SqlErrorKind;
-use crate::{
-    store::target::{Place, SqlTarget},
-    text::SafeText,
-};
-
-/// The time limit for looking up the host once more.
-const LOOKUP_PATIENCE: Duration = Duration::from_secs(5);
+use crate::{store::target::SqlTarget, text::SafeText};
 
 /// Why a database cannot be reached, and what to do about it. It names host, port, database and
 /// user, and neither the password nor the URL.
@@ -34,19 +28,6 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
-
-/// What the host's name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Addresses {
-    /// Nobody asked.
-    Unasked,
-    /// Nothing.
-    None,
-    /// IPv6 addresses alone.
-    OnlyV6,
-    /// Also others.
-    Some,
-}
 
 impl OpenError {
     /// The time limit passed.
@@ -68,19 +49,5 @@ impl OpenError {
         let (kind, advice) = advice(target, cause, addresses);
         let message = format!("cannot open {}: {advice}", target.host_shown());
         Self { kind, message: SafeText::new(&message) }
-    }
-}
-
-/// Looks the host up once more, to tell a name that is not known from a server that is not there.
-async fn addresses(target: &SqlTarget) -> Addresses {
-    let Place::Host { name, port } = &target.place else { return Addresses::Unasked };
-    let found = tokio::time::timeout(LOOKUP_PATIENCE, lookup_host((name.as_str(), *port))).await;
-    let Ok(found) = found else { return Addresses::None };
-    let found: Vec<IpAddr> =
-        found.map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default();
-    match found.iter().find(|address| address.is_ipv4()) {
-        Some(_) => Addresses::Some,
-        None if found.is_empty() => Addresses::None,
-        None => Addresses::OnlyV6,
     }
 }
