@@ -242,7 +242,7 @@ fn check_tokens_are_there(
     let error = anyhow!(
         "{tokens} is missing, and the journal says that it has the tokens of {missing}; nothing was \
          sent.\n\
-         If you deleted it since the tokens are where they belong, continue with the other_work:\n  \
+         If you deleted it since the tokens are where they belong, continue with the rest:\n  \
          {again}\n\
          Otherwise put it back. If these tokens are lost, make an empty file in its place and resume: \
          all of them are then asked for anew",

@@ -146,7 +146,7 @@ fn in_a_line(summary: &Summary, folder: &RunFolder) -> String {
 /// How many installations are recovered.
 fn verdict(summary: &Summary) -> String {
     let books = &summary.books;
-    let installations = books.recovered + books.failed + books.not_attempted + books.skipped;
+    let installations = books.installations();
     let noun = if installations == 1 { "installation" } else { "installations" };
     format!("{} of {} {noun} recovered", grouped(books.recovered), grouped(installations))
 }

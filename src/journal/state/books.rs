@@ -28,6 +28,11 @@ pub struct Books {
 }
 
 impl Books {
+    /// Rows that name an installation of their own.
+    pub fn installations(&self) -> u32 {
+        self.recovered + self.skipped + self.failed + self.not_attempted
+    }
+
     /// Whether the states add up to the input.
     pub fn balance(&self) -> bool {
         let states = [

@@ -168,7 +168,7 @@ impl Course {
             Event::Reclaimed(e) => self.settle(e.row, RowEnd::Recovered, e.at, stats),
             Event::Missed(e) => self.settle(e.row, RowEnd::Open, e.at, stats),
             Event::Failed(e) => self.failed(e, stats),
-            Event::Skipped(e) => drop(self.note(e.at, stats)),
+            Event::Skipped(e) => self.settle(e.row, RowEnd::Open, e.at, stats),
             _ => {}
         }
     }

@@ -9,6 +9,8 @@ pub struct Spans {
     spans: Vec<(i64, i64)>,
     /// Stretches that are no further apart become one.
     gap_ms: i64,
+    /// Milliseconds of all that were added; that they are joined to be drawn does not change it.
+    covered_ms: i64,
 }
 
 impl Spans {
@@ -17,10 +19,9 @@ impl Spans {
         if to <= from {
             return;
         }
-        match self.spans.last_mut() {
-            Some((_, end)) if from <= end.saturating_add(self.gap_ms) => *end = (*end).max(to),
-            _ => self.spans.push((from, to)),
-        }
+        let covered = self.spans.last().map_or(from, |(_, end)| (*end).max(from));
+        self.covered_ms += (to - covered).max(0);
+        self.append(from, to);
         while self.spans.len() > MOST {
             self.join();
         }
@@ -31,15 +32,22 @@ impl Spans {
         let part = self.spans.last().map_or(0, |(_, end)| end / 50);
         self.gap_ms = (self.gap_ms * 2).max(part).max(1);
         for (from, to) in std::mem::take(&mut self.spans) {
-            match self.spans.last_mut() {
-                Some((_, end)) if from <= end.saturating_add(self.gap_ms) => *end = (*end).max(to),
-                _ => self.spans.push((from, to)),
-            }
+            self.append(from, to);
+        }
+    }
+
+    fn append(&mut self, from: i64, to: i64) {
+        match self.spans.last_mut() {
+            Some((_, end)) if from <= end.saturating_add(self.gap_ms) => *end = (*end).max(to),
+            _ => self.spans.push((from, to)),
         }
     }
 
     /// Ends what lasts longer than this.
     pub fn cut_at(&mut self, end_ms: i64) {
+        if let Some((from, to)) = self.spans.last() {
+            self.covered_ms -= (to - end_ms.max(*from)).max(0);
+        }
         self.spans.retain(|(from, _)| *from < end_ms);
         if let Some((_, to)) = self.spans.last_mut() {
             *to = (*to).min(end_ms);
@@ -56,9 +64,9 @@ impl Spans {
         self.spans.is_empty()
     }
 
-    /// Milliseconds of the stretches that lie between two times.
-    pub fn within(&self, from: i64, to: i64) -> i64 {
-        self.iter().map(|(begin, end)| (end.min(to) - begin.max(from)).max(0)).sum()
+    /// Milliseconds that they cover.
+    pub fn covered_ms(&self) -> i64 {
+        self.covered_ms
     }
 }
 
@@ -73,8 +81,9 @@ mod tests {
             spans.add(from, to);
         }
         assert_eq!(spans.iter().collect::<Vec<_>>(), [(0, 30), (50, 60), (100, 200)]);
-        assert_eq!(spans.within(25, 110), 5 + 10 + 10);
+        assert_eq!(spans.covered_ms(), 30 + 10 + 100);
         spans.cut_at(120);
+        assert_eq!(spans.covered_ms(), 30 + 10 + 20);
         assert_eq!(spans.iter().last(), Some((100, 120)));
     }
 
@@ -83,6 +92,7 @@ mod tests {
         let mut spans = Spans::default();
         (0..1_000_000).for_each(|n| spans.add(n * 200, n * 200 + 100));
         assert!(spans.iter().count() <= MOST);
+        assert_eq!(spans.covered_ms(), 1_000_000 * 100);
         assert_eq!(spans.iter().last().map(|(_, end)| end), Some(999_999 * 200 + 100));
     }
 }

@@ -61,7 +61,7 @@ impl<'a> Window<'a> {
             while self.starts[oldest] + self.length_ms < *start {
                 oldest += 1;
             }
-            let at = from_ms + (start - steady_ms);
+            let at = (from_ms + (start - steady_ms)).min(end_ms - 1);
             if let Some(step) = step_at(steps, at / length_ms) {
                 step.count += 1;
                 step.busiest = step.busiest.max((newest - oldest + 1) as f64 / self.seconds);

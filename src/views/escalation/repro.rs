@@ -17,6 +17,16 @@ use crate::{
 
 const CLIENT_SECRET: &str = "<CLIENT_SECRET>";
 
+/// What stands in the place of secrets, and of what the list does not name.
+const PLACEHOLDERS: [(&str, &str); 6] = [
+    ("<CODE>", "a fresh code from the Reconnect API for the installation"),
+    ("<REFRESH_TOKEN>", "the refresh token of the installation"),
+    ("<AGENCY_TOKEN>", "an access token of the agency"),
+    ("<ACCESS_TOKEN>", "the access token that was just granted"),
+    ("<COMPANY_ID>", "the company id of the agency"),
+    (CLIENT_SECRET, "the client secret"),
+];
+
 /// Who calls, and where.
 pub struct Caller<'a> {
     /// The addresses.
@@ -49,26 +59,18 @@ pub fn call(stage: Stage, caller: &Caller<'_>, sample: &Sample) -> Option<String
     let address = address(stage, caller, Some(sample))?;
     let (method, url) = address.split_once(' ')?;
     let version = caller.endpoint.version();
-    let (placeholders, version, more) = match stage {
-        Stage::Reconnect => (&[][..], None, reconnect(caller, sample)?),
+    let (version, more) = match stage {
+        Stage::Reconnect => (None, reconnect(caller, sample)?),
         Stage::Exchange => {
-            let code = "<CODE> stands for a fresh code from the Reconnect API for the installation";
             let form = form(caller, PresentedGrant::Code("<CODE>"), sample.scope);
-            (&[code][..], version.token_header(), form)
+            (version.token_header(), form)
         }
         Stage::Refresh => {
-            let token = "<REFRESH_TOKEN> stands for the refresh token of the installation";
             let form = form(caller, PresentedGrant::RefreshToken("<REFRESH_TOKEN>"), sample.scope);
-            (&[token][..], version.token_header(), form)
+            (version.token_header(), form)
         }
-        Stage::Agency => {
-            let token = "<AGENCY_TOKEN> stands for an access token of the agency";
-            (&[token][..], Some(version.header()), agency(sample))
-        }
-        Stage::Verify => {
-            let token = "<ACCESS_TOKEN> stands for the access token that was just granted";
-            (&[token][..], Some(version.header()), vec![bearer("<ACCESS_TOKEN>")])
-        }
+        Stage::Agency => (Some(version.header()), agency(sample)),
+        Stage::Verify => (Some(version.header()), vec![bearer("<ACCESS_TOKEN>")]),
         Stage::Input | Stage::Store => return None,
     };
     let head = format!("curl -sS -i -X {method} {}", quoted(url));
@@ -77,9 +79,8 @@ pub fn call(stage: Stage, caller: &Caller<'_>, sample: &Sample) -> Option<String
     let version = version.map(|version| format!("-H {}", quoted(&format!("Version: {version}"))));
     let words = [head, agent, accept].into_iter().chain(version).chain(more);
     let command = words.collect::<Vec<_>>().join(" \\\n  ");
-    let secret = "<CLIENT_SECRET> stands for the client secret";
-    let secret = command.contains(CLIENT_SECRET).then_some(&secret);
-    let notes = placeholders.iter().chain(secret).map(|note| format!("# {note}\n"));
+    let notes = PLACEHOLDERS.iter().filter(|(name, _)| command.contains(name));
+    let notes = notes.map(|(name, what)| format!("# {name} stands for {what}\n"));
     Some(format!("{}# Never send these along.\n{command}", notes.collect::<String>()))
 }
 
@@ -143,6 +144,10 @@ mod tests {
     const ODD: &str = "id'; rm -rf ~ #";
 
     fn words(stage: Stage, version: ApiVersion) -> Vec<String> {
+        words_for(Id::new("tDtDnQdgm2LXpyiqYvZ6"), stage, version)
+    }
+
+    fn words_for(company: Option<Id>, stage: Stage, version: ApiVersion) -> Vec<String> {
         let endpoint = Endpoint::new("https://example.com/a'b;$(x)", "/oauth/reconnect").unwrap();
         let caller = Caller {
             endpoint: &endpoint.with_version(version),
@@ -155,7 +160,7 @@ mod tests {
             at: jiff::Timestamp::UNIX_EPOCH,
             scope: Scope::Location,
             id: Id::new("ve9EPM428h8vShlRW1KT").unwrap(),
-            company: Id::new("tDtDnQdgm2LXpyiqYvZ6"),
+            company,
             trace_id: None,
         };
         let call = call(stage, &caller, &sample).unwrap();
@@ -167,6 +172,12 @@ mod tests {
             assert!(is_named, "{placeholder}: {call}");
         }
         shlex::split(&command.replace("\\\n", " ")).unwrap()
+    }
+
+    #[test]
+    fn an_agency_that_the_list_does_not_name_is_explained() {
+        let words = words_for(None, Stage::Agency, ApiVersion::V2);
+        assert!(words.contains(&"companyId=<COMPANY_ID>".to_owned()), "{words:?}");
     }
 
     #[test]

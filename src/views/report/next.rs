@@ -44,7 +44,7 @@ pub(super) fn next_command(summary: &Summary) -> Option<NextCommand> {
         GoOn::RunFailures => {
             let list = format!("{FOLDER}/failures.csv");
             let words = [OsString::from("run"), list.into()].into_iter();
-            let options = options::that_differ(settings, &Settings::default());
+            let options = options::that_differ(&settings.of_one_machine(), &Settings::default());
             command(words.chain(options).chain(selection))
         }
     };

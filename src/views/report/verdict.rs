@@ -9,7 +9,7 @@ use crate::{
 /// How a run ended, in a sentence.
 pub(super) fn verdict(summary: &Summary) -> String {
     let books = &summary.books;
-    let installations = books.recovered + books.failed + books.not_attempted;
+    let installations = books.installations();
     let of = format!(
         "{} of {} recovered",
         count(books.recovered.into()),
@@ -26,6 +26,9 @@ pub(super) fn verdict(summary: &Summary) -> String {
                 format!("All {} installations have fresh token pairs.", count(installations.into()))
             }
         },
+        RunEnd::Complete if books.recovered + books.skipped == installations => {
+            format!("{of}; {} skipped.", count(books.skipped.into()))
+        }
         RunEnd::Complete if books.recovered == 0 => {
             format!("None of {} was recovered.", counted(installations.into(), "installation"))
         }

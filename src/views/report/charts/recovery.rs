@@ -73,24 +73,20 @@ fn sentence(course: &Course, summary: &Summary) -> String {
         "{recovered} recovered and {} failed within {} of work{}{}.",
         count(books.failed.into()),
         elapsed(end),
-        spans(course.holds.within(0, end), "held"),
-        spans(course.outages.within(0, end), "paused in an outage"),
+        spans(course.holds.covered_ms(), "held"),
+        spans(course.outages.covered_ms(), "paused in an outage"),
     )
 }
 
 fn table(course: &Course) -> DataTable {
     let (mut recovered, mut failed) = (0_i64, 0_i64);
     let steps = course.steps.clone().at_most(MOST_ROWS);
-    let rows = steps.iter().map(|(from, to, step)| {
+    let rows = steps.iter().map(|(from, _, step)| {
         recovered += step.recovered;
         failed += step.failed;
         let [after, at] = times(course, from);
-        let held = course.holds.within(from, to);
-        let paused = course.outages.within(from, to);
-        vec![after, at, recovered.to_string(), failed.to_string(), elapsed(held), elapsed(paused)]
+        let whole = |total: i64| count(u64::try_from(total).unwrap_or(0));
+        vec![after, at, whole(recovered), whole(failed)]
     });
-    DataTable {
-        head: vec!["From", "UTC", "Recovered", "Failed", "Held", "Paused"],
-        rows: rows.collect(),
-    }
+    DataTable { head: vec!["From", "UTC", "Recovered", "Failed"], rows: rows.collect() }
 }
