@@ -117,7 +117,7 @@ pub struct OpenRun {
 impl HeldRun {
     /// Holds a run and reads it.
     pub fn hold(folder: RunFolder) -> Result<Self, Fault> {
-        let lock = folder.lock().or_exit(Exit::Local)?;
+        let lock = folder.lock()?;
         folder.sweep();
         let found = Found::read(&folder)?;
         Ok(Self { folder, lock, found })

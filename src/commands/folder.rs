@@ -10,7 +10,7 @@ use crate::{
     journal::{
         disk::Disk,
         draft::Draft,
-        folder::{FolderError, Lock, RunFolder},
+        folder::{Lock, RunFolder},
         state::RunState,
         writer::Writer,
     },
@@ -32,43 +32,8 @@ pub struct Made {
     pub run_state: RunState,
 }
 
-/// Why it is not made.
-#[derive(Debug)]
-pub enum MakeError {
-    /// The folder cannot be used.
-    Folder(FolderError),
-    /// Something else.
-    Other(Fault),
-}
-
-impl From<FolderError> for MakeError {
-    fn from(error: FolderError) -> Self {
-        Self::Folder(error)
-    }
-}
-
-impl From<Fault> for MakeError {
-    fn from(fault: Fault) -> Self {
-        Self::Other(fault)
-    }
-}
-
-impl From<MakeError> for Fault {
-    fn from(error: MakeError) -> Self {
-        match error {
-            MakeError::Folder(error) => Self { exit: error.exit(), error: error.into() },
-            MakeError::Other(fault) => fault,
-        }
-    }
-}
-
 /// Makes the folder of a planned run, with a log in this format.
-pub fn make(
-    planned: &Planned,
-    out: &Path,
-    disk: &Disk,
-    format: LogFormat,
-) -> Result<Made, MakeError> {
+pub fn make(planned: &Planned, out: &Path, disk: &Disk, format: LogFormat) -> Result<Made, Fault> {
     let draft = Draft::begin(out, disk)?;
     write(planned, draft.folder(), format)?;
     let run_state = RunState::read(&draft.folder().journal(), |_| {}).or_exit(Exit::Local)?;

@@ -8,7 +8,6 @@ use crate::{
     journal::{
         disk::Disk,
         draft::Draft,
-        folder::FolderError,
         merge::{self, AbsentRows, HeldShard, HeldShards, Missing},
     },
     plan::counted,
@@ -25,11 +24,10 @@ use crate::{
 #[expect(clippy::needless_pass_by_value, reason = "the run has the disk for itself")]
 pub fn merge(args: &MergeArgs, console: Console, disk: Disk) -> Result<Exit, Fault> {
     // The folders are looked at and held; what does not belong together is refused.
-    let unusable = |error: FolderError| Fault { exit: error.exit(), error: error.into() };
     let missing = if args.partial { Missing::NotAttempted } else { Missing::Refused };
     let held = merge::hold(&args.run_dirs, missing, &disk)?;
     let absent = absent_rows(args, &held).or_exit(Exit::Usage)?;
-    let draft = Draft::begin(&args.out, &disk).map_err(unusable)?;
+    let draft = Draft::begin(&args.out, &disk)?;
 
     // Journal, tokens and files of the whole are written into a draft, and read back.
     let log = RunLog::open(draft.folder(), console.format).or_exit(Exit::Local)?;
@@ -46,7 +44,7 @@ pub fn merge(args: &MergeArgs, console: Console, disk: Disk) -> Result<Exit, Fau
     drop(log);
 
     // The folder gets its name, and the summary is shown.
-    let (folder, _lock) = draft.finish().map_err(unusable)?;
+    let (folder, _lock) = draft.finish()?;
     let form = if args.json { As::Json } else { As::Words };
     summary::show(&summary, &folder, &summary.settings, form, console);
     Ok(summary.exit)

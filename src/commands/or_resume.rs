@@ -44,7 +44,7 @@ pub fn find(out: &Path, disk: &Disk) -> Result<Option<HeldRun>, Fault> {
         Err(FolderError::Missing(_)) => return Ok(None),
         // Somebody has made the folder, and nothing is in it.
         Err(FolderError::NoJournal(_)) if fs::remove_dir(out).is_ok() => return Ok(None),
-        Err(error) => return Err(Fault { exit: error.exit(), error: error.into() }),
+        Err(error) => return Err(error.into()),
     };
     match HeldRun::hold(folder.clone()) {
         Err(fault) if has_not_begun(&fault) => begin_again(&folder, fault).map(|()| None),
@@ -63,7 +63,7 @@ fn has_not_begun(fault: &Fault) -> bool {
 
 /// Takes a folder away that has nothing but what stands in it before the first request.
 fn begin_again(folder: &RunFolder, fault: Fault) -> Result<(), Fault> {
-    let lock = folder.lock().or_exit(Exit::Local)?;
+    let lock = folder.lock()?;
     let is_taken_away = draft::take_away(folder);
     drop(lock);
     if is_taken_away { Ok(()) } else { Err(fault) }

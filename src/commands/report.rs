@@ -29,7 +29,7 @@ use crate::{
 /// Writes the views again and shows the summary.
 pub fn report(args: &ReportArgs, console: Console) -> Result<Exit, Fault> {
     let folder = RunFolder::open(&args.run_dir, Disk::default()).or_exit(Exit::Usage)?;
-    let _lock = folder.lock().or_exit(Exit::Local)?;
+    let _lock = folder.lock()?;
     folder.sweep();
     let otherwise = Otherwise {
         escalation: escalation(args, &folder)?,

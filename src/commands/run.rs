@@ -8,7 +8,7 @@ use std::{
 use super::{
     check::check,
     consent::{Consent, consent},
-    folder::{MakeError, make},
+    folder::make,
     host::Host,
     or_resume,
     planning::{Planned, Request, Whole, can_ask},
@@ -89,11 +89,9 @@ fn recover(args: &RunArgs, output: &Output, disk: Disk) -> Result<Ended, Fault> 
     }
 
     // The run folder is made, with the settings and the whole list in its journal.
-    let made = make(&planned, &out, &disk, console.format).map_err(|error| match error {
-        MakeError::Folder(FolderError::Exists(_)) if args.or_resume => {
-            or_resume::held_by_another(&out, &disk)
-        }
-        error => error.into(),
+    let made = make(&planned, &out, &disk, console.format).map_err(|fault| {
+        let is_there = matches!(fault.error.downcast_ref(), Some(FolderError::Exists(_)));
+        if is_there && args.or_resume { or_resume::held_by_another(&out, &disk) } else { fault }
     })?;
     output.follow(&made.folder, &made.run_state, 0);
 

@@ -12,7 +12,11 @@ use std::{
 use thiserror::Error;
 
 use super::disk::{Disk, DiskFile};
-use crate::{clock, exit::Exit, text::SafeText};
+use crate::{
+    clock,
+    exit::{Exit, Fault},
+    text::SafeText,
+};
 
 /// Why a run folder cannot be used.
 #[derive(Debug, Error)]
@@ -80,6 +84,12 @@ impl FolderError {
     }
 }
 
+impl From<FolderError> for Fault {
+    fn from(error: FolderError) -> Self {
+        Self { exit: error.exit(), error: error.into() }
+    }
+}
+
 /// How often a lock is tried for, and the time between: somebody may only be looking.
 const LOOKS: u32 = 5;
 const LOOK: Duration = Duration::from_millis(20);
@@ -113,8 +123,15 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// The same, for somebody who reads the run without holding it.
+    pub fn open_readable(path: &Path, disk: Disk) -> Result<Self, FolderError> {
+        let folder = Self::open(path, disk)?;
+        folder.check_readable()?;
+        Ok(folder)
+    }
+
     /// Whether this user may read the run; a folder may be open whose files are not.
-    pub fn check_readable(&self) -> Result<(), FolderError> {
+    fn check_readable(&self) -> Result<(), FolderError> {
         match File::open(self.journal()) {
             Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
                 Err(FolderError::Closed { path: self.journal(), source })

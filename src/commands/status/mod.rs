@@ -65,9 +65,7 @@ struct Looked {
 
 impl Looked {
     fn at(run_dir: &Path) -> Result<Self, Fault> {
-        let folder = RunFolder::open(run_dir, Disk::default())
-            .and_then(|folder| folder.check_readable().map(|()| folder))
-            .map_err(|error| Fault { exit: error.exit(), error: error.into() })?;
+        let folder = RunFolder::open_readable(run_dir, Disk::default())?;
         // Asked for first: a run that ends meanwhile has its end in the journal.
         let holder = folder.holder().ok().flatten();
         let (run_state, mut summary) = views::look_at(&folder.journal()).or_exit(Exit::Local)?;

@@ -13,7 +13,7 @@ use crate::{
     exit::{Exit, Fault, OrExit},
     journal::{
         disk::Disk,
-        folder::{FolderError, Lock, RunFolder},
+        folder::{Lock, RunFolder},
         state,
     },
     shard::Shard,
@@ -54,22 +54,16 @@ pub fn hold(dirs: &[PathBuf], missing: Missing, disk: &Disk) -> Result<HeldShard
     // Every process takes them in this order, so that of two the first one gets all.
     shards.sort_by_key(|(shard, ..)| shard.number());
     let lock = |(shard, folder, started): (Shard, RunFolder, Started)| {
-        let lock = folder.lock().map_err(fault)?;
+        let lock = folder.lock()?;
         Ok(HeldShard { folder, shard, started, _lock: lock })
     };
     Ok(HeldShards { shards: shards.into_iter().map(lock).collect::<Result<_, Fault>>()?, absent })
 }
 
 fn begun(dir: &Path, disk: &Disk) -> Result<(RunFolder, Started), Fault> {
-    let folder = RunFolder::open(dir, disk.clone())
-        .and_then(|folder| folder.check_readable().map(|()| folder))
-        .map_err(fault)?;
+    let folder = RunFolder::open_readable(dir, disk.clone())?;
     let started = state::started(&folder.journal()).or_exit(Exit::Local)?;
     Ok((folder, started))
-}
-
-fn fault(error: FolderError) -> Fault {
-    Fault { exit: error.exit(), error: error.into() }
 }
 
 fn check_named_once(dirs: &[PathBuf]) -> anyhow::Result<()> {

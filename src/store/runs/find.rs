@@ -13,7 +13,7 @@ use crate::{
     exit::{Exit, Fault, OrExit},
     journal::{
         disk::Disk,
-        folder::{FolderError, Lock, RunFolder},
+        folder::{Lock, RunFolder},
         spill, state,
     },
     settings::{Settings, execution::Place},
@@ -49,7 +49,7 @@ pub(super) fn hold(
     // Every process takes them in this order, so that of two the first one gets all.
     runs.sort_by(|a, b| (a.started.at, &a.started.run_id).cmp(&(b.started.at, &b.started.run_id)));
     let lock = |Begun { folder, .. }| {
-        let lock = folder.lock().map_err(fault)?;
+        let lock = folder.lock()?;
         Ok(HeldFolder { folder, lock })
     };
     runs.into_iter().map(lock).collect()
@@ -73,16 +73,10 @@ fn named(dirs: &[PathBuf], disk: &Disk) -> Result<Vec<Begun>, Fault> {
 }
 
 fn begun(dir: &Path, disk: &Disk) -> Result<Begun, Fault> {
-    let folder = RunFolder::open(dir, disk.clone())
-        .and_then(|folder| folder.check_readable().map(|()| folder))
-        .map_err(fault)?;
+    let folder = RunFolder::open_readable(dir, disk.clone())?;
     let started = state::started(&folder.journal()).or_exit(Exit::Local)?;
     let place = Settings::read(&started.settings).or_exit(Exit::Local)?.place;
     Ok(Begun { folder, started, place })
-}
-
-fn fault(error: FolderError) -> Fault {
-    Fault { exit: error.exit(), error: error.into() }
 }
 
 fn is_same_folder(one: &Path, other: &Path) -> bool {
