@@ -40,7 +40,9 @@ impl Exit {
     }
 }
 
-/// What an engine does when a task has ended with an exit code.
+/// What an engine does when a task has ended with an exit code: `explain shards` and the files for
+/// engines are held to it.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineStep {
     /// Nothing: the task is done.
@@ -54,6 +56,7 @@ pub enum EngineStep {
 }
 
 /// Each exit code with what it means for an engine. 137 is the system's, after SIGKILL.
+#[cfg(test)]
 pub const FOR_ENGINES: [(u8, EngineStep); 9] = [
     (0, EngineStep::Done),
     (1, EngineStep::DoneWithFailures),

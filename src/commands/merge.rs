@@ -1,5 +1,7 @@
 //! `merge`: the run folders of the shards of one list become one run folder.
 
+use std::path::Path;
+
 use crate::{
     clock,
     engine::closing::rewrite_views,
@@ -10,6 +12,7 @@ use crate::{
         draft::Draft,
         merge::{self, AbsentRows, HeldShard, HeldShards, Missing},
     },
+    pace::memory::Memory,
     plan::counted,
     settings::args::MergeArgs,
     terminal::{
@@ -40,6 +43,7 @@ pub fn merge(args: &MergeArgs, console: Console, disk: Disk) -> Result<Exit, Fau
     }
     let exceeded = exceeded(&held).or_exit(Exit::Local)?;
     merge::write(&held, absent, exceeded, draft.folder(), &note)?;
+    take_starts_over(&held, draft.folder().path()).or_exit(Exit::Local)?;
     let summary = rewrite_views(draft.folder(), None, &note)?;
     drop(log);
 
@@ -48,6 +52,12 @@ pub fn merge(args: &MergeArgs, console: Console, disk: Disk) -> Result<Exit, Fau
     let form = if args.json { As::Json } else { As::Words };
     summary::show(&summary, &folder, &summary.settings, form, console);
     Ok(summary.exit)
+}
+
+/// The whole goes on at the rate of all: it knows what the shards have started.
+fn take_starts_over(held: &HeldShards, whole: &Path) -> std::io::Result<()> {
+    let mut shards = held.shards.iter();
+    shards.try_for_each(|one| Memory::take_over(one.folder.path(), one.shard, whole))
 }
 
 fn absent_rows(args: &MergeArgs, held: &HeldShards) -> anyhow::Result<Option<AbsentRows>> {

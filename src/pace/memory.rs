@@ -12,12 +12,13 @@
 use std::{
     io,
     path::Path,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use super::{
     day::{Day, KeptDay},
-    memory_file::{KeptPromise, MemoryFile, Places, Unreadable, key},
+    memory_file::{self, IN_RUN, KeptPromise, MemoryFile, Places, Unreadable, key},
 };
 use crate::{clock, shard::Shard};
 
@@ -31,6 +32,8 @@ pub struct Memory {
     base_url: String,
     client_id: String,
     writer: u64,
+    /// The report of the daily limit that earlier processes left, looked for once.
+    earlier_day: OnceLock<Option<KeptDay>>,
 }
 
 /// Until when requests may start, and how many more than are remembered may do so.
@@ -61,16 +64,22 @@ impl Memory {
             base_url: base_url.to_owned(),
             client_id: client_id.to_owned(),
             writer: fastrand::u64(1..),
+            earlier_day: OnceLock::new(),
         }
     }
 
     /// The memory of a run in this folder, which may be a shard.
     #[must_use]
     pub fn of_run(mut self, folder: &Path, shard: Option<Shard>) -> Self {
-        let name = format!(".pace-{}.json", key(&self.base_url, &self.client_id));
-        self.places.in_run = Some(folder.join(name));
+        let name = format!("{IN_RUN}{}", key(&self.base_url, &self.client_id));
+        self.places.run = Some((folder.to_owned(), name));
         self.places.shard = shard;
         self
+    }
+
+    /// Lets a run folder remember what a shard of its list has started.
+    pub fn take_over(from: &Path, shard: Shard, into: &Path) -> io::Result<()> {
+        memory_file::take_over(from, shard, into)
     }
 
     /// The starts within `length`, oldest first. A killed run's promise, and an unreadable file, count as
@@ -110,7 +119,8 @@ impl Memory {
             at_most: promise.at_most,
         });
         let (base_url, client_id) = (self.base_url.clone(), self.client_id.clone());
-        let day = day.map(|day| KeptDay { day, at: clock::now() }).or_else(|| self.day());
+        let earlier = || *self.earlier_day.get_or_init(|| self.day());
+        let day = day.map(|day| KeptDay { day, at: clock::now() }).or_else(earlier);
         let (writer, at) = (self.writer, today);
         self.places.write(&MemoryFile { base_url, client_id, writer, at, starts, promise, day })
     }
@@ -182,9 +192,23 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let memory = memory(place.path(), "run", None);
         for bytes in [&b""[..], b"{", b"[]"] {
-            fs::write(memory.places.in_run.as_ref().unwrap(), bytes).unwrap();
+            let (folder, name) = memory.places.run.as_ref().unwrap();
+            fs::write(folder.join(format!("{name}.json")), bytes).unwrap();
             assert_eq!(ages(&memory.recall(MS(1000), 3)), [0, 0, 0]);
         }
+    }
+
+    #[test]
+    fn the_whole_of_a_list_remembers_what_its_shards_have_started() {
+        let place = tempfile::tempdir().unwrap();
+        let whole = memory(place.path(), "whole", None);
+        for (run, shard, starts) in [("one", "1/2", [900, 400]), ("two", "2/2", [800, 300])] {
+            keep(&memory(place.path(), run, Some(shard)), &starts);
+            let shard = shard.parse().unwrap();
+            Memory::take_over(&place.path().join(run), shard, &place.path().join("whole")).unwrap();
+        }
+        fs::remove_dir_all(place.path().join("state")).unwrap();
+        assert_eq!(recalled(&whole), [9, 8, 4, 3], "on another machine");
     }
 
     #[test]

@@ -49,8 +49,8 @@ pub(super) struct Places {
     pub(super) state: Option<(PathBuf, String)>,
     /// Among several machines, or processes, that share a list.
     pub(super) shard: Option<Shard>,
-    /// The file in the run folder.
-    pub(super) in_run: Option<PathBuf>,
+    /// The run folder, and how the names of its files begin: its own, and those that it took over.
+    pub(super) run: Option<(PathBuf, String)>,
 }
 
 impl Places {
@@ -65,9 +65,11 @@ impl Places {
         let bytes = serde_json::to_vec(kept)?;
         let in_state = self.state.as_ref().map(|(folder, name)| {
             create_private(folder)?;
-            replace(&folder.join(format!("{name}{}.json", suffix(self.shard))), &bytes)
+            replace(&folder.join(file_name(name, &suffix(self.shard))), &bytes)
         });
-        let in_run = self.in_run.as_ref().map(|path| replace(path, &bytes));
+        let in_run = self.run.as_ref();
+        let in_run =
+            in_run.map(|(folder, name)| replace(&folder.join(file_name(name, "")), &bytes));
         match (in_state, in_run) {
             (Some(Err(_)), Some(in_run)) => in_run,
             (Some(in_state), _) => in_state,
@@ -79,7 +81,7 @@ impl Places {
     /// What other shards of the same number remember is theirs.
     pub(super) fn read(&self) -> Result<Vec<MemoryFile>, Unreadable> {
         let mut newest: HashMap<u64, MemoryFile> = HashMap::new();
-        for path in self.in_state().into_iter().chain(self.in_run.clone()) {
+        for path in self.state.iter().chain(&self.run).flat_map(|place| self.files(place)) {
             let Some(file) = read(&path)? else { continue };
             let is_newer = newest.get(&file.writer).is_none_or(|other| other.at < file.at);
             if is_newer {
@@ -89,12 +91,12 @@ impl Places {
         Ok(newest.into_values().collect())
     }
 
-    fn in_state(&self) -> Vec<PathBuf> {
-        let Some((folder, name)) = &self.state else { return Vec::new() };
+    fn files(&self, (folder, name): &(PathBuf, String)) -> Vec<PathBuf> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let is_read = |path: &PathBuf| {
             let file = path.file_name().and_then(|file| file.to_str()).unwrap_or_default();
-            let suffix = file.strip_prefix(name).and_then(|file| file.strip_suffix(".json"));
+            let suffix =
+                file.strip_prefix(name.as_str()).and_then(|file| file.strip_suffix(".json"));
             suffix.is_some_and(|suffix| self.reads(suffix))
         };
         entries.map(|entry| entry.path()).filter(is_read).collect()
@@ -105,6 +107,26 @@ impl Places {
         let of_shards = self.shard.map(|shard| format!("-of-{}", shard.of()));
         of_file == suffix(self.shard) || of_shards.is_none_or(|of| !of_file.ends_with(&of))
     }
+}
+
+/// Takes the memories of a shard's run folder over into that of the whole, which has the rate of all.
+pub(super) fn take_over(from: &Path, shard: Shard, into: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some(name) = name.strip_suffix(".json").filter(|name| name.starts_with(IN_RUN)) else {
+            continue;
+        };
+        replace(&into.join(file_name(name, &suffix(Some(shard)))), &fs::read(&path)?)?;
+    }
+    Ok(())
+}
+
+/// How the names of the files in run folders begin.
+pub(super) const IN_RUN: &str = ".pace-";
+
+fn file_name(name: &str, suffix: &str) -> String {
+    format!("{name}{suffix}.json")
 }
 
 /// Names an app at an address.

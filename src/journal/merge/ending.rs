@@ -19,7 +19,7 @@ pub struct ShardEnd {
 
 /// The last events of the run. One that was halted anywhere is halted; one that did not go through
 /// everywhere has not ended.
-pub fn ending(ends: &[ShardEnd], absent: usize) -> Vec<Event> {
+pub fn ending(ends: &[&ShardEnd], absent: usize) -> Vec<Event> {
     let mut halts: Vec<&Halted> = ends.iter().flat_map(|end| &end.halts).collect();
     halts.sort_by_key(|halted| halted.at);
     let mut first: Vec<&Halted> = Vec::new();
@@ -34,7 +34,7 @@ pub fn ending(ends: &[ShardEnd], absent: usize) -> Vec<Event> {
     first.into_iter().cloned().map(Event::Halted).chain(finished).collect()
 }
 
-fn finished(ends: &[ShardEnd]) -> Event {
+fn finished(ends: &[&ShardEnd]) -> Event {
     let finished = || ends.iter().filter_map(|end| end.finished);
     let halted = ends.iter().flat_map(|end| &end.halts).map(|halted| halted.at);
     let at = finished().map(|end| end.at).chain(halted).max().unwrap_or(Timestamp::UNIX_EPOCH);
@@ -46,7 +46,7 @@ fn finished(ends: &[ShardEnd]) -> Event {
 
 /// Whether all pairs that went to a store went to the same one. If not, no outcome counts: a run has
 /// one store.
-pub fn have_one_store(ends: &[ShardEnd]) -> bool {
+pub fn have_one_store(ends: &[&ShardEnd]) -> bool {
     let mut stores = ends.iter().filter_map(|end| end.store.as_deref());
     let first = stores.next();
     stores.all(|store| first.is_none_or(|first| first.is_in_same_store(store)))
@@ -82,8 +82,9 @@ mod tests {
     }
 
     /// `halted 3 app`, `finished 9 terminate`, one after the other.
-    fn told(ends: &[ShardEnd], absent: usize) -> String {
-        let told = ending(ends, absent).into_iter().map(|event| match event {
+    fn events(ends: &[ShardEnd], absent: usize) -> String {
+        let ends: Vec<&ShardEnd> = ends.iter().collect();
+        let events = ending(&ends, absent).into_iter().map(|event| match event {
             Event::Halted(e) => {
                 let app = e.app.map(|app| format!(" {app}")).unwrap_or_default();
                 format!("halted {}{app}", e.at.as_second())
@@ -94,7 +95,7 @@ mod tests {
             },
             other => panic!("{other:?}"),
         });
-        told.collect::<Vec<_>>().join(", ")
+        events.collect::<Vec<_>>().join(", ")
     }
 
     #[test]
@@ -123,7 +124,7 @@ mod tests {
             ),
             (vec![stopped(7, Some("crm")), crashed()], 0, "halted 7 crm"),
         ] {
-            assert_eq!(told(&ends, absent), expected, "{ends:?}, {absent} missing");
+            assert_eq!(events(&ends, absent), expected, "{ends:?}, {absent} missing");
         }
     }
 
@@ -142,7 +143,7 @@ mod tests {
             (vec![None, Some("a"), Some("b")], false),
         ] {
             let ends: Vec<_> = stores.iter().map(|store| into(*store)).collect();
-            assert_eq!(have_one_store(&ends), expected, "{stores:?}");
+            assert_eq!(have_one_store(&ends.iter().collect::<Vec<_>>()), expected, "{stores:?}");
         }
     }
 }

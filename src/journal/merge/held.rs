@@ -53,11 +53,24 @@ pub fn hold(dirs: &[PathBuf], missing: Missing, disk: &Disk) -> Result<HeldShard
         .collect();
     // Every process takes them in this order, so that of two the first one gets all.
     shards.sort_by_key(|(shard, ..)| shard.number());
+    allow_many_files();
     let lock = |(shard, folder, started): (Shard, RunFolder, Started)| {
         let lock = folder.lock()?;
         Ok(HeldShard { folder, shard, started, _lock: lock })
     };
     Ok(HeldShards { shards: shards.into_iter().map(lock).collect::<Result<_, Fault>>()?, absent })
+}
+
+/// Each shard is held and read at the same time: lets the process open as many files as it may.
+fn allow_many_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        // Where that is not allowed, opening a file says so.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
 }
 
 fn begun(dir: &Path, disk: &Disk) -> Result<(RunFolder, Started), Fault> {

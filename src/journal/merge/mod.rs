@@ -87,6 +87,10 @@ fn read_back(folder: &RunFolder) -> Result<(), Fault> {
     agree().or_exit(Exit::Bug)
 }
 
+fn ends(shards: &[Gathered]) -> Vec<&ShardEnd> {
+    shards.iter().map(|shard| &shard.end).collect()
+}
+
 /// The shards, about to be joined.
 struct Merger<'a> {
     held: &'a HeldShards,
@@ -97,8 +101,7 @@ struct Merger<'a> {
 
 impl<'a> Merger<'a> {
     fn of(held: &'a HeldShards, shards: Vec<Gathered>) -> anyhow::Result<Self> {
-        let ends: Vec<ShardEnd> = shards.iter().map(|shard| shard.end.clone()).collect();
-        let has_one_store = have_one_store(&ends);
+        let has_one_store = have_one_store(&ends(&shards));
         let all: Vec<Placed> =
             shards.iter().flat_map(|shard| shard.executions.iter().cloned()).collect();
         let mut spells = spells(&all);
@@ -129,8 +132,7 @@ impl<'a> Merger<'a> {
         self.write_events(&mut streams, writer)?;
         let closing = self.shards.iter().flat_map(|shard| shard.closing.iter().cloned());
         let closing = closing.chain(self.handed_on());
-        let ends: Vec<ShardEnd> = self.shards.iter().map(|shard| shard.end.clone()).collect();
-        let end = ending(&ends, self.held.absent.len());
+        let end = ending(&ends(&self.shards), self.held.absent.len());
         for event in closing.chain(more).chain(end) {
             writer.append(&event)?;
         }
