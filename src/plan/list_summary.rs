@@ -262,11 +262,8 @@ impl ListSummary {
             Row::Duplicate(duplicate) => {
                 self.input += 1;
                 let Duplicate { row, line, first_row, id } = duplicate;
-                self.duplicates.add_alike(
-                    "",
-                    || format!("row {row} (line {line}) repeats row {first_row}: {id}"),
-                    || format!("row {row} (line {line}) repeats row {first_row}: {id}"),
-                );
+                let words = || format!("row {row} (line {line}) repeats row {first_row}: {id}");
+                self.duplicates.add_alike("", words, words);
             }
             Row::Rejected(rejected) => {
                 self.input += 1;
@@ -295,11 +292,8 @@ impl ListSummary {
         let id = &listed.installation.id;
         if !id.is_usual() {
             let Listed { row, line, .. } = listed;
-            self.unusual.add_alike(
-                "",
-                || format!("row {row} (line {line}): {id}"),
-                || format!("row {row} (line {line}): {id}"),
-            );
+            let words = || format!("row {row} (line {line}): {id}");
+            self.unusual.add_alike("", words, words);
         }
     }
 
@@ -363,11 +357,8 @@ impl TokenSummary {
         }
         if id_source == IdSource::Token {
             let scope = installation.scope;
-            self.known_by_token.add_alike(
-                "",
-                || format!("row {row} (line {line}): {scope} {id}"),
-                || format!("row {row} (line {line}): {scope} {id}"),
-            );
+            let words = || format!("row {row} (line {line}): {scope} {id}");
+            self.known_by_token.add_alike("", words, words);
         }
         match stored.unused {
             Unused::Nothing => {}

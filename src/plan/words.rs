@@ -42,8 +42,8 @@ pub fn countdown(time: Duration) -> String {
 }
 
 /// A number with its thousands set apart: `1,204`.
-pub fn grouped(number: u32) -> String {
-    let digits = number.to_string();
+pub fn grouped(number: impl Into<u64>) -> String {
+    let digits = number.into().to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
@@ -60,9 +60,13 @@ mod tests {
 
     #[test]
     fn numbers_and_times_are_easy_to_read() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1204, "1,204"), (54_321, "54,321"), (1_000_000, "1,000,000")]
-        {
+        for (number, text) in [
+            (0_u64, "0"),
+            (999, "999"),
+            (1204, "1,204"),
+            (54_321, "54,321"),
+            (1_000_000, "1,000,000"),
+        ] {
             assert_eq!(grouped(number), text);
         }
         for (ms, text) in [(0, "0 s"), (7_001, "8 s"), (130_000, "2m 10s"), (3_900_000, "1h 5m")] {

@@ -10,7 +10,6 @@ use crate::{
     settings::{Settings, options},
     views::{
         next::{GoOn, NextSteps, TokensOfList, next_steps},
-        store::{ANY_STORE, StoreInFigures},
         summary::Summary,
     },
 };
@@ -45,9 +44,7 @@ impl Next<'_> {
     }
 
     fn steps(&self, summary: &Summary) -> Option<NextSteps> {
-        let is_used = self.settings.use_tokens_of_list();
-        let tokens = if is_used { TokensOfList::Used } else { TokensOfList::NotUsed };
-        next_steps(&summary.open, tokens, clock::now())
+        next_steps(&summary.open, TokensOfList::of(self.settings), clock::now())
     }
 
     fn command_of(&self, by: GoOn) -> String {
@@ -92,11 +89,7 @@ impl Next<'_> {
     /// The command that writes the pairs into the app's own store, where some are to go there; those of
     /// a rehearsal are made up.
     pub fn store(&self, summary: &Summary) -> Option<String> {
-        if summary.settings.is_rehearsal() || summary.to_store == 0 {
-            return None;
-        }
-        let target =
-            summary.store.as_ref().map_or_else(|| ANY_STORE.into(), StoreInFigures::target);
+        let target = summary.store_target()?;
         Some(command("store", self.folder, &["--to".into(), target.into()]))
     }
 

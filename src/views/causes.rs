@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     event::Failed,
-    failure::{Class, Failure, Stage},
+    failure::{Class, Failure, Stage, kind_in_words},
     highlevel::normalised_message::normalised,
     journal::state::Outcome,
     text::SafeText,
@@ -58,6 +58,13 @@ pub struct FailureCause {
     pub message: SafeText,
     /// Some of their trace ids.
     pub sample_trace_ids: Vec<SafeText>,
+}
+
+impl FailureCause {
+    /// What kind of failure it is, for a person.
+    pub fn kind(&self) -> String {
+        kind_in_words(self.class, self.stage, self.http_status)
+    }
 }
 
 impl FailureCauses {

@@ -9,6 +9,7 @@ use crate::{
     event::{Halted, Listed, NotDue},
     failure::{Advice, Class, Failure},
     journal::state::{Outcome, RunState},
+    settings::Settings,
 };
 
 /// Installations by what has to happen before another try.
@@ -58,6 +59,13 @@ pub enum TokensOfList {
     Used,
     /// None are needed.
     NotUsed,
+}
+
+impl TokensOfList {
+    /// By what a run is to do.
+    pub fn of(settings: &Settings) -> Self {
+        if settings.use_tokens_of_list() { Self::Used } else { Self::NotUsed }
+    }
 }
 
 /// What is left to do; `None` where everything is recovered.

@@ -13,7 +13,7 @@ use super::{
     next::OpenRows,
     rate::RateReached,
     stats::{CallCounts, Proofs, Stats},
-    store::StoreInFigures,
+    store::{ANY_STORE, StoreInFigures},
     times::Timings,
 };
 use crate::{
@@ -253,6 +253,14 @@ impl Summary {
     /// When it ended, or the latest time that is known of it.
     pub fn as_of(&self) -> Timestamp {
         self.finished_at.or(self.last_start).unwrap_or(self.started_at)
+    }
+
+    /// Where pairs are to go still, as `--to` takes it; those of a rehearsal are made up, and go nowhere.
+    pub fn store_target(&self) -> Option<String> {
+        if self.settings.is_rehearsal() || self.to_store == 0 {
+            return None;
+        }
+        Some(self.store.as_ref().map_or_else(|| ANY_STORE.into(), StoreInFigures::target))
     }
 
     /// The rate for a person: asked for and reached.

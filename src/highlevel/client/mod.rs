@@ -134,17 +134,7 @@ impl Client {
         departure: Departure,
         installation: &Installation,
     ) -> Result<(Reply, Connection), Unanswered> {
-        let id = installation.id.as_str();
-        let (location_id, company_id) = match installation.scope {
-            Scope::Location => (Some(id), None),
-            Scope::Company => (None, Some(id)),
-        };
-        let body = ReconnectRequest {
-            client_key: &self.credentials.client_id,
-            client_secret: self.credentials.client_secret.0.expose(),
-            location_id,
-            company_id,
-        };
+        let body = ReconnectRequest::of(&self.credentials, installation);
         let request = self.http.post(self.endpoint.reconnect()).json(&body);
         self.send_on(departure, request, AnswerBody::MayGiveTokens).await
     }

@@ -5,19 +5,32 @@ use serde::Serialize;
 use super::credentials::Credentials;
 use crate::{
     highlevel::version::ApiVersion,
-    installation::{Id, Scope},
+    installation::{Id, Installation, Scope},
 };
 
 /// Body of `/oauth/reconnect`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReconnectRequest<'a> {
-    pub(crate) client_key: &'a str,
-    pub(crate) client_secret: &'a str,
+    client_key: &'a str,
+    client_secret: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) location_id: Option<&'a str>,
+    location_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) company_id: Option<&'a str>,
+    company_id: Option<&'a str>,
+}
+
+impl<'a> ReconnectRequest<'a> {
+    /// Asks for a code for an installation.
+    pub(crate) fn of(credentials: &'a Credentials, installation: &'a Installation) -> Self {
+        let id = Some(installation.id.as_str());
+        let (location_id, company_id) = match installation.scope {
+            Scope::Location => (id, None),
+            Scope::Company => (None, id),
+        };
+        let client_secret = credentials.client_secret.0.expose();
+        Self { client_key: &credentials.client_id, client_secret, location_id, company_id }
+    }
 }
 
 /// What is presented for a token pair.

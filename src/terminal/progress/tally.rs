@@ -16,7 +16,7 @@ use crate::{
     clock,
     engine::gauge::Gauge,
     event::{Event, Failed},
-    failure::{Class, Failure, Stage},
+    failure::{Class, Failure, Stage, kind_in_words},
     highlevel::{normalised_message::normalised, table},
     plan::{countdown, grouped},
     terminal::verbosity::Verbosity,
@@ -161,9 +161,8 @@ impl RunTally {
             }
             count if is_round(count) => {
                 let Failure { stage, class, http_status, .. } = failure;
-                let status = http_status.map(|status| format!(", HTTP {status}"));
-                let status = status.unwrap_or_default();
-                Some(format!("{} failures so far: {class} at {stage}{status}", grouped(count)))
+                let kind = kind_in_words(*class, *stage, *http_status);
+                Some(format!("{} failures so far: {kind}", grouped(count)))
             }
             _ => None,
         }

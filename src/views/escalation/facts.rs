@@ -6,7 +6,7 @@ use crate::{
     failure::{Class, Stage},
     journal::state::LostGrant,
     plan::counted,
-    text::SafeText,
+    text::{SafeText, beginning},
 };
 
 /// The most characters that are shown of an address.
@@ -104,11 +104,7 @@ fn tried(cause: &TicketCause) -> &'static str {
 /// Where calls went: method and address.
 pub fn endpoint(address: &str) -> String {
     let (method, url) = address.split_once(' ').unwrap_or(("", address));
-    let shown = match url.char_indices().nth(URL_CHARS) {
-        Some((end, _)) => &format!("{}…", &url[..end]),
-        None => url,
-    };
-    format!("- Endpoint: {method} {}", span(shown))
+    format!("- Endpoint: {method} {}", span(&beginning(url, URL_CHARS)))
 }
 
 /// How far the server's clock is from ours.

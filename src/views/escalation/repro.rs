@@ -85,25 +85,24 @@ pub fn call(stage: Stage, caller: &Caller<'_>, sample: &Sample) -> Option<String
 }
 
 fn reconnect(caller: &Caller<'_>, sample: &Sample) -> Option<Vec<String>> {
-    let id = sample.id.as_str();
-    let (location_id, company_id) = match sample.scope {
-        Scope::Location => (Some(id), None),
-        Scope::Company => (None, Some(id)),
-    };
-    let (client_key, client_secret) = (caller.client_id, CLIENT_SECRET);
-    let body = ReconnectRequest { client_key, client_secret, location_id, company_id };
+    let (credentials, installation) = (credentials(caller), installation(sample));
+    let body = ReconnectRequest::of(&credentials, &installation);
     let body = serde_json::to_string(&body).ok()?;
     let content_type = "-H 'Content-Type: application/json'".to_owned();
     Some(vec![content_type, format!("-d {}", quoted(&body))])
 }
 
 fn form(caller: &Caller<'_>, presented: PresentedGrant<'_>, scope: Scope) -> Vec<String> {
-    let credentials = Credentials {
+    let credentials = credentials(caller);
+    fields(&token_form(caller.endpoint.version(), &credentials, presented, scope)).collect()
+}
+
+fn credentials(caller: &Caller<'_>) -> Credentials {
+    Credentials {
         client_id: caller.client_id.to_owned(),
         client_secret: ClientSecret(Secret::new(CLIENT_SECRET.to_owned())),
         redirect_uri: caller.redirect_uri.map(str::to_owned),
-    };
-    fields(&token_form(caller.endpoint.version(), &credentials, presented, scope)).collect()
+    }
 }
 
 /// The agency's id is a placeholder where the list does not name it.

@@ -17,6 +17,7 @@ use crate::{
     highlevel::{client_id::application, endpoint::Endpoint, token_check::TokenCheckPath},
     journal::state::{LostGrant, RunState},
     plan::counted,
+    text::beginning,
     views::summary::Summary,
 };
 
@@ -60,11 +61,8 @@ fn named(app: Option<&AppName>) -> String {
 
 /// The beginning of an error text for a title, which is told from others by it.
 fn in_title(text: &str) -> String {
-    let shown = match text.char_indices().nth(TITLE_CHARS) {
-        Some((end, _)) => &format!("{}…", &text[..end]),
-        None => text,
-    };
-    if text.is_empty() { String::new() } else { format!(": {}", span(shown)) }
+    let shown = beginning(text, TITLE_CHARS);
+    if text.is_empty() { String::new() } else { format!(": {}", span(&shown)) }
 }
 
 /// Who can mend what halted a run; `in_work` are the installations that it cut short.

@@ -70,7 +70,7 @@ pub(super) fn of_run(run_state: &RunState, course: &Course, summary: &Summary) -
     if let Some(Chain { runs, input, outstanding, .. }) =
         started.parent.as_ref().map(|_| run_state.chain())
     {
-        let of = format!("{} of {}", count(outstanding.into()), count(input.into()));
+        let of = format!("{} of {}", count(outstanding), count(input));
         facts.push(Fact::new(
             "Chain",
             format!("run {runs}; {of} still outstanding since the first"),
@@ -110,7 +110,7 @@ pub(super) fn of_tokens(proofs: Proofs) -> Vec<String> {
 pub(super) struct UsedOption {
     pub(super) name: &'static str,
     pub(super) value: String,
-    /// Whether it is not as it would be without a word.
+    /// Whether it differs from the default.
     pub(super) is_chosen: bool,
 }
 
@@ -147,7 +147,11 @@ pub(super) fn executions(course: &Course) -> Vec<ExecutionRow> {
         ExecutionRow {
             number: index + 1,
             began: or_dash(spans.get(index).map(|span| utc(span.began))),
-            options: if options.is_empty() { "as before".into() } else { options.join(" ") },
+            options: match (options.is_empty(), index) {
+                (true, 0) => "defaults".into(),
+                (true, _) => "as before".into(),
+                (false, _) => options.join(" "),
+            },
         }
     };
     course.settings.iter().enumerate().map(row).collect()

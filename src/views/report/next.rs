@@ -9,7 +9,6 @@ use crate::{
     settings::{Settings, options},
     views::{
         next::{GoOn, TokensOfList, next_steps},
-        store::{ANY_STORE, StoreInFigures},
         summary::Summary,
     },
 };
@@ -27,9 +26,7 @@ pub(super) struct NextCommand {
 /// recover.
 pub(super) fn next_command(summary: &Summary) -> Option<NextCommand> {
     let settings = &summary.settings;
-    let is_used = settings.use_tokens_of_list();
-    let tokens = if is_used { TokensOfList::Used } else { TokensOfList::NotUsed };
-    let steps = next_steps(&summary.open, tokens, summary.as_of())?;
+    let steps = next_steps(&summary.open, TokensOfList::of(settings), summary.as_of())?;
     let (when, selection) = match (steps.by, steps.now, steps.later) {
         (GoOn::Resume, ..) => ("To take up the rest, run:".to_owned(), &[][..]),
         (_, 1.., _) => ("To take up what is due, run:".to_owned(), &[][..]),
@@ -54,10 +51,7 @@ pub(super) fn next_command(summary: &Summary) -> Option<NextCommand> {
 /// The command that writes the pairs into the app's own store, where some are to go there; those of a
 /// rehearsal are made up.
 pub(super) fn store_command(summary: &Summary) -> Option<String> {
-    if summary.settings.is_rehearsal() || summary.to_store == 0 {
-        return None;
-    }
-    let target = summary.store.as_ref().map_or_else(|| ANY_STORE.into(), StoreInFigures::target);
+    let target = summary.store_target()?;
     Some(command(["store", FOLDER, "--to", &target].map(OsString::from)))
 }
 

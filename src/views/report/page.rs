@@ -15,7 +15,6 @@ use super::{
     words::{self, counted},
 };
 use crate::{
-    failure::kind_in_words,
     journal::state::LostGrant,
     views::{
         causes::FailureCause,
@@ -95,7 +94,7 @@ impl CauseRow {
         let about = cause.class.about();
         let trace_ids = cause.sample_trace_ids.iter().take(SAMPLES).map(ToString::to_string);
         Self {
-            name: kind_in_words(cause.class, cause.stage, cause.http_status),
+            name: cause.kind(),
             class: cause.class.to_string(),
             installations: cause.installations,
             message: words::cut(cause.message.as_str()),

@@ -129,7 +129,7 @@ impl FailureRow {
 
 impl FailureGroup {
     fn of(cause: FailureCause, rows: Vec<FailureRow>) -> Self {
-        let name = kind_in_words(cause.class, cause.stage, cause.http_status);
+        let name = cause.kind();
         let all = cause.installations.into();
         Self { name, message: Some(cause.message), all, rows }
     }

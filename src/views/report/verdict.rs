@@ -12,7 +12,7 @@ pub(super) fn verdict(summary: &Summary) -> String {
     let installations = books.installations();
     let of = format!(
         "{} of {} recovered",
-        count(books.recovered.into()),
+        count(books.recovered),
         counted(installations.into(), "installation")
     );
     match summary.state {
@@ -23,11 +23,11 @@ pub(super) fn verdict(summary: &Summary) -> String {
         RunEnd::Complete if books.recovered == installations => match installations {
             1 => "The one installation has a fresh token pair.".into(),
             _ => {
-                format!("All {} installations have fresh token pairs.", count(installations.into()))
+                format!("All {} installations have fresh token pairs.", count(installations))
             }
         },
         RunEnd::Complete if books.recovered + books.skipped == installations => {
-            format!("{of}; {} skipped.", count(books.skipped.into()))
+            format!("{of}; {} skipped.", count(books.skipped))
         }
         RunEnd::Complete if books.recovered == 0 => {
             format!("None of {} was recovered.", counted(installations.into(), "installation"))
@@ -35,9 +35,9 @@ pub(super) fn verdict(summary: &Summary) -> String {
         RunEnd::Complete => {
             let open = match books.not_attempted {
                 0 => String::new(),
-                open => format!(", {} not attempted", count(open.into())),
+                open => format!(", {} not attempted", count(open)),
             };
-            format!("{of}; {} failed{open}.", count(books.failed.into()))
+            format!("{of}; {} failed{open}.", count(books.failed))
         }
     }
 }

@@ -2,18 +2,8 @@
 
 use jiff::Timestamp;
 
-/// A count with its thousands apart: `1,204`.
-pub(super) fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub(super) use crate::plan::grouped as count;
+use crate::text::beginning;
 
 /// `1 installation`, `1,204 installations`.
 pub(super) fn counted(number: u64, what: &str) -> String {
@@ -58,10 +48,7 @@ const MOST_CHARS: usize = 160;
 
 /// A foreign text, cut to its beginning; the files have more of it.
 pub(super) fn cut(text: &str) -> String {
-    match text.char_indices().nth(MOST_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    beginning(text, MOST_CHARS).into_owned()
 }
 
 /// Something that may be missing.
@@ -86,9 +73,13 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (12_345, "12,345")]
-        {
+        for (number, text) in [
+            (0_u64, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+            (12_345, "12,345"),
+        ] {
             assert_eq!(count(number), text);
         }
         for (span, text) in [

@@ -50,10 +50,8 @@ pub(in crate::views::report) fn bar_of_books(books: &Books) -> anyhow::Result<Bo
         }
         from = to;
     }
-    let listed: Vec<_> = parts
-        .iter()
-        .map(|part| format!("{} {}", count(part.count.into()), part.entry.text))
-        .collect();
-    let sentence = format!("Of {} rows: {}.", count(books.input.into()), listed.join(", "));
+    let listed: Vec<_> =
+        parts.iter().map(|part| format!("{} {}", count(part.count), part.entry.text)).collect();
+    let sentence = format!("Of {} rows: {}.", count(books.input), listed.join(", "));
     Ok(BooksBar { marks: drawn((1000, 28), &marks)?, parts, sentence })
 }

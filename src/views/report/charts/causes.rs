@@ -5,12 +5,9 @@ use super::{
     look::Look,
     plot::{Mark, drawn},
 };
-use crate::{
-    failure::kind_in_words,
-    views::{
-        causes::FailureCause,
-        report::words::{count, counted},
-    },
+use crate::views::{
+    causes::FailureCause,
+    report::words::{count, counted},
 };
 
 /// Bars that are drawn.
@@ -32,7 +29,7 @@ pub(in crate::views::report) fn failures_by_cause(
     let labels = bars.iter().zip(0_u32..).map(|(cause, n)| Label {
         at: (n * BAR + 16).to_string(),
         anchor: "start",
-        text: format!("{} · {}", name(cause), count(cause.installations.into())),
+        text: format!("{} · {}", cause.kind(), count(cause.installations)),
     });
     let left = all.len() - bars.len();
     let left = if left == 0 {
@@ -47,8 +44,8 @@ pub(in crate::views::report) fn failures_by_cause(
             "{} failed of {}, most of them ({}) of {}.{left}",
             counted(total, "installation"),
             counted(all.len() as u64, "cause"),
-            count(first.installations.into()),
-            name(first)
+            count(first.installations),
+            first.kind()
         ),
         axes: "A bar for each cause, the most frequent first.",
         legend: Vec::<Entry>::new(),
@@ -67,18 +64,13 @@ fn bar(cause: &FailureCause, number: u32, first: &FailureCause, height: u32) -> 
     Mark::Area(Look::Failed, (0.0, bottom), (share.max(0.004), top))
 }
 
-/// What tells a cause from others, in a few words.
-fn name(cause: &FailureCause) -> String {
-    kind_in_words(cause.class, cause.stage, cause.http_status)
-}
-
 fn table(causes: &[FailureCause]) -> DataTable {
     let row = |cause: &FailureCause| {
         vec![
             cause.class.to_string(),
             cause.stage.to_string(),
             cause.http_status.map_or_else(|| "–".to_owned(), |status| status.to_string()),
-            count(cause.installations.into()),
+            count(cause.installations),
         ]
     };
     DataTable {

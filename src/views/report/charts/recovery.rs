@@ -71,7 +71,7 @@ fn sentence(course: &Course, summary: &Summary) -> String {
     let end = course.timeline.end_ms;
     format!(
         "{recovered} recovered and {} failed within {} of work{}{}.",
-        count(books.failed.into()),
+        count(books.failed),
         elapsed(end),
         spans(course.holds.covered_ms(), "held"),
         spans(course.outages.covered_ms(), "paused in an outage"),

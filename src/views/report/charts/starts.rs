@@ -67,11 +67,9 @@ pub(super) fn figure(course: &Course, summary: &Summary) -> anyhow::Result<Optio
 fn sentence(calls: u64, summary: &Summary) -> String {
     let rate = &summary.rate;
     let bound = match rate.allowed() {
-        Some(allowed) => format!(
-            "{} of the {} that the rate allows",
-            count(rate.busiest()),
-            count(allowed.into())
-        ),
+        Some(allowed) => {
+            format!("{} of the {} that the rate allows", count(rate.busiest()), count(allowed))
+        }
         None => format!("{}, without a bound", count(rate.busiest())),
     };
     let gap = match &rate.gap {
@@ -83,7 +81,7 @@ fn sentence(calls: u64, summary: &Summary) -> String {
         counted(calls, "request"),
         rate.reached_per_second,
         rate.asked,
-        count(rate.window_ms().into()),
+        count(rate.window_ms()),
     )
 }
 
