@@ -1,5 +1,4 @@
-//! A run that has begun goes on: it is held, journal and tokens are brought into agreement, and what is
-//! left is done.
+//! Resumes a run: locks it, reconciles journal and tokens, and does the rest.
 
 use std::sync::Arc;
 
@@ -65,16 +64,16 @@ pub struct Execution {
     /// Where the tokens recovered so far are.
     pub tokens_are: TokensAre,
     /// Whether there is work when every installation has its outcome.
-    pub other_work: OtherWork,
+    pub pending_pairs: PendingPairs,
 }
 
-/// What is work besides installations.
+/// Whether pairs that are to go into the app's own store are work by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OtherWork {
-    /// None.
-    None,
-    /// Pairs that are to go into the app's own store.
-    Pairs,
+pub enum PendingPairs {
+    /// They are left for the next execution.
+    Ignored,
+    /// They are stored.
+    Stored,
 }
 
 /// Who does the work.
@@ -86,24 +85,24 @@ pub struct Caller {
     /// The list, where it is at hand; otherwise it is looked for.
     pub list: Option<TokenList>,
     /// Whether somebody is asked before the first call.
-    pub asks: Asks,
+    pub confirmation: Confirmation,
 }
 
-/// Who is asked before the first call.
+/// Whether the person in the terminal is asked before the first call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asks {
-    /// The person in the terminal.
-    ThePerson,
-    /// Nobody.
-    Nobody,
+pub enum Confirmation {
+    /// Asked.
+    Asked,
+    /// Not asked.
+    Skipped,
 }
 
 /// A run whose journal and tokens agree.
-pub enum Agreed {
+pub enum Reconciled {
     /// Nothing is left to do.
-    Over(Box<Summary>),
+    Complete(Box<Summary>),
     /// There is work.
-    Open(Box<OpenRun>),
+    HasWork(Box<OpenRun>),
 }
 
 /// A run with work to do.
@@ -129,7 +128,7 @@ impl HeldRun {
         execution: &Execution,
         recorded: &Settings,
         console: Console,
-    ) -> Result<Agreed, Fault> {
+    ) -> Result<Reconciled, Fault> {
         let Self { folder, lock, found } = self;
         let next = Next { folder: folder.path(), settings: &execution.settings, recorded };
         check_tokens_are_there(&found, &folder, execution, &next)?;
@@ -137,12 +136,12 @@ impl HeldRun {
         let announced = Announced { log: log.clone(), console };
         let restored = found.agree(&folder, execution.tokens_are, &announced)?;
         if execution.has_work(&restored) {
-            return Ok(Agreed::Open(Box::new(OpenRun { folder, lock, log, restored })));
+            return Ok(Reconciled::HasWork(Box::new(OpenRun { folder, lock, log, restored })));
         }
         console.print(&nothing_left(&restored.run_state.books()));
         finish(restored, &announced)?;
         let summary = rewrite_views(&folder, None, &|line| console.print(line))?;
-        Ok(Agreed::Over(Box::new(summary)))
+        Ok(Reconciled::Complete(Box::new(summary)))
     }
 }
 
@@ -150,13 +149,13 @@ impl Execution {
     fn has_work(&self, restored: &Restored) -> bool {
         let run_state = &restored.run_state;
         let to_store = self.settings.store.is_some() && run_state.store_counts().to_store > 0;
-        run_state.to_take(self.take) > 0 || (self.other_work == OtherWork::Pairs && to_store)
+        run_state.to_take(self.take) > 0 || (self.pending_pairs == PendingPairs::Stored && to_store)
     }
 }
 
 impl OpenRun {
     /// Does what is left to do; `None` when the person does not agree.
-    pub fn go_on(
+    pub fn resume(
         self,
         execution: Execution,
         caller: Caller,
@@ -165,7 +164,7 @@ impl OpenRun {
         let console = output.console();
         let Self { folder, lock, log, mut restored } = self;
         let Execution { settings, take, .. } = execution;
-        let Caller { host, mut app, list, asks } = caller;
+        let Caller { host, mut app, list, confirmation } = caller;
         let app_contexts = callers(&mut app, &restored.run_state, take)?;
         let skips = Skips::find(&settings, &restored.run_state, take, &folder)?;
 
@@ -187,7 +186,7 @@ impl OpenRun {
         console.print(&format!("Run folder     {}", folder.path().display()));
         let tokens = list.or_else(|| tokens_of_list(&restored.run_state, &settings, console));
         take_agencies(&settings, &app_contexts, &folder);
-        if asks == Asks::ThePerson
+        if confirmation == Confirmation::Asked
             && !settings.is_rehearsal()
             && consent(console) == Consent::Refused
         {

@@ -9,7 +9,7 @@ use std::{fs, io, path::Path};
 use anyhow::anyhow;
 
 use super::{
-    continuing::{Agreed, Asks, Caller, Execution, HeldRun, OtherWork},
+    continuing::{Caller, Confirmation, Execution, HeldRun, PendingPairs, Reconciled},
     host::Host,
     planning::{Request, can_ask},
 };
@@ -64,9 +64,9 @@ fn has_not_begun(fault: &Fault) -> bool {
 /// Takes a folder away that has nothing but what stands in it before the first request.
 fn begin_again(folder: &RunFolder, fault: Fault) -> Result<(), Fault> {
     let lock = folder.lock()?;
-    let is_taken_away = draft::take_away(folder);
+    let is_removed = draft::remove_unbegun(folder);
     drop(lock);
-    if is_taken_away { Ok(()) } else { Err(fault) }
+    if is_removed { Ok(()) } else { Err(fault) }
 }
 
 /// Another process has made the folder since it was looked for: it is the one that works there.
@@ -85,7 +85,7 @@ pub fn held_by_another(out: &Path, disk: &Disk) -> Fault {
 }
 
 /// Continues a run with the command that began it.
-pub fn go_on(
+pub fn resume(
     held: HeldRun,
     request: Request,
     args: &RunArgs,
@@ -103,15 +103,19 @@ pub fn go_on(
         settings: settings.clone(),
         take: Take::Open,
         tokens_are: TokensAre::InTheirFile,
-        other_work: OtherWork::Pairs,
+        pending_pairs: PendingPairs::Stored,
     };
     let summary = match held.agree(&execution, &recorded, console)? {
-        Agreed::Over(summary) => *summary,
-        Agreed::Open(opened) => {
-            let asks = if !args.yes && can_ask(args) { Asks::ThePerson } else { Asks::Nobody };
+        Reconciled::Complete(summary) => *summary,
+        Reconciled::HasWork(opened) => {
+            let confirmation = if !args.yes && can_ask(args) {
+                Confirmation::Asked
+            } else {
+                Confirmation::Skipped
+            };
             let list = Some(request.list.tokens());
-            let caller = Caller { host, app: request.app, list, asks };
-            match opened.go_on(execution, caller, output)? {
+            let caller = Caller { host, app: request.app, list, confirmation };
+            match opened.resume(execution, caller, output)? {
                 Some(summary) => summary,
                 None => return Ok(Ended::refused()),
             }

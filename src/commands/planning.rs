@@ -65,8 +65,8 @@ impl Request {
         let before = before.or_exit(Exit::Usage)?;
         self.settings.escalation =
             escalation(&args.escalation, self.settings.escalation, columns).or_exit(Exit::Usage)?;
-        let is_an_engines = self.split.is_some() || args.or_resume;
-        let started_by = if is_an_engines { StartedBy::AnEngine } else { StartedBy::APerson };
+        let is_of_an_engine = self.split.is_some() || args.or_resume;
+        let started_by = if is_of_an_engine { StartedBy::Engine } else { StartedBy::Person };
         let plan = plan_of(summary, &self, started_by, out);
         let Self { settings, app, list, known, .. } = self;
         Ok(Planned { settings, app, list, known, plan, before })

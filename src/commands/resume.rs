@@ -1,7 +1,7 @@
 //! `resume`: continues a run from its folder, after any end.
 
 use super::{
-    continuing::{Agreed, Asks, Caller, Execution, HeldRun, OtherWork},
+    continuing::{Caller, Confirmation, Execution, HeldRun, PendingPairs, Reconciled},
     host::Host,
     planning::is_somebody_there,
 };
@@ -43,15 +43,15 @@ fn continue_run(args: &ResumeArgs, output: &Output, disk: Disk) -> Result<Ended,
         } else {
             TokensAre::InTheirFile
         },
-        other_work: OtherWork::None,
+        pending_pairs: PendingPairs::Ignored,
     };
 
     // What is left is done.
     let summary = match held.agree(&execution, &recorded, console)? {
-        Agreed::Over(summary) => *summary,
-        Agreed::Open(opened) => {
+        Reconciled::Complete(summary) => *summary,
+        Reconciled::HasWork(opened) => {
             let (execution, caller) = caller(args, execution, console)?;
-            match opened.go_on(execution, caller, output)? {
+            match opened.resume(execution, caller, output)? {
                 Some(summary) => summary,
                 None => return Ok(Ended::refused()),
             }
@@ -75,8 +75,9 @@ fn caller(
         Variables::read(settings.secrets.env_file.as_deref()).or_exit(Exit::Usage)?
     };
     let app = App::of(&settings, &variables, Stdin::Free).or_exit(Exit::Usage)?;
-    let asks = if !args.yes && is_somebody_there() { Asks::ThePerson } else { Asks::Nobody };
-    Ok((Execution { settings, ..execution }, Caller { host, app, list: None, asks }))
+    let confirmation =
+        if !args.yes && is_somebody_there() { Confirmation::Asked } else { Confirmation::Skipped };
+    Ok((Execution { settings, ..execution }, Caller { host, app, list: None, confirmation }))
 }
 
 /// The settings of the last execution. Whoever resumes has seen why the run was given up.

@@ -56,7 +56,7 @@ fn recover(args: &RunArgs, output: &Output, disk: Disk) -> Result<Ended, Fault> 
     if args.or_resume
         && let Some(held) = or_resume::find(&out, &disk)?
     {
-        return or_resume::go_on(held, request, args, host, output);
+        return or_resume::resume(held, request, args, host, output);
     }
 
     // The list is read and judged, and the plan is made.

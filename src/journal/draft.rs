@@ -13,6 +13,7 @@ use super::{
     disk::{Disk, folder_of},
     folder::{FolderError, Lock, RunFolder},
 };
+use crate::pace::memory::Memory;
 
 /// What the name of a draft has between the run's name and the process id.
 const PARTIAL: &str = ".partial-";
@@ -157,7 +158,9 @@ pub(crate) const MERGED: [&str; 10] = [
 fn remove(draft: &Path) {
     RunFolder::at(draft.to_owned(), Disk::default()).sweep();
     // Whatever cannot be removed is in nobody's way.
-    for name in MERGED.into_iter().chain(FILES) {
+    let entries = fs::read_dir(draft).into_iter().flatten().flatten();
+    let memories = entries.map(|entry| entry.file_name()).filter(|name| Memory::is_named(name));
+    for name in memories.chain(MERGED.into_iter().chain(FILES).map(Into::into)) {
         let _ = fs::remove_file(draft.join(name));
     }
     let _ = fs::remove_dir(draft);
@@ -165,7 +168,7 @@ fn remove(draft: &Path) {
 
 /// Takes a run folder away that has its name and has not begun, which its holder knows. Whether it is
 /// gone: one in which there is a token, or anything that a draft has not, stays as it is.
-pub fn take_away(folder: &RunFolder) -> bool {
+pub fn remove_unbegun(folder: &RunFolder) -> bool {
     let is_drafts = |entry: io::Result<fs::DirEntry>| {
         entry.is_ok_and(|entry| FILES.iter().any(|name| entry.file_name() == *name))
     };
@@ -232,6 +235,7 @@ mod tests {
         }
         fs::write(at(".b.partial-2-3").join(".lock"), "process 2").unwrap();
         fs::write(at(".b.partial-2-3").join("journal.jsonl"), "{").unwrap();
+        fs::write(at(".b.partial-2-3").join(".pace-0-1-of-2.json"), "{").unwrap();
         fs::write(at(".own.partial-4").join("precious"), "").unwrap();
         let draft = Draft::begin(&at("run"), &Disk::default()).unwrap();
         drop(draft);

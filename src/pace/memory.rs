@@ -10,6 +10,7 @@
 //! that none counts the starts of another. The files hold no secrets, and no run fails for want of them.
 
 use std::{
+    ffi::OsStr,
     io,
     path::Path,
     sync::OnceLock,
@@ -75,6 +76,11 @@ impl Memory {
         self.places.run = Some((folder.to_owned(), name));
         self.places.shard = shard;
         self
+    }
+
+    /// Whether a file of a run folder, by its name, is a memory.
+    pub fn is_named(name: &OsStr) -> bool {
+        name.as_encoded_bytes().starts_with(IN_RUN.as_bytes())
     }
 
     /// Lets a run folder remember what a shard of its list has started.

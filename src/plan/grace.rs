@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::{Plan, in_words};
 
-/// Time for the files after the last answer. Rounding up to it leaves room for a slow disk.
+/// Time to write the files after the last answer, on a slow disk.
 const FILES: Duration = Duration::from_secs(30);
 
 /// Requests of one installation that may follow each other after a signal: a reconnect that is in flight,
@@ -29,7 +29,7 @@ impl Plan {
 
     /// What a signal of an engine means for it, where an engine runs it.
     pub(super) fn write_grace(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.started_by == StartedBy::APerson {
+        if self.started_by == StartedBy::Person {
             return Ok(());
         }
         writeln!(
@@ -46,7 +46,7 @@ impl Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartedBy {
     /// A person.
-    APerson,
-    /// An engine, again and again.
-    AnEngine,
+    Person,
+    /// An engine that starts the same command again: Kubernetes, Slurm and the like.
+    Engine,
 }

@@ -30,7 +30,7 @@ impl FromStr for AskedShard {
     }
 }
 
-/// A text that is neither of both.
+/// A value that is neither `I/N` nor `auto/N`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "not a shard: write I/N, such as 3/8, with I from 1 to N, or auto/N where the engine numbers its \

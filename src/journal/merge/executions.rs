@@ -44,7 +44,7 @@ impl ExecutionLog {
             Event::Resumed(e) => self.begin(e.at, &e.version, &e.settings),
             // What a store does comes after the calls, also much later.
             Event::StoreBegan(_) | Event::Stored(_) => {}
-            _ => self.go_on(event),
+            _ => self.extend(event),
         }
     }
 
@@ -55,7 +55,7 @@ impl ExecutionLog {
         self.0.push(Execution { begin, end, offset_ms, version: version.to_owned(), settings });
     }
 
-    fn go_on(&mut self, event: &Event) {
+    fn extend(&mut self, event: &Event) {
         let Some(execution) = self.0.last_mut() else { return };
         if let Event::ServerClock(clock) = event {
             execution.offset_ms.get_or_insert(clock.offset_ms);
@@ -109,7 +109,7 @@ fn moves(executions: &[Execution]) -> Vec<i64> {
 
 /// A time in which at least one machine was at work: what an execution is to a run of one machine.
 #[derive(Clone, Debug)]
-pub struct Spell {
+pub struct ActivePeriod {
     /// When the first machine began.
     pub begin: Timestamp,
     /// Version of the program.
@@ -118,8 +118,8 @@ pub struct Spell {
     pub settings: Settings,
 }
 
-/// The spells of work of all shards.
-pub fn spells(all: &[Placed]) -> Vec<Spell> {
+/// The periods of work of all shards.
+pub fn periods(all: &[Placed]) -> Vec<ActivePeriod> {
     let mut executions: Vec<&Execution> = all.iter().map(|placed| &placed.execution).collect();
     executions.sort_by_key(|execution| execution.begin);
     let mut groups: Vec<Vec<&Execution>> = Vec::new();
@@ -131,25 +131,25 @@ pub fn spells(all: &[Placed]) -> Vec<Spell> {
         }
         until = until.max(execution.end);
     }
-    let mut spells: Vec<Spell> = groups.iter().filter_map(|group| spell(group)).collect();
+    let mut periods: Vec<ActivePeriod> = groups.iter().filter_map(|group| period(group)).collect();
     // What the last execution was to do is what resume repeats.
     if let Some(last) = groups.last().and_then(|group| group.last())
-        && spells.last().is_some_and(|spell| spell.settings != whole(last))
+        && periods.last().is_some_and(|period| period.settings != whole(last))
     {
         let (begin, version) = (until, last.version.clone());
-        spells.push(Spell { begin, version, settings: whole(last) });
+        periods.push(ActivePeriod { begin, version, settings: whole(last) });
     }
-    spells
+    periods
 }
 
-/// A spell has the settings of its last execution, and the widest bound of all.
-fn spell(group: &[&Execution]) -> Option<Spell> {
+/// A period has the settings of its last execution, and the widest bound of all.
+fn period(group: &[&Execution]) -> Option<ActivePeriod> {
     let (first, last) = (group.first()?, group.last()?);
     let width = |execution: &&&Execution| Width::of(execution.settings.total_pacing().bound());
     let widest = group.iter().rev().max_by(|a, b| width(a).cmp(&width(b)))?;
     let Settings { rate, max_rate, burst, .. } = widest.settings.clone();
     let settings = Settings { rate, max_rate, burst, ..whole(last) };
-    Some(Spell { begin: first.begin, version: last.version.clone(), settings })
+    Some(ActivePeriod { begin: first.begin, version: last.version.clone(), settings })
 }
 
 fn whole(execution: &Execution) -> Settings {
@@ -244,11 +244,12 @@ mod tests {
             let all = executions
                 .iter()
                 .map(|(begin, end, rate)| Placed::new(execution(*begin, *end, None, rate), 0));
-            let spells = spells(&all.collect::<Vec<_>>());
-            let found = spells.iter().map(|spell| (spell.begin, spell.settings.rate.to_string()));
+            let periods = periods(&all.collect::<Vec<_>>());
+            let found =
+                periods.iter().map(|period| (period.begin, period.settings.rate.to_string()));
             let expected = expected.iter().map(|(begin, rate)| (at(*begin), (*rate).to_owned()));
-            assert!(found.eq(expected), "{executions:?}: {spells:?}");
-            assert!(spells.iter().all(|spell| spell.settings.shard.is_none()));
+            assert!(found.eq(expected), "{executions:?}: {periods:?}");
+            assert!(periods.iter().all(|period| period.settings.shard.is_none()));
         }
     }
 }

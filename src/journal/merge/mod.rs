@@ -23,7 +23,7 @@ pub use self::{
 };
 use self::{
     ending::{ShardEnd, ending, have_one_store},
-    executions::{Placed, Spell, spells},
+    executions::{ActivePeriod, Placed, periods},
     gather::{Gathered, gather, take_replaced},
     stream::{Stream, in_order},
 };
@@ -95,7 +95,7 @@ fn ends(shards: &[Gathered]) -> Vec<&ShardEnd> {
 struct Merger<'a> {
     held: &'a HeldShards,
     shards: Vec<Gathered>,
-    spells: Vec<Spell>,
+    periods: Vec<ActivePeriod>,
     has_one_store: bool,
 }
 
@@ -104,16 +104,16 @@ impl<'a> Merger<'a> {
         let has_one_store = have_one_store(&ends(&shards));
         let all: Vec<Placed> =
             shards.iter().flat_map(|shard| shard.executions.iter().cloned()).collect();
-        let mut spells = spells(&all);
-        ensure!(!spells.is_empty(), "the journals have no settings");
-        for spell in &mut spells {
+        let mut periods = periods(&all);
+        ensure!(!periods.is_empty(), "the journals have no settings");
+        for period in &mut periods {
             // Whoever resumes has seen why a shard was given up.
             if shards.iter().any(|shard| shard.was_given_up) {
-                spell.settings.give_up_after = 0;
+                period.settings.give_up_after = 0;
             }
-            spell.settings.store.take_if(|_| !has_one_store);
+            period.settings.store.take_if(|_| !has_one_store);
         }
-        Ok(Self { held, shards, spells, has_one_store })
+        Ok(Self { held, shards, periods, has_one_store })
     }
 
     fn write(
@@ -145,31 +145,31 @@ impl<'a> Merger<'a> {
 
     /// How the whole run began: as the first shard did, where they differ.
     fn started(&self) -> anyhow::Result<Event> {
-        let spell = self.spells.first().context("the journals have no settings")?;
+        let period = self.periods.first().context("the journals have no settings")?;
         let first = self.held.shards.first().context("there is no shard")?;
         let parent = self.held.shards.iter().find_map(|shard| shard.started.parent.clone());
         Ok(Event::Started(Box::new(Started {
             format: FORMAT,
             run_id: format!("{:032x}", fastrand::u128(..)),
-            at: spell.begin,
+            at: period.begin,
             parent,
-            settings: spell.settings.written()?,
+            settings: period.settings.written()?,
             ..first.started.clone()
         })))
     }
 
     fn ready(&self, absent_rows: u32) -> anyhow::Result<Event> {
         let first = self.shards.first().context("there is no shard")?;
-        let begin = self.spells.first().map_or(first.ready.at, |spell| spell.begin);
+        let begin = self.periods.first().map_or(first.ready.at, |period| period.begin);
         let input = self.shards.iter().map(|shard| shard.ready.input).sum::<u32>() + absent_rows;
         Ok(Event::Ready(Ready { at: begin, input, ..first.ready.clone() }))
     }
 
     fn write_events(&self, streams: &mut [Stream], writer: &mut Writer) -> anyhow::Result<()> {
-        let mut spells = self.spells.iter().skip(1).peekable();
+        let mut periods = self.periods.iter().skip(1).peekable();
         let is_known = |placed: &Placed| placed.execution.offset_ms.is_some();
         if self.shards.iter().flat_map(|shard| &shard.executions).any(is_known)
-            && let Some(first) = self.spells.first()
+            && let Some(first) = self.periods.first()
         {
             // By now every time is one of the server's clock.
             writer.append(&Event::ServerClock(ServerClock { at: first.begin, offset_ms: 0 }))?;
@@ -180,13 +180,13 @@ impl<'a> Merger<'a> {
             Some(keyed.map_err(anyhow::Error::from))
         };
         in_order(next, count, |at, event| {
-            while let Some(spell) = spells.next_if(|spell| spell.begin.as_millisecond() <= at) {
-                writer.append(&resumed(spell)?)?;
+            while let Some(period) = periods.next_if(|period| period.begin.as_millisecond() <= at) {
+                writer.append(&resumed(period)?)?;
             }
             Ok(writer.append(&event)?)
         })?;
-        for spell in spells {
-            writer.append(&resumed(spell)?)?;
+        for period in periods {
+            writer.append(&resumed(period)?)?;
         }
         Ok(())
     }
@@ -245,8 +245,8 @@ fn copy_store_events(
     Ok(())
 }
 
-fn resumed(spell: &Spell) -> anyhow::Result<Event> {
-    let Spell { begin, version, settings } = spell;
+fn resumed(period: &ActivePeriod) -> anyhow::Result<Event> {
+    let ActivePeriod { begin, version, settings } = period;
     let (at, version, settings) = (*begin, version.clone(), settings.written()?);
     Ok(Event::Resumed(Resumed { at, version, settings }))
 }
