@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{assert_report_changes_nothing, folder, merge, names, shard, timeless};
 use crate::support::{
-    MockServer, Ran, Work, company, location, locations, sealed, start_silent, unsealed, wait_until,
+    MockServer, Ran, Work, company, entries, location, locations, sealed, start_silent, unsealed,
+    wait_until,
 };
 
 /// Sub-accounts, agencies, repeated rows, and rows that nobody can read, with a column of their own.
@@ -68,6 +69,12 @@ fn the_merged_run_is_that_of_one_machine() {
     assert_eq!(one["calls"], other["calls"]);
     assert!(one.get("shard").is_none() && one["rate"].get("total").is_none(), "{one}");
     assert_eq!((merged.quarantine().len(), quarantined), (1, 1));
+    // What the shards have started counts for what the whole starts next.
+    let memories = entries(&merged.folder).into_iter().filter(|name| name.starts_with(".pace-"));
+    let of: Vec<_> = memories
+        .map(|name| name.rsplit_once("-of-3.json").map(|(n, _)| n.chars().last()))
+        .collect();
+    assert_eq!(of, [Some(Some('1')), Some(Some('2')), Some(Some('3'))]);
     assert_eq!(one["lost_grants"]["count"], lost_grants);
     // Commands take it for a run, and a run over its failures ends the matter.
     let tokens = work.program(["tokens"]).arg(&merged.folder).args(["--format", "jsonl"]);
