@@ -69,7 +69,8 @@ pub struct Limiter {
     /// Requests that are being prepared, or are prepared and wait for their turns.
     ahead: u32,
     record_preparation: RecentDuration,
-    day: Option<Day>,
+    /// With the time at which the request left whose answer told of it.
+    day: Option<(Instant, Day)>,
 }
 
 /// How an answer changed the pace.
@@ -310,7 +311,11 @@ impl Limiter {
             let resets_at = limits.daily_resets_at;
             limits.daily_remaining.map(|left| Day { left, resets_at })
         };
-        self.day = day_of(&limits).or(self.day);
+        // An answer that was longer on its way than others knows nothing of their requests.
+        let is_latest = self.day.is_none_or(|(sent, _)| sent <= answer.sent);
+        if let Some(day) = day_of(&limits).filter(|_| is_latest) {
+            self.day = Some((answer.sent, day));
+        }
         let limits = limits.share(machines);
         let day = day_of(&limits);
         if let Some((limit, length)) = limits.limit {
@@ -394,7 +399,7 @@ impl Limiter {
 
     /// The daily limit that the server last reported.
     pub fn day(&self) -> Option<Day> {
-        self.day
+        self.day.map(|(_, day)| day)
     }
 
     fn observe_clean(&mut self, answer: &Answer, now: Instant) {

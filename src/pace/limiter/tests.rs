@@ -159,6 +159,18 @@ fn one_of_several_machines_takes_its_share_of_what_the_server_grants() {
 }
 
 #[test]
+fn a_late_answer_gives_back_nothing_of_the_day() {
+    let (mut limiter, now) = (limiter("50/s", 1), Instant::now());
+    for (who, sent, left) in [(1, 0, 30), (2, 1, 29), (3, 20, 20), (4, 19, 21), (5, 2, 28)] {
+        let allowance = Allowance { daily_remaining: Some(left), ..Allowance::default() };
+        let sent = now + MS(sent);
+        let told = answer(Lane::Other, sent, AnswerOutcome::Clean);
+        limiter.observe(&Answer { who: Some(who), allowance, ..told }, now + MS(30));
+    }
+    assert_eq!(limiter.day().map(|day| day.left), Some(20));
+}
+
+#[test]
 fn several_machines_begin_an_adaptive_rate_together() {
     let pacing = |machines| Pacing {
         asked: AskedRate::Auto,
