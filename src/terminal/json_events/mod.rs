@@ -13,8 +13,8 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     },
     thread,
@@ -66,7 +66,7 @@ pub struct EventStream {
     orders: SyncSender<Order>,
     ended: Mutex<Option<Receiver<io::Result<()>>>>,
     taken: Arc<AtomicU64>,
-    is_hurried: Arc<AtomicBool>,
+    hurried_at: Arc<OnceLock<Instant>>,
 }
 
 impl EventStream {
@@ -80,8 +80,8 @@ impl EventStream {
         let (orders, given) = mpsc::sync_channel(2);
         let (end, ended) = mpsc::sync_channel(1);
         let taken = Arc::new(AtomicU64::new(0));
-        let is_hurried = Arc::new(AtomicBool::new(false));
-        let mut writing = Writing::to(Counted::new(out, taken.clone()), is_hurried.clone());
+        let hurried_at = Arc::default();
+        let mut writing = Writing::to(Counted::new(out, taken.clone()), Arc::clone(&hurried_at));
         let write = move || {
             // The receiver may have stopped waiting.
             let _ = end.send(writing.run(&given));
@@ -90,7 +90,7 @@ impl EventStream {
             .name("events".into())
             .spawn(write)
             .context("cannot start a thread")?;
-        Ok(Self { orders, ended: Mutex::new(Some(ended)), taken, is_hurried })
+        Ok(Self { orders, ended: Mutex::new(Some(ended)), taken, hurried_at })
     }
 
     /// Writes a first line, then the events of a journal from a place on.
@@ -123,13 +123,13 @@ impl EventStream {
         }
     }
 
-    /// Ends the waiting soon.
+    /// From now on the waiting is [`Patience::BRIEF`].
     pub fn hurry(&self) {
-        self.is_hurried.store(true, Ordering::Relaxed);
+        self.hurried_at.get_or_init(Instant::now);
     }
 
     fn silence(&self, patience: Patience) -> Duration {
-        let is_hurried = self.is_hurried.load(Ordering::Relaxed);
+        let is_hurried = self.hurried_at.get().is_some();
         if is_hurried { Patience::BRIEF.silence } else { patience.silence }
     }
 
@@ -284,6 +284,18 @@ mod tests {
         let left_out = 2000 - (events.len() - 1);
         assert!(left_out > 0);
         assert_eq!(*mark, lines::left_out(left_out as u64));
+    }
+
+    #[test]
+    fn a_signal_at_the_end_leaves_no_event_out_that_is_taken_soon() {
+        let (pipe, let_go) = Pipe::new();
+        drop(let_go);
+        let (_folder, path) = journal(100);
+        let stream = EventStream::to(pipe.clone()).unwrap();
+        stream.hurry();
+        stream.follow("first".into(), &path, 0);
+        assert!(matches!(stream.end("last".into(), Patience::USUAL), Written::Done));
+        assert_eq!(pipe.lines().len(), 102);
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use std::{
     io::{self, BufWriter, Write},
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, TryRecvError},
     },
     time::{Duration, Instant},
 };
 
-use super::{follower::Follower, lines};
+use super::{Patience, follower::Follower, lines};
 
 /// How often the journal is looked at for new events.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -55,25 +55,26 @@ impl<W: Write> Write for Counted<W> {
 /// The thread's state.
 pub(super) struct Writing<W: Write> {
     out: BufWriter<W>,
-    is_hurried: Arc<AtomicBool>,
+    hurried_at: Arc<OnceLock<Instant>>,
     follower: Option<Follower>,
     end: Option<(String, Instant)>,
 }
 
 impl<W: Write> Writing<W> {
-    /// Writes to an output. Once it is hurried, the end does not wait for the events before it.
-    pub(super) fn to(out: W, is_hurried: Arc<AtomicBool>) -> Self {
+    /// Writes to an output. Once it is hurried, the end waits only briefly for the events before it.
+    pub(super) fn to(out: W, hurried_at: Arc<OnceLock<Instant>>) -> Self {
         let out = BufWriter::with_capacity(BUFFER, out);
-        Self { out, is_hurried, follower: None, end: None }
+        Self { out, hurried_at, follower: None, end: None }
     }
 
     /// Writes until the last line is written, or nobody reads any more.
     pub(super) fn run(&mut self, orders: &Receiver<Order>) -> io::Result<()> {
         loop {
             let wrote = self.write_event()?;
-            if let Some((last, _)) = self.end.take_if(|(_, until)| {
-                !wrote || Instant::now() >= *until || self.is_hurried.load(Ordering::Relaxed)
-            }) {
+            let hurried = self.hurried_at.get().map(|at| *at + Patience::BRIEF.events);
+            let is_over =
+                |until: Instant| Instant::now() >= hurried.map_or(until, |at| at.min(until));
+            if let Some((last, _)) = self.end.take_if(|(_, until)| !wrote || is_over(*until)) {
                 return self.write_end(&last);
             }
             let order = if wrote {
