@@ -25,8 +25,9 @@ impl Bar {
             return None;
         }
         let bar = ProgressBar::with_draw_target(Some(total.into()), target);
-        let columns = Some(0);
-        Some(Self { bar, colors, columns })
+        // A line may be printed above it before it is drawn for the first time.
+        bar.set_style(style(None, colors));
+        Some(Self { bar, colors, columns: None })
     }
 
     /// Prints lines above it.
