@@ -302,11 +302,15 @@ mod signals {
     fn after_kill_9_the_lines_are_whole_up_to_the_last_one() {
         let (work, server) = (Work::new(), slow(10));
         let list = work.file("list.csv", locations(100));
-        let mut child = start(events(work.run(list, &server.url())).command());
-        wait_until("work in full swing", || server.requests() >= 40);
+        let path = work.path("stdout");
+        let stdout = || fs::read_to_string(&path).unwrap();
+        let mut command = events(work.run(list, &server.url())).command();
+        command.stdout(fs::File::create(&path).unwrap()).stderr(Stdio::null());
+        let mut child = command.launch();
+        wait_until("a recovery that is told", || stdout().contains("{\"recovered\""));
         child.kill().unwrap();
-        let output = child.wait_with_output().unwrap();
-        let stdout = String::from_utf8(output.stdout).unwrap();
+        child.wait().unwrap();
+        let stdout = stdout();
         let whole = stdout.split_inclusive('\n').filter(|line| line.ends_with('\n'));
         let told: Vec<Value> = whole.map(|line| serde_json::from_str(line).unwrap()).collect();
         assert!(told.iter().any(|event| event.get("recovered").is_some()));

@@ -177,14 +177,24 @@ fn kills(route: Route, count: usize, most: usize, seed: u64) -> Figures {
 /// The sizes that files have after a power cut.
 #[derive(Default)]
 struct Durable {
-    operations: usize,
+    is_off: bool,
+    token_syncs: usize,
     tokens: u64,
     journal: u64,
 }
 
-/// Takes the power away at an operation of the disk: nothing that is not synced by then is there
-/// afterwards. Goes on to the end.
-fn power_cut(route: Route, count: usize, at: usize, seed: u64) -> Figures {
+/// What the disk did not sync any more.
+#[derive(Clone, Copy, Debug)]
+enum Lost {
+    /// Tokens, and the events that speak of them.
+    Tokens,
+    /// The events alone.
+    Events,
+}
+
+/// Takes the power away when tokens are synced for the `at`th time, before them or before their events:
+/// nothing that is not synced by then is there afterwards. Goes on to the end.
+fn power_cut(route: Route, count: usize, (lost, at): (Lost, usize), seed: u64) -> Figures {
     let world = World::new(route, count, seed, 10);
     let run = world.work.path("run");
     let (let_go, hanging) = mpsc::channel::<()>();
@@ -196,8 +206,17 @@ fn power_cut(route: Route, count: usize, at: usize, seed: u64) -> Figures {
         let size = move |name: &str| fs::metadata(run.join(name)).map_or(0, |file| file.len());
         Disk::failing(move |operation| {
             let mut durable = durable.lock().unwrap();
-            durable.operations += 1;
-            if durable.operations >= at {
+            // Tokens are written and synced in one go, before the events that speak of them.
+            let is_of_tokens = size("tokens.jsonl") > durable.tokens;
+            if operation == Operation::Sync {
+                durable.token_syncs += usize::from(is_of_tokens);
+                let is_lost = match lost {
+                    Lost::Tokens => is_of_tokens,
+                    Lost::Events => !is_of_tokens,
+                };
+                durable.is_off |= is_lost && durable.token_syncs >= at;
+            }
+            if durable.is_off {
                 // The machine is off: nobody hears anything of this disk again.
                 drop(durable);
                 if std::thread::current().name() == Some("journal") {
@@ -206,8 +225,7 @@ fn power_cut(route: Route, count: usize, at: usize, seed: u64) -> Figures {
                 return Err(std::io::Error::other("off"));
             }
             if operation == Operation::Sync {
-                // Tokens are written and synced in one go, before the events that speak of them.
-                if size("tokens.jsonl") > durable.tokens {
+                if is_of_tokens {
                     durable.tokens = size("tokens.jsonl");
                 } else {
                     durable.journal = size("journal.jsonl");
@@ -265,8 +283,8 @@ fn a_location_token_that_a_kill_lost_is_told() {
 
 #[test]
 fn a_location_token_that_a_power_cut_lost_is_told() {
-    for at in [60, 85] {
-        let figures = power_cut(Route::Agency, 40, at, 2);
+    for at in [2, 3] {
+        let figures = power_cut(Route::Agency, 40, (Lost::Tokens, at), 2);
         assert_eq!(figures.ends, 1, "{figures:?}");
         assert!(figures.grants > 40, "some were lost: {figures:?}");
         assert_eq!((figures.lost, figures.untold), (0, 0), "{figures:?}");
@@ -276,7 +294,7 @@ fn a_location_token_that_a_power_cut_lost_is_told() {
 #[test]
 fn a_power_cut_takes_no_recovery_whose_tokens_are_synced() {
     for route in [Route::Reconnect, Route::Refresh] {
-        let figures = power_cut(route, 40, 60, 3);
+        let figures = power_cut(route, 40, (Lost::Events, 3), 3);
         assert_eq!(figures.ends, 1, "{route:?}: {figures:?}");
         assert_eq!((figures.lost, figures.presented_twice), (0, 0), "{route:?}: {figures:?}");
         assert!(figures.rebuilt > 0, "events are synced later than tokens: {route:?}: {figures:?}");
@@ -315,7 +333,8 @@ fn kills_in_figures() {
         };
         for seed in 0..20 {
             join(&mut killed, kills(route, 150, 15, seed));
-            join(&mut cut_off, power_cut(route, 60, random.usize(30..140), seed));
+            let lost = if random.bool() { Lost::Tokens } else { Lost::Events };
+            join(&mut cut_off, power_cut(route, 60, (lost, random.usize(1..5)), seed));
         }
         println!("{}: kill -9: {killed:?}", route.name());
         println!("{}: power cut: {cut_off:?}", route.name());
