@@ -16,7 +16,7 @@ pub(super) enum Kind {
 }
 
 /// Tests of times that run at once. They wait most of the time.
-const TIMED_AT_ONCE: usize = 2;
+const TIMED_AT_ONCE: usize = 6;
 
 struct Running {
     busy: usize,
