@@ -25,7 +25,6 @@ use self::trouble::Trouble;
 pub use self::{
     look::Found,
     opened::{Looked, Writing, open},
-    shape::Shape,
     target::Place,
     writer::{Absent, Mongo},
 };

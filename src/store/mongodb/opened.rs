@@ -21,7 +21,7 @@ pub struct Looked {
     sessions: Sessions,
     found: Option<Found>,
     absent: Absent,
-    tls_note: Option<&'static str>,
+    hosts: String,
 }
 
 /// A collection that is written to.
@@ -38,7 +38,7 @@ pub async fn open(target: &MongoTarget, wanted: &Wanted) -> Result<Looked, Store
     }
     let sessions = Sessions::open(&target.url, wanted.table.as_deref(), PATIENCE).await?;
     let absent = if wanted.inserts { Absent::Insert } else { Absent::Leave };
-    Ok(Looked { sessions, found: None, absent, tls_note: target.tls_note })
+    Ok(Looked { sessions, found: None, absent, hosts: target.hosts.clone() })
 }
 
 impl Looked {
@@ -51,17 +51,19 @@ impl Looked {
     /// What will be done, for a person.
     pub fn plan(&self) -> String {
         let place = self.sessions.place();
-        let note = self.tls_note.map(|note| format!(", {note}")).unwrap_or_default();
+        let note = if place.is_unchecked { ", certificate not checked" } else { "" };
         let found = self.found.as_ref().map_or_else(String::new, |found| {
             format!(
                 "Found          {} of the installations looked for, {} of them repeated; sessions of \
-                 the SDK for {:?}\n",
-                found.installations, found.repeated, found.shape
+                 the {}\n",
+                found.installations,
+                found.repeated,
+                found.shape.name()
             )
         });
         format!(
             "Store          MongoDB: {}, database {}{note}\nCollection     {}\n{found}",
-            place.host, place.database, place.collection
+            self.hosts, place.database, place.collection
         )
     }
 

@@ -12,7 +12,7 @@ use ::mongodb::{
 };
 use serde_json::json;
 
-use super::*;
+use super::{shape::Shape, *};
 use crate::{
     event::StoreOutcome::{Already, Ambiguous, Inserted, Missing, Newer, NotOurs, Replaced},
     exit::Exit,

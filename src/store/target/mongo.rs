@@ -14,12 +14,6 @@ pub struct MongoTarget {
     pub url: Secret,
     /// Hosts and ports.
     pub hosts: String,
-    /// Who connects.
-    pub user: Option<String>,
-    /// The database, where the URL names one.
-    pub database: Option<String>,
-    /// What is to be said in the plan about the way to the database.
-    pub tls_note: Option<&'static str>,
 }
 
 /// Looks at the URL of a MongoDB. Plain text is for this machine alone.
@@ -27,25 +21,17 @@ pub fn mongo(text: &str, url: Url) -> Result<MongoTarget, Fault> {
     if url.hosts.is_empty() {
         return Err(Fault::NoHost);
     }
-    let says = |names: &[&str], wanted: &str| {
+    let says = |wanted: &str| {
         url.parameters.iter().any(|(name, value)| {
-            names.iter().any(|known| name.eq_ignore_ascii_case(known))
+            ["tls", "ssl"].iter().any(|known| name.eq_ignore_ascii_case(known))
                 && value.eq_ignore_ascii_case(wanted)
         })
     };
-    let names = ["tls", "ssl"];
-    let is_tls = says(&names, "true") || url.scheme == "mongodb+srv" && !says(&names, "false");
+    let is_tls = says("true") || url.scheme == "mongodb+srv" && !says("false");
     if !is_tls && !url.hosts.split(',').all(is_local) {
         return Err(Fault::PlainText);
     }
-    let is_unchecked = says(&["tlsInsecure", "tlsAllowInvalidCertificates"], "true");
-    Ok(MongoTarget {
-        url: Secret::new(text.to_owned()),
-        hosts: url.hosts,
-        user: url.user,
-        database: (!url.path.is_empty()).then_some(url.path),
-        tls_note: is_unchecked.then_some("certificate not checked"),
-    })
+    Ok(MongoTarget { url: Secret::new(text.to_owned()), hosts: url.hosts })
 }
 
 fn is_local(host: &str) -> bool {
@@ -76,8 +62,6 @@ mod tests {
         }
         let text = "mongodb://u:hunter2@localhost/app?tls=true&tlsInsecure=true";
         let target = mongo(text, Url::parse(text).unwrap()).unwrap();
-        assert_eq!(target.tls_note, Some("certificate not checked"));
-        assert_eq!(target.database.as_deref(), Some("app"));
         assert!(!format!("{target:?}").contains("hunter2"));
     }
 }
