@@ -1,5 +1,5 @@
-//! What the fuzz targets of `tests/fuzz` call: bytes from anybody, through the readers that meet such
-//! bytes. A reader may refuse them; it may not panic, hang or read them in two ways.
+//! What the fuzz targets of `tests/fuzz` call: untrusted bytes, through the readers that meet such bytes. A
+//! reader may refuse them; it may not panic or hang.
 
 use std::{
     io::{Cursor, Read, Write},
@@ -41,7 +41,7 @@ fn records(bytes: &[u8], columns: &ColumnChoice) -> Vec<String> {
     }
 }
 
-/// A body that HighLevel, or whatever stands before it, answers with. Its first byte chooses the status.
+/// A body with which HighLevel, or a proxy in front of it, answers. Its first byte chooses the status.
 pub fn answer(bytes: &[u8]) {
     const STATUSES: [u16; 8] = [200, 201, 307, 400, 401, 404, 429, 503];
     let Some((choice, body)) = bytes.split_first() else { return };
@@ -58,7 +58,7 @@ pub fn answer(bytes: &[u8]) {
     let _ = reply.trace_id();
 }
 
-/// A journal. Lines without a checksum get theirs, or no line but the given ones would be looked into.
+/// A journal. Lines without a checksum get theirs: a changed line would be refused for its old one.
 pub fn journal(bytes: &[u8]) {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n').map(sealed).collect::<Vec<_>>();
     let Ok(mut file) = NamedTempFile::new() else { return };

@@ -68,8 +68,8 @@ pub struct Limiter {
     codes: Codes,
     /// Requests that are being prepared, or are prepared and wait for their turns.
     ahead: u32,
-    record_preparation: RecentDuration,
-    /// With the time at which the request left whose answer told of it.
+    preparation: RecentDuration,
+    /// With the time at which the request was sent whose answer reported it.
     day: Option<(Instant, Day)>,
 }
 
@@ -78,7 +78,7 @@ pub struct Limiter {
 pub struct PaceChange {
     /// The hold that it began or extended.
     pub hold: Option<Hold>,
-    /// It throttled a request that had left before another answer's throttle came.
+    /// A 429 to a request that was sent before an earlier 429 arrived.
     pub is_repeated_429: bool,
     /// The daily limit that it reported, if that holds for all.
     pub day: Option<Day>,
@@ -135,7 +135,7 @@ impl Limiter {
             starts: Starts::after(earlier, length),
             codes: Codes::default(),
             ahead: 0,
-            record_preparation: RecentDuration::default(),
+            preparation: RecentDuration::default(),
             day: None,
         }
     }
@@ -238,7 +238,7 @@ impl Limiter {
         if wait <= patience { Duration::ZERO } else { wait.abs_diff(patience).max(POLL_INTERVAL) }
     }
 
-    /// Whether codes die before they can be presented, while disk and connections are as slow as
+    /// Whether codes expire before they can be presented, while disk and connections are as slow as
     /// recently.
     pub fn codes_would_expire(&self) -> bool {
         self.codes.come_too_late(self.interval())
@@ -248,7 +248,7 @@ impl Limiter {
     /// time that preparing takes.
     pub fn may_prepare(&self, now: Instant) -> bool {
         let before = self.ahead.saturating_add(self.codes.to_come);
-        let lead = self.record_preparation.recent.mul_f64(1.5).min(MAX_PREPARE_AHEAD);
+        let lead = self.preparation.recent.mul_f64(1.5).min(MAX_PREPARE_AHEAD);
         self.ahead < MIN_PREPARED || self.wait_for(before.saturating_add(1), now) <= lead
     }
 
@@ -264,7 +264,7 @@ impl Limiter {
 
     /// Preparing a request took this long.
     pub fn record_preparation(&mut self, took: Duration) {
-        self.record_preparation.record(took);
+        self.preparation.record(took);
     }
 
     /// A code was ready to be presented this long after it came.

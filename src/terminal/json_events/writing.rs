@@ -15,7 +15,7 @@ use super::{Patience, follower::Follower, lines};
 /// How often the journal is looked at for new events.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Bytes that are written together: few, so that it shows soon whether somebody takes them.
+/// Bytes that are written together: few, so that it shows soon whether the reader still reads.
 const BUFFER: usize = 1 << 12;
 
 /// What the thread is told to do.
@@ -23,7 +23,7 @@ const BUFFER: usize = 1 << 12;
 pub(super) enum Order {
     /// Begin, with this line and the events of this journal.
     Follow { first: String, follower: Option<Follower> },
-    /// End with this line, and with no event that is not written by then.
+    /// End with this line. Events that are not written by `until` are left out.
     End { last: String, until: Instant },
 }
 
@@ -90,7 +90,7 @@ impl<W: Write> Writing<W> {
                     self.follower = follower;
                 }
                 Ok(Order::End { last, until }) => self.end = Some((last, until)),
-                Err(is_over) if is_over && self.end.is_none() => return Ok(()),
+                Err(is_disconnected) if is_disconnected && self.end.is_none() => return Ok(()),
                 Err(_) => {}
             }
         }

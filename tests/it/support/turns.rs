@@ -9,13 +9,13 @@ use std::{
 /// What a test needs of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Work, at whatever time it gets it.
+    /// Processor time, whenever it gets it.
     Busy,
     /// A core as soon as it wakes up: nothing else may keep the machine busy meanwhile.
     Timed,
 }
 
-/// Tests of times that run at once. They wait most of the time.
+/// Timed tests that run at once. They wait most of the time.
 const TIMED_AT_ONCE: usize = 6;
 
 struct Running {
@@ -72,7 +72,7 @@ fn lock() -> MutexGuard<'static, Running> {
 
 fn wait_while(
     running: MutexGuard<'static, Running>,
-    mut is_closed: impl FnMut(&Running) -> bool,
+    mut must_wait: impl FnMut(&Running) -> bool,
 ) -> MutexGuard<'static, Running> {
-    CHANGED.wait_while(running, |now| is_closed(now)).unwrap_or_else(PoisonError::into_inner)
+    CHANGED.wait_while(running, |now| must_wait(now)).unwrap_or_else(PoisonError::into_inner)
 }
