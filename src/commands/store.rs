@@ -62,6 +62,7 @@ async fn inspect(args: &StoreArgs, chosen: &Chosen, console: Console) -> Result<
     let pairs = runs::pairs_of(&runs).or_exit(Exit::Local)?;
     let states: Vec<&RunState> = runs.iter().map(|run| &run.run_state).collect();
     check_some(&pairs)?;
+    check_rehearsals(chosen, &states, console)?;
     let opened = look(chosen, &pairs, &states).await?;
     if args.print_map {
         return print_map(&opened);
@@ -103,6 +104,7 @@ async fn write(args: &StoreArgs, chosen: &Chosen, console: Console) -> Result<Ex
     let pairs = runs.pairs().or_exit(Exit::Local)?;
     let states: Vec<&RunState> = runs.as_slice().iter().map(runs::Run::run_state).collect();
     check_some(&pairs)?;
+    check_rehearsals(chosen, &states, console)?;
     let opened = look(chosen, &pairs, &states).await?;
 
     // The plan is shown, and the person agrees.
@@ -224,6 +226,19 @@ fn check_some(pairs: &Pairs) -> Result<(), Fault> {
     if pairs.is_empty() {
         let error = anyhow!("there is no pair to store: nothing was recovered");
         return Err(Fault { exit: Exit::Usage, error });
+    }
+    Ok(())
+}
+
+/// Says that the pairs of a rehearsal are made up, and keeps them on this machine.
+fn check_rehearsals(chosen: &Chosen, states: &[&RunState], console: Console) -> Result<(), Fault> {
+    let is_rehearsal = states.iter().any(|state| state.settings.is_rehearsal());
+    chosen.check_rehearsal(is_rehearsal)?;
+    if is_rehearsal {
+        console.print(
+            "SANDBOX: these pairs come from a rehearsal and are made up. An app cannot use them: store them \
+             in a copy of its database only.",
+        );
     }
     Ok(())
 }

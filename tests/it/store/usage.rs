@@ -7,7 +7,7 @@ use super::{
     recovered::{Pair, Recovered},
     schema::{Schema, assert_same, outcomes},
 };
-use crate::support::{MockServer, Work, entries, lines, location};
+use crate::support::{MockServer, Work, entries, lines, location, locations};
 
 /// A table into which a row can be inserted: everything else has a default.
 const OPEN: Schema = Schema {
@@ -200,6 +200,17 @@ fn a_run_without_a_store_says_how_to_go_on() {
     let (work, server) = (Work::new(), MockServer::good());
     let ran = work.run(work.file("list.csv", list_of(&[1])), &server.url()).go().expect(0);
     assert!(ran.stdout.contains("ghl-reconnect store"), "{}", ran.stdout);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_pairs_of_a_rehearsal_are_said_to_be_made_up_and_a_helper_that_ends_early_stops_the_store() {
+    let work = Work::new();
+    let ran = work.rehearse(work.file("list.csv", locations(2))).go().expect(0);
+    let store = work.program(["store"]).arg(&ran.folder).args(["--to", "exec:false"]);
+    let stored = store.go().expect(3);
+    assert!(stored.stderr.contains("SANDBOX: these pairs"), "{}", stored.stderr);
+    assert!(stored.stderr.contains("ghl-reconnect store"), "{}", stored.stderr);
 }
 
 #[test]
