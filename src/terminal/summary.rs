@@ -194,6 +194,16 @@ fn add_files(text: &mut String, summary: &Summary, folder: &RunFolder) {
     if books.recovered > 0 {
         let _ = writeln!(text, "Tokens      {}  (secret: do not attach)", path("tokens.jsonl"));
     }
+    if books.skipped > 0 {
+        for before in &summary.recovered_in {
+            let what = if Path::new(before).join("tokens.jsonl").exists() {
+                "has the pairs of skipped rows: give its folder to `store` and `tokens` too"
+            } else {
+                "has no tokens.jsonl any more: if its pairs are in no store, pass --again"
+            };
+            let _ = writeln!(text, "Before      {before}  {what}");
+        }
+    }
     if folder.quarantine().exists() {
         let _ = writeln!(
             text,
@@ -225,7 +235,7 @@ fn add_other_routes(text: &mut String, summary: &Summary, next: &Next<'_>) {
     }
     let _ = writeln!(text, "\nWithout the Reconnect API, the same installations by another route:");
     for (what, route) in [
-        ("with the refresh tokens that the list has", Route::Refresh),
+        ("with refresh tokens, if the list has some that still work", Route::Refresh),
         ("with the tokens of their agencies", Route::Agency),
     ] {
         let mut settings = next.settings.clone();

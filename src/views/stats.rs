@@ -1,6 +1,6 @@
 //! What a run was like, gathered from its events: calls, times, the busiest window.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -43,6 +43,7 @@ pub struct Stats {
     /// Time between the executions of a run.
     away_ms: u64,
     bounds: BoundsAsked,
+    recovered_in: BTreeSet<String>,
 }
 
 /// Times in which nothing was asked for, those that overlap counted once.
@@ -92,7 +93,10 @@ impl Stats {
                 self.proofs.without_refresh_token += u64::from(e.without_refresh_token);
             }
             Event::Untried(e) => self.granting(e.via, &e.call),
-            Event::Skipped(e) => e.call.iter().for_each(|call| self.verify(call)),
+            Event::Skipped(e) => {
+                e.call.iter().for_each(|call| self.verify(call));
+                self.recovered_in.extend(e.recovered.iter().map(|before| before.folder.clone()));
+            }
             _ => {}
         }
         let ahead_ms = self.ahead_ms;
@@ -196,6 +200,11 @@ impl Stats {
             verify: self.verifications,
             retries: self.retries,
         }
+    }
+
+    /// The folders of the runs that had recovered what was skipped.
+    pub fn recovered_in(&self) -> BTreeSet<String> {
+        self.recovered_in.clone()
     }
 
     /// The tokens that were granted.

@@ -1,6 +1,9 @@
 //! `summary.json`, and the few lines that the person on call sees at the end.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -67,6 +70,9 @@ pub struct Summary {
     /// Of those that were not attempted, how many were begun and not finished.
     #[serde(skip)]
     pub left_off: u32,
+    /// The folders of the runs that had recovered what was skipped.
+    #[serde(skip)]
+    pub recovered_in: BTreeSet<String>,
     books_balance: bool,
     /// The installations that are not recovered, by what has to happen first.
     #[serde(skip)]
@@ -307,6 +313,7 @@ impl Summary {
             chain: run_state.chain(),
             books,
             left_off: run_state.left_off(),
+            recovered_in: stats.recovered_in(),
             books_balance: do_balance(run_state),
             open,
             apps: AppInFigures::all(run_state),

@@ -39,6 +39,7 @@ fn the_same_list_again_grants_nothing_twice_unless_it_is_asked_for() {
     all.assert_sound(&server);
     assert_eq!(statuses(&all), [4, 2, 0]);
     assert!(all.stderr.contains("/one"), "{}", all.stderr);
+    assert!(all.stdout.contains("/one  has the pairs of skipped rows"), "{}", all.stdout);
     assert!(all.result(&location(0))["message"].contains("/one"));
     assert_eq!(all.summary()["books"]["skipped"], 2);
     server.next_run();
