@@ -93,10 +93,15 @@ pub fn print_text(text: &str) {
     print_data(&fitted(text, stdout_width()));
 }
 
-/// Writes data to standard output; a closed one stops nothing.
+/// Writes data to standard output. One that is closed, or takes nothing, stops nothing.
 pub fn print_data(text: &str) {
     let mut out = io::stdout();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            put(&format!("error: cannot write to standard output: {error}"));
+        }
+        _ => {}
+    }
 }
 
 impl Observer for RunLog {

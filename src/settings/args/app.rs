@@ -16,7 +16,7 @@ pub struct AppArgs {
     /// The app's client id ("clientKey") [env: GHL_CLIENT_ID]
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
-    /// File with the client secret; - reads standard input [env: GHL_CLIENT_SECRET]
+    /// File with the client secret; - reads standard input [env: GHL_CLIENT_SECRET, the secret itself]
     #[arg(long, value_name = "FILE")]
     pub client_secret_file: Option<PathBuf>,
     /// File of KEY=VALUE lines with the GHL_… variables; goes before the environment. The run folder

@@ -110,7 +110,7 @@ pub enum Command {
 /// How much to say.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct TalkArgs {
-    /// Say nothing but errors
+    /// Print the result in one line, and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Say what happens to each installation

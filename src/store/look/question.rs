@@ -11,7 +11,7 @@ use crate::store::{mapping::MappingError, sql::SqlError};
 pub enum Question {
     /// No table has a place for both tokens.
     #[error(
-        "{tables} were looked at, and none that this user may read has a column for an access token \
+        "looked at {tables}: none that this user may read has a column for an access token \
          and one for a refresh token. Name the table and its columns in a file and pass it as --map \
          (explain store)"
     )]
