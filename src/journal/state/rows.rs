@@ -1,5 +1,7 @@
 //! Where each row of the list stands.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::store_mark::StoreMark;
@@ -95,37 +97,39 @@ pub struct Tried {
     pub refresh_presented: Option<Timestamp>,
 }
 
-/// The rows by number; a number that the list does not have is not listed.
+/// Rows of a page.
+const PAGE: u32 = 256;
+
+/// The rows by number; a number that the list does not have is not listed. They are in pages, so that a
+/// number far beyond the others, in a damaged journal, costs one page and not all numbers before it.
 #[derive(Debug, Default)]
-pub(super) struct RowTable(Vec<RowEntry>);
+pub(super) struct RowTable(BTreeMap<u32, Vec<RowEntry>>);
 
 impl RowTable {
     pub(super) fn list(&mut self, number: u32, row: RowEntry) {
-        let index = number as usize;
-        if self.0.len() <= index {
-            self.0.resize(index + 1, RowEntry::default());
-        }
-        self.0[index] = row;
+        let new = || vec![RowEntry::default(); PAGE as usize];
+        let page = self.0.entry(number / PAGE).or_insert_with(new);
+        page[(number % PAGE) as usize] = row;
     }
 
     pub(super) fn get(&self, number: u32) -> Option<&RowEntry> {
-        self.0.get(number as usize)
+        self.0.get(&(number / PAGE))?.get((number % PAGE) as usize)
     }
 
     pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut RowEntry> {
-        self.0.get_mut(number as usize)
+        self.0.get_mut(&(number / PAGE))?.get_mut((number % PAGE) as usize)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &RowEntry> {
-        self.0.iter()
+        self.0.values().flatten()
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut RowEntry> {
-        self.0.iter_mut()
+        self.0.values_mut().flatten()
     }
 
     pub(super) fn numbered(&self) -> impl Iterator<Item = (u32, &RowEntry)> {
-        (0..).zip(&self.0)
+        self.0.iter().flat_map(|(page, rows)| (page * PAGE..=u32::MAX).zip(rows))
     }
 
     pub(super) fn count_in(&self, state: RowState) -> u32 {
@@ -146,5 +150,22 @@ impl AppIndex {
     pub(super) fn of(started: &Started, app: Option<&AppName>) -> Self {
         let index = started.apps.iter().position(|known| Some(&known.name) == app);
         Self(u16::try_from(index.unwrap_or_default()).unwrap_or(u16::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_far_beyond_the_others_costs_no_more_than_they_do() {
+        let mut table = RowTable::default();
+        let pending = RowEntry { state: RowState::Pending, ..RowEntry::default() };
+        let numbers = [1, 255, 256, 2_111_111_111, u32::MAX];
+        numbers.iter().for_each(|number| table.list(*number, pending));
+        let listed = table.numbered().filter(|(_, row)| row.state == RowState::Pending);
+        assert_eq!(listed.map(|(number, _)| number).collect::<Vec<_>>(), numbers);
+        assert_eq!(table.count_in(RowState::Pending), 5);
+        assert_eq!((table.get(2), table.get(1000)), (Some(&RowEntry::default()), None));
     }
 }

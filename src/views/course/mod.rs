@@ -5,6 +5,8 @@ mod starts;
 mod steps;
 mod timeline;
 
+use std::collections::BTreeMap;
+
 use hdrhistogram::Histogram;
 use jiff::Timestamp;
 
@@ -38,7 +40,7 @@ pub struct Course {
     pub(super) starts: Vec<StartStep>,
     /// Settings of the executions, the first ones.
     pub(super) settings: Vec<Settings>,
-    rows: Vec<RowEnd>,
+    rows: BTreeMap<u32, RowEnd>,
     paused_from: Option<i64>,
 }
 
@@ -227,11 +229,7 @@ impl Course {
 
     fn settle(&mut self, row: u32, end: RowEnd, at: Timestamp, stats: &Stats) {
         let at = self.note(at, stats);
-        let index = row as usize;
-        if self.rows.len() <= index {
-            self.rows.resize(index + 1, RowEnd::Open);
-        }
-        let before = std::mem::replace(&mut self.rows[index], end);
+        let before = self.rows.insert(row, end).unwrap_or_default();
         let step = self.steps.at(at);
         let change = |which: RowEnd| i64::from(end == which) - i64::from(before == which);
         step.recovered += change(RowEnd::Recovered);
