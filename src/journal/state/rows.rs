@@ -162,7 +162,9 @@ mod tests {
         let mut table = RowTable::default();
         let pending = RowEntry { state: RowState::Pending, ..RowEntry::default() };
         let numbers = [1, 255, 256, 2_111_111_111, u32::MAX];
-        numbers.iter().for_each(|number| table.list(*number, pending));
+        for number in numbers {
+            table.list(number, pending);
+        }
         let listed = table.numbered().filter(|(_, row)| row.state == RowState::Pending);
         assert_eq!(listed.map(|(number, _)| number).collect::<Vec<_>>(), numbers);
         assert_eq!(table.count_in(RowState::Pending), 5);

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Patience, follower::Follower, lines};
+use super::{follower::Follower, lines, patience::Patience};
 
 /// How often the journal is looked at for new events.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
