@@ -1,5 +1,7 @@
 //! The place of MongoDB in a build without it.
 
+use std::time::Duration;
+
 use super::{
     backup::Backup, fault::StoreFault, look::Wanted, pair::Pair, target::MongoTarget,
     written::Written,
@@ -39,7 +41,7 @@ impl Looked {
     }
 
     /// Starts writing.
-    pub fn begin(self) -> Result<Writing, StoreFault> {
+    pub fn begin(self, _max_outage: Duration) -> Result<Writing, StoreFault> {
         match self {}
     }
 }

@@ -199,7 +199,7 @@ impl Opened {
                 )))
             }
             Kind::Exec { command } => Store::Exec(Box::new(Exec::start(&command)?)),
-            Kind::Mongo(sessions) => Store::Mongo(Box::new(sessions.begin()?)),
+            Kind::Mongo(sessions) => Store::Mongo(Box::new(sessions.begin(patience.max_outage)?)),
         })
     }
 }

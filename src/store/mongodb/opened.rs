@@ -13,8 +13,8 @@ use crate::{
     text::SafeText,
 };
 
-/// How long a server is waited for that restarts.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long the looking waits for a server that restarts.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A collection that was looked at.
 pub struct Looked {
@@ -80,9 +80,10 @@ impl Looked {
         }
     }
 
-    /// Starts writing.
-    pub fn begin(self) -> Result<Writing, StoreFault> {
-        let Self { sessions, found, absent, .. } = self;
+    /// Starts writing. A server may be away for `max_outage`.
+    pub fn begin(self, max_outage: Duration) -> Result<Writing, StoreFault> {
+        let Self { mut sessions, found, absent, .. } = self;
+        sessions.patience = max_outage;
         let found =
             found.ok_or_else(|| StoreFault::Usage("no look was taken: a bug".to_owned()))?;
         Ok(Writing(Mongo::begin(sessions, &found, absent)))
