@@ -22,7 +22,11 @@ use crate::{
     },
     plan::{counted, in_words},
     settings::args::StatusArgs,
-    terminal::{console::print_data, next::Next, stored, summary},
+    terminal::{
+        console::{print_data, print_text},
+        next::Next,
+        stored, summary,
+    },
     views::{
         self,
         causes::FailureCause,
@@ -42,8 +46,12 @@ pub fn status(args: &StatusArgs) -> Result<Exit, Fault> {
     if args.watch {
         return watch::watch(args);
     }
-    let form = if args.json { Form::Json } else { Form::Words };
-    print_data(&Looked::at(&args.run_dir)?.text(form).or_exit(Exit::Local)?);
+    let looked = Looked::at(&args.run_dir)?;
+    if args.json {
+        print_data(&looked.text(Form::Json).or_exit(Exit::Local)?);
+    } else {
+        print_text(&looked.text(Form::Words).or_exit(Exit::Local)?);
+    }
     Ok(Exit::Recovered)
 }
 
