@@ -93,7 +93,8 @@ pub fn print_text(text: &str) {
     print_data(&fitted(text, stdout_width()));
 }
 
-/// Writes data to standard output. One that is closed, or takes nothing, stops nothing.
+/// Writes data to standard output. An output that is closed or full stops nothing; a full one is an error
+/// message, a closed one is what its reader wanted.
 pub fn print_data(text: &str) {
     let mut out = io::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

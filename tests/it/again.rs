@@ -50,6 +50,9 @@ fn the_same_list_again_grants_nothing_twice_unless_it_is_asked_for() {
         assert_eq!(ran.count("skipped"), ran.results().len(), "{name}");
     }
     assert_eq!(server.audit().grants.len(), 6);
+    fs::remove_file(one.file("tokens.jsonl")).unwrap();
+    let gone = work.run_into("gone", &list, &server.url()).go().expect(0);
+    assert!(gone.stdout.contains("/one  has no tokens.jsonl any more"), "{}", gone.stdout);
     let again = work.run_into("again", &list, &server.url()).arg("--again").go().expect(0);
     assert_eq!(statuses(&again), [6, 0, 0]);
     assert_eq!(server.audit().grants.len(), 12);

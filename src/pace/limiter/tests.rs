@@ -164,8 +164,8 @@ fn a_late_answer_gives_back_nothing_of_the_day() {
     for (who, sent, left) in [(1, 0, 30), (2, 1, 29), (3, 20, 20), (4, 19, 21), (5, 2, 28)] {
         let allowance = Allowance { daily_remaining: Some(left), ..Allowance::default() };
         let sent = now + MS(sent);
-        let told = answer(Lane::Other, sent, AnswerOutcome::Clean);
-        limiter.observe(&Answer { who: Some(who), allowance, ..told }, now + MS(30));
+        let answer = answer(Lane::Other, sent, AnswerOutcome::Clean);
+        limiter.observe(&Answer { who: Some(who), allowance, ..answer }, now + MS(30));
     }
     assert_eq!(limiter.day().map(|day| day.left), Some(20));
 }

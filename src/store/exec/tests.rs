@@ -182,11 +182,13 @@ async fn the_secrets_of_the_program_are_not_inherited() {
 
 #[tokio::test]
 async fn a_helper_that_ends_before_its_first_answer_is_a_fault_that_says_why() {
-    for (ending, status) in [("sys.exit('no driver')", "no driver"), ("os._exit(0)", "status: 0")] {
-        let (_place, mut exec) = helper(&format!("{ending}\n"));
+    for (script, why, is_success) in
+        [("sys.exit('no driver')\n", "no driver", false), ("os._exit(0)\n", "status: 0", true)]
+    {
+        let (_place, mut exec) = helper(script);
         let fault = exec.write(&pairs(3)).await.unwrap_err().to_string();
-        assert!(fault.contains("before it had answered") && fault.contains(status), "{fault}");
-        assert!(exec.end().await.is_ok() == status.contains('0'));
+        assert!(fault.contains("before it had answered") && fault.contains(why), "{fault}");
+        assert_eq!(exec.end().await.is_ok(), is_success, "{script}");
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     text::SafeText,
 };
 
-/// How long the looking waits for a server that restarts.
+/// How long the look waits for a server that restarts.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A collection that was looked at.

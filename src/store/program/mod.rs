@@ -124,9 +124,8 @@ impl Program {
             let _ = self.child.wait().await;
         } else {
             // What it said last may still be in the pipe, which somebody else may hold open.
-            let drained = self.tasks.last_mut();
-            // One that has been waited for before may not be waited for again.
-            if let Some(drained) = drained.filter(|drained| !drained.is_finished()) {
+            // A task that was awaited to its end, by an earlier call, must not be polled again.
+            if let Some(drained) = self.tasks.last_mut().filter(|task| !task.is_finished()) {
                 let _ = timeout(Duration::from_millis(200), drained).await;
             }
         }

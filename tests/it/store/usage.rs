@@ -211,6 +211,9 @@ fn the_pairs_of_a_rehearsal_are_said_to_be_made_up_and_a_helper_that_ends_early_
     let stored = store.go().expect(3);
     assert!(stored.stderr.contains("SANDBOX: these pairs"), "{}", stored.stderr);
     assert!(stored.stderr.contains("ghl-reconnect store"), "{}", stored.stderr);
+    let store = work.program(["store"]).arg(&ran.folder);
+    let elsewhere = store.args(["--to", "postgres://app@db.example.com/app"]).go().expect(2);
+    assert!(elsewhere.stderr.contains("on this machine only"), "{}", elsewhere.stderr);
 }
 
 #[test]
